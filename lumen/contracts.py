@@ -1,0 +1,33 @@
+"""What both sides of a Triton request agree on: model names, rates and sizes.
+
+The orchestrator and the models in ``model_repository/`` import these numbers from here and
+from nowhere else. Tensor names and shapes are in each model's ``config.pbtxt``; a test
+compares the two.
+"""
+
+from typing import Final
+
+# Triton model names.
+ESPEAK: Final = "espeak"
+FACE_LANDMARKS: Final = "face_landmarks"
+WARP_PORTRAIT: Final = "warp_portrait"
+WARP: Final = "warp"
+WARP_RENDERER: Final = "warp_renderer"
+
+FACE_FPS: Final = 25
+"""Frames per second that every face makes."""
+
+FACE_SAMPLE_RATE: Final = 16_000
+"""Samples per second of the audio that a face listens to."""
+
+SAMPLES_PER_FRAME: Final = FACE_SAMPLE_RATE // FACE_FPS
+"""Audio samples under one video frame: 640, which is 40 ms."""
+
+ESPEAK_SAMPLE_RATE: Final = 22_050
+"""Samples per second of eSpeak NG's output."""
+
+FRAME_SIZES: Final = (256, 512)
+"""Sides of the square frames, in pixels."""
+
+MESH_POINTS: Final = 468
+"""Points of the face mesh (MediaPipe's topology)."""

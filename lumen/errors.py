@@ -1,0 +1,89 @@
+"""The error tree of LUMEN, in one place.
+
+    LumenException
+    ├── InvalidInputException        400  the caller's request cannot be served as it is
+    │   ├── NotFoundException        404  it names something that is not there
+    │   ├── TooLargeException        413  it is over a limit of size
+    │   └── UnsupportedMediaException 415 it carries a kind of file that is not taken
+    ├── RateLimitException           429  too many requests; ``retry_after`` says when
+    ├── GenerationException          500  a stage failed
+    │   ├── UpstreamTimeoutException 504  Gemini or Triton did not answer in time
+    │   └── ContentBlockedException  400  the writer refused the prompt
+    ├── ModelLoadException           500  a model did not load
+    ├── ServiceUnavailableException  503  Triton or Gemini is not there, or not ready
+    └── StorageException             507  the disk is full
+
+Every class has one HTTP status and one Triton code (the names of
+``triton_python_backend_utils.TritonError``). The class's name is what API clients see in
+``{"error": ...}``, so names are part of the API.
+"""
+
+from typing import ClassVar
+
+
+class LumenException(Exception):
+    """Root of the tree. ``message`` says what came, what was expected and what to do."""
+
+    status: ClassVar[int] = 500
+    triton_code: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidInputException(LumenException):
+    status = 400
+    triton_code = "INVALID_ARG"
+
+
+class NotFoundException(InvalidInputException):
+    status = 404
+    triton_code = "NOT_FOUND"
+
+
+class TooLargeException(InvalidInputException):
+    status = 413
+
+
+class UnsupportedMediaException(InvalidInputException):
+    status = 415
+    triton_code = "UNSUPPORTED"
+
+
+class RateLimitException(LumenException):
+    """``retry_after``: seconds until the next request is welcome."""
+
+    status = 429
+    triton_code = "UNAVAILABLE"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class GenerationException(LumenException):
+    pass
+
+
+class UpstreamTimeoutException(GenerationException):
+    status = 504
+    triton_code = "CANCELLED"
+
+
+class ContentBlockedException(GenerationException):
+    status = 400
+    triton_code = "INVALID_ARG"
+
+
+class ModelLoadException(LumenException):
+    pass
+
+
+class ServiceUnavailableException(LumenException):
+    status = 503
+    triton_code = "UNAVAILABLE"
+
+
+class StorageException(LumenException):
+    status = 507
