@@ -31,3 +31,9 @@ FRAME_SIZES: Final = (256, 512)
 
 MESH_POINTS: Final = 468
 """Points of the face mesh (MediaPipe's topology)."""
+
+WARP_CONTEXT_FRAMES: Final = 50
+"""Frames of audio before a frame that its motion depends on (2 s: loudness is judged against them)."""
+
+WARP_LOOKAHEAD_FRAMES: Final = 5
+"""Frames of audio after a frame that its motion depends on (0.2 s: lips move before the sound)."""
