@@ -1,4 +1,4 @@
-"""Audio leaves the orchestrator as WAV; sample rates are changed in streams."""
+"""Samples in the orchestrator: decoding uploads, changing rates in streams, writing WAV files."""
 
 import wave
 from contextlib import suppress
@@ -82,7 +82,7 @@ class WavWriter:
     def write(self, pcm: npt.NDArray[np.float32]) -> None:
         """Append float32 [n_samples]; values beyond -1..1 are clipped."""
         with disk_errors(self._file.final):
-            self._wave.writeframes(pcm16(pcm).tobytes())
+            self._wave.writeframesraw(pcm16(pcm).tobytes())
 
 
 def pcm16(pcm: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
