@@ -30,6 +30,15 @@ class PendingFile:
         """Remove what was written; nothing happens when there is nothing."""
         self.path.unlink(missing_ok=True)
 
+    @contextmanager
+    def discarded_on_error(self) -> Iterator[None]:
+        """Remove what was written when the block raises."""
+        try:
+            yield
+        except BaseException:
+            self.discard()
+            raise
+
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:

@@ -73,16 +73,18 @@ class VideoWriter:
         self._last: npt.NDArray[np.uint8] | None = None
 
     def __enter__(self) -> "VideoWriter":
-        with disk_errors(self._file.final):
+        with disk_errors(self._file.final), self._file.discarded_on_error():
             self._container = av.open(
                 str(self._file.path),
                 "w",
                 format="mp4",
-                options={"movflags": "+faststart"},
-                container_options={"max_interleave_delta": str(INTERLEAVE_MICROSECONDS)},
+                container_options={
+                    "movflags": "+faststart",
+                    "max_interleave_delta": str(INTERLEAVE_MICROSECONDS),
+                },
             )
-        self._video = self._add_video()
-        self._audio = self._add_audio()
+            self._video = self._add_video()
+            self._audio = self._add_audio()
         return self
 
     def __exit__(
