@@ -41,6 +41,19 @@ async def map_ahead(function: Callable[[T], Awaitable[R]], source: Stream[T], ah
         await cancel(*pending)
 
 
+async def tapped(source: Stream[T], *taps: Callable[[T], None]) -> Stream[T]:
+    """Yield what ``source`` yields after each of ``taps`` has seen it."""
+    async with aclosing(source):
+        async for item in source:
+            for tap in taps:
+                tap(item)
+            yield item
+
+
+async def one(item: T) -> Stream[T]:
+    yield item
+
+
 async def cancel(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel the tasks and wait until they are gone; what they raise was reported elsewhere."""
     for task in tasks:
