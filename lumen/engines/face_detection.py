@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from PIL import Image
 

@@ -1,5 +1,6 @@
 """Faces and their meshes: where every face of an image is and what it looks like, in 468 points."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from lumen.contracts import MESH_POINTS
 from lumen.engines.face_detection import Detections, FaceDetector, FloatArray, Network, overlaps
+from lumen.errors import InvalidInputException
 
 MESH_FILE: Final = "face_landmark.tflite"
 MESH_SIDE: Final = 192
@@ -73,7 +75,14 @@ class FaceMesher:
         """Every face of an image, uint8 [H, W, 3] RGB: the largest first, none as an empty list.
 
         Faces much smaller than the whole image are looked for only when there is no larger one.
+
+        Raises:
+            InvalidInputException: the array is no RGB image.
         """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise InvalidInputException(
+                f"the image is {image.dtype} {list(image.shape)}; it must be uint8 [height, width, 3] RGB"
+            )
         picture = Image.fromarray(image)
         faces = self._meshes(picture, self._detector.whole(picture))
         for fraction in PART_SIZES:
@@ -106,6 +115,19 @@ class FaceMesher:
         points, logit = self._network.run(_roi_pixels(picture, roi))
         mesh = roi.to_image(points.reshape(MESH_POINTS, 3)[:, :2] / MESH_SIDE)
         return mesh.astype(np.float32), float(1.0 / (1.0 + np.exp(-logit.ravel()[0])))
+
+
+def stack_faces(faces: Sequence[Face]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """N faces -> boxes float32 [N, 4], scores [N] and meshes [N, 468, 2]; N may be 0."""
+    boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+    scores = np.array([face.score for face in faces], np.float32)
+    meshes = np.array([face.mesh for face in faces], np.float32).reshape(-1, MESH_POINTS, 2)
+    return boxes, scores, meshes
+
+
+def unstack_faces(boxes: FloatArray, scores: FloatArray, meshes: FloatArray) -> list[Face]:
+    """The other way round."""
+    return [Face(b, float(s), m) for b, s, m in zip(boxes, scores, meshes, strict=True)]
 
 
 def _rois(found: Detections) -> list[Roi]:
