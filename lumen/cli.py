@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from lumen.errors import LumenException
-from orchestrator.core.config import Settings
+from orchestrator.core.config import load_settings
 
 DEMO_TEXT = (
     "Hello! I am a portrait that learned to talk. You gave me a sentence, an open source voice spoke it, "
@@ -38,7 +38,7 @@ def serve(profile: Profile = None) -> None:
     from lumen import serve
 
     with _reported():
-        asyncio.run(serve.serve(_settings(profile), console))
+        asyncio.run(serve.serve(load_settings(profile), console))
 
 
 @app.command()
@@ -47,7 +47,7 @@ def triton(profile: Profile = None) -> None:
     from lumen.triton.serve import run
 
     with _reported():
-        raise typer.Exit(run(_settings(profile)))
+        raise typer.Exit(run(load_settings(profile)))
 
 
 @app.command()
@@ -56,7 +56,7 @@ def api(profile: Profile = None) -> None:
     from orchestrator import run
 
     with _reported():
-        run.serve(_settings(profile))
+        run.serve(load_settings(profile))
 
 
 @app.command()
@@ -77,7 +77,7 @@ def say(
 
     clip = Clip(text, language, voice, speed, portrait, size, seed)
     with _reported():
-        asyncio.run(serve.say(_settings(profile), console, clip, output))
+        asyncio.run(serve.say(load_settings(profile), console, clip, output))
         sys.stdout.write(f"{output}\n")
 
 
@@ -92,7 +92,7 @@ def quickstart(
     from lumen.client import Clip
 
     with _reported():
-        asyncio.run(serve.quickstart(_settings(profile), console, Clip(text), once))
+        asyncio.run(serve.quickstart(load_settings(profile), console, Clip(text), once))
 
 
 @export.command()
@@ -103,12 +103,8 @@ def warp(
     from export.warp.export import export_renderer
 
     with _reported(), console.status("building and checking warp_renderer …"):
-        path = export_renderer(repository or _settings(None).model_repository)
+        path = export_renderer(repository or load_settings().model_repository)
     sys.stdout.write(f"{path}\n")
-
-
-def _settings(profile: str | None) -> Settings:
-    return Settings() if profile is None else Settings(profile=profile)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Triton and the API together, with a clip at the start where one is wanted."""
 
 import asyncio
-import contextlib
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import uvicorn
 from rich.console import Console
 
 from lumen.client import Clip, LumenClient
@@ -81,7 +79,7 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
         try:
             await _start(server, stopped, console)
             in_force = settings.model_copy(update={"api_port": port, "triton_url": server.grpc_url})
-            async with _api(in_force, stopped):
+            async with _api(in_force):
                 url = f"http://{reachable(settings.api_host)}:{port}"
                 yield Running(url, in_force, lambda: _until_stopped(server, stopped))
         finally:
@@ -96,7 +94,7 @@ async def _start(server: TritonServer, stopped: threading.Event, console: Consol
 
 
 @asynccontextmanager
-async def _api(settings: Settings, stopped: threading.Event) -> AsyncIterator[None]:
+async def _api(settings: Settings) -> AsyncIterator[None]:
     api = make_server(settings)
     task = asyncio.create_task(api.serve())
     try:
