@@ -164,7 +164,7 @@ def paint_lips(who: Likeness, picture: Array, x: Array, y: Array, rng: np.random
     below = step(-0.5, 0.5, v - line)
     grooves = noise(rng, (2.2, 26)) * 0.05
     picture = shade(picture, lips.colour, lips.strength * mask * (1 - 0.12 * below + grooves))
-    picture = shade(picture, (150, 84, 84), mask * (1 - below) * 0.42)
+    picture = shade(picture, (150, 84, 84), mask * (1 - below) * 0.34)
     gleam = bump(dx, v, (-9, 8.5), (17, 2.6)) + 0.5 * bump(dx, v, (12, 9.5), (10, 2))
     picture = paint(picture, (255, 226, 220), np.clip(gleam * (0.34 + 1.6 * grooves), 0, 1) * mask * below * lips.strength)
     seam = np.exp(-(((v - line) / 1.15) ** 2)) * step(1.03, 0.9, side)

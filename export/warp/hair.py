@@ -82,7 +82,7 @@ def _short(who: Likeness, picture: Array, rng: np.random.Generator) -> Array:
 
 
 HAIRLINE: Final = ((-132, 262), (-124, 222), (-96, 198), (-50, 188), (0, 184), (50, 187), (96, 197), (124, 222), (132, 262))
-CROWN: Final = ((-146, 232), (-140, 170), (-104, 112), (-50, 82), (0, 74), (56, 80), (110, 108), (144, 168), (148, 232))
+CROWN: Final = ((-141, 240), (-136, 172), (-104, 114), (-50, 82), (0, 74), (56, 80), (106, 108), (137, 168), (141, 240))
 
 
 def _top(who: Likeness, picture: Array, layer: tuple[int, float, float, float], rng: np.random.Generator) -> Array:
@@ -127,15 +127,15 @@ def _rim(knots: Knots, along: Array) -> tuple[Array, Array]:
 
 
 SIDE_OUTER: Final = ((190, 138), (230, 147), (270, 148), (310, 146), (360, 143))
-SIDE_INNER: Final = ((190, 84), (230, 110), (258, 121), (290, 122), (318, 128), (360, 137))
+SIDE_INNER: Final = ((190, 84), (230, 110), (258, 121), (290, 122), (318, 130), (360, 142))
 
 
 def _sides(who: Likeness, picture: Array, rng: np.random.Generator) -> Array:
     """Hair cut short above the ears, thinning out downwards to the sideburns."""
     count = 5200
     side = rng.choice([-1.0, 1.0], (count, 1))
-    drop = rng.uniform(0, 1, (count, 1)) ** 1.25
-    y = 196 + 158 * drop
+    drop = rng.uniform(0, 1, (count, 1)) ** 1.4
+    y = 196 + 150 * drop
     outer = curve(SIDE_OUTER, y.astype(np.float32))
     inner = curve(SIDE_INNER, y.astype(np.float32))
     inner = inner + rng.normal(0, 2.5, (count, 1))

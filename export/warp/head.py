@@ -26,7 +26,7 @@ FILL_LIGHT: Final = (0.72, -0.12, 0.68)
 
 MIDLINE: Final = (
     *((112, 60), (150, 110), (200, 141), (250, 151), (300, 154), (335, 148), (400, 150)),
-    *((450, 156), (480, 157), (508, 150), (530, 152), (548, 146), (566, 130)),
+    *((442, 156), (472, 157), (501, 150), (530, 152), (548, 146), (566, 130)),
 )
 """Depth of the face along its middle, without the nose."""
 
@@ -66,19 +66,19 @@ def _bones(who: Likeness, dx: Array, y: Array) -> Array:
     sockets = -13 * _pair(dx, y, (eye.apart, eye.y - 6), (36, 19)) - 9 * _pair(dx, y, (28, eye.y - 6), (11, 15))
     balls = 10 * _pair(dx, y, (eye.apart, eye.y - 2), (25, 14))
     bags = -2.2 * _pair(dx, y, (eye.apart - 6, eye.y + 23), (24, 6), 0.1)
-    cheeks = 9 * _pair(dx, y, (86, 398), (34, 26), -0.4) - 4 * _pair(dx, y, (104, 455), (22, 34))
+    cheeks = 9 * _pair(dx, y, (86, 398), (34, 26), -0.4) - 4 * _pair(dx, y, (104, 448), (22, 34))
     temples = -5 * _pair(dx, y, (128, 290), (16, 34))
     return brow_ridge + sockets + balls + bags + cheeks + temples
 
 
 def _nose(who: Likeness, dx: Array, y: Array) -> Array:
     w = who.nose_width
-    height = curve(((282, 0), (304, 2), (326, 8), (350, 16), (390, 29), (414, 37), (424, 37), (436, 20), (446, 4), (452, 0)), y)
-    width = curve(((300, 22), (335, 12), (370, 13), (410, 17), (430, 18), (450, 20)), y) * w
+    height = curve(((282, 0), (304, 2), (326, 8), (348, 16), (384, 29), (406, 37), (416, 37), (428, 20), (438, 4), (444, 0)), y)
+    width = curve(((300, 22), (335, 12), (368, 13), (402, 17), (422, 18), (442, 20)), y) * w
     ridge = height * np.exp(-np.abs(dx / width) ** 2.2 / 1.6)
-    tip = 7 * bump(dx, y, (0, 419), (11 * w, 10))
-    wings = 14 * _pair(dx, y, (23 * w, 430), (9, 10), 0.3)
-    nostrils = -9 * _pair(dx, y, (12 * w, 438), (6, 3), -0.25)
+    tip = 7 * bump(dx, y, (0, 411), (11 * w, 10))
+    wings = 14 * _pair(dx, y, (23 * w, 422), (9, 10), 0.3)
+    nostrils = -9 * _pair(dx, y, (12 * w, 430), (6, 3), -0.25)
     return ridge + tip + wings + nostrils
 
 
@@ -87,13 +87,13 @@ def _mouth(who: Likeness, dx: Array, y: Array) -> Array:
     line = lips.y + curve(lips.line, side)
     fade = step(1.08, 0.8, side)
     muzzle = 7 * bump(dx, y, (0, lips.y - 2), (46, 30))
-    philtrum = 2.2 * _pair(dx, y, (7, 456), (3.2, 9)) - 1.6 * bump(dx, y, (0, 455), (3.6, 9))
+    philtrum = 2.2 * _pair(dx, y, (7, 448), (3.2, 8)) - 1.6 * bump(dx, y, (0, 447), (3.6, 8))
     upper = 3.4 * fade * np.exp(-(((y - lips.y - 0.8 * curve(lips.upper, side)) / 4.5) ** 2))
     lower = 8 * step(1.02, 0.35, side) * np.exp(-(((y - line - 8.5) / 6.5) ** 2))
     seam = -5 * fade * np.exp(-(((y - line) / 1.8) ** 2))
     corners = -4 * _pair(dx, y, (lips.half_width + 4, lips.y), (6, 7))
-    chin = 8 * bump(dx, y, (0, lips.y + 54), (24, 15)) - 6 * bump(dx, y, (0, lips.y + 27), (28, 7))
-    folds = -1.6 * _pair(dx, y, (56, 454), (8, 24), -0.45)
+    chin = 8 * bump(dx, y, (0, lips.y + 58), (24, 15)) - 6 * bump(dx, y, (0, lips.y + 27), (28, 7))
+    folds = -1.6 * _pair(dx, y, (56, 446), (8, 24), -0.45)
     return muzzle + philtrum + upper + lower + seam + corners + chin + folds
 
 
@@ -115,16 +115,16 @@ def paint_head(who: Likeness, base: Array, x: Array, y: Array, rng: np.random.Ge
 def _tint(who: Likeness, picture: Array, dx: Array, y: Array, mask: Array) -> Array:
     """Blood under the skin: cheeks, nose, chin, lids; and the shadow of a shaved beard."""
     w = who.nose_width
-    rosy = 0.34 * _pair(dx, y, (88, 412), (34, 26), -0.3) + 0.22 * bump(dx, y, (0, 420), (20, 15))
+    rosy = 0.34 * _pair(dx, y, (88, 412), (34, 26), -0.3) + 0.22 * bump(dx, y, (0, 412), (20, 15))
     rosy += 0.1 * bump(dx, y, (0, 534), (26, 16)) + 0.16 * _pair(dx, y, (62, 322), (34, 10))
     picture = shade(picture, (255, 176, 164), who.blush * rosy * mask)
     picture = shade(picture, (150, 104, 100), 0.42 * step(30, 150, dx) * mask)
-    around = bump(dx, y, (0, 500), (92, 40)) * (1 - bump(dx, y, (0, 452), (28, 26)) * 0.2) * step(446, 486, y + np.abs(dx) * 0.25)
+    around = bump(dx, y, (0, 500), (92, 40)) * (1 - bump(dx, y, (0, 444), (28, 26)) * 0.2) * step(446, 486, y + np.abs(dx) * 0.25)
     picture = shade(picture, (150, 140, 140), who.stubble * around * mask)
-    nostril = _pair(dx, y, (12.5 * w, 437.5), (5.4 * w, 2.3), -0.28)
+    nostril = _pair(dx, y, (12.5 * w, 429.5), (5.4 * w, 2.3), -0.28)
     picture = shade(picture, (84, 32, 28), np.clip(1.25 * nostril, 0, 0.95) * mask)
-    wing = _pair(dx, y, (33.5 * w, 434), (2.6, 7), -0.3)
-    return shade(picture, (176, 110, 96), (0.4 * wing + 0.5 * bump(dx, y, (2, 449), (20, 5))) * mask)
+    wing = _pair(dx, y, (33.5 * w, 426), (2.6, 7), -0.3)
+    return shade(picture, (176, 110, 96), (0.4 * wing + 0.5 * bump(dx, y, (2, 441), (20, 5))) * mask)
 
 
 def paint_neck(who: Likeness, base: Array, x: Array, y: Array, rng: np.random.Generator) -> Array:
