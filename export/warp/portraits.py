@@ -6,13 +6,12 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from export.warp.clothes import paint_clothes
-from export.warp.features import paint_brows, paint_eyes, paint_lips
-from export.warp.hair import paint_back, paint_front
-from export.warp.head import paint_ears, paint_head, paint_neck
-from export.warp.likeness import ADA, ALAN, Likeness
-from export.warp.painting import Array, blur, bump, finish, grid, noise, ramp, shade
-
+from export.warp.drawing.clothes import paint_clothes
+from export.warp.drawing.features import paint_brows, paint_eyes, paint_lips
+from export.warp.drawing.hair import paint_back, paint_front
+from export.warp.drawing.head import paint_ears, paint_head, paint_neck
+from export.warp.drawing.likeness import ADA, ALAN, Likeness
+from export.warp.drawing.painting import Array, blur, bump, finish, grid, noise, ramp, shade
 
 PORTRAITS: Final = {"ada": ADA, "alan": ALAN}
 

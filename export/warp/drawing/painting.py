@@ -5,7 +5,7 @@ n = ``SIDE * SUPER``, colours float32 [n, n, 3] in [0, 255], masks in [0, 1].
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,9 @@ def inside(distance: Array, softness: float = 0.7) -> Array:
     return step(softness, -softness, distance)
 
 
-def bump(x: Array, y: Array, centre: tuple[float, float], spread: tuple[float, float], turn: float = 0.0) -> Array:
+def bump(
+    x: Array, y: Array, centre: tuple[float, float], spread: tuple[float, float], turn: float = 0.0
+) -> Array:
     """A Gaussian hill of height 1; ``spread``: standard deviations along its axes, ``turn``: radians."""
     dx, dy = x - centre[0], y - centre[1]
     cos, sin = float(np.cos(turn)), float(np.sin(turn))
@@ -48,7 +50,7 @@ def bump(x: Array, y: Array, centre: tuple[float, float], spread: tuple[float, f
     return np.asarray(np.exp(-(u * u + v * v) / 2), np.float32)
 
 
-def curve(knots: Knots, at: Array) -> Array:
+def curve(knots: Knots, at: NDArray[np.floating[Any]]) -> Array:
     """A smooth curve through knots (position, value), constant beyond them."""
     p, v = np.array(knots, np.float64).T
     slope = np.gradient(v, p)
@@ -123,6 +125,12 @@ def ramp(stops: Sequence[tuple[float, Colour]], value: Array) -> Array:
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
+def tint(colour: Colour, factor: float, lift: float = 0.0) -> Colour:
+    """A colour made darker or lighter."""
+    red, green, blue = (min(255.0, factor * c + lift) for c in colour)
+    return red, green, blue
+
+
 def paint(base: Array, colour: Array | Sequence[float], mask: Array) -> Array:
     """``colour`` over ``base`` where ``mask`` is 1."""
     return np.asarray(base + (np.asarray(colour, np.float32) - base) * mask[..., None], np.float32)
@@ -133,9 +141,12 @@ def shade(base: Array, colour: Colour, mask: Array) -> Array:
     return np.asarray(base * (1 + (np.asarray(colour, np.float32) / 255 - 1) * mask[..., None]), np.float32)
 
 
-def strands(base: Array, paths: Array, colours: Array, width: float, opacity: float = 1.0, fine: int = 2) -> Array:
-    """Draw lines over ``base``, later ones above. A fourth channel of ``base`` is their cover, 255 where opaque.
+def strands(
+    base: Array, paths: Array, colours: Array, width: float, opacity: float = 1.0, fine: int = 2
+) -> Array:
+    """Draw lines over ``base``, later ones above.
 
+    base: [n, n, 3], or [n, n, 4] with the lines' cover as the fourth channel, 255 where opaque.
     paths: [N, P, 2] in finished pixels. colours: [N, P - 1, 3], one for each piece.
     width: in finished pixels; strands thin out to their ends.
     fine: how many times finer than the canvas they are drawn, which smooths their edges.
@@ -145,7 +156,13 @@ def strands(base: Array, paths: Array, colours: Array, width: float, opacity: fl
     before = Image.fromarray(np.clip(under[..., :3], 0, 255).astype(np.uint8))
     picture = before.resize((before.width * fine, before.height * fine), Image.Resampling.NEAREST)
     mask = Image.new("L", picture.size)
-    _draw_lines(ImageDraw.Draw(picture), ImageDraw.Draw(mask), (paths * SUPER - origin) * fine, colours, width * SUPER * fine)
+    _draw_lines(
+        ImageDraw.Draw(picture),
+        ImageDraw.Draw(mask),
+        (paths * SUPER - origin) * fine,
+        colours,
+        width * SUPER * fine,
+    )
     change = np.asarray(picture.reduce(fine), np.float32) - np.asarray(before, np.float32)
     cover = np.asarray(mask.reduce(fine), np.float32) / 255 * opacity
     result = base.copy()
@@ -154,7 +171,9 @@ def strands(base: Array, paths: Array, colours: Array, width: float, opacity: fl
     return result
 
 
-def _draw_lines(picture: ImageDraw.ImageDraw, mask: ImageDraw.ImageDraw, paths: Array, colours: Array, width: float) -> None:
+def _draw_lines(
+    picture: ImageDraw.ImageDraw, mask: ImageDraw.ImageDraw, paths: Array, colours: Array, width: float
+) -> None:
     pieces = paths.shape[1] - 1
     taper = np.sin(np.linspace(0.35, 1.0, pieces) * np.pi) ** 0.5
     widths = [max(1, round(width * float(t))) for t in taper]
@@ -176,7 +195,7 @@ def _window(paths: Array, width: float) -> tuple[slice, slice, Array]:
 
 
 def finish(colours: Array) -> Image.Image:
-    """The finished picture, ``SIDE`` x ``SIDE`` RGB. Only even levels: invisible, and the file is a fifth smaller."""
+    """The finished picture, ``SIDE`` x ``SIDE`` RGB; even levels only, which pack better."""
     canvas = Image.fromarray(np.clip(colours + 0.5, 0, 255).astype(np.uint8))
     small = canvas.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     return Image.fromarray(np.asarray(small) & np.uint8(0xFE))

@@ -4,8 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from export.warp.likeness import AXIS, Likeness
-from export.warp.painting import (
+from export.warp.drawing.likeness import AXIS, Likeness
+from export.warp.drawing.painting import (
     Array,
     blur,
     bump,
@@ -56,30 +56,48 @@ def face_relief(who: Likeness, x: Array, y: Array) -> Array:
     return blur(skull + _bones(who, dx, y) + _nose(who, dx, y) + _mouth(who, dx, y), 1.2)
 
 
-def _pair(dx: Array, y: Array, centre: tuple[float, float], spread: tuple[float, float], turn: float = 0) -> Array:
+def _pair(
+    dx: Array, y: Array, centre: tuple[float, float], spread: tuple[float, float], turn: float = 0
+) -> Array:
     return bump(dx, y, centre, spread, turn) + bump(-dx, y, centre, spread, turn)
 
 
 def _bones(who: Likeness, dx: Array, y: Array) -> Array:
     eye = who.eyes
     brow_ridge = 5 * _pair(dx, y, (58, 302), (40, 13), 0.05)
-    sockets = -13 * _pair(dx, y, (eye.apart, eye.y - 6), (36, 19)) - 9 * _pair(dx, y, (28, eye.y - 6), (11, 15))
+    sockets = -13 * _pair(dx, y, (eye.apart, eye.y - 6), (36, 19)) - 9 * _pair(
+        dx, y, (28, eye.y - 6), (11, 15)
+    )
     balls = 10 * _pair(dx, y, (eye.apart, eye.y - 2), (25, 14))
     bags = -2.2 * _pair(dx, y, (eye.apart - 6, eye.y + 23), (24, 6), 0.1)
     cheeks = 9 * _pair(dx, y, (86, 398), (34, 26), -0.4) - 4 * _pair(dx, y, (104, 448), (22, 34))
     temples = -5 * _pair(dx, y, (128, 290), (16, 34))
-    return brow_ridge + sockets + balls + bags + cheeks + temples
+    return np.asarray(brow_ridge + sockets + balls + bags + cheeks + temples, np.float32)
 
 
 def _nose(who: Likeness, dx: Array, y: Array) -> Array:
     w = who.nose_width
-    height = curve(((282, 0), (304, 2), (326, 8), (348, 16), (384, 29), (406, 37), (416, 37), (428, 20), (438, 4), (444, 0)), y)
+    height = curve(
+        (
+            (282, 0),
+            (304, 2),
+            (326, 8),
+            (348, 16),
+            (384, 29),
+            (406, 37),
+            (416, 37),
+            (428, 20),
+            (438, 4),
+            (444, 0),
+        ),
+        y,
+    )
     width = curve(((300, 22), (335, 12), (368, 13), (402, 17), (422, 18), (442, 20)), y) * w
-    ridge = height * np.exp(-np.abs(dx / width) ** 2.2 / 1.6)
+    ridge = height * np.exp(-(np.abs(dx / width) ** 2.2) / 1.6)
     tip = 7 * bump(dx, y, (0, 411), (11 * w, 10))
     wings = 14 * _pair(dx, y, (23 * w, 422), (9, 10), 0.3)
     nostrils = -9 * _pair(dx, y, (12 * w, 430), (6, 3), -0.25)
-    return ridge + tip + wings + nostrils
+    return np.asarray(ridge + tip + wings + nostrils, np.float32)
 
 
 def _mouth(who: Likeness, dx: Array, y: Array) -> Array:
@@ -94,7 +112,7 @@ def _mouth(who: Likeness, dx: Array, y: Array) -> Array:
     corners = -4 * _pair(dx, y, (lips.half_width + 4, lips.y), (6, 7))
     chin = 8 * bump(dx, y, (0, lips.y + 58), (24, 15)) - 6 * bump(dx, y, (0, lips.y + 27), (28, 7))
     folds = -1.6 * _pair(dx, y, (56, 446), (8, 24), -0.45)
-    return muzzle + philtrum + upper + lower + seam + corners + chin + folds
+    return np.asarray(muzzle + philtrum + upper + lower + seam + corners + chin + folds, np.float32)
 
 
 def paint_skin(who: Likeness, base: Array, relief: Array, mask: Array, rng: np.random.Generator) -> Array:
@@ -119,7 +137,11 @@ def _tint(who: Likeness, picture: Array, dx: Array, y: Array, mask: Array) -> Ar
     rosy += 0.1 * bump(dx, y, (0, 534), (26, 16)) + 0.16 * _pair(dx, y, (62, 322), (34, 10))
     picture = shade(picture, (255, 176, 164), who.blush * rosy * mask)
     picture = shade(picture, (150, 104, 100), 0.42 * step(30, 150, dx) * mask)
-    around = bump(dx, y, (0, 500), (92, 40)) * (1 - bump(dx, y, (0, 444), (28, 26)) * 0.2) * step(446, 486, y + np.abs(dx) * 0.25)
+    around = (
+        bump(dx, y, (0, 500), (92, 40))
+        * (1 - bump(dx, y, (0, 444), (28, 26)) * 0.2)
+        * step(446, 486, y + np.abs(dx) * 0.25)
+    )
     picture = shade(picture, (150, 140, 140), who.stubble * around * mask)
     nostril = _pair(dx, y, (12.5 * w, 429.5), (5.4 * w, 2.3), -0.28)
     picture = shade(picture, (84, 32, 28), np.clip(1.25 * nostril, 0, 0.95) * mask)
@@ -143,10 +165,14 @@ def paint_ears(who: Likeness, base: Array, x: Array, y: Array, rng: np.random.Ge
     """Both ears, half hidden behind the head."""
     picture = base
     for side in (-1, 1):
-        u, v = (x - AXIS) * side - 147, y - 366
+        u, v = (x - AXIS) * side - 147, y - np.float32(366)
         u, v = u * 0.97 + v * 0.2, v * 0.98 - u * 0.2
-        r = np.hypot(u / (20 - 6 * step(-5, 46, v)), v / 50)
-        rim = 7 * np.exp(-(((r - 0.82) / 0.14) ** 2)) - 8 * bump(u, v, (0, 4), (6, 15)) + 4 * bump(u, v, (4, -12), (3, 16), 0.2)
+        r = np.hypot(u / (20 - 6 * step(-5, 46, v)), v / 50).astype(np.float32)
+        rim = (
+            7 * np.exp(-(((r - 0.82) / 0.14) ** 2))
+            - 8 * bump(u, v, (0, 4), (6, 15))
+            + 4 * bump(u, v, (4, -12), (3, 16), 0.2)
+        )
         relief = blur(16 * np.sqrt(np.clip(1 - r * r, 0, 1)) + rim, 1.2)
         mask = inside((r - 1) * 15, 1.0)
         skin = paint_skin(who, picture, relief, mask, rng)

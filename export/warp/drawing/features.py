@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from export.warp.likeness import AXIS, Likeness
-from export.warp.painting import (
+from export.warp.drawing.likeness import AXIS, Likeness
+from export.warp.drawing.painting import (
     Array,
     Colour,
     bump,
@@ -15,6 +15,7 @@ from export.warp.painting import (
     shade,
     step,
     strands,
+    tint,
 )
 
 
@@ -59,14 +60,18 @@ def _eyeball(
     """u: pixels right of the eye's middle, v: below it."""
     eye = who.eyes
     r_iris = eye.iris_radius
-    white = ramp(((0.0, (168, 138, 130)), (0.5, (220, 206, 198)), (1.0, (244, 238, 232))), 1 - np.abs(t) ** 2.2)
+    white = ramp(
+        ((0.0, (168, 138, 130)), (0.5, (220, 206, 198)), (1.0, (244, 238, 232))), 1 - np.abs(t) ** 2.2
+    )
     picture = paint(picture, white, opening)
     caruncle = bump(t, v, (-0.97, 0.5), (0.09, 3))
     picture = paint(picture, (206, 128, 120), opening * np.clip(1.2 * caruncle, 0, 1))
     v = v + 1.8
     r, angle = np.hypot(u, v), np.arctan2(v, u)
     picture = shade(picture, (120, 100, 100), opening * np.exp(-(((r - r_iris) / 2) ** 2)) * 0.5)
-    picture = paint(picture, _iris(eye.iris, r / r_iris, angle, v / r_iris, rng), opening * inside(r - r_iris, 1.0))
+    picture = paint(
+        picture, _iris(eye.iris, r / r_iris, angle, v / r_iris, rng), opening * inside(r - r_iris, 1.0)
+    )
     picture = paint(picture, (10, 8, 9), opening * inside(r - 0.43 * r_iris, 0.9))
     glow = bump(u, v, (0.34 * r_iris, 0.48 * r_iris), (3.4, 2.6))
     picture = paint(picture, (255, 250, 240), opening * 0.22 * glow)
@@ -82,8 +87,8 @@ def _iris(colour: Colour, r: Array, angle: Array, height: Array, rng: np.random.
     fibres = sum((np.sin(n * angle + p + 2.2 * r) for n, p in waves), np.zeros_like(r)) / len(turns) ** 0.5
     light = 0.52 + 0.12 * fibres + 0.30 * height + 0.22 * np.exp(-(((r - 0.55) / 0.18) ** 2))
     light = light * step(1.04, 0.78, r) * 0.85 + 0.08
-    dark, full = tuple(0.18 * c for c in colour), tuple(min(255.0, 1.55 * c + 26) for c in colour)
-    return ramp(((0.0, dark), (0.5, colour), (1.0, full)), light)
+    stops = ((0.0, tint(colour, 0.18)), (0.5, colour), (1.0, tint(colour, 1.55, 26)))
+    return ramp(stops, light)
 
 
 def _lashes(who: Likeness, picture: Array, side: int, rng: np.random.Generator) -> Array:
@@ -127,7 +132,9 @@ def paint_brows(who: Likeness, picture: Array, x: Array, y: Array, rng: np.rando
     reach = np.abs(x - AXIS)
     half = curve(brows.half_thickness, reach)
     middle = curve(brows.line, reach)
-    ends = step(brows.line[0][0] - 4, brows.line[0][0] + 12, reach) * step(brows.line[-1][0] + 1, brows.line[-1][0] - 8, reach)
+    ends = step(brows.line[0][0] - 4, brows.line[0][0] + 12, reach) * step(
+        brows.line[-1][0] + 1, brows.line[-1][0] - 8, reach
+    )
     soft = np.exp(-(((y - middle) / (half + 1.2)) ** 2) * 0.9) * ends
     picture = shade(picture, brows.colour, 0.55 * brows.density * soft)
     for side in (-1, 1):
@@ -152,7 +159,9 @@ def _brow_hairs(who: Likeness, picture: Array, side: int, rng: np.random.Generat
     px = AXIS + side * (a[:, None] + length[:, None] * s * np.cos(turn))
     py = root_y[:, None] + length[:, None] * s * np.sin(turn)
     tints = np.array(brows.colour) * rng.uniform(0.6, 1.25, (count, 1, 1))
-    return strands(picture, np.stack([px, py], axis=-1), np.broadcast_to(tints, (count, 4, 3)), 0.55, brows.density, 3)
+    return strands(
+        picture, np.stack([px, py], axis=-1), np.broadcast_to(tints, (count, 4, 3)), 0.55, brows.density, 3
+    )
 
 
 def paint_lips(who: Likeness, picture: Array, x: Array, y: Array, rng: np.random.Generator) -> Array:
@@ -166,7 +175,9 @@ def paint_lips(who: Likeness, picture: Array, x: Array, y: Array, rng: np.random
     picture = shade(picture, lips.colour, lips.strength * mask * (1 - 0.12 * below + grooves))
     picture = shade(picture, (150, 84, 84), mask * (1 - below) * 0.34)
     gleam = bump(dx, v, (-9, 8.5), (17, 2.6)) + 0.5 * bump(dx, v, (12, 9.5), (10, 2))
-    picture = paint(picture, (255, 226, 220), np.clip(gleam * (0.34 + 1.6 * grooves), 0, 1) * mask * below * lips.strength)
+    picture = paint(
+        picture, (255, 226, 220), np.clip(gleam * (0.34 + 1.6 * grooves), 0, 1) * mask * below * lips.strength
+    )
     seam = np.exp(-(((v - line) / 1.15) ** 2)) * step(1.03, 0.9, side)
     soft = np.exp(-(((v - line) / 3.2) ** 2)) * step(1.1, 0.8, side)
     picture = shade(picture, (62, 22, 24), 0.85 * seam + 0.25 * soft)

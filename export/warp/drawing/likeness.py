@@ -7,7 +7,7 @@ brows and lips are offsets from their own centres.
 from dataclasses import dataclass
 from typing import Final
 
-from export.warp.painting import Colour, Knots
+from export.warp.drawing.painting import Colour, Knots
 
 AXIS: Final = 384.0
 """x of the face's middle."""
@@ -15,7 +15,7 @@ AXIS: Final = 384.0
 
 @dataclass(frozen=True)
 class Eyes:
-    """One eye's shape; it is mirrored for the other. Curves run from the inner corner (-1) to the outer (1)."""
+    """One eye, mirrored for the other. Curves run from the inner corner (-1) to the outer (1)."""
 
     apart: float = 62.0
     y: float = 338.0
