@@ -1,0 +1,286 @@
+"""A Triton server as an object: started, waited for, stopped without a trace.
+
+    with TritonServer(options) as server:
+        server.wait_ready()
+        client = InferenceServerClient(server.grpc_url)
+
+Between `start` and the end there is one child, `lumen.triton.guard`, which runs the server and
+cleans up after it, also when this process is killed.
+"""
+
+import asyncio
+import contextlib
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final
+
+from lumen.errors import LumenException, ModelLoadException, ServiceUnavailableException
+from lumen.triton import guard, logfile, shm
+from lumen.triton.install import TritonInstall, find_triton
+from lumen.triton.ports import claim_port, reachable
+
+POLL_SECONDS: Final = 0.05
+STOP_SECONDS: Final = 20.0
+"""Between SIGTERM and SIGKILL. Unloading a model takes Triton about two seconds."""
+
+SHM_BYTES: Final = 16 * 2**20
+"""Shared memory that a model instance starts with. It grows in small steps, each of which costs time."""
+
+
+@dataclass(frozen=True)
+class TritonOptions:
+    """What a server needs to know.
+
+    Attributes:
+        model_repository: directory of models.
+        backends: directory of the project's python-based backends.
+        models: names of the models to load; the server is ready when all of them are.
+        host: address to listen on.
+        grpc_port, http_port, metrics_port: 0 takes a free one.
+        gpu: whether models may use a GPU; their ``configs/gpu.pbtxt`` count then.
+        cuda_device: index of that GPU.
+        log_file: Triton's and the models' output; the previous one is kept as ``<name>.1``.
+        start_timeout: seconds until the server must be ready.
+    """
+
+    model_repository: Path
+    backends: Path
+    models: tuple[str, ...]
+    host: str
+    grpc_port: int
+    http_port: int
+    metrics_port: int
+    gpu: bool
+    cuda_device: int
+    log_file: Path
+    start_timeout: float
+
+
+@dataclass(frozen=True)
+class LoadProgress:
+    """Which of the wanted models are loaded, and whether the server answers that it is ready."""
+
+    loaded: tuple[str, ...]
+    pending: tuple[str, ...]
+    ready: bool
+
+
+class TritonServer:
+    """One Triton server; not to be started twice."""
+
+    def __init__(self, options: TritonOptions) -> None:
+        self.options = options
+        self._prefix = shm.new_prefix()
+        self._workdir: Path | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._deadline = 0.0
+
+    @property
+    def grpc_url(self) -> str:
+        return f"{reachable(self.options.host)}:{self.options.grpc_port}"
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{reachable(self.options.host)}:{self.options.http_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{reachable(self.options.host)}:{self.options.metrics_port}/metrics"
+
+    @property
+    def running(self) -> bool:
+        return self._guard is not None and self._guard.poll() is None
+
+    def start(self) -> None:
+        """Start the server; returns before it is ready.
+
+        Raises:
+            ServiceUnavailableException: no server is installed, or a port is taken.
+        """
+        shm.remove_stale()
+        self.options = _with_ports(self.options)
+        self._workdir = Path(tempfile.mkdtemp(prefix="lumen-triton-"))
+        try:
+            self._guard = self._spawn(find_triton(self.options.backends, self._workdir))
+        except BaseException:
+            self.stop()
+            raise
+        self._deadline = time.monotonic() + self.options.start_timeout
+
+    def progress(self) -> LoadProgress:
+        """How far the start is; does not wait.
+
+        Raises:
+            ModelLoadException: a model did not load; the server is gone.
+            ServiceUnavailableException: the server is gone, or is not ready in time.
+        """
+        # Asked before the log is read: what a dead server had to say is in it.
+        running = self.running
+        log = self._log()
+        if not running:
+            raise self.failure(log)
+        here, pending = _split(self.options.models, logfile.loaded_models(log))
+        ready = not pending and self._answers_ready()
+        if not ready and time.monotonic() > self._deadline:
+            raise self._too_late(pending)
+        return LoadProgress(here, pending, ready)
+
+    def wait_ready(self, on_progress: Callable[[LoadProgress], None] | None = None) -> None:
+        """Wait until every model is loaded; stops the server when that fails. Raises as `progress`."""
+        try:
+            while not self._report(on_progress):
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+
+    async def ready(self, on_progress: Callable[[LoadProgress], None] | None = None) -> None:
+        """`wait_ready` for an event loop."""
+        try:
+            while True:
+                if await asyncio.to_thread(self._report, on_progress):
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+        except BaseException:
+            await asyncio.to_thread(self.stop)
+            raise
+
+    def failure(self, log: str | None = None) -> LumenException:
+        """Why the server is gone, in one line."""
+        log = self._log() if log is None else log
+        failures = logfile.load_failures(log)
+        if failures:
+            reasons = "; ".join(f"{f.model}: {f.reason}" for f in failures)
+            return ModelLoadException(f"Triton could not load {reasons} (log: {self.options.log_file})")
+        code = self._guard.returncode if self._guard else None
+        reason = logfile.fatal_reason(log) or "it said nothing"
+        return ServiceUnavailableException(
+            f"Triton ended with exit code {code}: {reason} (log: {self.options.log_file})"
+        )
+
+    def stop(self) -> None:
+        """Stop the server and remove what it leaves behind; does nothing when it is not running."""
+        if self._guard is not None:
+            _end(self._guard)
+            shm.kill_holders(self._prefix)
+            guard.remove_segments(self._prefix)
+        if self._workdir is not None:
+            shutil.rmtree(self._workdir, ignore_errors=True)
+
+    def __enter__(self) -> "TritonServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _spawn(self, install: TritonInstall) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-I", "-S", guard.__file__, self._prefix, str(STOP_SECONDS)]
+        command += [str(install.executable), *self._arguments(install)]
+        environment = {**install.environment, "CUDA_VISIBLE_DEVICES": _visible_devices(self.options)}
+        with _fresh_log(self.options.log_file) as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                # Ctrl-C in a terminal goes to the whole group; the server is stopped by us alone.
+                start_new_session=True,
+            )
+
+    def _arguments(self, install: TritonInstall) -> list[str]:
+        options = self.options
+        return [
+            f"--model-repository={options.model_repository}",
+            *([f"--backend-directory={install.backends}"] if install.backends else []),
+            "--model-control-mode=explicit",
+            *[f"--load-model={name}" for name in options.models],
+            *(["--model-config-name=gpu"] if options.gpu else []),
+            "--exit-on-error=true",
+            "--strict-readiness=true",
+            f"--grpc-address={options.host}",
+            f"--grpc-port={options.grpc_port}",
+            f"--http-address={options.host}",
+            f"--http-port={options.http_port}",
+            f"--metrics-address={options.host}",
+            f"--metrics-port={options.metrics_port}",
+            f"--backend-config=python,shm-region-prefix-name={self._prefix}",
+            f"--backend-config=python,shm-default-byte-size={SHM_BYTES}",
+        ]
+
+    def _log(self) -> str:
+        return self.options.log_file.read_text(errors="replace")
+
+    def _report(self, on_progress: Callable[[LoadProgress], None] | None) -> bool:
+        progress = self.progress()
+        if on_progress:
+            on_progress(progress)
+        return progress.ready
+
+    def _answers_ready(self) -> bool:
+        connection = http.client.HTTPConnection(
+            reachable(self.options.host), self.options.http_port, timeout=1.0
+        )
+        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+            connection.request("GET", "/v2/health/ready")
+            return connection.getresponse().status == http.client.OK
+        return False
+
+    def _too_late(self, pending: tuple[str, ...]) -> ServiceUnavailableException:
+        return ServiceUnavailableException(
+            f"Triton was not ready after {self.options.start_timeout:g} s, still loading: "
+            f"{', '.join(pending) or 'nothing'}; see {self.options.log_file} or raise TRITON_START_TIMEOUT"
+        )
+
+
+def _with_ports(options: TritonOptions) -> TritonOptions:
+    return replace(
+        options,
+        grpc_port=claim_port(options.host, options.grpc_port, "TRITON_URL"),
+        http_port=claim_port(options.host, options.http_port, "TRITON_HTTP_PORT"),
+        metrics_port=claim_port(options.host, options.metrics_port, "TRITON_METRICS_PORT"),
+    )
+
+
+def _split(wanted: tuple[str, ...], loaded: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(m for m in wanted if m in loaded), tuple(m for m in wanted if m not in loaded)
+
+
+def _visible_devices(options: TritonOptions) -> str:
+    """CUDA_VISIBLE_DEVICES with the one GPU to use, or none; an index counts in the present value."""
+    if not options.gpu:
+        return ""
+    present = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
+    return dict(enumerate(present)).get(options.cuda_device, str(options.cuda_device))
+
+
+def _fresh_log(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.replace(path.with_name(path.name + ".1"))
+    return path.open("wb")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Let the guard clean up; it is killed only if it does not answer."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    try:
+        process.wait(STOP_SECONDS + 5)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()

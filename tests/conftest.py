@@ -1,0 +1,48 @@
+"""Fixtures for the whole suite: a real Triton server with the project's backends."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from lumen.triton.server import TritonOptions, TritonServer
+
+ROOT = Path(__file__).resolve().parents[1]
+TritonFactory = Callable[[Path, Sequence[str]], TritonServer]
+
+
+def triton_options(repository: Path, models: Sequence[str], log_file: Path) -> TritonOptions:
+    """Options for a server on free loopback ports, without a GPU."""
+    return TritonOptions(
+        model_repository=repository,
+        backends=ROOT / "backends",
+        models=tuple(models),
+        host="127.0.0.1",
+        grpc_port=0,
+        http_port=0,
+        metrics_port=0,
+        gpu=False,
+        cuda_device=0,
+        log_file=log_file,
+        start_timeout=90.0,
+    )
+
+
+@pytest.fixture(scope="session")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonFactory]:
+    """`triton(repository, models)` -> a ready server; the same arguments give the same one."""
+    servers: dict[tuple[Path, tuple[str, ...]], TritonServer] = {}
+
+    def start(repository: Path, models: Sequence[str]) -> TritonServer:
+        key = (repository.resolve(), tuple(models))
+        if key not in servers:
+            log_file = tmp_path_factory.mktemp("triton") / "triton.log"
+            server = TritonServer(triton_options(repository, models, log_file))
+            server.start()
+            servers[key] = server
+            server.wait_ready()
+        return servers[key]
+
+    yield start
+    for server in servers.values():
+        server.stop()
