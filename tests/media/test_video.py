@@ -1,9 +1,10 @@
 """The MP4 writer, its files read back with PyAV and byte by byte."""
 
-import resource
+import itertools
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_the_frame_rate_is_constant(tmp_path: Path, fps: int) -> None:
     _write(path, 50, 2.0, fps=fps)
     times = _times(path)
     assert len(times) == 2 * fps
-    assert {b - a for a, b in zip(times, times[1:], strict=False)} == {Fraction(1, fps)}
+    assert {b - a for a, b in itertools.pairwise(times)} == {Fraction(1, fps)}
 
 
 @pytest.mark.parametrize(("frames", "seconds"), [(50, 2.0), (50, 1.2), (50, 0.0), (20, 2.013), (1, 0.5)])
@@ -163,9 +164,14 @@ def test_nothing_is_there_before_the_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_exception_leaves_no_file(tmp_path: Path, error: type[BaseException]) -> None:
     """A clip that failed or was interrupted leaves the folder as it was."""
-    with pytest.raises(error), VideoWriter(tmp_path / "clip.mp4", SIZE, SIZE, FACE_FPS, RATE) as writer:
-        writer.write_frames(_frames(5))
-        raise error
+
+    def failing() -> None:
+        with VideoWriter(tmp_path / "clip.mp4", SIZE, SIZE, FACE_FPS, RATE) as writer:
+            writer.write_frames(_frames(5))
+            raise error
+
+    with pytest.raises(error):
+        failing()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -179,20 +185,15 @@ def test_a_clip_without_frames_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
-    """Writing beyond what the system allows is a StorageException; the part written is removed."""
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, file_limit: Callable[[int], None]) -> None:
+    """Running out of room is a StorageException; the part written is removed."""
     noise = np.random.default_rng(0).integers(0, 255, (100, SIZE, SIZE, 3)).astype(np.uint8)
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
-    try:
-        with (
-            pytest.raises(StorageException, match=r"clip\.mp4"),
-            VideoWriter(tmp_path / "clip.mp4", SIZE, SIZE, FACE_FPS, RATE) as writer,
-        ):
-            writer.write_frames(noise)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    file_limit(50_000)
+    with (
+        pytest.raises(StorageException, match=r"clip\.mp4"),
+        VideoWriter(tmp_path / "clip.mp4", SIZE, SIZE, FACE_FPS, RATE) as writer,
+    ):
+        writer.write_frames(noise)
     assert list(tmp_path.iterdir()) == []
 
 
