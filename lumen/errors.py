@@ -21,7 +21,7 @@ Every class has one HTTP status and one Triton code (the names of
 from typing import ClassVar
 
 
-class LumenException(Exception):
+class LumenException(Exception):  # noqa: N818 - the names are part of the API
     """Root of the tree. ``message`` says what came, what was expected and what to do."""
 
     status: ClassVar[int] = 500

@@ -24,13 +24,19 @@ class Settings(BaseSettings):
     """Everything an operator can set. Paths are relative to the project's root unless absolute."""
 
     model_config = SettingsConfigDict(
-        env_file=PROJECT_ROOT / ".env", env_ignore_empty=True, extra="forbid", frozen=True, validate_default=True
+        env_file=PROJECT_ROOT / ".env",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
     )
 
     profile: str = Field("starter", description="name of a file in configs/, or a path to one")
 
     # Writer
-    gemini_api_key: SecretStr | None = Field(None, description="key for Gemini; without one the echo writer speaks")
+    gemini_api_key: SecretStr | None = Field(
+        None, description="key for Gemini; without one the echo writer speaks"
+    )
     gemini_model: str = Field("gemini-2.5-flash", description="Gemini model that writes the replies")
     gemini_base_url: str | None = Field(None, description="another address that speaks Gemini's protocol")
     gemini_timeout: float = Field(30.0, gt=0, description="seconds for a whole reply")
@@ -52,9 +58,12 @@ class Settings(BaseSettings):
     api_host: str = Field("0.0.0.0", description="address the API listens on")
     api_port: int = Field(8000, ge=0, le=65535, description="port the API listens on")
     cors_origins: Annotated[list[str], NoDecode] = Field(
-        ["http://localhost:3000", "http://127.0.0.1:3000"], description="front ends, comma-separated; * for any"
+        ["http://localhost:3000", "http://127.0.0.1:3000"],
+        description="front ends, comma-separated; * for any",
     )
-    rate_limit: str = Field("100/minute", description="requests per client address, in the notation of `limits`")
+    rate_limit: str = Field(
+        "100/minute", description="requests per client address, in the notation of `limits`"
+    )
     rate_limit_storage: str = Field("memory://", description="memory:// or redis://host:port/db")
     max_text_length: int = Field(500, ge=1, description="characters of a prompt or of a text to speak")
     max_body_bytes: int = Field(25 * 2**20, ge=1024, description="bytes of a request body, uploads included")
@@ -63,7 +72,9 @@ class Settings(BaseSettings):
     max_concurrent_clips: int = Field(8, ge=1, description="clips made at once; more are answered 503")
 
     # Media
-    audio_sample_rate: int = Field(22_050, ge=8_000, le=48_000, description="samples per second of audio files")
+    audio_sample_rate: int = Field(
+        22_050, ge=8_000, le=48_000, description="samples per second of audio files"
+    )
     video_fps: int = Field(25, ge=1, le=60, description="frames per second of video files")
     video_size: Literal[256, 512] = Field(256, description="side of the square video in pixels")
 
@@ -81,7 +92,9 @@ class Settings(BaseSettings):
     triton_http_port: int = Field(8002, ge=0, le=65535, description="Triton's HTTP port")
     triton_metrics_port: int = Field(8003, ge=0, le=65535, description="Triton's metrics port")
     triton_timeout: float = Field(60.0, gt=0, description="seconds a Triton answer may take")
-    triton_start_timeout: float = Field(120.0, gt=0, description="seconds until a starting Triton must be ready")
+    triton_start_timeout: float = Field(
+        120.0, gt=0, description="seconds until a starting Triton must be ready"
+    )
     gpu_enabled: bool = Field(True, description="use a GPU where there is one")
     cuda_device: int = Field(0, ge=0, description="index of that GPU")
 

@@ -1,0 +1,101 @@
+"""A client of the REST API, as the command line uses it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from lumen.errors import GenerationException, ServiceUnavailableException
+
+CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What ``POST /api/generate/full`` takes; ``None`` leaves a field to the server's default.
+
+    ``portrait`` is the name of a bundled portrait or the path of an image file.
+    """
+
+    prompt: str
+    language: str | None = None
+    voice: str | None = None
+    speed: float | None = None
+    portrait: str | None = None
+    size: int | None = None
+    seed: int | None = None
+
+    def fields(self) -> dict[str, Any]:
+        named = {"prompt": self.prompt, "language": self.language, "voice": self.voice, "speed": self.speed}
+        named |= {"portrait": self.portrait, "size": self.size, "seed": self.seed}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+class LumenClient:
+    """Talks to a running API at ``url``; an async context manager.
+
+    Args:
+        url: e.g. ``http://127.0.0.1:8000``.
+        timeout: seconds that one clip may take.
+    """
+
+    def __init__(self, url: str, timeout: float = 600.0) -> None:
+        self.url = url
+        self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS))
+
+    async def __aenter__(self) -> "LumenClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def is_lumen(self) -> bool:
+        """Whether a LUMEN API answers at the address."""
+        try:
+            answer = await self._http.get("/api/status")
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == httpx.codes.OK and "parts" in answer.json()
+
+    async def make(self, clip: Clip) -> dict[str, Any]:
+        """Makes a clip and returns the response's body.
+
+        Raises:
+            ServiceUnavailableException: nothing answers at the address.
+            GenerationException: the API refused or failed; the message is the API's.
+        """
+        try:
+            answer = await self._post_full(clip)
+        except httpx.HTTPError as error:
+            raise ServiceUnavailableException(f"the API at {self.url} does not answer: {error}") from error
+        body: dict[str, Any] = answer.json()
+        if answer.is_error:
+            raise GenerationException(f"{body['error']}: {body['message']} (request {body['request_id']})")
+        return body
+
+    async def _post_full(self, clip: Clip) -> httpx.Response:
+        fields = clip.fields()
+        image = Path(clip.portrait) if clip.portrait else None
+        if image is None or not image.is_file():
+            return await self._http.post("/api/generate/full", json=fields)
+        del fields["portrait"]
+        files = {"portrait_file": (image.name, image.read_bytes())}
+        return await self._http.post("/api/generate/full", data=fields, files=files)
+
+    async def download(self, path: str, to: Path) -> None:
+        """Streams ``path`` (e.g. ``/outputs/video/….mp4``) into the file ``to``, whole or not at all."""
+        to.parent.mkdir(parents=True, exist_ok=True)
+        part = to.with_name(f".{to.name}.part")
+        try:
+            async with self._http.stream("GET", path) as answer:
+                answer.raise_for_status()
+                with part.open("wb") as file:
+                    async for block in answer.aiter_bytes():
+                        file.write(block)
+            part.replace(to)
+        finally:
+            part.unlink(missing_ok=True)
