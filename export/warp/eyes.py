@@ -50,10 +50,10 @@ def eye_fields(
 
 def brow_offset(at: Vector, mesh: Mesh, frame: Frame, motion: Motion) -> Vector:
     """Both brows, with the forehead above; ``at``: places in the face's frame."""
-    raised = -0.045 * motion[Column.BROW]
+    raised = -0.034 * motion[Column.BROW]
     lift = raised * (_brow(at, mesh, frame, points.RIGHT_BROW) + _brow(at, mesh, frame, points.LEFT_BROW))
     return frame.image(Vector(lift * 0.0, lift))
 
 
 def _brow(at: Vector, mesh: Mesh, frame: Frame, brow: tuple[int, ...]) -> Value:
-    return bump2(at - frame.local(mesh.pick(brow)).mean(), 0.17, 0.085)
+    return bump2(at - frame.local(mesh.pick(brow)).mean(), 0.17, 0.062)
