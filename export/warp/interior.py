@@ -14,7 +14,7 @@ from lumen.engines.warp.columns import Column
 LUMA: Final = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in brightness."""
 
-ENAMEL: Final = (0.97, 0.92, 0.83)
+ENAMEL: Final = (0.98, 0.91, 0.83)
 FLESH: Final = (0.80, 0.36, 0.34)
 CAVITY: Final = (0.17, 0.06, 0.06)
 """Colours in white light, 0 to 1."""
@@ -45,7 +45,7 @@ def mouth_colours(graph: Graph, image: Value, mesh: Mesh, mouth: Frame, motion: 
     colour = coloured(graph, CAVITY, tint)
     colour = over(colour, coloured(graph, FLESH, tint) * tongue_shade * 0.9, tongue_mask)
     colour = over(colour, coloured(graph, ENAMEL, tint) * lower_shade * 0.72, lower_mask)
-    colour = over(colour, coloured(graph, ENAMEL, tint) * upper_shade * 0.92, upper_mask)
+    colour = over(colour, coloured(graph, ENAMEL, tint) * upper_shade, upper_mask)
     return colour * lip_shadow(graph, line, motion) * light * 255.0
 
 
@@ -68,7 +68,7 @@ def lip_shadow(graph: Graph, line: Value, motion: Motion) -> Value:
     """The upper lip shades what is right below it."""
     v = graph.constant(texel_centres()[1][None, None])
     edge = line - LIFT * motion[Column.OPEN] - 0.16 * motion[Column.RAISE]
-    return 0.30 + 0.70 * smoothstep(v - edge, -0.03, 0.26)
+    return 0.34 + 0.66 * smoothstep(v - edge, -0.03, 0.24)
 
 
 def lighting(graph: Graph, image: Value, mesh: Mesh) -> tuple[Value, Value]:
@@ -79,5 +79,5 @@ def lighting(graph: Graph, image: Value, mesh: Mesh) -> tuple[Value, Value]:
     weights = graph.constant(np.array(LUMA, np.float32).reshape(1, 3, 1, 1))
     luma = (skin * weights).sum(1).max(0.02)
     typical = graph.constant(np.array([1.12, 0.97, 0.90], np.float32).reshape(1, 3, 1, 1))
-    cast = (skin / luma - typical) * 0.9
+    cast = (skin / luma - typical) * 0.75
     return (0.22 + 0.92 * luma).clip(0.25, 1.0), (1.0 + cast).max(0.1)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-TEXTURE_WIDTH: Final = 128
-TEXTURE_HEIGHT: Final = 80
+TEXTURE_WIDTH: Final = 96
+TEXTURE_HEIGHT: Final = 60
 """Texels; a mouth is about 100 pixels wide in the largest frame."""
 
 U_REACH: Final = 1.2
@@ -39,10 +39,10 @@ def texel_centres() -> tuple[FloatArray, FloatArray]:
 
 
 def upper_teeth() -> tuple[FloatArray, FloatArray]:
-    """Shade and mask, float32 [H, W] in [0, 1]; biting edges near v = 0.08."""
+    """Shade and mask, float32 [H, W] in [0, 1]; biting edges near v = 0.06."""
     u, v = texel_centres()
     within, border = _tooth(np.abs(u), UPPER_TOOTH_BORDERS)
-    edge = 0.08 - 0.12 * u**2 - 0.022 * (2 * within - 1) ** 4
+    edge = 0.06 - 0.12 * u**2 - 0.022 * (2 * within - 1) ** 4
     mask = _below(v, edge) * _below(np.abs(u), 0.90)
     return _enamel(u / 0.9, within, border, np.clip((edge - v) / 0.4, 0, 1)), mask
 

@@ -73,8 +73,8 @@ def coarse_fields(graph: Graph, mesh: Mesh, face: Frame, mouth: Frame, motion: M
     head = head_offset(graph, place, face, motion)
     still = place - head
     lips = mouth_fields(still, mesh, mouth, motion)
-    right = eye_fields(still, mesh, points.RIGHT_UPPER_LID, points.RIGHT_LOWER_LID, motion[Column.BLINK_RIGHT], motion)
-    left = eye_fields(still, mesh, points.LEFT_UPPER_LID, points.LEFT_LOWER_LID, motion[Column.BLINK_LEFT], motion)
+    right = eye_fields(still, mesh, points.RIGHT_EYE, motion[Column.BLINK_RIGHT], motion)
+    left = eye_fields(still, mesh, points.LEFT_EYE, motion[Column.BLINK_LEFT], motion)
     at = face.local(still)
     offset = head + mouth.image(lips.offset) + right.offset + left.offset + brow_offset(at, mesh, face, motion)
     on_right = graph.op("Less", at.x, 0.0)  # the eyes share their planes: each has its half of the face

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE, FRAME_SIZES, MESH_POINTS
-from lumen.engines.warp.mesh_points import CHIN, FOREHEAD, LEFT_UPPER_LID, MOUTH_CORNERS, RIGHT_UPPER_LID
+from lumen.engines.warp.mesh_points import CHIN, FOREHEAD, LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
 from lumen.engines.warp.motion import animate
 from lumen.errors import InvalidInputException
 
@@ -87,7 +87,7 @@ def _check_mesh(mesh: NDArray[np.float32]) -> None:
             f"mesh has points that are not numbers or beyond +-{MAX_PLACE:g}; "
             "expected [-1, 1] of the crop, as warp_portrait gives it"
         )
-    eyes = (RIGHT_UPPER_LID[0], RIGHT_UPPER_LID[-1]), (LEFT_UPPER_LID[0], LEFT_UPPER_LID[-1])
+    eyes = ((eye.upper[0], eye.upper[-1]) for eye in (RIGHT_EYE, LEFT_EYE))
     for a, b in (MOUTH_CORNERS, (FOREHEAD, CHIN), *eyes):
         if np.linalg.norm(mesh[a] - mesh[b]) < LEAST_DISTANCE:
             raise InvalidInputException(f"mesh is no face: points {a} and {b} fall together")
