@@ -12,12 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
-from numpy.typing import NDArray
 from PIL import Image
 
+from lumen.engines.regions import FloatArray
 from lumen.errors import ModelLoadException
-
-FloatArray = NDArray[np.float32]
 
 MIN_SCORE: Final = 0.5
 """Probability from which a candidate counts."""

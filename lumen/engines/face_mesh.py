@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lumen.contracts import MESH_POINTS
-from lumen.engines.face_detection import Detections, FaceDetector, FloatArray, Network, overlaps
+from lumen.engines.face_detection import Detections, FaceDetector, Network, overlaps
+from lumen.engines.lip_line import settle_lips
+from lumen.engines.regions import FloatArray, Roi, roi_pixels, rotation
 from lumen.errors import InvalidInputException
 
 MESH_FILE: Final = "face_landmark.tflite"
@@ -19,8 +21,9 @@ MESH_SIDE: Final = 192
 ROI_SCALE: Final = 1.5
 """Side of the square that the mesh network sees, relative to the face in it (MediaPipe's value)."""
 
-REFINE_SCALES: Final = (1.5, 1.4, 1.6)
-"""Squares of the passes that start from the face's own mesh; their results are averaged."""
+REFINEMENTS: Final = ((1.5, 0.0), (1.5, 0.05), (1.6, 0.0), (1.6, 0.05), (1.7, 0.05))
+"""Squares around a first mesh that it is fitted again in: side and shift towards the chin, relative to
+the face. The network's answer depends a little on the square; the mean of several is steadier."""
 
 PART_SIZES: Final = (0.5, 0.25)
 """Fractions of the longer side that are searched when the whole image shows no face."""
@@ -49,19 +52,6 @@ class Face:
     def side(self) -> float:
         """The longer side of the box in pixels."""
         return float(max(self.box[2] - self.box[0], self.box[3] - self.box[1]))
-
-
-@dataclass(frozen=True)
-class Roi:
-    """A turned square of the image: centre [2] and side in pixels, angle in radians, clockwise."""
-
-    centre: FloatArray
-    side: float
-    angle: float
-
-    def to_image(self, points: FloatArray) -> FloatArray:
-        """points [N, 2] in [0, 1] of the square -> pixels of the image."""
-        return ((points - 0.5) * self.side) @ _rotation(self.angle).T + self.centre
 
 
 class FaceMesher:
@@ -102,17 +92,18 @@ class FaceMesher:
         mesh, presence = self._fit(picture, roi)
         if presence < MIN_PRESENCE:
             return None
-        passes = [self._fit(picture, _roi_of_mesh(mesh, scale)) for scale in REFINE_SCALES]
+        passes = [self._fit(picture, _roi_of_mesh(mesh, *square)) for square in REFINEMENTS]
         presence = max(p for _, p in passes)
         if presence < MIN_PRESENCE:
             return None
         mesh = np.mean([m for m, _ in passes], axis=0, dtype=np.float32)
+        mesh = settle_lips(picture, mesh, _roll(mesh))
         box = np.concatenate([mesh.min(axis=0), mesh.max(axis=0)])
         return Face(box, min(score, presence), mesh)
 
     def _fit(self, picture: Image.Image, roi: Roi) -> tuple[FloatArray, float]:
         """One pass of the mesh network: mesh [468, 2] in image pixels and probability of a face."""
-        points, logit = self._network.run(_roi_pixels(picture, roi))
+        points, logit = self._network.run(roi_pixels(picture, roi, MESH_SIDE))
         mesh = roi.to_image(points.reshape(MESH_POINTS, 3)[:, :2] / MESH_SIDE)
         return mesh.astype(np.float32), float(1.0 / (1.0 + np.exp(-logit.ravel()[0])))
 
@@ -140,51 +131,14 @@ def _roi_of_detection(box: FloatArray, keypoints: FloatArray) -> Roi:
     return Roi(centre, side * ROI_SCALE, _angle(keypoints[0], keypoints[1]))
 
 
-def _roi_of_mesh(mesh: FloatArray, scale: float) -> Roi:
-    """The square around a mesh, upright with its eyes."""
-    angle = _angle(mesh[RIGHT_EYE_CORNER], mesh[LEFT_EYE_CORNER])
-    upright = mesh @ _rotation(angle)
+def _roi_of_mesh(mesh: FloatArray, scale: float, shift: float) -> Roi:
+    """The square around a mesh, upright with its eyes, ``shift`` of the face towards the chin."""
+    angle = _roll(mesh)
+    upright = mesh @ rotation(angle)
     low, high = upright.min(axis=0), upright.max(axis=0)
-    centre = _rotation(angle) @ ((low + high) / 2)
-    return Roi(centre.astype(np.float32), float((high - low).max()) * scale, angle)
-
-
-def _angle(right_eye: FloatArray, left_eye: FloatArray) -> float:
-    across = left_eye - right_eye
-    return float(np.arctan2(across[1], across[0]))
-
-
-def _rotation(angle: float) -> FloatArray:
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.array([[cos, -sin], [sin, cos]], np.float32)
-
-
-def _roi_pixels(picture: Image.Image, roi: Roi) -> FloatArray:
-    """The square as the mesh network takes it: float32 [192, 192, 3] in [0, 1], black beyond the image.
-
-    A large square is first reduced by a whole factor, which keeps fine lines that sampling would miss.
-    """
-    reach = roi.side * 0.75
-    box = _clip((*(roi.centre - reach), *(roi.centre + reach)), picture.size)
-    factor = max(1, int(roi.side / MESH_SIDE))
-    part = picture.reduce(factor, box) if factor > 1 else picture.crop(box)
-    step = _rotation(roi.angle) * (roi.side / MESH_SIDE / factor)
-    start = (roi.centre - np.array(box[:2])) / factor - step @ np.full(2, MESH_SIDE / 2)
-    coefficients = (*step[0], start[0], *step[1], start[1])
-    seen = part.transform(
-        (MESH_SIDE, MESH_SIDE),
-        Image.Transform.AFFINE,
-        [float(c) for c in coefficients],
-        Image.Resampling.BILINEAR,
-    )
-    return np.asarray(seen, np.float32) / 255.0
-
-
-def _clip(box: tuple[float, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A box in whole pixels with at least one of them inside the image."""
-    x0, y0 = (int(np.clip(np.floor(v), 0, n - 1)) for v, n in zip(box[:2], size, strict=True))
-    x1, y1 = (int(np.clip(np.ceil(v), 1, n)) for v, n in zip(box[2:], size, strict=True))
-    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+    side = float((high - low).max())
+    centre = rotation(angle) @ ((low + high) / 2 + (0, shift * side))
+    return Roi(centre.astype(np.float32), side * scale, angle)
 
 
 def _distinct(faces: list[Face]) -> list[Face]:
@@ -195,3 +149,12 @@ def _distinct(faces: list[Face]) -> list[Face]:
         if not (overlaps(face.box, others) > 0.4).any():
             kept.append(face)
     return kept
+
+
+def _roll(mesh: FloatArray) -> float:
+    return _angle(mesh[RIGHT_EYE_CORNER], mesh[LEFT_EYE_CORNER])
+
+
+def _angle(right_eye: FloatArray, left_eye: FloatArray) -> float:
+    across = left_eye - right_eye
+    return float(np.arctan2(across[1], across[0]))

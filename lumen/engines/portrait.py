@@ -30,8 +30,11 @@ RIVAL_SHARE: Final = 0.5
 EYES_AND_MOUTH: Final = (33, 133, 263, 362, 61, 291, 0, 17)
 """Mesh points that must be inside the picture: corners of eyes and mouth, edges of the lips."""
 
-BLUR: Final = 0.03
-"""Blur of invented surroundings (standard deviation) and width of the seam, as fractions of the side."""
+BLUR: Final = 0.07
+"""Standard deviation of the blur of invented surroundings, as a fraction of the side."""
+
+SEAM: Final = 0.015
+"""The same for the seam between them and the picture."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,7 @@ def _scale(picture: Image.Image, size: int) -> Image.Image:
 
 def _soften(picture: Image.Image, real: Image.Image) -> Image.Image:
     """Blur a picture where ``real`` (255: picture, 0: invented) is dark, with a soft seam."""
-    radius = BLUR * picture.width
-    blurred = picture.filter(ImageFilter.GaussianBlur(radius))
-    seam = real.filter(ImageFilter.GaussianBlur(radius / 2))
+    blurred = picture.filter(ImageFilter.GaussianBlur(BLUR * picture.width))
+    seam = real.filter(ImageFilter.GaussianBlur(SEAM * picture.width))
     kept = seam.point([max(0, 2 * level - 255) for level in range(256)])
     return Image.composite(picture, blurred, kept)
