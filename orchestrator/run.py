@@ -2,7 +2,7 @@
 
 import uvicorn
 
-from orchestrator.core.config import Settings
+from orchestrator.core.config import Settings, load_settings
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
 from orchestrator.main import create_app
@@ -23,4 +23,4 @@ def serve(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    serve(Settings())
+    serve(load_settings())

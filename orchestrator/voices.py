@@ -24,11 +24,18 @@ class Manner:
 class Voice(Protocol):
     """A part that speaks."""
 
-    name: str
-    models: tuple[str, ...]
-    """Triton models it needs, in the order to load them."""
-    sample_rate: int
-    """Samples per second of what it yields."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Triton models it needs, in the order to load them."""
+        ...
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of what it yields."""
+        ...
 
     def speak(self, text: str, manner: Manner) -> Stream[npt.NDArray[np.float32]]:
         """Yield float32 [n_samples] in -1..1 while it is being spoken.

@@ -60,9 +60,13 @@ class Brief:
 class Writer(Protocol):
     """A part that writes the reply."""
 
-    name: str
-    note: str | None
-    """What a response should say about the part."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def note(self) -> str | None:
+        """What a response should say about the part."""
+        ...
 
     def write(self, brief: Brief) -> Stream[str]:
         """Yield pieces of the reply as they are written."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyp
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
 
 from lumen.errors import ServiceUnavailableException
-from orchestrator.core.config import Settings
+from orchestrator.core.config import Settings, load_settings
 from orchestrator.faces import Face, WarpFace
 from orchestrator.triton import PROBE_TIMEOUT, TritonClient, translate
 from orchestrator.voices import EspeakVoice, Voice
@@ -19,8 +19,8 @@ from orchestrator.writers import EchoWriter, GeminiWriter, Writer, gemini_client
 
 log = logging.getLogger("lumen")
 
-VOICES: Final = {"espeak": EspeakVoice}
-FACES: Final = {"warp": WarpFace}
+VOICES: Final[dict[str, Callable[[TritonClient], Voice]]] = {"espeak": EspeakVoice}
+FACES: Final[dict[str, Callable[[TritonClient], Face]]] = {"warp": WarpFace}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,11 @@ class ModelManager:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings
-        self._forget()
+        self._triton: TritonClient | None = None
+        self._gemini: genai.Client | None = None
+        self._voice: Voice | None = None
+        self._face: Face | None = None
+        self._locks: dict[str, asyncio.Lock] = {}
 
     def configure(self, settings: Settings) -> "ModelManager":
         """Use these settings from now on."""
@@ -51,7 +55,7 @@ class ModelManager:
     @property
     def settings(self) -> Settings:
         if self._settings is None:
-            self._settings = Settings()
+            self._settings = load_settings()
         return self._settings
 
     @property
@@ -162,11 +166,8 @@ class ModelManager:
             gemini.close()
 
     def _forget(self) -> None:
-        self._triton: TritonClient | None = None
-        self._gemini: genai.Client | None = None
-        self._voice: Voice | None = None
-        self._face: Face | None = None
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._triton = self._gemini = self._voice = self._face = None
+        self._locks = {}
 
 
 model_manager: Final = ModelManager()
