@@ -57,7 +57,11 @@ ALIASES: Final = {
 
 
 class Espeak:
-    """Speaks with eSpeak NG. Instances share the process's one library and may be used by threads."""
+    """Speaks with eSpeak NG. Instances share the process's one library and may be used by threads.
+
+    The same text sounds the same twice but not to the bit: the flutter of eSpeak's pitch runs on
+    from one sentence to the next, which moves samples by up to a pitch period.
+    """
 
     def __init__(self) -> None:
         self._library: EspeakLibrary = library()

@@ -18,6 +18,7 @@ from lumen.errors import ServiceUnavailableException
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 WHEEL = "nvidia-pytriton"
+NVIDIA_DEVICES = Path("/proc/driver/nvidia/gpus")
 STUB = "triton_python_backend_stub"
 
 
@@ -56,6 +57,21 @@ def find_triton(backends: Path, workdir: Path) -> TritonInstall:
     environment["LD_LIBRARY_PATH"] = _joined(libraries, os.environ.get("LD_LIBRARY_PATH"))
     assembled = _assemble_backends(server, backends, workdir / "backends")
     return TritonInstall(server / "bin" / "tritonserver", assembled, environment)
+
+
+def gpu_usable() -> bool:
+    """Whether there is a GPU and a server here that can run models on it.
+
+    The wheel's server runs ONNX models with the onnxruntime package: without a CUDA provider in
+    it, a GPU would only be asked for in vain.
+    """
+    if not NVIDIA_DEVICES.is_dir():
+        return False
+    if shutil.which("tritonserver"):
+        return True
+    import onnxruntime  # type: ignore[import-untyped]  # heavy, and rarely needed
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
 def _wheel_package() -> Path:

@@ -21,19 +21,25 @@ class TritonPythonModel:
 
     async def _answer(self, request: Any) -> None:
         sender = request.get_response_sender()
+        refusal = None
         try:
-            for pcm in self._espeak.speak(**_arguments(request)):
-                if request.is_cancelled():
-                    break
-                sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("pcm", pcm)]))
-                await asyncio.sleep(0)  # the other requests' turn
+            await self._speak(request, sender)
         except LumenException as error:
-            sender.send(_refusal(error.message, error.triton_code))
+            refusal = _refusal(error.message, error.triton_code)
         except Exception as error:
             log.exception("espeak failed")
-            sender.send(_refusal(f"espeak failed: {type(error).__name__}", "INTERNAL"))
+            refusal = _refusal(f"espeak failed: {type(error).__name__}", "INTERNAL")
         finally:
-            sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            # An error and the final flag in two responses crash the server (2.51) when the client
+            # asked for status codes in streams; in one response they do not.
+            sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    async def _speak(self, request: Any, sender: Any) -> None:
+        for pcm in self._espeak.speak(**_arguments(request)):
+            if request.is_cancelled():
+                return
+            sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("pcm", pcm)]))
+            await asyncio.sleep(0)  # the other requests' turn
 
 
 def _arguments(request: Any) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""`lumen triton`: the Triton of a profile, from its start to Ctrl-C."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lumen.contracts import ESPEAK, FACE_LANDMARKS, WARP, WARP_PORTRAIT, WARP_RENDERER
+from lumen.errors import InvalidInputException, LumenException
+from lumen.triton.install import gpu_usable
+from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
+from orchestrator.core.config import Settings
+
+VOICE_MODELS: Final = {"espeak": (ESPEAK,)}
+FACE_MODELS: Final = {"warp": (FACE_LANDMARKS, WARP_PORTRAIT, WARP_RENDERER, WARP)}
+"""The models of each part; those that others call come first."""
+
+_WATCH_SECONDS: Final = 0.5
+
+
+def models_of(settings: Settings) -> tuple[str, ...]:
+    """Names of the Triton models that the chain of `settings` needs."""
+    return (*VOICE_MODELS[settings.voice], *FACE_MODELS[settings.face])
+
+
+def options_of(settings: Settings) -> TritonOptions:
+    """The server that `settings` ask for.
+
+    Raises:
+        InvalidInputException: ``triton_url`` names no port.
+    """
+    return TritonOptions(
+        model_repository=settings.model_repository,
+        backends=settings.backends_path,
+        models=models_of(settings),
+        host=settings.triton_host,
+        grpc_port=_port_of(settings.triton_url),
+        http_port=settings.triton_http_port,
+        metrics_port=settings.triton_metrics_port,
+        gpu=settings.gpu_enabled and gpu_usable(),
+        cuda_device=settings.cuda_device,
+        log_file=settings.logs_path / "triton.log",
+        start_timeout=settings.triton_start_timeout,
+    )
+
+
+def run(settings: Settings) -> int:
+    """Serve until Ctrl-C or SIGTERM; returns the exit code, 1 after saying why Triton did not run."""
+    console = Console(stderr=True)
+    with stop_signals() as stopped:
+        try:
+            with TritonServer(options_of(settings)) as server:
+                with loading(console, server.options.models) as on_progress:
+                    server.wait_ready(_unless(stopped, on_progress))
+                console.print(ready_line(server))
+                _watch(server, stopped)
+        except _StoppedError:
+            return 0
+        except LumenException as error:
+            console.print(error.message, style="red", highlight=False, soft_wrap=True)
+            return 1
+    return 0
+
+
+def ready_line(server: TritonServer) -> str:
+    """Where the server answers, for people."""
+    return (
+        f"Triton is ready: gRPC {server.grpc_url}, HTTP {server.http_url}, "
+        f"metrics {server.metrics_url}, log {_short(server.options.log_file)}"
+    )
+
+
+@contextmanager
+def loading(console: Console, models: tuple[str, ...]) -> Iterator[Callable[[LoadProgress], None]]:
+    """A progress bar over the models that load; gives what `TritonServer.wait_ready` reports to."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("Triton: starting", total=len(models))
+
+        def show(progress: LoadProgress) -> None:
+            waiting = ", ".join(progress.pending) or "its endpoints"
+            text = "Triton: ready" if progress.ready else f"Triton: loading {waiting}"
+            bar.update(task, completed=len(progress.loaded), description=text)
+
+        yield show
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, instead of what they did before."""
+    stopped = threading.Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _StoppedError(Exception):
+    """The user stopped the start."""
+
+
+def _unless(
+    stopped: threading.Event, on_progress: Callable[[LoadProgress], None]
+) -> Callable[[LoadProgress], None]:
+    def report(progress: LoadProgress) -> None:
+        if stopped.is_set():
+            raise _StoppedError
+        on_progress(progress)
+
+    return report
+
+
+def _watch(server: TritonServer, stopped: threading.Event) -> None:
+    """Return when stopped; raise when the server ends by itself."""
+    while not stopped.wait(_WATCH_SECONDS):
+        if not server.running:
+            raise server.failure()
+
+
+def _port_of(url: str) -> int:
+    port = url.rpartition(":")[2]
+    if not port.isdecimal() or int(port) > 65535:
+        raise InvalidInputException(f"TRITON_URL is {url!r}, expected host:port, for example 127.0.0.1:8001")
+    return int(port)
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
