@@ -160,6 +160,9 @@ LANGUAGES: Final[dict[str, str]] = {
 }
 """Codes with the languages' English names."""
 
+OTHER_CODES: Final = frozenset({"in", "iw", "mo", "nn", "sh"})
+"""Codes of other standards that the model understands too."""
+
 VOICES: Final = (
     "default",
     "Alex",

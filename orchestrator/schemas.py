@@ -256,5 +256,5 @@ class StatusResponse(Answer):
     configuration: dict[str, Any]
     limits: dict[str, Any]
     portraits: list[str]
-    languages: list[str]
+    languages: dict[str, str] = Field(description="codes with the languages' English names")
     voices: list[str]

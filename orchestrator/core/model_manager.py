@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import httpx
 from google import genai
 from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
@@ -42,6 +43,7 @@ class ModelManager:
         self._settings = settings
         self._triton: TritonClient | None = None
         self._gemini: genai.Client | None = None
+        self._http: httpx.AsyncClient | None = None
         self._voice: Voice | None = None
         self._face: Face | None = None
         self._locks: dict[str, asyncio.Lock] = {}
@@ -76,7 +78,10 @@ class ModelManager:
                 "There is no key for Gemini; set GEMINI_API_KEY in .env, or WRITER=echo to do without."
             )
         if self._gemini is None:
-            self._gemini = gemini_client(key, self.settings.gemini_base_url, self.settings.gemini_timeout)
+            self._http = httpx.AsyncClient()
+            self._gemini = gemini_client(
+                key, self.settings.gemini_base_url, self.settings.gemini_timeout, self._http
+            )
         return self._gemini
 
     def get_writer(self) -> Writer:
@@ -157,16 +162,17 @@ class ModelManager:
 
     async def close(self) -> None:
         """Close the connections to Triton and Gemini; models stay as they are."""
-        triton, gemini = self._triton, self._gemini
+        triton, gemini, http = self._triton, self._gemini, self._http
         self._forget()
         if triton is not None:
             await triton.close()
         if gemini is not None:
-            await gemini.aio.aclose()
             gemini.close()
+        if http is not None:
+            await http.aclose()
 
     def _forget(self) -> None:
-        self._triton = self._gemini = self._voice = self._face = None
+        self._triton = self._gemini = self._http = self._voice = self._face = None
         self._locks = {}
 
 

@@ -94,16 +94,20 @@ def api(serve_with: Serve, triton_url: str) -> Api:
 def serve(settings: Settings) -> Iterator[Api]:
     """Serve an app for ``settings`` on a free port, in a thread."""
     app = create_app(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=2)
-    )
+    with served(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield Api(url, client, settings, app.state.services)
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an ASGI app on a free port, in a thread; the address is yielded."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         wait_until(lambda: server.started or not thread.is_alive())
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        with httpx.Client(base_url=url, timeout=60) as client:
-            yield Api(url, client, settings, app.state.services)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
