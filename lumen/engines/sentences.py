@@ -57,11 +57,12 @@ def is_speakable(text: str) -> bool:
 
 def split(text: str) -> list[str]:
     """Cut cleaned text into sentences that each have something to speak; may be empty."""
-    sentences = [s for paragraph in PARAGRAPH.split(text) for s in _split_paragraph(paragraph)]
+    sentences = [s for paragraph in PARAGRAPH.split(text) for s in cut(paragraph)]
     return [TITLE.sub(r"\1", " ".join(s.split())) for s in sentences if is_speakable(s)]
 
 
-def _split_paragraph(text: str) -> list[str]:
+def cut(text: str) -> list[str]:
+    """Cut a paragraph after each sentence; the pieces together are the text."""
     sentences, start = [], 0
     for mark in SENTENCE_END.finditer(text):
         if _ends_sentence(text[start : mark.start()], mark[0], text[mark.end() :]):
