@@ -43,11 +43,18 @@ class Likeness:
 class Face(Protocol):
     """A part that animates."""
 
-    name: str
-    models: tuple[str, ...]
-    """Triton models it needs, in the order to load them."""
-    sample_rate: int
-    """Samples per second of the speech it listens to."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Triton models it needs, in the order to load them."""
+        ...
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of the speech it listens to."""
+        ...
 
     async def study(self, image: npt.NDArray[np.uint8], size: int) -> Likeness:
         """What is computed once per portrait: uint8 [H, W, 3] RGB, for frames of ``size`` pixels.

@@ -21,7 +21,7 @@ from orchestrator.schemas import FullResponse, TextResponse, TtsResponse, VideoR
 from orchestrator.speech import Meter, in_pieces, read_aloud, resampled
 from orchestrator.streams import Stream, one, read_ahead, tapped
 from orchestrator.video import VideoWriter
-from orchestrator.voices import Manner
+from orchestrator.voices import Manner, check_manner
 from orchestrator.writers import Brief
 
 TEXT_AHEAD: Final = 256
@@ -71,6 +71,7 @@ class Pipeline:
     async def tts(self, text: str, manner: Manner) -> TtsResponse:
         """``text`` spoken into a WAV."""
         clock, voice = Clock(), self._models.get_voice()
+        check_manner(voice, manner)
         meter, path = Meter(voice.sample_rate, self._max_seconds), self._outputs.audio(request_id.get())
         with self._clip():
             await self._models.ensure(voice.models)
@@ -108,6 +109,7 @@ class Pipeline:
         """The portrait speaking the writer's reply; all stages run at once."""
         clock, script = Clock(), list[str]()
         writer, voice, face = self._models.get_writer(), self._models.get_voice(), self._models.get_face()
+        check_manner(voice, manner)
         meter, name = Meter(voice.sample_rate, self._max_seconds), request_id.get()
         wav, mp4 = self._outputs.audio(name), self._outputs.video(name)
         with self._clip(), kept_together(wav, mp4):

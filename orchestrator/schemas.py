@@ -217,10 +217,10 @@ class RootResponse(Answer):
 class ModelHealth(BaseModel):
     state: str = Field(description="READY, UNLOADED, LOADING, UNAVAILABLE")
     reason: str = ""
-    inferences: int = Field(0, description="answered, batched ones counted singly")
-    executions: int = Field(0, description="executed batches")
+    inferences: int = Field(default=0, description="answered, batched ones counted singly")
+    executions: int = Field(default=0, description="executed batches")
     failures: int = 0
-    mean_ms: float | None = Field(None, description="mean time of an answered request")
+    mean_ms: float | None = Field(default=None, description="mean time of an answered request")
 
 
 class GpuHealth(BaseModel):
@@ -256,5 +256,5 @@ class StatusResponse(Answer):
     configuration: dict[str, Any]
     limits: dict[str, Any]
     portraits: list[str]
-    languages: list[str]
+    languages: dict[str, str] = Field(description="codes with the languages' English names")
     voices: list[str]

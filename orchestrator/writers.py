@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+import httpx
 from google import genai
 from google.genai import errors, types
 from pydantic import SecretStr
@@ -26,9 +27,6 @@ log = logging.getLogger("lumen")
 
 DEFAULT_RETRY: Final = 30
 """Seconds that a caller is asked to wait when Gemini's quota is spent and it does not say how long."""
-
-HTTP_LIBRARIES: Final = frozenset({"aiohttp", "httpx", "httpx2", "httpcore", "httpcore2"})
-"""The SDK speaks through whichever of these is installed and lets their exceptions through."""
 
 BLOCKED: Final = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"})
 """Reasons for which Gemini ends a reply that must not be spoken."""
@@ -60,9 +58,13 @@ class Brief:
 class Writer(Protocol):
     """A part that writes the reply."""
 
-    name: str
-    note: str | None
-    """What a response should say about the part."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def note(self) -> str | None:
+        """What a response should say about the part."""
+        ...
 
     def write(self, brief: Brief) -> Stream[str]:
         """Yield pieces of the reply as they are written."""
@@ -145,10 +147,14 @@ class GeminiWriter:
         )
 
 
-def gemini_client(key: SecretStr, base_url: str | None, timeout: float) -> genai.Client:
-    """The SDK's client; it opens no connection yet."""
+def gemini_client(
+    key: SecretStr, base_url: str | None, timeout: float, http: httpx.AsyncClient
+) -> genai.Client:
+    """The SDK's client; it opens no connection yet. ``http`` stays the caller's to close."""
     options = types.HttpOptions(
         base_url=base_url,
+        # Otherwise the SDK takes whichever HTTP library is installed, each with its own exceptions.
+        httpx_async_client=http,
         timeout=int(timeout * 1000),
         # The SDK's own retries would sleep up to 10 s behind our back.
         retry_options=types.HttpRetryOptions(attempts=1),
@@ -161,9 +167,9 @@ def translate(error: Exception) -> LumenException:
     if isinstance(error, errors.APIError):
         log.warning("Gemini answered %s %s: %s", error.code, error.status, error.message)
         return _translate_api(error)
-    if _is_timeout(error):
+    if isinstance(error, httpx.TimeoutException):
         return UpstreamTimeoutException("Gemini did not answer in time; try again.")
-    if isinstance(error, (OSError, errors.UnknownApiResponseError)) or _is_transport(error):
+    if isinstance(error, (httpx.HTTPError, OSError, errors.UnknownApiResponseError)):
         log.warning("Gemini cannot be reached: %s: %s", type(error).__name__, error)
         return ServiceUnavailableException(
             "Gemini cannot be reached, or the connection broke; check the network and try again."
@@ -189,14 +195,6 @@ def _retry_after(error: errors.APIError) -> int:
     """Seconds from the error's RetryInfo ("retryDelay": "17s"), rounded up."""
     match = re.search(r"'retryDelay': '(\d+)(\.\d+)?s'", str(error.details))
     return int(match[1]) + bool(match[2]) if match else DEFAULT_RETRY
-
-
-def _is_timeout(error: Exception) -> bool:
-    return isinstance(error, asyncio.TimeoutError) or "Timeout" in type(error).__name__
-
-
-def _is_transport(error: Exception) -> bool:
-    return type(error).__module__.partition(".")[0] in HTTP_LIBRARIES
 
 
 async def _by(deadline: float, step: Any) -> Any:

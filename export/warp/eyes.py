@@ -4,17 +4,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from export.warp.fields import Frame, Mesh, Motion, bump2, curve, frame_between
-from export.warp.graph import Value, Vector, bump
+from export.warp.graph import Value, Vector, bump, smoothstep
 from lumen.engines.warp import mesh_points as points
 from lumen.engines.warp.columns import Column
 
-LID_POINTS: Final = len(points.RIGHT_UPPER_LID)
+LID_POINTS: Final = len(points.RIGHT_EYE.upper)
 
-LID_REACH: Final = 0.78
-"""How far above a closing lid the skin follows, in half-widths of the eye."""
+LID_REACH: Final = 0.92
+"""How far above a closing lid the skin follows, as a share of the way to the brow."""
 
-SHUT: Final = 0.90
-"""Where lids meet: this share of the eye's opening below the upper lid."""
+LID_LIMITS: Final = (0.85, 1.8)
+"""The same in half-widths of the eye: the limits."""
+
+LASHES: Final = 0.12
+"""How far above the mesh's line a lid ends, in openings of the eye: the line tends to run inside it."""
+
+SHUT: Final = 1.02
+"""How far a lid comes down, in openings of the eye; a little over 1, so that nothing shows below it."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +37,19 @@ class EyeFields:
     offset: Vector
 
 
-def eye_fields(
-    place: Vector, mesh: Mesh, upper: tuple[int, ...], lower: tuple[int, ...], blink: Value, motion: Motion
-) -> EyeFields:
-    frame = frame_between(mesh.point(upper[0]), mesh.point(upper[-1]))
+def eye_fields(place: Vector, mesh: Mesh, eye: points.Eye, blink: Value, motion: Motion) -> EyeFields:
+    """``place``: the frame's places with the head's motion taken out."""
+    frame = frame_between(mesh.point(eye.upper[0]), mesh.point(eye.upper[-1]))
     at = frame.local(place)
-    top = curve(at.x, frame.local(mesh.pick(upper)), LID_POINTS)
-    bottom = curve(at.x, frame.local(mesh.pick(lower)), LID_POINTS)
-    opening = (bottom - top).max(0.0)
+    upper, lower = frame.local(mesh.pick(eye.upper)), frame.local(mesh.pick(eye.lower))
+    inner, bottom = curve(at.x, upper, LID_POINTS), curve(at.x, lower, LID_POINTS)
+    top = inner - LASHES * (bottom - inner).max(0.0)
+    opening = bottom - top
     drop = SHUT * blink * opening
     below = at.y - (top + drop)
-    lid = drop * bump((-below).max(0.0), LID_REACH)
+    reach = (upper.y.mean(1) - frame.local(mesh.pick(eye.brow)).y.mean(1)) * LID_REACH
+    low, high = LID_LIMITS
+    lid = drop * (1.0 - smoothstep((-below) / reach.clip(low, high), 0.0, 1.0))
     rising = -0.10 * blink * opening * bump(at.y - bottom, 0.35)
     look = bump2(Vector(at.x, at.y - (top + bottom) * 0.5), 0.75, 0.5)
     gaze = Vector(0.14 * motion[Column.GAZE_X] * look, 0.09 * motion[Column.GAZE_Y] * look + rising)
@@ -50,10 +58,10 @@ def eye_fields(
 
 def brow_offset(at: Vector, mesh: Mesh, frame: Frame, motion: Motion) -> Vector:
     """Both brows, with the forehead above; ``at``: places in the face's frame."""
-    raised = -0.045 * motion[Column.BROW]
-    lift = raised * (_brow(at, mesh, frame, points.RIGHT_BROW) + _brow(at, mesh, frame, points.LEFT_BROW))
+    raised = -0.034 * motion[Column.BROW]
+    lift = raised * (_brow(at, mesh, frame, points.RIGHT_EYE) + _brow(at, mesh, frame, points.LEFT_EYE))
     return frame.image(Vector(lift * 0.0, lift))
 
 
-def _brow(at: Vector, mesh: Mesh, frame: Frame, brow: tuple[int, ...]) -> Value:
-    return bump2(at - frame.local(mesh.pick(brow)).mean(), 0.17, 0.085)
+def _brow(at: Vector, mesh: Mesh, frame: Frame, eye: points.Eye) -> Value:
+    return bump2(at - frame.local(mesh.pick(eye.brow)).mean(), 0.17, 0.062)

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from export.warp.graph import Graph, Value, Vector, bump, concat, smoothstep
+from export.warp.graph import Graph, Value, Vector, smoothstep
 from lumen.engines.warp import mesh_points as points
 from lumen.engines.warp.columns import Column
 
@@ -19,9 +19,6 @@ GRID: Final = 64
 """Side of the coarse grid (G)."""
 
 Motion = Mapping[Column, Value]
-
-LID_REACH: Final = 0.8
-"""How far above a closing lid the skin follows, in half-widths of the eye."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ def frame_between(left: Vector, right: Vector) -> Frame:
 
 def face_frame(mesh: Mesh) -> Frame:
     """Origin at the middle of the face, upright with the eyes, unit the face's height."""
-    eyes = frame_between(mesh.point(33), mesh.point(263))
+    right, left = points.OUTER_EYE_CORNERS
+    eyes = frame_between(mesh.point(right), mesh.point(left))
     top, chin = mesh.point(points.FOREHEAD), mesh.point(points.CHIN)
     height = (chin - top).length().max(1e-3)
     return Frame((top + chin) * 0.5, eyes.right, eyes.down, height)
@@ -100,7 +98,7 @@ def head_offset(graph: Graph, place: Vector, frame: Frame, motion: Motion) -> Ve
     at = frame.local(place)
     bulge = 0.30 * bump2(at, 0.46, 0.62) + 0.07 * bump2(Vector(at.x, at.y - 0.08), 0.13, 0.16)
     far = Vector(at.x * 0.95, (at.y + 0.10) * 0.80)
-    carried = 1.0 - smoothstep(far.length(), 0.45, 1.30)
+    carried = 1.0 - smoothstep(far.length(), 0.50, 1.15)
     x = motion[Column.YAW] * bulge + (motion[Column.SHIFT_X] - motion[Column.ROLL] * (at.y - 0.6)) * carried
     y = motion[Column.PITCH] * bulge + (motion[Column.SHIFT_Y] + motion[Column.ROLL] * at.x) * carried
     return frame.image(Vector(x, y)) * border_fade(place)

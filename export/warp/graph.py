@@ -187,6 +187,10 @@ class Vector:
         """By 90 degrees clockwise in the image (x right, y down): right becomes down."""
         return Vector(-self.y, self.x)
 
+    def planes(self) -> Value:
+        """Two tensors [B, 1, H, W] -> one [B, 2, H, W], x before y."""
+        return concat(1, self.x, self.y)
+
     def mean(self) -> Vector:
         """[B, K, 1, 1] -> [B, 1, 1, 1], the middle of K points."""
         return Vector(self.x.mean(1), self.y.mean(1))

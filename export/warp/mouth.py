@@ -13,7 +13,10 @@ LIP_POINTS: Final = len(points.INNER_UPPER_LIP)
 DROP: Final = 0.62
 """How far the lower lip sinks at the widest opening, in half-widths of the mouth."""
 
-LIFT: Final = 0.10
+REACH: Final = 0.80
+"""Where the lips still part, in half-widths of the mouth from its middle; beyond they stay together."""
+
+LIFT: Final = 0.15
 """How far the upper lip rises with it."""
 
 
@@ -21,15 +24,14 @@ LIFT: Final = 0.10
 class MouthFields:
     """Fields of a mouth, [B, 1, G, G]; lengths in half-widths of the mouth.
 
-    u, v: mouth coordinates of the head at rest, for what is inside the mouth.
+    at: mouth coordinates of the head at rest, for what is inside the mouth.
     below_upper: how far below the upper lip's edge a place lies (negative: above it).
     below_lower: how far below the lower lip's edge.
     offset: how far both lips and the skin around them carry what is there, along u and v.
     part: what the lower lip and jaw carry more than the upper lip does, along v.
     """
 
-    u: Value
-    v: Value
+    at: Vector
     below_upper: Value
     below_lower: Value
     offset: Vector
@@ -56,7 +58,7 @@ def mouth_fields(place: Vector, mesh: Mesh, frame: Frame, motion: Motion) -> Mou
     below_lower = rest.y - (lower + drop)
     up = upper_lip_offset(below_upper + gap, lift, motion)
     down = lower_lip_offset(rest, below_lower, drop, frame, mesh, motion)
-    return MouthFields(at.x, at.y, below_upper, below_lower, Vector(soft.x, soft.y + up), down - up)
+    return MouthFields(at, below_upper, below_lower, Vector(soft.x, soft.y + up), down - up)
 
 
 def middle(mesh: Mesh, frame: Frame) -> Value:
@@ -67,13 +69,13 @@ def middle(mesh: Mesh, frame: Frame) -> Value:
 def opening_shape(u: Value, centre: Value) -> Value:
     """Share of the opening at u: 1 in the middle of the lips, 0 at the corners and beyond."""
     shifted = u - centre * (1.0 - u.square()).max(0.0)
-    square = shifted.square().min(1.0)
-    return (1.0 - square) * (1.0 + 0.45 * square)
+    square = (shifted.square() * (1.0 / REACH**2)).min(1.0)
+    return (1.0 - square) * (1.0 + 0.55 * square)
 
 
 def soft_offset(at: Vector, motion: Motion) -> Vector:
     """Lips spread and rounded, corners up and down: moves skin and lips alike."""
-    spread = 0.13 * motion[Column.WIDTH] - 0.05 * motion[Column.OPEN] + 0.05 * motion[Column.SMILE]
+    spread = 0.13 * motion[Column.WIDTH] - 0.12 * motion[Column.OPEN] + 0.05 * motion[Column.SMILE]
     x = spread * at.x * bump2(at, 1.45, 1.0)
     corners = 0.16 * motion[Column.SMILE] - 0.10 * motion[Column.OPEN]
     y = -(corners * at.x.square() * bump2(at, 1.15, 0.95))

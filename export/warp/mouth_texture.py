@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-TEXTURE_WIDTH: Final = 128
-TEXTURE_HEIGHT: Final = 80
+TEXTURE_WIDTH: Final = 96
+TEXTURE_HEIGHT: Final = 60
 """Texels; a mouth is about 100 pixels wide in the largest frame."""
 
 U_REACH: Final = 1.2
@@ -39,12 +39,12 @@ def texel_centres() -> tuple[FloatArray, FloatArray]:
 
 
 def upper_teeth() -> tuple[FloatArray, FloatArray]:
-    """Shade and mask, float32 [H, W] in [0, 1]; biting edges near v = 0.12."""
+    """Shade and mask, float32 [H, W] in [0, 1]; biting edges near v = 0.06."""
     u, v = texel_centres()
     within, border = _tooth(np.abs(u), UPPER_TOOTH_BORDERS)
-    edge = 0.13 - 0.13 * u**2 - 0.022 * (2 * within - 1) ** 4
-    mask = _below(v, edge) * _below(np.abs(u), 1.02)
-    return _enamel(u, within, border, np.clip((edge - v) / 0.4, 0, 1)), mask
+    edge = 0.06 - 0.12 * u**2 - 0.022 * (2 * within - 1) ** 4
+    mask = _below(v, edge) * _below(np.abs(u), 0.90)
+    return _enamel(u / 0.9, within, border, np.clip((edge - v) / 0.4, 0, 1)), mask
 
 
 def lower_teeth() -> tuple[FloatArray, FloatArray]:
@@ -52,14 +52,14 @@ def lower_teeth() -> tuple[FloatArray, FloatArray]:
     u, v = texel_centres()
     within, border = _tooth(np.abs(u), LOWER_TOOTH_BORDERS)
     edge = 0.0 + 0.06 * u**2 + 0.014 * (2 * within - 1) ** 4
-    mask = _below(edge, v) * _below(np.abs(u), 0.92)
-    return 0.86 * _enamel(u, within, border, np.clip((v - edge) / 0.4, 0, 1)), mask
+    mask = _below(edge, v) * _below(np.abs(u), 0.66)
+    return 0.86 * _enamel(u / 0.66, within, border, np.clip((v - edge) / 0.4, 0, 1)), mask
 
 
 def tongue() -> tuple[FloatArray, FloatArray]:
     """Shade and mask of a tongue whose tip lies behind the lower teeth at v = 0."""
     u, v = texel_centres()
-    back = -0.16 + 0.34 * u**2
+    back = -0.24 + 0.34 * u**2
     mask = np.clip((v - back) / 0.14, 0, 1) * _below(np.abs(u), 0.82)
     groove = 1 - 0.18 * np.exp(-((u / 0.07) ** 2))
     shade = groove * (0.55 + 0.45 * np.clip((v - back) / 0.35, 0, 1)) * (1 - 0.35 * u**2)
@@ -85,7 +85,7 @@ def _enamel(u: FloatArray, within: FloatArray, border: FloatArray, height: Float
     """Shade of a tooth: rounded, darker towards the gum, in the gaps and to the sides."""
     rounded = 1 - 0.10 * (2 * within - 1) ** 2
     gaps = 1 - 0.22 * np.exp(-((border / 0.016) ** 2))
-    arch = 1 - 0.62 * np.clip(np.abs(u), 0, 1) ** 2.2
+    arch = 1 - 0.85 * np.clip(np.abs(u), 0, 1) ** 2.4
     return (rounded * gaps * arch * (1 - 0.18 * height)).astype(np.float32)
 
 

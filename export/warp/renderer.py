@@ -6,17 +6,18 @@ sharp things are decided, pixel by pixel: which side of the lips' and lids' edge
 Between the lips the inside of the mouth shows.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import onnx
 
-from export.warp.eyes import EyeFields, brow_offset, eye_fields
+from export.warp.eyes import brow_offset, eye_fields
 from export.warp.fields import Frame, Mesh, Motion, coarse_places, face_frame, head_offset
-from export.warp.graph import FLOAT, UINT8, Graph, Value, Vector, concat
+from export.warp.graph import FLOAT, UINT8, Graph, Value, concat
 from export.warp.interior import mouth_colours, sample, texture_places
-from export.warp.mouth import MouthFields, mouth_fields, mouth_frame
+from export.warp.mouth import mouth_fields, mouth_frame
 from lumen.contracts import MESH_POINTS
 from lumen.engines.warp import mesh_points as points
 from lumen.engines.warp.columns import MOTION_WIDTH, Column
@@ -27,21 +28,20 @@ LIP_SOFTNESS: Final = 1.6
 
 @dataclass(frozen=True)
 class Fields:
-    """What is enlarged to the frame's size; every plane [B, 1, S, S].
+    """What is enlarged from [B, C, G, G] to [B, C, S, S]; lengths in the image.
 
-    offset: how far content has come, in the image. part: what the lower lip adds along the mouth's
-    v. lid: what a lid adds, downwards. below_*: distances from edges, in the image.
-    u, v: mouth coordinates.
+    offset (C = 2): how far content has come. part (1): what the lower lip adds along the mouth's v.
+    lid (1): what a lid adds, downwards. below_* (1): distances from edges, positive below them.
+    inside (2): places in the texture of the mouth's inside.
     """
 
-    offset: Vector
+    offset: Value
     part: Value
     lid: Value
     below_upper: Value
     below_lower: Value
     below_lid: Value
-    u: Value
-    v: Value
+    inside: Value
 
 
 def build() -> onnx.ModelProto:
@@ -53,11 +53,11 @@ def build() -> onnx.ModelProto:
     motion = motion_columns(graph.input("motion", FLOAT, ["B", MOTION_WIDTH]))
     image = crop.cast(FLOAT).transpose(0, 3, 1, 2)
     side = graph.op("Shape", crop, start=1, end=2)
+    half = side.cast(FLOAT) * 0.5
     face, mouth = face_frame(mesh), mouth_frame(mesh)
     fields = enlarge(coarse_fields(graph, mesh, face, mouth, motion), side)
-    half = side.cast(FLOAT) * 0.5
-    skin = sample(image, bent_places(graph, fields, face, mouth, side, half))
-    inside = sample(mouth_colours(graph, image, mesh, mouth, motion), texture_places(fields.u, fields.v))
+    skin = sample(image, bent_places(fields, face, mouth, side, half))
+    inside = sample(mouth_colours(graph, image, mesh, mouth, motion), fields.inside)
     frame = compose(skin, inside, fields, half)
     graph.output(frame.transpose(0, 2, 3, 1).cast(UINT8), "frame", UINT8, ["B", "S", "S", 3])
     return graph.model()
@@ -73,66 +73,54 @@ def coarse_fields(graph: Graph, mesh: Mesh, face: Frame, mouth: Frame, motion: M
     head = head_offset(graph, place, face, motion)
     still = place - head
     lips = mouth_fields(still, mesh, mouth, motion)
-    right = eye_fields(still, mesh, points.RIGHT_UPPER_LID, points.RIGHT_LOWER_LID, motion[Column.BLINK_RIGHT], motion)
-    left = eye_fields(still, mesh, points.LEFT_UPPER_LID, points.LEFT_LOWER_LID, motion[Column.BLINK_LEFT], motion)
+    right = eye_fields(still, mesh, points.RIGHT_EYE, motion[Column.BLINK_RIGHT], motion)
+    left = eye_fields(still, mesh, points.LEFT_EYE, motion[Column.BLINK_LEFT], motion)
     at = face.local(still)
     offset = head + mouth.image(lips.offset) + right.offset + left.offset + brow_offset(at, mesh, face, motion)
-    return join(graph, offset, lips, mouth, right, left, at)
-
-
-def join(
-    graph: Graph, offset: Vector, lips: MouthFields, mouth: Frame, right: EyeFields, left: EyeFields, at: Vector
-) -> Fields:
-    """The eyes share their planes: each has its half of the face."""
-    on_right = graph.op("Less", at.x, 0.0)
-    below_lid = graph.op("Where", on_right, right.below_lid, left.below_lid)
+    on_right = graph.op("Less", at.x, 0.0)  # the eyes share their planes: each has its half of the face
     return Fields(
-        offset=offset,
+        offset=offset.planes(),
         part=lips.part * mouth.unit,
         lid=graph.op("Where", on_right, right.lid, left.lid),
         below_upper=lips.below_upper * mouth.unit,
         below_lower=lips.below_lower * mouth.unit,
-        below_lid=below_lid,
-        u=lips.u,
-        v=lips.v,
+        below_lid=graph.op("Where", on_right, right.below_lid, left.below_lid),
+        inside=texture_places(lips.at).planes(),
     )
 
 
 def enlarge(fields: Fields, side: Value) -> Fields:
-    """From [B, 1, G, G] to [B, 1, S, S]."""
-    planes = concat(
-        1, fields.offset.x, fields.offset.y, fields.part, fields.lid,
-        fields.below_upper, fields.below_lower, fields.below_lid, fields.u, fields.v,
-    )  # fmt: skip
     sizes = concat(0, side, side)
-    large = planes.graph.op("Resize", planes, None, None, sizes, mode="linear", axes=[2, 3])
-    x, y, part, lid, upper, lower, below_lid, u, v = large.split(1, 9)
-    return Fields(Vector(x, y), part, lid, upper, lower, below_lid, u, v)
+
+    def large(planes: Value) -> Value:
+        return planes.graph.op("Resize", planes, None, None, sizes, mode="linear", axes=[2, 3])
+
+    return Fields(**{field.name: large(getattr(fields, field.name)) for field in dataclasses.fields(Fields)})
 
 
-def bent_places(graph: Graph, fields: Fields, face: Frame, mouth: Frame, side: Value, half: Value) -> Vector:
-    """Where in the portrait each pixel of the frame is taken from, [B, 1, S, S]."""
+def bent_places(fields: Fields, face: Frame, mouth: Frame, side: Value, half: Value) -> Value:
+    """Where in the portrait each pixel of the frame is taken from, [B, 2, S, S]."""
     opening = (fields.below_upper - fields.below_lower).max(1e-4)
     lower = (fields.below_upper / opening).clip() * fields.part
     on_lid = (0.5 - fields.below_lid * half).clip() * fields.lid
-    down = mouth.down
-    offset = fields.offset + down * lower + face.down * on_lid
+    taken = pixel_centres(side, half) - fields.offset - mouth.down.planes() * lower - face.down.planes() * on_lid
     edge = 1.0 - 0.5 / half
-    centres = pixel_centres(graph, side, half)
-    row, column = centres.reshape(1, 1, 1, -1), centres.reshape(1, 1, -1, 1)
-    taken = Vector(row - offset.x, column - offset.y)
-    return Vector(taken.x.min(edge).max(-edge), taken.y.min(edge).max(-edge))
+    return taken.min(edge).max(-edge)
 
 
-def pixel_centres(graph: Graph, side: Value, half: Value) -> Value:
-    """Centres of S pixels in [-1, 1]."""
+def pixel_centres(side: Value, half: Value) -> Value:
+    """Centres of S x S pixels in [-1, 1]: [1, 2, S, S]."""
+    graph = side.graph
     start, step = graph.constant(np.array(0, np.int64)), graph.constant(np.array(1, np.int64))
     count = graph.op("Range", start, graph.op("Squeeze", side), step)
-    return (count.cast(FLOAT) + 0.5) / half - 1.0
+    centres = (count.cast(FLOAT) + 0.5) / half - 1.0
+    square = concat(0, graph.ints(1, 1), side, side)
+    across = graph.op("Expand", centres.reshape(1, 1, 1, -1), square)
+    return concat(1, across, across.transpose(0, 1, 3, 2))
 
 
 def compose(skin: Value, inside: Value, fields: Fields, half: Value) -> Value:
     """The mouth's inside behind the lips, rounded to whole levels: [B, 3, S, S]."""
     between = fields.below_upper.min(-fields.below_lower)
-    alpha = (between * half * (1.0 / LIP_SOFTNESS)).clip()
+    alpha = (between * (half * (1.0 / LIP_SOFTNESS))).clip()
     return skin.graph.op("Round", (skin + (inside - skin) * alpha).clip(0.0, 255.0))

@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import httpx
 from google import genai
 from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
 
 from lumen.errors import ServiceUnavailableException
-from orchestrator.core.config import Settings
+from orchestrator.core.config import Settings, load_settings
 from orchestrator.faces import Face, WarpFace
 from orchestrator.triton import PROBE_TIMEOUT, TritonClient, translate
 from orchestrator.voices import EspeakVoice, Voice
@@ -19,8 +20,8 @@ from orchestrator.writers import EchoWriter, GeminiWriter, Writer, gemini_client
 
 log = logging.getLogger("lumen")
 
-VOICES: Final = {"espeak": EspeakVoice}
-FACES: Final = {"warp": WarpFace}
+VOICES: Final[dict[str, Callable[[TritonClient], Voice]]] = {"espeak": EspeakVoice}
+FACES: Final[dict[str, Callable[[TritonClient], Face]]] = {"warp": WarpFace}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,12 @@ class ModelManager:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings
-        self._forget()
+        self._triton: TritonClient | None = None
+        self._gemini: genai.Client | None = None
+        self._http: httpx.AsyncClient | None = None
+        self._voice: Voice | None = None
+        self._face: Face | None = None
+        self._locks: dict[str, asyncio.Lock] = {}
 
     def configure(self, settings: Settings) -> "ModelManager":
         """Use these settings from now on."""
@@ -51,7 +57,7 @@ class ModelManager:
     @property
     def settings(self) -> Settings:
         if self._settings is None:
-            self._settings = Settings()
+            self._settings = load_settings()
         return self._settings
 
     @property
@@ -72,7 +78,10 @@ class ModelManager:
                 "There is no key for Gemini; set GEMINI_API_KEY in .env, or WRITER=echo to do without."
             )
         if self._gemini is None:
-            self._gemini = gemini_client(key, self.settings.gemini_base_url, self.settings.gemini_timeout)
+            self._http = httpx.AsyncClient()
+            self._gemini = gemini_client(
+                key, self.settings.gemini_base_url, self.settings.gemini_timeout, self._http
+            )
         return self._gemini
 
     def get_writer(self) -> Writer:
@@ -153,20 +162,18 @@ class ModelManager:
 
     async def close(self) -> None:
         """Close the connections to Triton and Gemini; models stay as they are."""
-        triton, gemini = self._triton, self._gemini
+        triton, gemini, http = self._triton, self._gemini, self._http
         self._forget()
         if triton is not None:
             await triton.close()
         if gemini is not None:
-            await gemini.aio.aclose()
             gemini.close()
+        if http is not None:
+            await http.aclose()
 
     def _forget(self) -> None:
-        self._triton: TritonClient | None = None
-        self._gemini: genai.Client | None = None
-        self._voice: Voice | None = None
-        self._face: Face | None = None
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._triton = self._gemini = self._http = self._voice = self._face = None
+        self._locks = {}
 
 
 model_manager: Final = ModelManager()

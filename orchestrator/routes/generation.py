@@ -13,6 +13,7 @@ from lumen.errors import InvalidInputException
 from orchestrator.audio import decode_audio
 from orchestrator.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.core.utils import excerpt
+from orchestrator.outputs import Outputs
 from orchestrator.pipeline import Scene
 from orchestrator.schemas import (
     MAX_SEED,
@@ -97,11 +98,15 @@ async def _scene(fields: VideoRequest | FullRequest, files: dict[str, bytes], us
     return Scene(image, name if upload is None else UPLOADED, fields.size or use.settings.video_size, seed)
 
 
+def _read(outputs: Outputs, url: str) -> bytes:
+    return outputs.resolve(url).read_bytes()
+
+
 async def _audio(body: Body[VideoRequest], use: Services) -> npt.NDArray[np.float32]:
     """The audio of the request: float32 [n_samples] at the settings' rate."""
     upload, url = body.files.get("audio"), body.fields.audio_url
     if (upload is None) == (url is None):
         raise InvalidInputException("Send either audio_url or, in a form, a file named audio.")
-    data = upload if url is None else await asyncio.to_thread(use.outputs.resolve(url).read_bytes)
+    data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")
     rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
     return await asyncio.to_thread(decode_audio, data, rate, limit)

@@ -66,6 +66,8 @@ async def status(use: Use) -> StatusResponse:
         configuration=_configuration(settings),
         limits=_limits(settings),
         portraits=use.portraits.names(),
+        languages=dict(use.models.get_voice().languages),
+        voices=list(use.models.get_voice().voices),
     )
 
 

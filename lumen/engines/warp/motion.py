@@ -123,8 +123,8 @@ def move_mouth(motion: FloatArray, heard: Heard) -> None:
     hiss = np.clip((_weighted(heard, heard.hiss) - 0.35) / 0.35, 0, 1) * voiced
     width = np.clip(_colour(heard), -1, 1) * voiced
     still = heard.near(heard.loudness, -1, 1).max(-1) <= 0
-    opening = np.where(still, 0, opening) * (1 - 0.35 * hiss) * (1 - 0.18 * np.maximum(-width, 0))
-    motion[:, Column.OPEN] = np.clip(opening, 0, 1) ** 1.1
+    opening = np.where(still, 0, opening) * (1 - 0.25 * hiss) * (1 - 0.10 * np.maximum(-width, 0))
+    motion[:, Column.OPEN] = np.clip(opening, 0, 1)
     motion[:, Column.WIDTH] = np.clip(width * (1 - hiss) + 0.5 * hiss, -1, 1)
     motion[:, Column.RAISE] = 0.45 * hiss + 0.15 * np.maximum(width, 0)
     motion[:, Column.PRESS] = 0.7 * _closure(heard) * np.clip(1 - 5 * opening, 0, 1)
