@@ -87,7 +87,7 @@ def _eyeball(
     picture = paint(picture, (10, 8, 9), opening * inside(r - 0.43 * r_iris, 0.9))
     glow = bump(u, v, (0.34 * r_iris, 0.48 * r_iris), (3.4, 2.6))
     picture = paint(picture, (255, 250, 240), opening * 0.22 * glow)
-    light = inside(np.hypot((u + 0.36 * r_iris) / 1.0, (v + 0.40 * r_iris) / 1.15) - 3.1, 0.8)
+    light = inside(np.hypot((u + 0.36 * r_iris) / 1.0, (v + 0.40 * r_iris) / 1.15) - 3.7, 0.8)
     spark = inside(np.hypot(u - 0.40 * r_iris, v - 0.42 * r_iris) - 1.2, 0.8)
     return paint(picture, (255, 255, 255), opening * np.clip(0.96 * light + 0.5 * spark, 0, 1))
 
