@@ -26,8 +26,8 @@ def write_portraits(folder: Path) -> None:
 def draw(who: Likeness) -> Image.Image:
     rng = np.random.default_rng(who.seed)
     x, y = grid()
-    picture = _background(who, x, y, rng)
-    picture = paint_back(who, picture, rng)
+    background = _background(who, x, y, rng)
+    picture = paint_back(who, background, rng)
     picture = paint_neck(who, picture, x, y, rng)
     picture = paint_clothes(who, picture, x, y, rng)
     picture = paint_ears(who, picture, x, y, rng)
@@ -35,16 +35,17 @@ def draw(who: Likeness) -> Image.Image:
     picture = paint_lips(who, picture, x, y, rng)
     picture = paint_eyes(who, picture, x, y, rng)
     picture = paint_brows(who, picture, x, y, rng)
-    return finish(_with_hair(who, picture, rng))
+    body = (np.abs(picture - background).max(axis=-1) > 1).astype(np.float32)
+    return finish(_with_hair(who, picture, body, rng))
 
 
-def _with_hair(who: Likeness, picture: Array, rng: np.random.Generator) -> Array:
-    """Hair in front, and the soft shadow that it throws down and to the right."""
+def _with_hair(who: Likeness, picture: Array, body: Array, rng: np.random.Generator) -> Array:
+    """Hair in front, and the soft shadow that it throws down and to the right on the body."""
     bare = np.concatenate([picture, np.zeros_like(picture[..., :1])], axis=-1)
     haired = paint_front(who, bare, rng)
     cover = haired[..., 3] / 255
     shadow = np.roll(blur(cover, 7), (14, 8), axis=(0, 1))
-    darker = shade(picture, (120, 70, 62), 0.7 * shadow)
+    darker = shade(picture, (120, 70, 62), 0.7 * shadow * body)
     return haired[..., :3] + (darker - picture) * (1 - cover)[..., None]
 
 

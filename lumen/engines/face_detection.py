@@ -60,8 +60,9 @@ class Detections:
     keypoints: FloatArray
     scores: FloatArray
 
-    def __len__(self) -> int:
-        return len(self.scores)
+    def scaled(self, factor: float) -> "Detections":
+        """The same in an image that is ``factor`` times as large."""
+        return Detections(self.boxes * factor, self.keypoints * factor, self.scores)
 
 
 def network_path(file: str) -> Path:

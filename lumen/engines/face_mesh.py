@@ -28,6 +28,12 @@ the face. The network's answer depends a little on the square; the mean of sever
 PART_SIZES: Final = (0.5, 0.25)
 """Fractions of the longer side that are searched when the whole image shows no face."""
 
+MIN_PART: Final = 160
+"""Pixels of a part below which nothing in it is large enough to be animated."""
+
+DETECTION_SIDE: Final = 1024
+"""Pixels of the longer side that detection needs: a larger image is reduced to less than twice that."""
+
 MIN_PRESENCE: Final = 0.5
 """The mesh network's probability from which its input counts as a face."""
 
@@ -74,11 +80,13 @@ class FaceMesher:
                 f"the image is {image.dtype} {list(image.shape)}; it must be uint8 [height, width, 3] RGB"
             )
         picture = Image.fromarray(image)
-        faces = self._meshes(picture, self._detector.whole(picture))
+        factor = max(1, max(picture.size) // DETECTION_SIDE)
+        small = picture.reduce(factor)
+        faces = self._meshes(picture, self._detector.whole(small).scaled(factor))
         for fraction in PART_SIZES:
-            if faces:
+            if faces or fraction * max(picture.size) < MIN_PART:
                 break
-            faces = self._meshes(picture, self._detector.parts(picture, fraction))
+            faces = self._meshes(picture, self._detector.parts(small, fraction).scaled(factor))
         return sorted(faces, key=lambda face: -face.side)
 
     def _meshes(self, picture: Image.Image, found: Detections) -> list[Face]:

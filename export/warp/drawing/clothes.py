@@ -25,14 +25,15 @@ def paint_clothes(who: Likeness, picture: Array, x: Array, y: Array, rng: np.ran
     top = np.where(dx < who.neckline[-1][0], collar, shoulder)
     depth = y - blur(top.astype(np.float32), 1.5)
     mask = blur(inside(-depth), 0.6)
-    picture = shade(picture, (110, 80, 76), blur(mask, 5) * 0.7 * (1 - mask))
+    end = who.neckline[-1][0]
+    on_neck = blur(mask, 5) * (1 - mask) * step(end + 4, end - 10, dx)
+    picture = shade(picture, (110, 80, 76), 0.7 * on_neck)
     picture = paint(picture, _knit(who, x, y, shoulder, depth, rng), mask)
-    band = mask * step(17, 15.6, depth) * step(who.neckline[-1][0] + 12, who.neckline[-1][0] - 4, dx)
+    near_collar = step(end + 12, end - 4, dx)
+    band = mask * step(17, 15.6, depth) * near_collar
     ribs = 0.5 + 0.5 * np.sin((x - AXIS) * 1.3)
     picture = shade(picture, (150, 150, 156), 0.30 * band * ribs)
-    edge = np.exp(-(((depth - 16.5) / 1.6) ** 2)) * step(
-        who.neckline[-1][0] + 12, who.neckline[-1][0] - 4, dx
-    )
+    edge = np.exp(-(((depth - 16.5) / 1.6) ** 2)) * near_collar
     return shade(picture, (90, 90, 100), 0.6 * edge * mask)
 
 

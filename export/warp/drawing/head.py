@@ -176,5 +176,5 @@ def paint_ears(who: Likeness, base: Array, x: Array, y: Array, rng: np.random.Ge
         relief = blur(16 * np.sqrt(np.clip(1 - r * r, 0, 1)) + rim, 1.2)
         mask = inside((r - 1) * 15, 1.0)
         skin = paint_skin(who, picture, relief, mask, rng)
-        picture = shade(skin, (196, 122, 108), mask * (0.35 + 0.4 * bump(u, v, (-2, 4), (6, 14))))
+        picture = shade(skin, (196, 122, 108), mask * (0.3 + 0.65 * bump(u, v, (-2, 2), (6, 15))))
     return picture
