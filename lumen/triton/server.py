@@ -33,8 +33,12 @@ POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 10.0
 """Between SIGTERM and SIGKILL. Unloading a model takes Triton about two seconds."""
 
-SHM_BYTES: Final = 16 * 2**20
-"""Shared memory that a model instance starts with. It grows in small steps, each of which costs time."""
+SHM_BYTES: Final = 4 * 2**20
+SHM_GROWTH_BYTES: Final = 8 * 2**20
+"""Shared memory of a model instance: taken at its start, and in each step that it then grows by.
+
+Steps cost time; what is taken is taken for good, and a container's /dev/shm has 64 MiB by default.
+"""
 
 
 @dataclass(frozen=True)
@@ -219,6 +223,7 @@ class TritonServer:
             f"--metrics-port={options.metrics_port}",
             f"--backend-config=python,shm-region-prefix-name={self._prefix}",
             f"--backend-config=python,shm-default-byte-size={SHM_BYTES}",
+            f"--backend-config=python,shm-growth-byte-size={SHM_GROWTH_BYTES}",
         ]
 
     def _log(self) -> str:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
+from lumen.bench.onnx_backend import DENSE_WIDTH, dense
 from lumen.triton.server import TritonServer
 from tests.serving import graphs
 
 pytestmark = pytest.mark.triton
 Client = grpc.InferenceServerClient
 Array = NDArray[Any]
-WIDTH = graphs.DENSE_WIDTH
 
 
 @pytest.fixture
@@ -97,15 +97,15 @@ def test_a_configuration_is_completed_from_the_graph(client: Client) -> None:
 @pytest.mark.parametrize("batch", [1, 5, 16])
 def test_results_equal_onnxruntime_bit_for_bit(client: Client, batch: int) -> None:
     """With the same options and the same executed batch, not one bit differs."""
-    array = np.random.default_rng(batch).standard_normal((batch, WIDTH)).astype(np.float32)
-    (expected,) = direct(graphs.dense()).run(None, {"X": array})
+    array = np.random.default_rng(batch).standard_normal((batch, DENSE_WIDTH)).astype(np.float32)
+    (expected,) = direct(dense()).run(None, {"X": array})
     served = infer(client, "dense", [as_input("X", "FP32", array)]).as_numpy("Y")
     assert served.tobytes() == expected.tobytes()
 
 
 def test_concurrent_requests_share_runs(served: TritonServer, client: Client) -> None:
     """With 8 concurrent clients the mean executed batch is above 3, and every caller gets its own rows."""
-    arrays = np.random.default_rng(0).standard_normal((8, 25, 1, WIDTH)).astype(np.float32)
+    arrays = np.random.default_rng(0).standard_normal((8, 25, 1, DENSE_WIDTH)).astype(np.float32)
 
     def one_client(rows: Array) -> list[Array]:
         with Client(served.grpc_url) as mine:
@@ -117,8 +117,8 @@ def test_concurrent_requests_share_runs(served: TritonServer, client: Client) ->
     inferences, executions = np.subtract(counts(client, "dense"), before)
     assert inferences == 8 * 25
     assert inferences / executions > 3
-    (expected,) = direct(graphs.dense()).run(None, {"X": arrays.reshape(-1, WIDTH)})
-    np.testing.assert_allclose(results.reshape(-1, WIDTH), expected, atol=1e-5)
+    (expected,) = direct(dense()).run(None, {"X": arrays.reshape(-1, DENSE_WIDTH)})
+    np.testing.assert_allclose(results.reshape(-1, DENSE_WIDTH), expected, atol=1e-5)
 
 
 def test_a_request_that_fails_leaves_its_batch_alone(client: Client) -> None:
