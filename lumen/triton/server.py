@@ -193,7 +193,7 @@ class TritonServer:
     def _spawn(self, install: TritonInstall) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", guard.__file__, self._prefix, str(self._workdir)]
         command += [str(STOP_SECONDS), str(install.executable), *self._arguments(install)]
-        environment = {**install.environment, "CUDA_VISIBLE_DEVICES": _visible_devices(self.options)}
+        environment = {**install.environment, "CUDA_VISIBLE_DEVICES": visible_devices(self.options)}
         with _fresh_log(self.options.log_file) as log:
             return subprocess.Popen(
                 command,
@@ -264,7 +264,7 @@ def _split(wanted: tuple[str, ...], loaded: frozenset[str]) -> tuple[tuple[str, 
     return tuple(m for m in wanted if m in loaded), tuple(m for m in wanted if m not in loaded)
 
 
-def _visible_devices(options: TritonOptions) -> str:
+def visible_devices(options: TritonOptions) -> str:
     """CUDA_VISIBLE_DEVICES with the one GPU to use, or none; an index counts in the present value."""
     if not options.gpu:
         return ""

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from lumen.errors import ModelLoadException, ServiceUnavailableException
-from lumen.triton import install, shm
+from lumen.errors import InvalidInputException, ModelLoadException, ServiceUnavailableException
+from lumen.triton import install, serve, shm
 from lumen.triton.guard import SHARED_MEMORY
-from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
+from lumen.triton.server import LoadProgress, TritonOptions, TritonServer, visible_devices
 from orchestrator.core.config import Settings
 from tests.conftest import ROOT, triton_options
 
@@ -171,6 +171,16 @@ def test_ctrl_c_and_sigterm_stop_everything(serving: "subprocess.Popen[str]", nu
 
 
 @pytest.mark.triton
+def test_ctrl_c_while_models_load_stops_everything(repository: Path) -> None:
+    """Nobody has to wait for the models in order to give up."""
+    with start_serving(repository.parent, metrics_port=0) as process:
+        wait_until(lambda: "loading: espeak" in log_of(repository.parent))
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) == 0
+    assert_nothing_left(prefix_of(process.pid))
+
+
+@pytest.mark.triton
 def test_a_model_that_does_not_load_is_named(options: TritonOptions) -> None:
     """One line with the model and its reason, without a traceback; nothing is left."""
     server = TritonServer(replace(options, models=("espeak", "broken", "absent")))
@@ -265,6 +275,39 @@ def test_only_segments_without_an_owner_are_removed() -> None:
 
 def test_the_profile_names_the_models() -> None:
     """The starter's chain, each model before those that call it."""
-    from lumen.triton.serve import models_of
+    assert serve.models_of(Settings()) == (
+        "espeak",
+        "face_landmarks",
+        "warp_portrait",
+        "warp_renderer",
+        "warp",
+    )
 
-    assert models_of(Settings()) == ("espeak", "face_landmarks", "warp_portrait", "warp_renderer", "warp")
+
+def test_settings_become_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports, paths and device as set; a GPU only where there is one; an address without a port is refused."""
+    monkeypatch.setattr(install, "NVIDIA_DEVICES", tmp_path / "none")
+    options = serve.options_of(
+        Settings(triton_url="127.0.0.1:7001", triton_http_port=7002, logs_path=tmp_path)
+    )
+    assert (options.grpc_port, options.http_port, options.gpu) == (7001, 7002, False)
+    assert options.log_file == tmp_path / "triton.log"
+    with pytest.raises(InvalidInputException, match="expected host:port"):
+        serve.options_of(Settings(triton_url="localhost"))
+
+
+@pytest.mark.parametrize(
+    ("gpu", "device", "present", "visible"),
+    [(False, 0, "0,1", ""), (True, 1, "", "1"), (True, 1, "4,7", "7"), (True, 0, "GPU-abc", "GPU-abc")],
+)
+def test_models_see_the_one_gpu_that_is_set(
+    options: TritonOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    gpu: bool,
+    device: int,
+    present: str,
+    visible: str,
+) -> None:
+    """The index counts among the GPUs that this process may use; without a GPU there is none to be seen."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", present)
+    assert visible_devices(replace(options, gpu=gpu, cuda_device=device)) == visible
