@@ -1,0 +1,83 @@
+"""The inside of the mouth: teeth and tongue in the light of the portrait."""
+
+from typing import Final
+
+import numpy as np
+
+from export.warp.fields import Frame, Mesh, Motion
+from export.warp.graph import Graph, Value, Vector, smoothstep
+from export.warp.mouth import DROP, LIFT
+from export.warp.mouth_texture import U_REACH, V_RANGE, mouth_layers, texel_centres
+from lumen.engines.warp import mesh_points as points
+from lumen.engines.warp.columns import Column
+
+LUMA: Final = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in brightness."""
+
+ENAMEL: Final = (0.98, 0.91, 0.83)
+FLESH: Final = (0.80, 0.36, 0.34)
+CAVITY: Final = (0.17, 0.06, 0.06)
+"""Colours in white light, 0 to 1."""
+
+
+def sample(image: Value, places: Value) -> Value:
+    """image [B, C, H, W] at places [B, 2, h, w] -> [B, C, h, w]; zero outside."""
+    grid = places.transpose(0, 2, 3, 1)
+    # "zeros" and not "border": ONNX Runtime's CPU kernel is four times as fast with it.
+    return image.graph.op("GridSample", image, grid, mode="linear", padding_mode="zeros", align_corners=0)
+
+
+def texture_places(at: Vector) -> Vector:
+    """Mouth coordinates -> places in the texture, [-1, 1]."""
+    low, high = V_RANGE
+    return Vector(at.x * (1.0 / U_REACH), (at.y - 0.5 * (low + high)) * (2.0 / (high - low)))
+
+
+def mouth_colours(graph: Graph, image: Value, mesh: Mesh, mouth: Frame, motion: Motion) -> Value:
+    """The inside of the mouth in mouth coordinates, [B, 3, h, w], 0 to 255."""
+    light, tint = lighting(graph, image, mesh)
+    line = mouth.local(mesh.pick(points.LIP_CENTRE)).y.mean(1)
+    jaw = line + DROP * motion[Column.OPEN]
+    layers = graph.constant(mouth_layers())
+    upper_shade, upper_mask = placed(graph, layers, (0, 1), line)
+    lower_shade, lower_mask = placed(graph, layers, (2, 3), jaw - 0.12)
+    tongue_shade, tongue_mask = placed(graph, layers, (4, 5), jaw - 0.14)
+    colour = coloured(graph, CAVITY, tint)
+    colour = over(colour, coloured(graph, FLESH, tint) * tongue_shade * 0.9, tongue_mask)
+    colour = over(colour, coloured(graph, ENAMEL, tint) * lower_shade * 0.72, lower_mask)
+    colour = over(colour, coloured(graph, ENAMEL, tint) * upper_shade, upper_mask)
+    return colour * lip_shadow(graph, line, motion) * light * 255.0
+
+
+def placed(graph: Graph, layers: Value, planes: tuple[int, int], shift: Value) -> list[Value]:
+    """Shade and mask of one layer, moved down by ``shift`` [B, 1, 1, 1]: each [B, 1, h, w]."""
+    u, v = np.broadcast_arrays(*texel_centres())
+    at = Vector(graph.constant(u[None, None]).repeat(shift), graph.constant(v[None, None]) - shift)
+    return sample(layers.take(1, planes).repeat(shift), texture_places(at).planes()).split(1, 2)
+
+
+def over(below: Value, above: Value, mask: Value) -> Value:
+    return below + (above - below) * mask
+
+
+def coloured(graph: Graph, colour: tuple[float, float, float], tint: Value) -> Value:
+    return graph.constant(np.array(colour, np.float32).reshape(1, 3, 1, 1)) * tint
+
+
+def lip_shadow(graph: Graph, line: Value, motion: Motion) -> Value:
+    """The upper lip shades what is right below it."""
+    v = graph.constant(texel_centres()[1][None, None])
+    edge = line - LIFT * motion[Column.OPEN] - 0.16 * motion[Column.RAISE]
+    return 0.34 + 0.66 * smoothstep(v - edge, -0.03, 0.24)
+
+
+def lighting(graph: Graph, image: Value, mesh: Mesh) -> tuple[Value, Value]:
+    """Brightness [B, 1, 1, 1] and tint [B, 3, 1, 1] of the light, from the skin of the cheeks."""
+    cheeks = mesh.pick(points.CHEEKS)
+    places = Vector(cheeks.x.transpose(0, 2, 3, 1), cheeks.y.transpose(0, 2, 3, 1))
+    skin = sample(image, places.planes()).mean(3) * (1.0 / 255.0)
+    weights = graph.constant(np.array(LUMA, np.float32).reshape(1, 3, 1, 1))
+    luma = (skin * weights).sum(1).max(0.02)
+    typical = graph.constant(np.array([1.12, 0.97, 0.90], np.float32).reshape(1, 3, 1, 1))
+    cast = (skin / luma - typical) * 0.75
+    return (0.22 + 0.92 * luma).clip(0.25, 1.0), (1.0 + cast).max(0.1)

@@ -1,0 +1,32 @@
+"""Serves the API: ``python orchestrator/run.py``."""
+
+import uvicorn
+
+from orchestrator.core.config import Settings, load_settings
+from orchestrator.core.logging_config import logging_to
+from orchestrator.core.model_manager import model_manager
+from orchestrator.main import create_app
+
+
+def make_server(settings: Settings) -> uvicorn.Server:
+    """The API on the address of ``settings``, not yet serving. A port that is taken ends its process."""
+    app = create_app(settings, model_manager.configure(settings))
+    config = uvicorn.Config(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    with logging_to(settings.logs_path):
+        make_server(settings).run()
+
+
+if __name__ == "__main__":
+    serve(load_settings())
