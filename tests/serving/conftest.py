@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lumen.bench.onnx_backend import BATCHED, dense
 from lumen.triton.server import TritonServer
 from tests.conftest import TritonFactory
 from tests.serving import graphs
@@ -32,12 +33,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("repository")
     graphs.write(root, "every_type", graphs.every_type(), "max_batch_size: 8\n" + ONE_INSTANCE)
     graphs.write(root, "halves", graphs.halves(), "max_batch_size: 8\n" + ONE_INSTANCE)
-    graphs.write(
-        root,
-        "dense",
-        graphs.dense(),
-        "max_batch_size: 16\ndynamic_batching { }\n" + ONE_INSTANCE + ONE_THREAD,
-    )
+    graphs.write(root, "dense", dense(), "max_batch_size: 16\n" + BATCHED + ONE_INSTANCE + ONE_THREAD)
     graphs.write(root, "embedding", graphs.embedding(), WAIT_A_LITTLE + ONE_INSTANCE)
     graphs.write(root, "scaled", graphs.scaled(), SCALED + ONE_INSTANCE, "scaled.onnx")
     graphs.write(root, "missing", None, "max_batch_size: 8\n")

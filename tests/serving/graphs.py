@@ -10,7 +10,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
 IR_VERSION = 8
-DENSE_WIDTH = 1024
 
 # Triton's types in requests that NumPy knows -> ONNX element types.
 NUMPY_KNOWS = {
@@ -69,22 +68,6 @@ def halves() -> bytes:
             tensor("Y_BF16", TensorProto.BFLOAT16, ["batch", "n"]),
             tensor("Y_FP32", TensorProto.FLOAT, ["batch", "n"]),
         ],
-    )
-
-
-def dense(width: int = DENSE_WIDTH, layers: int = 8) -> bytes:
-    """A small network, [batch, width] -> [batch, width]: costs about as much as its weights are large."""
-    random = np.random.default_rng(0)
-    nodes, constants, last = [], {}, "X"
-    for layer in range(layers):
-        constants[f"W{layer}"] = (random.standard_normal((width, width)) / width**0.5).astype(np.float32)
-        nodes.append(helper.make_node("MatMul", [last, f"W{layer}"], [f"m{layer}"]))
-        nodes.append(helper.make_node("Tanh", [f"m{layer}"], [f"t{layer}"]))
-        last = f"t{layer}"
-    nodes.append(helper.make_node("Identity", [last], ["Y"]))
-    shape = ["batch", width]
-    return model(
-        nodes, [tensor("X", TensorProto.FLOAT, shape)], [tensor("Y", TensorProto.FLOAT, shape)], constants
     )
 
 

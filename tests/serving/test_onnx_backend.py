@@ -1,6 +1,7 @@
 """The ONNX Runtime backend on a real Triton, against ONNX Runtime called directly."""
 
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
+from lumen.bench.onnx_backend import DENSE_WIDTH, dense
 from lumen.triton.server import TritonServer
 from tests.serving import graphs
 
 pytestmark = pytest.mark.triton
 Client = grpc.InferenceServerClient
 Array = NDArray[Any]
-WIDTH = graphs.DENSE_WIDTH
 
 
 @pytest.fixture
@@ -61,10 +62,15 @@ def samples(datatype: str, n: int) -> Any:
     return np.array([limits.min, limits.max, 0, 1] * n, dtype)[: 2 * n].reshape(2, n)
 
 
-def counts(client: Client, model: str) -> tuple[int, int]:
-    """(requests that were answered, executions) of a model so far."""
-    stats = client.get_inference_statistics(model).model_stats[0]
-    return stats.inference_count, stats.execution_count
+def executions(client: Client, model: str, answered: int, before: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+    """(requests answered, executions) since `before`, when `answered` are: Triton counts after it answers."""
+    deadline = time.monotonic() + 10
+    while True:
+        stats = client.get_inference_statistics(model).model_stats[0]
+        found = stats.inference_count - before[0], stats.execution_count - before[1]
+        if found[0] >= answered:
+            return found
+        assert time.monotonic() < deadline, f"{found[0]} of {answered} requests were counted"
 
 
 def test_every_type_comes_back_as_it_went(client: Client) -> None:
@@ -97,34 +103,33 @@ def test_a_configuration_is_completed_from_the_graph(client: Client) -> None:
 @pytest.mark.parametrize("batch", [1, 5, 16])
 def test_results_equal_onnxruntime_bit_for_bit(client: Client, batch: int) -> None:
     """With the same options and the same executed batch, not one bit differs."""
-    array = np.random.default_rng(batch).standard_normal((batch, WIDTH)).astype(np.float32)
-    (expected,) = direct(graphs.dense()).run(None, {"X": array})
+    array = np.random.default_rng(batch).standard_normal((batch, DENSE_WIDTH)).astype(np.float32)
+    (expected,) = direct(dense()).run(None, {"X": array})
     served = infer(client, "dense", [as_input("X", "FP32", array)]).as_numpy("Y")
     assert served.tobytes() == expected.tobytes()
 
 
 def test_concurrent_requests_share_runs(served: TritonServer, client: Client) -> None:
     """With 8 concurrent clients the mean executed batch is above 3, and every caller gets its own rows."""
-    arrays = np.random.default_rng(0).standard_normal((8, 25, 1, WIDTH)).astype(np.float32)
+    arrays = np.random.default_rng(0).standard_normal((8, 25, 1, DENSE_WIDTH)).astype(np.float32)
 
     def one_client(rows: Array) -> list[Array]:
         with Client(served.grpc_url) as mine:
             return [infer(mine, "dense", [as_input("X", "FP32", row)]).as_numpy("Y") for row in rows]
 
-    before = counts(client, "dense")
+    before = executions(client, "dense", 0)
     with ThreadPoolExecutor(8) as pool:
         results = np.array(list(pool.map(one_client, arrays)))
-    inferences, executions = np.subtract(counts(client, "dense"), before)
-    assert inferences == 8 * 25
-    assert inferences / executions > 3
-    (expected,) = direct(graphs.dense()).run(None, {"X": arrays.reshape(-1, WIDTH)})
-    np.testing.assert_allclose(results.reshape(-1, WIDTH), expected, atol=1e-5)
+    inferences, runs = executions(client, "dense", 8 * 25, before)
+    assert inferences / runs > 3
+    (expected,) = direct(dense()).run(None, {"X": arrays.reshape(-1, DENSE_WIDTH)})
+    np.testing.assert_allclose(results.reshape(-1, DENSE_WIDTH), expected, atol=1e-5)
 
 
 def test_a_request_that_fails_leaves_its_batch_alone(client: Client) -> None:
     """An id out of the table fails its own request; those executed with it get their vectors."""
     batch = [np.array([[1, 2]]), np.array([[3, 99]]), np.array([[4, 5]]), np.array([[0, 9]])]
-    before = counts(client, "embedding")
+    before = executions(client, "embedding", 0)
     with ThreadPoolExecutor(len(batch)) as pool:
         pending = [pool.submit(infer, client, "embedding", [as_input("ids", "INT64", ids)]) for ids in batch]
     with pytest.raises(InferenceServerException, match="out of data bounds") as refused:
@@ -133,8 +138,8 @@ def test_a_request_that_fails_leaves_its_batch_alone(client: Client) -> None:
     for index in (0, 2, 3):
         vectors = pending[index].result().as_numpy("vectors")
         np.testing.assert_array_equal(vectors, np.stack([2 * batch[index], 2 * batch[index] + 1], axis=-1))
-    executions = counts(client, "embedding")[1] - before[1]
-    assert executions < len(batch), "the requests did not share a batch, so nothing was shown"
+    _, runs = executions(client, "embedding", len(batch) - 1, before)
+    assert runs < len(batch), "the requests did not share a batch, so nothing was shown"
 
 
 def test_a_string_that_is_not_utf8_is_refused(client: Client) -> None:
