@@ -36,11 +36,12 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     """
     app = FastAPI(title="LUMEN", version=__version__, description=DESCRIPTION, lifespan=_lifespan)
     app.state.services = make_services(settings, models or ModelManager(settings))
+    app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_limit_storage)
     app.include_router(health.router)
     app.include_router(generation.router)
     app.mount(URL_PREFIX, StaticFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
     add_handlers(app)
-    add_middleware(app, settings, RateLimiter(settings.rate_limit, settings.rate_limit_storage))
+    add_middleware(app, settings, app.state.limiter)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -54,6 +55,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             yield
         finally:
             await services.models.close()
+            await app.state.limiter.close()
 
 
 @cache

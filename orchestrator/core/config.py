@@ -98,6 +98,11 @@ class Settings(BaseSettings):
     gpu_enabled: bool = Field(True, description="use a GPU where there is one")
     cuda_device: int = Field(0, ge=0, description="index of that GPU")
 
+    @field_validator("video_size", mode="before")
+    @classmethod
+    def _read_size(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:

@@ -4,10 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
-from google import genai
 from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
 
@@ -16,7 +15,10 @@ from orchestrator.core.config import Settings, load_settings
 from orchestrator.faces import Face, WarpFace
 from orchestrator.triton import PROBE_TIMEOUT, TritonClient, translate
 from orchestrator.voices import EspeakVoice, Voice
-from orchestrator.writers import EchoWriter, GeminiWriter, Writer, gemini_client
+from orchestrator.writers import EchoWriter, Writer
+
+if TYPE_CHECKING:
+    from google import genai
 
 log = logging.getLogger("lumen")
 
@@ -66,7 +68,7 @@ class ModelManager:
             self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout)
         return self._triton
 
-    def get_gemini_client(self) -> genai.Client:
+    def get_gemini_client(self) -> "genai.Client":
         """Google's client for the key of the settings.
 
         Raises:
@@ -78,6 +80,8 @@ class ModelManager:
                 "There is no key for Gemini; set GEMINI_API_KEY in .env, or WRITER=echo to do without."
             )
         if self._gemini is None:
+            from orchestrator.gemini import gemini_client  # the SDK takes a second to import
+
             self._http = httpx.AsyncClient()
             self._gemini = gemini_client(
                 key, self.settings.gemini_base_url, self.settings.gemini_timeout, self._http
@@ -93,6 +97,8 @@ class ModelManager:
         settings = self.settings
         if settings.writer == "echo" or (settings.writer == "auto" and settings.gemini_api_key is None):
             return EchoWriter()
+        from orchestrator.gemini import GeminiWriter  # as above
+
         return GeminiWriter(
             self.get_gemini_client(),
             settings.gemini_model,

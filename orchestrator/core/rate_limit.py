@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from limits import parse
 from limits.aio.storage import MemoryStorage, Storage
@@ -12,10 +12,16 @@ from limits.storage import storage_from_string
 
 from lumen.errors import RateLimitException
 
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
+
 log = logging.getLogger("lumen")
 
 STORAGE_TIMEOUT: Final = 1.0
 """Seconds that Redis may take to connect or to answer."""
+
+OUTAGE_SECONDS: Final = 5.0
+"""How long a storage that failed is left alone before it is tried again."""
 
 
 class RateLimiter:
@@ -35,8 +41,9 @@ class RateLimiter:
     def __init__(self, limit: str, storage: str) -> None:
         self._limit = parse(limit)
         self._local = MovingWindowRateLimiter(MemoryStorage())
-        self._shared = self._local if storage == "memory://" else MovingWindowRateLimiter(_redis(storage))
-        self._outage = False
+        self._pool = None if storage == "memory://" else _redis_pool(storage)
+        self._shared = self._local if self._pool is None else _in_redis(storage, self._pool)
+        self._outage_until = 0.0
 
     async def hit(self, client: str) -> None:
         """Count one request of ``client``.
@@ -44,37 +51,52 @@ class RateLimiter:
         Raises:
             RateLimitException: it is one too many.
         """
-        limiter = self._shared
-        try:
-            allowed = await limiter.hit(self._limit, client)
-            wait = 0.0 if allowed else await self._wait(limiter, client)
-            self._note_outage(None)
-        except Exception as error:  # whatever the storage's client raises
-            self._note_outage(error)
-            limiter = self._local
-            allowed = await limiter.hit(self._limit, client)
-            wait = 0.0 if allowed else await self._wait(limiter, client)
-        if not allowed:
+        wait = await self._count(client)
+        if wait is not None:
             seconds = max(1, math.ceil(wait))
             raise RateLimitException(f"At most {self._limit} per client; try again in {seconds} s.", seconds)
 
-    async def _wait(self, limiter: MovingWindowRateLimiter, client: str) -> float:
+    async def close(self) -> None:
+        """Close the connections to the storage."""
+        if self._pool is not None:
+            await self._pool.aclose()
+
+    async def _count(self, client: str) -> float | None:
+        """Count in the shared storage, or here while it fails; see `_count_in`."""
+        if time.monotonic() < self._outage_until:
+            return await self._count_in(self._local, client)
+        try:
+            wait = await self._count_in(self._shared, client)
+        except Exception as error:  # whatever the storage's client raises
+            log.error("The rate limit's storage fails (%s); counting in this process", type(error).__name__)
+            self._outage_until = time.monotonic() + OUTAGE_SECONDS
+            return await self._count_in(self._local, client)
+        if self._outage_until:
+            log.warning("The rate limit's storage is back")
+            self._outage_until = 0.0
+        return wait
+
+    async def _count_in(self, limiter: MovingWindowRateLimiter, client: str) -> float | None:
+        """None when the request is allowed, else seconds until the next one is."""
+        if await limiter.hit(self._limit, client):
+            return None
         return (await limiter.get_window_stats(self._limit, client)).reset_time - time.time()
 
-    def _note_outage(self, error: Exception | None) -> None:
-        if error is not None and not self._outage:
-            log.error("The rate limit's storage fails (%s); counting in this process", type(error).__name__)
-        if error is None and self._outage:
-            log.warning("The rate limit's storage is back")
-        self._outage = error is not None
 
+def _redis_pool(url: str) -> "ConnectionPool":
+    from redis.asyncio import ConnectionPool  # only who uses Redis loads its client
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
 
-def _redis(url: str) -> Storage:
-    storage = storage_from_string(
-        f"async+{url}",
-        implementation="redispy",
+    return ConnectionPool.from_url(
+        url,
         socket_connect_timeout=STORAGE_TIMEOUT,
         socket_timeout=STORAGE_TIMEOUT,
+        retry=Retry(NoBackoff(), 1),
     )
+
+
+def _in_redis(url: str, pool: Any) -> MovingWindowRateLimiter:
+    storage = storage_from_string(f"async+{url}", implementation="redispy", connection_pool=pool)
     assert isinstance(storage, Storage)
-    return storage
+    return MovingWindowRateLimiter(storage)

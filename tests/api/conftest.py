@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
@@ -67,6 +66,8 @@ Serve = Callable[..., Api]
 @pytest.fixture(scope="session")
 def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """`serve_with(**settings)` -> a served API of its own outputs and logs."""
+    # The process has one log: the first API that starts opens it, and the others write to it too.
+    logs = tmp_path_factory.mktemp("logs")
     with ExitStack() as stack:
 
         def start(**changes: Any) -> Api:
@@ -75,7 +76,7 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 "writer": "echo",
                 "assets_path": assets,
                 "outputs_path": folder / "outputs",
-                "logs_path": folder / "logs",
+                "logs_path": logs,
                 "rate_limit": "10000/minute",
                 "triton_url": "127.0.0.1:1",
             }
@@ -130,9 +131,3 @@ def assert_error(response: httpx.Response, status: int, name: str, *fragments: s
     assert body["request_id"] == response.headers["x-request-id"]
     for fragment in fragments:
         assert fragment in body["message"]
-
-
-def tone(seconds: float, rate: int = 22_050) -> np.ndarray[Any, np.dtype[np.int16]]:
-    """A tone as 16-bit samples."""
-    wave = np.sin(np.arange(int(seconds * rate)) * 2 * np.pi * 220 / rate)
-    return (wave * 12_000).astype(np.int16)

@@ -10,29 +10,13 @@ from pathlib import Path
 import av
 import httpx
 import pytest
-from PIL import Image
 
-from tests.api.conftest import Api, tone
+from tests.api.conftest import Api
+from tests.api.media import image_bytes, wav_bytes
 
 pytestmark = pytest.mark.triton
 
 SPEECH = {"text": "one two three four five", "language": "en"}
-
-
-def wav_bytes(seconds: float, rate: int = 22_050) -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(tone(seconds, rate).tobytes())
-    return buffer.getvalue()
-
-
-def png_bytes(colour: tuple[int, int, int] = (10, 200, 30), side: int = 80) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (side, side), colour).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def assert_stamped(response: httpx.Response) -> None:
@@ -92,7 +76,7 @@ def test_video_of_earlier_speech(api: Api) -> None:
 
 def test_video_of_uploads(api: Api) -> None:
     """A form with audio and a portrait makes a video; numbers in forms are numbers."""
-    files = {"audio": ("a.wav", wav_bytes(2.5, 16_000)), "portrait_file": ("p.png", png_bytes())}
+    files = {"audio": ("a.wav", wav_bytes(2.5, 16_000)), "portrait_file": ("p.png", image_bytes())}
     response = api.client.post("/api/generate/video", files=files, data={"size": "256", "seed": "9"})
     assert response.status_code == 200, response.text
     body = response.json()
@@ -126,7 +110,7 @@ def test_full_takes_a_portrait_in_a_form(api: Api) -> None:
         "conversation_history": '[{"role": "assistant", "content": "Hi"}]',
         "speed": "1.5",
     }
-    files = {"portrait_file": ("p.png", png_bytes())}
+    files = {"portrait_file": ("p.png", image_bytes())}
     response = api.client.post("/api/generate/full", data=fields, files=files)
     assert response.status_code == 200, response.text
     assert response.json()["portrait"] == "uploaded"
@@ -141,7 +125,7 @@ def test_files_come_in_ranges(api: Api) -> None:
 
 def test_a_portrait_is_studied_once(api: Api, repository: Path) -> None:
     """The features of a portrait are kept by the hash of its pixels and the size."""
-    files = {"portrait_file": ("p.png", png_bytes((77, 66, 55)))}
+    files = {"portrait_file": ("p.png", image_bytes((77, 66, 55)))}
     events = repository / "warp_portrait" / "events"
     counts = []
     for size in ("256", "256", "512"):

@@ -1,0 +1,178 @@
+"""Models load once and can be freed; whatever breaks on the way leaves no file and no work behind."""
+
+import asyncio
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from orchestrator.core.model_manager import ModelManager
+from tests.api.conftest import MODELS, Api, Serve, assert_error, wait_until
+from tests.api.media import image_bytes, wav_bytes
+from tests.conftest import TritonFactory
+
+pytestmark = pytest.mark.triton
+
+TTS, VIDEO, FULL = (f"/api/generate/{name}" for name in ("tts", "video", "full"))
+
+
+def events(repository: Path, event: str) -> int:
+    """How often the stand-in voice has written down ``event``."""
+    path = repository / "espeak" / "events"
+    return path.read_text().splitlines().count(event) if path.is_file() else 0
+
+
+def test_models_load_once_and_can_be_freed(api: Api, repository: Path) -> None:
+    """unload_all frees the chain; concurrent requests then load each model once, and all are served."""
+    assert api.client.post(TTS, json={"text": "one"}).status_code == 200
+    manager = ModelManager(api.settings)
+    manager.unload_all()
+    states = asyncio.run(_states(manager))
+    assert set(states.values()) == {"UNAVAILABLE"}
+    assert api.client.get("/health").json()["status"] == "healthy"
+    loads = events(repository, "loaded")
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: api.client.post(TTS, json={"text": "one"}).status_code, range(4)))
+    assert answers == [200] * 4
+    assert events(repository, "loaded") == loads + 1
+
+
+async def _states(manager: ModelManager) -> dict[str, str]:
+    try:
+        return {name: model.state for name, model in (await manager.states()).items()}
+    finally:
+        await manager.close()
+
+
+def test_a_model_that_does_not_load(
+    serve_with: Serve, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """ModelLoadException carries Triton's reason on one line."""
+    folder = Path(shutil.copytree(MODELS, tmp_path_factory.mktemp("broken") / "models"))
+    (folder / "espeak" / "config.pbtxt").write_text('name: "espeak"\nbackend: "no_such_backend"\n')
+    shutil.rmtree(folder / "warp")
+    server = triton(folder, [])
+    api = serve_with(triton_url=server.grpc_url)
+    response = api.client.post(TTS, json={"text": "one"})
+    assert_error(response, 500, "ModelLoadException", "espeak", "no_such_backend")
+    assert "\n" not in response.json()["message"]
+    assert api.client.get("/health").json()["status"] == "degraded"
+    assert api.files() == []
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "name", "fragment"),
+    [
+        ({"prompt": "one", "language": "fr"}, 400, "InvalidInputException", "Unknown language 'fr'"),
+        ({"prompt": "one", "portrait": "nobody"}, 400, "InvalidInputException", "No face"),
+        ({"prompt": "!!!"}, 400, "InvalidInputException", "nothing that can be spoken"),
+        ({"prompt": "one BREAK"}, 500, "GenerationException", "'espeak'"),
+        ({"prompt": "one two three. " * 20}, 400, "InvalidInputException", "over 4 s"),
+    ],
+)
+def test_failures_on_the_way(
+    serve_with: Serve, triton_url: str, body: dict[str, str], status: int, name: str, fragment: str
+) -> None:
+    """A stage that refuses or fails ends the request with its error, and no file stays."""
+    api = serve_with(triton_url=triton_url, max_audio_seconds=4)
+    response = api.client.post(FULL, json=body)
+    assert_error(response, status, name, fragment)
+    assert "secret" not in response.text
+    assert api.files() == []
+    assert api.services.pipeline.active_clips == 0
+
+
+def test_a_failure_does_not_touch_its_neighbours(api: Api) -> None:
+    """Requests that are served at once with one that fails are served."""
+    prompts = ["one two", "one BREAK", "three four", "five"]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda p: api.client.post(FULL, json={"prompt": p}).status_code, prompts))
+    assert answers == [200, 500, 200, 200]
+
+
+@pytest.mark.parametrize("path", [TTS, FULL])
+def test_a_client_that_leaves(serve_with: Serve, triton_url: str, repository: Path, path: str) -> None:
+    """The work stops: Triton's stream is cancelled, temporary files go, and the clip no longer counts."""
+    api = serve_with(triton_url=triton_url)
+    api.client.post(TTS, json={"text": "one"})
+    for url in api.files():
+        (api.settings.outputs_path / url).unlink()
+    before = events(repository, "cancelled")
+    field = "text" if path == TTS else "prompt"
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(api.url + path, json={field: f"one two {path} WAIT"}, timeout=1.0)
+    wait_until(lambda: events(repository, "cancelled") == before + 1)
+    wait_until(lambda: api.services.pipeline.active_clips == 0 and api.files() == [])
+    log = (api.settings.logs_path / "lumen.log").read_text()
+    assert "The client left; the work stops" in log
+    assert f"POST {path} - 499" in log
+
+
+def test_a_model_that_hangs(serve_with: Serve, triton_url: str, repository: Path) -> None:
+    """TRITON_TIMEOUT ends the wait with 504 and cancels the request in Triton."""
+    api = serve_with(triton_url=triton_url, triton_timeout=0.5)
+    before = events(repository, "cancelled")
+    assert_error(api.client.post(TTS, json={"text": "one WAIT"}), 504, "UpstreamTimeoutException", "0.5 s")
+    wait_until(lambda: events(repository, "cancelled") == before + 1)
+    assert api.files() == []
+
+
+def test_too_many_clips(serve_with: Serve, triton_url: str) -> None:
+    """Clips over the limit are refused at once; when one ends there is room again."""
+    api = serve_with(triton_url=triton_url, max_concurrent_clips=1, triton_timeout=1.0)
+    hanging = threading.Thread(target=lambda: httpx.post(api.url + TTS, json={"text": "WAIT"}))
+    hanging.start()
+    wait_until(lambda: api.services.pipeline.active_clips == 1)
+    response = api.client.post(TTS, json={"text": "one"})
+    assert_error(response, 503, "ServiceUnavailableException", "try again")
+    hanging.join()
+    assert api.client.post(TTS, json={"text": "one"}).status_code == 200
+
+
+def test_triton_dies_in_the_middle_of_a_clip(
+    serve_with: Serve, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The request ends with 503, leaves no file, and the API goes on to say what is wrong."""
+    folder = Path(shutil.copytree(MODELS, tmp_path_factory.mktemp("mortal") / "models"))
+    server = triton(folder, [])
+    api = serve_with(triton_url=server.grpc_url)
+    assert api.client.post(FULL, json={"prompt": "one two three"}).status_code == 200
+    made = api.files()
+    response = api.client.post(FULL, json={"prompt": "one two three four five six KILL seven"})
+    assert_error(response, 503, "ServiceUnavailableException", "Triton")
+    assert api.files() == made
+    assert api.client.get("/health").json()["status"] == "degraded"
+    server.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("path", [TTS, VIDEO, FULL])
+def test_a_full_disk(serve_with: Serve, triton_url: str, small_disk: Path, path: str) -> None:
+    """A disk that fills up is 507, and what was written of the clip is removed."""
+    api = serve_with(triton_url=triton_url, outputs_path=small_disk / "outputs")
+    words = "one two three four five six seven eight nine ten. " * 4
+    request = {
+        TTS: {"json": {"text": words}},
+        VIDEO: {"files": {"audio": ("a.wav", wav_bytes(8.0)), "portrait_file": ("p.png", image_bytes())}},
+        FULL: {"json": {"prompt": words}},
+    }[path]
+    response = api.client.post(path, **request)
+    assert_error(response, 507, "StorageException")
+    assert api.files() == []
