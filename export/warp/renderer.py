@@ -25,6 +25,15 @@ from lumen.engines.warp.columns import MOTION_WIDTH, Column
 LIP_SOFTNESS: Final = 1.6
 """Pixels over which the inside of the mouth fades in behind a lip's edge."""
 
+LASH_WIDTH: Final = 0.011
+"""Reach of the lashes' shade on both sides of a lid's edge, in the image."""
+
+LASH_DARKNESS: Final = 0.75
+"""How much of the light it takes."""
+
+LASH_TRAVEL: Final = 0.02
+"""Way of a lid, in the image, after which the shade is complete."""
+
 
 @dataclass(frozen=True)
 class Fields:
@@ -123,4 +132,11 @@ def compose(skin: Value, inside: Value, fields: Fields, half: Value) -> Value:
     """The mouth's inside behind the lips, rounded to whole levels: [B, 3, S, S]."""
     between = fields.below_upper.min(-fields.below_lower)
     alpha = (between * (half * (1.0 / LIP_SOFTNESS))).clip()
+    skin = skin * lash_shade(fields)
     return skin.graph.op("Round", (skin + (inside - skin) * alpha).clip(0.0, 255.0))
+
+
+def lash_shade(fields: Fields) -> Value:
+    """Lashes darken the edge of a lid that has come down."""
+    at_edge = (1.0 - fields.below_lid.magnitude() * (1.0 / LASH_WIDTH)).max(0.0)
+    return 1.0 - at_edge * (fields.lid * (LASH_DARKNESS / LASH_TRAVEL)).min(LASH_DARKNESS)
