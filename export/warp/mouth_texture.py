@@ -21,6 +21,9 @@ U_REACH: Final = 1.2
 V_RANGE: Final = (-0.5, 1.0)
 """The texture covers v between these."""
 
+LAYERS: Final = 6
+"""Planes of the texture: shade and mask of upper teeth, lower teeth and tongue."""
+
 UPPER_TOOTH_BORDERS: Final = (0.0, 0.30, 0.53, 0.72, 0.87, 0.98, 1.08)
 """|u| where one upper tooth ends and the next begins, from the middle outwards."""
 
