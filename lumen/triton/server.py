@@ -30,7 +30,7 @@ from lumen.triton.install import TritonInstall, find_triton
 from lumen.triton.ports import claim_port, reachable
 
 POLL_SECONDS: Final = 0.05
-STOP_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 10.0
 """Between SIGTERM and SIGKILL. Unloading a model takes Triton about two seconds."""
 
 SHM_BYTES: Final = 16 * 2**20

@@ -124,6 +124,16 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls, path)
 
 
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        pydantic.ValidationError: a value or a key is not what is listed above.
+        FileNotFoundError: there is no such profile.
+    """
+    return Settings.model_validate({})  # a type checker takes fields with positional defaults as required
+
+
 def profile_path(profile: str) -> Path:
     """The file behind a profile's name; a value with a suffix is taken as a path.
 

@@ -1,0 +1,97 @@
+"""Logging: one format on the console and in ``lumen.log``, with the request's id in every line."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+from orchestrator.core.utils import request_id
+
+FORMAT: Final = "%(asctime)s - lumen - %(levelname)s - [%(request_id)s] %(message)s"
+DATE_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
+
+FILE_BYTES: Final = 10 * 2**20
+"""Size at which ``lumen.log`` is put aside; ``FILES_KEPT`` older ones stay."""
+FILES_KEPT: Final = 5
+
+LOGGERS: Final = ("lumen", "uvicorn", "uvicorn.error")
+"""Loggers that write here. ``uvicorn.access`` is silenced: the middleware logs every request."""
+
+
+@contextmanager
+def logging_to(folder: Path) -> Iterator[None]:
+    """Log to the console from INFO and to ``folder/lumen.log`` everything, until the block ends.
+
+    Inside of another such block this does nothing. A folder that cannot be written costs the file,
+    not the service.
+    """
+    root = logging.getLogger(LOGGERS[0])
+    if any(isinstance(handler, _Console) for handler in root.handlers):
+        yield
+        return
+    handlers = _handlers(folder)
+    before = [(logging.getLogger(name), _state(logging.getLogger(name))) for name in _all_names()]
+    _attach(handlers)
+    try:
+        yield
+    finally:
+        for logger, (level, propagate, disabled, old) in before:
+            logger.setLevel(level)
+            logger.propagate, logger.disabled, logger.handlers = propagate, disabled, old
+        for handler in handlers:
+            handler.close()
+
+
+class _Console(logging.StreamHandler):  # type: ignore[type-arg]  # generic in the stubs only
+    """Marks that logging is set up."""
+
+
+def _handlers(folder: Path) -> list[logging.Handler]:
+    console = _Console(sys.stderr)
+    console.setLevel(logging.INFO)
+    handlers: list[logging.Handler] = [console, *_file_handler(folder)]
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(FORMAT, DATE_FORMAT))
+        handler.addFilter(_add_request_id)
+    return handlers
+
+
+def _file_handler(folder: Path) -> list[logging.Handler]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(
+            folder / "lumen.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
+        )
+    except OSError as error:
+        logging.getLogger("lumen").warning("No log file: %s cannot be written (%s)", folder, error)
+        return []
+    handler.setLevel(logging.DEBUG)
+    return [handler]
+
+
+def _add_request_id(record: logging.LogRecord) -> bool:
+    record.request_id = request_id.get()
+    return True
+
+
+def _attach(handlers: list[logging.Handler]) -> None:
+    for name in _all_names():
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], False
+    for name in ("lumen", "uvicorn"):
+        logging.getLogger(name).handlers = list(handlers)
+    logging.getLogger("lumen").setLevel(logging.DEBUG)
+    logging.getLogger("uvicorn").setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").propagate = True
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+def _all_names() -> tuple[str, ...]:
+    return (*LOGGERS, "uvicorn.access")
+
+
+def _state(logger: logging.Logger) -> tuple[int, bool, bool, list[logging.Handler]]:
+    return logger.level, logger.propagate, logger.disabled, logger.handlers

@@ -1,0 +1,213 @@
+"""What every request passes, outermost first: identity and log, CORS, errors, rate, size, disconnect.
+
+All are plain ASGI: nothing is buffered, and a cancelled request is cancelled to its core.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lumen.errors import LumenException, TooLargeException
+from orchestrator.core.config import Settings
+from orchestrator.core.exceptions import error_response, unhandled
+from orchestrator.core.rate_limit import RateLimiter
+from orchestrator.core.utils import excerpt, new_request_id, request_id
+from orchestrator.streams import cancel
+
+log = logging.getLogger("lumen")
+
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+
+API_PREFIX: Final = "/api/"
+"""Paths that the rate limit counts. Files under /outputs, health checks and the docs are free."""
+
+GENERATE_PREFIX: Final = "/api/generate/"
+"""Paths whose work stops when the client leaves."""
+
+CLIENT_CLOSED: Final = 499
+"""What the log says of a request whose client left: no status was sent."""
+
+
+def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> None:
+    """Wrap ``app``; the last one added is the outermost."""
+    app.add_middleware(DisconnectMiddleware)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RateLimitMiddleware, limiter=limiter)
+    app.add_middleware(ErrorMiddleware)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "OPTIONS"],
+        allow_headers=["*"],
+        expose_headers=[REQUEST_ID_HEADER, "Retry-After"],
+    )
+    app.add_middleware(RequestLogMiddleware)
+
+
+class RequestLogMiddleware:
+    """Gives every request its id, in the log and in the response, and logs how it ended."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        token = request_id.set(new_request_id())
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            request_id.reset(token)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start, status = time.perf_counter(), CLIENT_CLOSED
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id.get()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            seconds = time.perf_counter() - start
+            path = excerpt(scope["path"])
+            log.info("%s %s - %d - %.3f s - %s", scope["method"], path, status, seconds, _client(scope))
+
+
+class ErrorMiddleware:
+    """Answers what the other middlewares raise, and every bug, with the body that all errors have."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            response = error_response(error) if isinstance(error, LumenException) else unhandled(error)
+            await response(scope, receive, send)
+
+
+class RateLimitMiddleware:
+    """Refuses a client address that asks too often."""
+
+    def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
+        self._app = app
+        self._limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(API_PREFIX):
+            await self._limiter.hit(_client(scope))
+        await self._app(scope, receive, send)
+
+
+class BodyLimitMiddleware:
+    """Refuses a body over ``max_bytes``: by its Content-Length, or while it streams in."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._check(_content_length(scope))
+        received = 0
+
+        async def counted_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            self._check(received)
+            return message
+
+        await self._app(scope, counted_receive, send)
+
+    def _check(self, n_bytes: int) -> None:
+        if n_bytes > self._max:
+            raise TooLargeException(f"The body has over {self._max} bytes; send at most that much.")
+
+
+class DisconnectMiddleware:
+    """Cancels a generation when its client leaves."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(GENERATE_PREFIX):
+            await self._app(scope, receive, send)
+            return
+        inbox: asyncio.Queue[Message | Exception] = asyncio.Queue(1)
+        answered = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        work = asyncio.create_task(self._work(scope, inbox, watched_send))
+        watch = asyncio.create_task(_watch(receive, inbox))
+        try:
+            await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
+            if work.done() or answered:
+                await work
+            else:
+                log.warning("The client left; the work stops")
+        finally:
+            await cancel(work, watch)
+
+    async def _work(self, scope: Scope, inbox: "asyncio.Queue[Message | Exception]", send: Send) -> None:
+        async def receive() -> Message:
+            item = await inbox.get()
+            if isinstance(item, Exception):
+                raise item
+            return item
+
+        await self._app(scope, receive, send)
+
+
+async def _watch(receive: Receive, inbox: "asyncio.Queue[Message | Exception]") -> None:
+    """Hand on what arrives, and return when the client has left.
+
+    An error of ``receive``, such as a body over the limit, is raised where the body is read.
+    """
+    try:
+        while (message := await receive())["type"] != "http.disconnect":
+            await inbox.put(message)
+    except Exception as error:
+        await inbox.put(error)
+        await asyncio.Event().wait()
+
+
+def _content_length(scope: Scope) -> int:
+    text = Headers(scope=scope).get("content-length", "0")
+    if not text.isdecimal():
+        raise HTTPException(400, f"Content-Length is {excerpt(text)!r}; expected a number")
+    return int(text)
+
+
+def _client(scope: Scope) -> str:
+    """The client's address; behind a proxy, uvicorn fills in the forwarded one."""
+    return str(scope["client"][0]) if scope.get("client") else "unknown"

@@ -1,0 +1,180 @@
+"""The parts of the chain and the life of their models in Triton."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+from google import genai
+from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
+from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
+
+from lumen.errors import ServiceUnavailableException
+from orchestrator.core.config import Settings, load_settings
+from orchestrator.faces import Face, WarpFace
+from orchestrator.triton import PROBE_TIMEOUT, TritonClient, translate
+from orchestrator.voices import EspeakVoice, Voice
+from orchestrator.writers import EchoWriter, GeminiWriter, Writer, gemini_client
+
+log = logging.getLogger("lumen")
+
+VOICES: Final[dict[str, Callable[[TritonClient], Voice]]] = {"espeak": EspeakVoice}
+FACES: Final[dict[str, Callable[[TritonClient], Face]]] = {"warp": WarpFace}
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """What Triton says of a model: READY, LOADING, UNLOADED or UNAVAILABLE, and why."""
+
+    state: str
+    reason: str = ""
+
+
+class ModelManager:
+    """Makes the parts that the settings name, and loads and unloads their models.
+
+    Nothing is read, opened or loaded before it is asked for. The parts belong to one event loop;
+    `close` lets them go, and the next use makes new ones.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
+        self._triton: TritonClient | None = None
+        self._gemini: genai.Client | None = None
+        self._http: httpx.AsyncClient | None = None
+        self._voice: Voice | None = None
+        self._face: Face | None = None
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def configure(self, settings: Settings) -> "ModelManager":
+        """Use these settings from now on."""
+        self._settings = settings
+        self._forget()
+        return self
+
+    @property
+    def settings(self) -> Settings:
+        if self._settings is None:
+            self._settings = load_settings()
+        return self._settings
+
+    @property
+    def triton(self) -> TritonClient:
+        if self._triton is None:
+            self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout)
+        return self._triton
+
+    def get_gemini_client(self) -> genai.Client:
+        """Google's client for the key of the settings.
+
+        Raises:
+            ServiceUnavailableException: there is no key.
+        """
+        key = self.settings.gemini_api_key
+        if key is None:
+            raise ServiceUnavailableException(
+                "There is no key for Gemini; set GEMINI_API_KEY in .env, or WRITER=echo to do without."
+            )
+        if self._gemini is None:
+            self._http = httpx.AsyncClient()
+            self._gemini = gemini_client(
+                key, self.settings.gemini_base_url, self.settings.gemini_timeout, self._http
+            )
+        return self._gemini
+
+    def get_writer(self) -> Writer:
+        """The writer of the chain.
+
+        Raises:
+            ServiceUnavailableException: it is Gemini, and there is no key.
+        """
+        settings = self.settings
+        if settings.writer == "echo" or (settings.writer == "auto" and settings.gemini_api_key is None):
+            return EchoWriter()
+        return GeminiWriter(
+            self.get_gemini_client(),
+            settings.gemini_model,
+            settings.system_instruction,
+            settings.gemini_timeout,
+        )
+
+    def get_voice(self) -> Voice:
+        if self._voice is None:
+            self._voice = VOICES[self.settings.voice](self.triton)
+        return self._voice
+
+    def get_xtts_wrapper(self) -> Voice:
+        """The voice of the chain under the name its users know; its ``name`` says which part it is."""
+        return self.get_voice()
+
+    def get_face(self) -> Face:
+        if self._face is None:
+            self._face = FACES[self.settings.face](self.triton)
+        return self._face
+
+    def models(self) -> tuple[str, ...]:
+        """The chain's models, in the order to load them."""
+        return (*self.get_voice().models, *self.get_face().models)
+
+    async def ensure(self, models: Iterable[str]) -> None:
+        """Load those of ``models`` that are not loaded; requests that need the same one load it once.
+
+        Raises:
+            ModelLoadException: one did not load.
+            ServiceUnavailableException: Triton is not there.
+        """
+        for model in models:
+            async with self._locks.setdefault(model, asyncio.Lock()):
+                if not await self.triton.is_model_ready(model):
+                    log.info("Loading model %s", model)
+                    await self.triton.load(model, self.settings.triton_start_timeout)
+                    log.info("Loaded model %s", model)
+
+    async def states(self) -> dict[str, ModelState]:
+        """The state of each model of the chain.
+
+        Raises:
+            ServiceUnavailableException: Triton is not there.
+        """
+        known = await self.triton.models()
+        missing = ("UNAVAILABLE", "not in the model repository")
+        return {model: ModelState(*known.get(model, missing)) for model in self.models()}
+
+    def unload_all(self) -> None:
+        """Free the chain's models in Triton; the next request loads what it needs.
+
+        Blocks until Triton has taken all of it; call it in a thread from async code.
+
+        Raises:
+            ServiceUnavailableException: Triton is not there.
+        """
+        client = InferenceServerClient(self.settings.triton_url)
+        try:
+            for model in reversed(self.models()):
+                client.unload_model(model, client_timeout=PROBE_TIMEOUT)
+                log.info("Unloaded model %s", model)
+        except InferenceServerException as error:
+            raise translate("", error) from error
+        finally:
+            client.close()
+
+    async def close(self) -> None:
+        """Close the connections to Triton and Gemini; models stay as they are."""
+        triton, gemini, http = self._triton, self._gemini, self._http
+        self._forget()
+        if triton is not None:
+            await triton.close()
+        if gemini is not None:
+            gemini.close()
+        if http is not None:
+            await http.aclose()
+
+    def _forget(self) -> None:
+        self._triton = self._gemini = self._http = self._voice = self._face = None
+        self._locks = {}
+
+
+model_manager: Final = ModelManager()
+"""The process's own, which `orchestrator.main` serves; it reads the settings at first use."""

@@ -1,0 +1,68 @@
+"""The FastAPI app. ``uvicorn main:app`` and ``orchestrator/run.py`` serve it.
+
+Importing this module does nothing; ``app`` is made when it is asked for.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache, partial
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from lumen import __version__
+from orchestrator.bodies import openapi
+from orchestrator.core.config import Settings
+from orchestrator.core.exceptions import add_handlers
+from orchestrator.core.logging_config import logging_to
+from orchestrator.core.middleware import add_middleware
+from orchestrator.core.model_manager import ModelManager, model_manager
+from orchestrator.core.rate_limit import RateLimiter
+from orchestrator.outputs import URL_PREFIX
+from orchestrator.routes import generation, health
+from orchestrator.services import make_services
+
+DESCRIPTION = "A prompt becomes a video of a portrait that speaks the answer."
+
+
+def create_app(settings: Settings, models: ModelManager | None = None) -> FastAPI:
+    """The app for ``settings``.
+
+    Files, logs and connections are opened when it starts, and closed when it stops.
+
+    Args:
+        models: who loads the models; an own one by default.
+    """
+    app = FastAPI(title="LUMEN", version=__version__, description=DESCRIPTION, lifespan=_lifespan)
+    app.state.services = make_services(settings, models or ModelManager(settings))
+    app.include_router(health.router)
+    app.include_router(generation.router)
+    app.mount(URL_PREFIX, StaticFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
+    add_handlers(app)
+    add_middleware(app, settings, RateLimiter(settings.rate_limit, settings.rate_limit_storage))
+    app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services = app.state.services
+    with logging_to(services.settings.logs_path):
+        services.outputs.create()
+        try:
+            yield
+        finally:
+            await services.models.close()
+
+
+@cache
+def _process_app() -> FastAPI:
+    """The app of this process: its settings come from the environment."""
+    return create_app(model_manager.settings, model_manager)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return _process_app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

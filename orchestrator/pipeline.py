@@ -1,0 +1,227 @@
+"""The procedure: writer, voice, face, file. Each stage starts on the first piece of the one before."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lumen.errors import ServiceUnavailableException
+from orchestrator.core.config import Settings
+from orchestrator.core.model_manager import ModelManager
+from orchestrator.core.utils import request_id, utc_timestamp
+from orchestrator.faces import Likeness
+from orchestrator.file_thread import FileThread, Sink, wav_sink
+from orchestrator.outputs import Outputs, kept_together
+from orchestrator.schemas import FullResponse, TextResponse, TtsResponse, VideoResponse
+from orchestrator.speech import Meter, in_pieces, read_aloud, resampled
+from orchestrator.streams import Stream, one, read_ahead, tapped
+from orchestrator.video import VideoWriter
+from orchestrator.voices import Manner, check_manner
+from orchestrator.writers import Brief
+
+TEXT_AHEAD: Final = 256
+"""Pieces of text that a writer may be ahead of the voice."""
+
+SPEECH_AHEAD: Final = 64
+"""Chunks of speech that a voice may be ahead of the face."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is filmed.
+
+    Attributes:
+        image: the portrait, uint8 [H, W, 3], RGB.
+        portrait: its name, for the response.
+        size: side of the video in pixels.
+        seed: of the motion.
+    """
+
+    image: npt.NDArray[np.uint8]
+    portrait: str
+    size: int
+    seed: int
+
+
+class Pipeline:
+    """Makes texts, speech and videos for requests; files are named after the request's id."""
+
+    def __init__(self, settings: Settings, models: ModelManager, outputs: Outputs) -> None:
+        self._models = models
+        self._outputs = outputs
+        self._rate = settings.audio_sample_rate
+        self._fps = settings.video_fps
+        self._max_seconds = settings.max_audio_seconds
+        self._max_clips = settings.max_concurrent_clips
+        self.active_clips = 0
+
+    async def text(self, brief: Brief) -> TextResponse:
+        """The writer's whole reply."""
+        clock, writer = Clock(), self._models.get_writer()
+        async with aclosing(tapped(writer.write(brief), clock.first("first_text"))) as chunks:
+            text = "".join([chunk async for chunk in chunks]).strip()
+        clock.mark("text")
+        return TextResponse(**clock.stamp(), text=text, parts={"writer": writer.name}, note=writer.note)
+
+    async def tts(self, text: str, manner: Manner) -> TtsResponse:
+        """``text`` spoken into a WAV."""
+        clock, voice = Clock(), self._models.get_voice()
+        check_manner(voice, manner)
+        meter, path = Meter(voice.sample_rate, self._max_seconds), self._outputs.audio(request_id.get())
+        with self._clip():
+            await self._models.ensure(voice.models)
+            clock.mark("models")
+            speech = tapped(read_aloud(one(text), voice, manner), meter.add, clock.first("first_audio"))
+            async with FileThread() as files:
+                sink = await files.open(wav_sink(path, voice.sample_rate, self._rate))
+                await _exhaust(_recorded(speech, files, sink))
+        clock.mark("audio")
+        return TtsResponse(
+            **clock.stamp(),
+            audio_url=self._outputs.url(path),
+            audio_seconds=meter.seconds,
+            sample_rate=self._rate,
+            parts={"voice": voice.name},
+        )
+
+    async def video(self, pcm: npt.NDArray[np.float32], scene: Scene) -> VideoResponse:
+        """The portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""
+        clock, face = Clock(), self._models.get_face()
+        meter, path = Meter(self._rate, self._max_seconds), self._outputs.video(request_id.get())
+        with self._clip():
+            likeness = await self._prepare(face.models, scene, clock)
+            speech = tapped(in_pieces(pcm, self._rate), meter.add)
+            await self._shoot(speech, self._rate, likeness, scene, clock, path)
+        return VideoResponse(
+            **clock.stamp(),
+            **_credits(scene),
+            video_url=self._outputs.url(path),
+            audio_seconds=meter.seconds,
+            parts={"face": face.name},
+        )
+
+    async def full(self, brief: Brief, manner: Manner, scene: Scene) -> FullResponse:
+        """The portrait speaking the writer's reply; all stages run at once."""
+        clock, script = Clock(), list[str]()
+        writer, voice, face = self._models.get_writer(), self._models.get_voice(), self._models.get_face()
+        check_manner(voice, manner)
+        meter, name = Meter(voice.sample_rate, self._max_seconds), request_id.get()
+        wav, mp4 = self._outputs.audio(name), self._outputs.video(name)
+        with self._clip(), kept_together(wav, mp4):
+            likeness = await self._prepare((*voice.models, *face.models), scene, clock)
+            text = tapped(writer.write(brief), script.append, clock.first("first_text"))
+            text = read_ahead(text, TEXT_AHEAD)
+            speech = tapped(read_aloud(text, voice, manner), meter.add, clock.first("first_audio"))
+            speech = read_ahead(speech, SPEECH_AHEAD)
+            await self._shoot(speech, voice.sample_rate, likeness, scene, clock, mp4, wav)
+        return FullResponse(
+            **clock.stamp(),
+            **_credits(scene),
+            text="".join(script).strip(),
+            note=writer.note,
+            audio_url=self._outputs.url(wav),
+            video_url=self._outputs.url(mp4),
+            audio_seconds=meter.seconds,
+            parts={"writer": writer.name, "voice": voice.name, "face": face.name},
+        )
+
+    async def _prepare(self, models: Iterable[str], scene: Scene, clock: "Clock") -> Likeness:
+        """Load ``models`` where they are not, and learn the portrait."""
+        await self._models.ensure(models)
+        clock.mark("models")
+        likeness = await self._models.get_face().study(scene.image, scene.size)
+        clock.mark("portrait")
+        return likeness
+
+    async def _shoot(
+        self,
+        speech: Stream[npt.NDArray[np.float32]],
+        rate: int,
+        likeness: Likeness,
+        scene: Scene,
+        clock: "Clock",
+        mp4: Path,
+        wav: Path | None = None,
+    ) -> None:
+        """Animate ``speech`` of ``rate`` samples per second into ``mp4``, and keep it in ``wav`` too."""
+        face = self._models.get_face()
+        async with FileThread() as files:
+            film = await files.open(VideoWriter(mp4, scene.size, scene.size, self._fps, rate))
+            sinks: list[Sink] = [film.write_audio]
+            if wav is not None:
+                sinks.append(await files.open(wav_sink(wav, rate, self._rate)))
+            heard = resampled(_recorded(speech, files, *sinks), rate, face.sample_rate)
+            frames = tapped(face.animate(likeness, heard, scene.seed), clock.first("first_frame"))
+            async with aclosing(frames):
+                async for batch in frames:
+                    await files.run(film.write_frames, batch)
+            clock.mark("frames")
+        clock.mark("video")
+
+    @contextmanager
+    def _clip(self) -> Iterator[None]:
+        """Counts a clip that is being made.
+
+        Raises:
+            ServiceUnavailableException: there are too many.
+        """
+        if self.active_clips >= self._max_clips:
+            raise ServiceUnavailableException(
+                f"{self._max_clips} clips are being made, which is all at once; try again in a moment."
+            )
+        self.active_clips += 1
+        try:
+            yield
+        finally:
+            self.active_clips -= 1
+
+
+class Clock:
+    """Seconds from its making until each thing was there."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._marks: dict[str, float] = {}
+
+    def mark(self, name: str) -> None:
+        """``name`` is there now; only its first time counts."""
+        self._marks.setdefault(name, round(time.perf_counter() - self._start, 4))
+
+    def first(self, name: str) -> Callable[[object], None]:
+        """Marks ``name`` when it is called."""
+        return lambda _: self.mark(name)
+
+    def stamp(self) -> dict[str, Any]:
+        """What every response carries: its id, when it was made, and what took how long."""
+        return {
+            "request_id": request_id.get(),
+            "timestamp": utc_timestamp(),
+            "processing_time": round(time.perf_counter() - self._start, 4),
+            "timings": self._marks,
+        }
+
+
+async def _recorded(
+    speech: Stream[npt.NDArray[np.float32]], files: FileThread, *sinks: Sink
+) -> Stream[npt.NDArray[np.float32]]:
+    """Yield ``speech`` after it is written to all ``sinks``."""
+    async with aclosing(speech):
+        async for chunk in speech:
+            for sink in sinks:
+                await files.run(sink, chunk)
+            yield chunk
+
+
+async def _exhaust(stream: Stream[Any]) -> None:
+    async with aclosing(stream):
+        async for _ in stream:
+            pass
+
+
+def _credits(scene: Scene) -> dict[str, Any]:
+    return {"portrait": scene.portrait, "size": scene.size, "seed": scene.seed}

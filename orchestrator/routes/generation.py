@@ -1,0 +1,112 @@
+"""``POST /api/generate/...``: text, speech, video, and all of it."""
+
+import asyncio
+import logging
+import secrets
+from typing import Annotated, Final
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter, Depends, Request
+
+from lumen.errors import InvalidInputException
+from orchestrator.audio import decode_audio
+from orchestrator.bodies import Body, describe_body, describe_errors, read_body
+from orchestrator.core.utils import excerpt
+from orchestrator.outputs import Outputs
+from orchestrator.pipeline import Scene
+from orchestrator.schemas import (
+    MAX_SEED,
+    FullRequest,
+    FullResponse,
+    TextRequest,
+    TextResponse,
+    TtsRequest,
+    TtsResponse,
+    VideoRequest,
+    VideoResponse,
+)
+from orchestrator.services import Services, services
+from orchestrator.voices import Manner
+from orchestrator.writers import Brief, Turn
+
+log = logging.getLogger("lumen")
+
+UPLOADED: Final = "uploaded"
+"""What a response calls a portrait that came with the request."""
+
+router = APIRouter(
+    prefix="/api/generate",
+    tags=["generation"],
+    responses=describe_errors(400, 413, 415, 429, 500, 503, 504, 507),
+)
+
+Use = Annotated[Services, Depends(services)]
+
+
+@router.post("/text", response_model_exclude_none=True, openapi_extra=describe_body(TextRequest))
+async def generate_text(request: Request, use: Use) -> TextResponse:
+    """Text generation."""
+    body = await read_body(request, TextRequest, use.settings.max_text_length)
+    log.info("Text generation request: %s", excerpt(body.fields.prompt))
+    return await use.pipeline.text(_brief(body.fields))
+
+
+@router.post("/tts", openapi_extra=describe_body(TtsRequest))
+async def generate_speech(request: Request, use: Use) -> TtsResponse:
+    """Text-to-speech."""
+    body = await read_body(request, TtsRequest, use.settings.max_text_length)
+    log.info("Speech request: %s", excerpt(body.fields.text))
+    return await use.pipeline.tts(body.fields.text, _manner(body.fields))
+
+
+@router.post("/video", openapi_extra=describe_body(VideoRequest))
+async def generate_video(request: Request, use: Use) -> VideoResponse:
+    """Video of a portrait that speaks given audio."""
+    body = await read_body(request, VideoRequest, use.settings.max_text_length)
+    log.info("Video request: %s", excerpt(body.fields.audio_url or "uploaded audio"))
+    scene = await _scene(body.fields, body.files, use)
+    return await use.pipeline.video(await _audio(body, use), scene)
+
+
+@router.post("/full", response_model_exclude_none=True, openapi_extra=describe_body(FullRequest))
+async def generate_full(request: Request, use: Use) -> FullResponse:
+    """The full pipeline: text, audio, video."""
+    body = await read_body(request, FullRequest, use.settings.max_text_length)
+    log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
+    scene = await _scene(body.fields, body.files, use)
+    return await use.pipeline.full(_brief(body.fields), _manner(body.fields), scene)
+
+
+def _brief(fields: TextRequest) -> Brief:
+    history = [Turn("user" if m.role == "user" else "model", m.content) for m in fields.conversation_history]
+    return Brief(fields.prompt, history, fields.temperature, fields.max_tokens)
+
+
+def _manner(fields: TtsRequest | FullRequest) -> Manner:
+    return Manner(fields.language, fields.voice, fields.speed)
+
+
+async def _scene(fields: VideoRequest | FullRequest, files: dict[str, bytes], use: Services) -> Scene:
+    """The portrait of the request, or the server's default; a seed by chance where none is given."""
+    upload = files.get("portrait_file")
+    if upload is not None and fields.portrait is not None:
+        raise InvalidInputException("Both portrait and portrait_file came; send one of them.")
+    name = fields.portrait or use.settings.portrait
+    seed = secrets.randbelow(MAX_SEED + 1) if fields.seed is None else fields.seed
+    image = await (use.portraits.bundled(name) if upload is None else use.portraits.decode(upload))
+    return Scene(image, name if upload is None else UPLOADED, fields.size or use.settings.video_size, seed)
+
+
+def _read(outputs: Outputs, url: str) -> bytes:
+    return outputs.resolve(url).read_bytes()
+
+
+async def _audio(body: Body[VideoRequest], use: Services) -> npt.NDArray[np.float32]:
+    """The audio of the request: float32 [n_samples] at the settings' rate."""
+    upload, url = body.files.get("audio"), body.fields.audio_url
+    if (upload is None) == (url is None):
+        raise InvalidInputException("Send either audio_url or, in a form, a file named audio.")
+    data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")
+    rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
+    return await asyncio.to_thread(decode_audio, data, rate, limit)

@@ -1,0 +1,155 @@
+"""``GET /``, ``/health`` and ``/api/status``."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from lumen import __version__
+from lumen.contracts import FACE_FPS
+from lumen.errors import LumenException
+from orchestrator.bodies import describe_errors
+from orchestrator.core.config import Settings
+from orchestrator.core.model_manager import ModelManager
+from orchestrator.core.utils import request_id, utc_timestamp
+from orchestrator.gpu import read_gpus
+from orchestrator.schemas import (
+    HISTORY_CHARACTERS,
+    HISTORY_MESSAGES,
+    HealthResponse,
+    ModelHealth,
+    RootResponse,
+    StatusResponse,
+    TritonHealth,
+)
+from orchestrator.services import Services, services
+
+router = APIRouter(tags=["health"], responses=describe_errors(429, 500))
+
+Use = Annotated[Services, Depends(services)]
+
+
+@router.get("/")
+async def root() -> RootResponse:
+    """Whether the API is there."""
+    return RootResponse(**_stamp(), status="ok", service="LUMEN", version=__version__, docs="/docs")
+
+
+@router.get("/health")
+async def health(use: Use) -> HealthResponse:
+    """Whether generation works: Triton, each model of the chain, GPUs."""
+    triton, models, gpus = await asyncio.gather(
+        _triton(use), _models(use.models), asyncio.to_thread(read_gpus, _metrics_url(use.settings))
+    )
+    return HealthResponse(
+        **_stamp(),
+        status="healthy" if triton.ready and not _broken(models) else "degraded",
+        version=__version__,
+        triton=triton,
+        models=models,
+        gpu_enabled=use.settings.gpu_enabled,
+        gpus=gpus,
+        active_clips=use.pipeline.active_clips,
+    )
+
+
+@router.get("/api/status")
+async def status(use: Use) -> StatusResponse:
+    """Configuration and limits; never the key."""
+    settings = use.settings
+    return StatusResponse(
+        **_stamp(),
+        version=__version__,
+        profile=settings.profile,
+        parts=_parts(use),
+        gemini_configured=settings.gemini_api_key is not None,
+        configuration=_configuration(settings),
+        limits=_limits(settings),
+        portraits=use.portraits.names(),
+        languages=dict(use.models.get_voice().languages),
+        voices=list(use.models.get_voice().voices),
+    )
+
+
+def _stamp() -> dict[str, Any]:
+    return {"request_id": request_id.get(), "timestamp": utc_timestamp()}
+
+
+async def _triton(use: Services) -> TritonHealth:
+    client = use.models.triton
+    live, ready = await asyncio.gather(client.is_live(), client.is_ready())
+    version = await client.version() if live else None
+    return TritonHealth(live=live, ready=ready, version=version, url=client.url)
+
+
+async def _models(manager: ModelManager) -> dict[str, ModelHealth]:
+    """State and statistics of the chain's models; all are UNAVAILABLE when Triton is not there."""
+    try:
+        states, statistics = await asyncio.gather(manager.states(), manager.triton.statistics())
+    except LumenException as error:
+        return {name: ModelHealth(state="UNAVAILABLE", reason=error.message) for name in manager.models()}
+    numbers = {item.name: _numbers(item) for item in statistics}
+    return {
+        name: ModelHealth(state=state.state, reason=state.reason, **numbers.get(name, {}))
+        for name, state in states.items()
+    }
+
+
+def _numbers(statistics: Any) -> dict[str, Any]:
+    """Triton's ``ModelStatistics`` as the fields of `ModelHealth`."""
+    success = statistics.inference_stats.success
+    return {
+        "inferences": statistics.inference_count,
+        "executions": statistics.execution_count,
+        "failures": statistics.inference_stats.fail.count,
+        "mean_ms": round(success.ns / success.count / 1e6, 3) if success.count else None,
+    }
+
+
+def _broken(models: dict[str, ModelHealth]) -> bool:
+    """An unloaded model is fine: the first request loads it. One that failed to load says why."""
+    return any(model.state == "UNAVAILABLE" and model.reason != "unloaded" for model in models.values())
+
+
+def _metrics_url(settings: Settings) -> str:
+    host = settings.triton_url.rpartition(":")[0]
+    return f"http://{host}:{settings.triton_metrics_port}/metrics"
+
+
+def _parts(use: Services) -> dict[str, str]:
+    configured = use.settings.writer
+    automatic = "echo" if use.settings.gemini_api_key is None else "gemini"
+    return {
+        "writer": automatic if configured == "auto" else configured,
+        "voice": use.models.get_voice().name,
+        "face": use.models.get_face().name,
+    }
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    return {
+        "gemini_model": settings.gemini_model,
+        "default_portrait": settings.portrait,
+        "video_size": settings.video_size,
+        "video_fps": settings.video_fps,
+        "face_fps": FACE_FPS,
+        "audio_sample_rate": settings.audio_sample_rate,
+        "gpu_enabled": settings.gpu_enabled,
+        "cors_origins": settings.cors_origins,
+    }
+
+
+def _limits(settings: Settings) -> dict[str, Any]:
+    return {
+        "max_text_length": settings.max_text_length,
+        "max_body_bytes": settings.max_body_bytes,
+        "max_image_pixels": settings.max_image_pixels,
+        "max_audio_seconds": settings.max_audio_seconds,
+        "max_concurrent_clips": settings.max_concurrent_clips,
+        "rate_limit": settings.rate_limit,
+        "history_messages": HISTORY_MESSAGES,
+        "history_characters": HISTORY_CHARACTERS,
+        "temperature": [0, 2],
+        "max_tokens": [1, 8192],
+        "speed": [0.5, 2],
+    }

@@ -1,0 +1,260 @@
+"""Bodies of requests and responses."""
+
+import unicodedata
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+HISTORY_MESSAGES: Final = 50
+"""Messages of a conversation that a request may carry."""
+
+HISTORY_CHARACTERS: Final = 8_000
+"""Characters of one such message."""
+
+NAME_CHARACTERS: Final = 64
+"""Characters of a language, voice or portrait name."""
+
+URL_CHARACTERS: Final = 300
+"""Characters of an audio_url."""
+
+MAX_SEED: Final = 2**31 - 1
+
+DEFAULT_MAX_TEXT: Final = 500
+"""Used where no settings say otherwise, as in the published schema."""
+
+
+def _readable(text: str) -> str:
+    """Refuse blank text and control characters; white space is fine."""
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r":
+            raise ValueError(f"has the control character U+{ord(character):04X}; send plain text")
+    if not any(unicodedata.category(c)[0] not in "CZ" for c in text):
+        raise ValueError("is blank; send some text")
+    return text.strip()
+
+
+def _within_limit(text: str, info: ValidationInfo) -> str:
+    """Refuse text over the ``max_text_length`` of the validation context."""
+    limit = (info.context or {}).get("max_text_length", DEFAULT_MAX_TEXT)
+    if len(text) > limit:
+        raise ValueError(f"has {len(text)} characters; at most {limit} are taken")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_within_limit), AfterValidator(_readable)]
+"""What is written or spoken; bounded by the settings."""
+
+Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS), AfterValidator(_readable)]
+
+Temperature = Annotated[
+    float, Field(ge=0, le=2, allow_inf_nan=False, description="0 is the most predictable, 2 the most varied")
+]
+MaxTokens = Annotated[int, Field(ge=1, le=8192, description="tokens that the reply may have at most")]
+Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1.0 is the normal rate")]
+Size = Annotated[Literal[256, 512], Field(description="side of the square video in pixels")]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED, description="the same seed makes the same motion")]
+
+
+class Strict(BaseModel):
+    """Unknown fields and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Message(Strict):
+    """One message of the conversation so far."""
+
+    role: Literal["user", "assistant", "model"] = Field(description="assistant and model mean the same")
+    content: Annotated[str, Field(max_length=HISTORY_CHARACTERS), AfterValidator(_readable)]
+
+
+History = Annotated[list[Message], Field(max_length=HISTORY_MESSAGES, description="oldest message first")]
+
+
+class TextRequest(Strict):
+    """A prompt for the writer."""
+
+    prompt: Text = Field(description="what to answer")
+    temperature: Temperature = 0.7
+    max_tokens: MaxTokens = 1024
+    conversation_history: History = []
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "prompt": "Tell me about AI",
+                    "temperature": 0.7,
+                    "max_tokens": 1024,
+                    "conversation_history": [
+                        {"role": "user", "content": "Hello!"},
+                        {"role": "assistant", "content": "Hello! What would you like to know?"},
+                    ],
+                }
+            ]
+        }
+    )
+
+
+class TtsRequest(Strict):
+    """Text for the voice."""
+
+    text: Text = Field(description="what to say")
+    language: Name = Field("en", description="such as en, en-us, de, fr, zh")
+    voice: Name = Field("default", description="a voice of the part that speaks")
+    speed: Speed = 1.0
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "Good morning!", "language": "en", "speed": 1.0}]}
+    )
+
+
+class VideoRequest(Strict):
+    """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``."""
+
+    files: ClassVar[tuple[str, ...]] = ("audio", "portrait_file")
+
+    audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
+        None, description="the audio_url of an earlier response"
+    )
+    portrait: Name | None = Field(None, description="a bundled portrait; the server's default without one")
+    size: Size | None = None
+    seed: Seed | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "audio_url": "/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav",
+                    "portrait": "ada",
+                    "size": 256,
+                    "seed": 7,
+                }
+            ]
+        }
+    )
+
+
+class FullRequest(TextRequest):
+    """A prompt for the whole chain; as a form, with a portrait uploaded as ``portrait_file``."""
+
+    files: ClassVar[tuple[str, ...]] = ("portrait_file",)
+
+    language: Name = Field("en", description="such as en, en-us, de, fr, zh")
+    voice: Name = Field("default", description="a voice of the part that speaks")
+    speed: Speed = 1.0
+    portrait: Name | None = Field(None, description="a bundled portrait; the server's default without one")
+    size: Size | None = None
+    seed: Seed | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"prompt": "Hello! How are you?", "conversation_history": []},
+                {"prompt": "Wie geht es dir?", "language": "de", "portrait": "ada", "size": 512, "seed": 7},
+            ]
+        }
+    )
+
+
+Timings = dict[str, float]
+"""Seconds from the start of the request until each thing was there."""
+
+
+class Answer(BaseModel):
+    """What every response carries."""
+
+    request_id: str = Field(description="UUID; the log's lines of this request carry it too")
+    timestamp: str = Field(description="ISO 8601, UTC")
+
+
+class Made(Answer):
+    """What every generated response carries besides."""
+
+    processing_time: float = Field(description="seconds")
+    parts: dict[str, str] = Field(description="which part made what", examples=[{"writer": "gemini"}])
+    timings: Timings = Field(description="seconds from the start until each thing was there")
+
+
+class TextResponse(Made):
+    text: str
+    note: str | None = Field(None, description="what to know about the writer")
+
+
+class TtsResponse(Made):
+    audio_url: str = Field(examples=["/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav"])
+    audio_seconds: float
+    sample_rate: int = Field(description="samples per second")
+
+
+class VideoResponse(Made):
+    video_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.mp4"])
+    audio_seconds: float
+    portrait: str = Field(description="name of the bundled portrait, or uploaded")
+    size: int
+    seed: int
+
+
+class FullResponse(VideoResponse):
+    text: str
+    audio_url: str
+    note: str | None = Field(None, description="what to know about the writer")
+
+
+class ErrorResponse(BaseModel):
+    error: str = Field(examples=["InvalidInputException"])
+    message: str = Field(examples=["prompt: is blank; send some text"])
+    request_id: str
+
+
+class RootResponse(Answer):
+    status: Literal["ok"]
+    service: str
+    version: str
+    docs: str
+
+
+class ModelHealth(BaseModel):
+    state: str = Field(description="READY, UNLOADED, LOADING, UNAVAILABLE")
+    reason: str = ""
+    inferences: int = Field(default=0, description="answered, batched ones counted singly")
+    executions: int = Field(default=0, description="executed batches")
+    failures: int = 0
+    mean_ms: float | None = Field(default=None, description="mean time of an answered request")
+
+
+class GpuHealth(BaseModel):
+    uuid: str
+    utilization: float | None = Field(None, description="0 to 1")
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    power_watts: float | None = None
+
+
+class TritonHealth(BaseModel):
+    live: bool
+    ready: bool
+    version: str | None
+    url: str
+
+
+class HealthResponse(Answer):
+    status: Literal["healthy", "degraded"] = Field(description="degraded: generation does not work now")
+    version: str
+    triton: TritonHealth
+    models: dict[str, ModelHealth] = Field(description="the models of the chain")
+    gpu_enabled: bool
+    gpus: list[GpuHealth] = Field(description="that Triton sees; none without a GPU")
+    active_clips: int
+
+
+class StatusResponse(Answer):
+    version: str
+    profile: str
+    parts: dict[str, str]
+    gemini_configured: bool
+    configuration: dict[str, Any]
+    limits: dict[str, Any]
+    portraits: list[str]
+    languages: dict[str, str] = Field(description="codes with the languages' English names")
+    voices: list[str]

@@ -1,0 +1,33 @@
+"""What the routes work with, made once per app."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from orchestrator.core.config import Settings
+from orchestrator.core.model_manager import ModelManager
+from orchestrator.outputs import Outputs
+from orchestrator.pipeline import Pipeline
+from orchestrator.portraits import Portraits
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    models: ModelManager
+    outputs: Outputs
+    portraits: Portraits
+    pipeline: Pipeline
+
+
+def make_services(settings: Settings, models: ModelManager) -> Services:
+    outputs = Outputs(settings.outputs_path)
+    portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
+    return Services(settings, models, outputs, portraits, Pipeline(settings, models, outputs))
+
+
+def services(request: Request) -> Services:
+    """The services of the app that ``request`` came to; a dependency of routes."""
+    found = request.app.state.services
+    assert isinstance(found, Services)
+    return found

@@ -1,0 +1,76 @@
+"""Speech between the parts: read aloud, measured, resampled."""
+
+from contextlib import aclosing
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lumen.errors import InvalidInputException
+from orchestrator.audio import Resampler
+from orchestrator.sentences import sentences, speakable
+from orchestrator.streams import Stream
+from orchestrator.voices import Manner, Voice
+
+PIECE_SECONDS: Final = 1
+"""Length of the pieces in which finished audio is handed to a face."""
+
+
+class Meter:
+    """Measures speech of ``rate`` samples per second and refuses more than ``max_seconds``."""
+
+    def __init__(self, rate: int, max_seconds: float) -> None:
+        self._rate = rate
+        self._max_seconds = max_seconds
+        self._samples = 0
+
+    @property
+    def seconds(self) -> float:
+        return round(self._samples / self._rate, 3)
+
+    def add(self, pcm: npt.NDArray[np.float32]) -> None:
+        """Count float32 [n_samples].
+
+        Raises:
+            InvalidInputException: it is too much.
+        """
+        self._samples += len(pcm)
+        if self._samples > self._max_seconds * self._rate:
+            raise InvalidInputException(
+                f"The speech is over {self._max_seconds:g} s long; shorten the text or lower max_tokens."
+            )
+
+
+async def read_aloud(text: Stream[str], voice: Voice, manner: Manner) -> Stream[npt.NDArray[np.float32]]:
+    """Speak each sentence as soon as it is written: float32 [n_samples] at the voice's rate.
+
+    Raises:
+        InvalidInputException: nothing of the text can be spoken.
+    """
+    silent = True
+    async with aclosing(sentences(text)) as parts:
+        async for part in parts:
+            async with aclosing(voice.speak(speakable(part), manner)) as pcm:
+                async for chunk in pcm:
+                    silent = silent and not len(chunk)
+                    yield chunk
+    if silent:
+        raise InvalidInputException("The text has nothing that can be spoken; send words.")
+
+
+async def resampled(
+    pcm: Stream[npt.NDArray[np.float32]], rate_in: int, rate_out: int
+) -> Stream[npt.NDArray[np.float32]]:
+    """``pcm`` at another rate, without seams."""
+    resampler = Resampler(rate_in, rate_out)
+    async with aclosing(pcm):
+        async for chunk in pcm:
+            yield resampler.process(chunk)
+    yield resampler.flush()
+
+
+async def in_pieces(pcm: npt.NDArray[np.float32], rate: int) -> Stream[npt.NDArray[np.float32]]:
+    """Finished audio, float32 [n_samples], in pieces of ``PIECE_SECONDS``."""
+    step = rate * PIECE_SECONDS
+    for start in range(0, len(pcm), step):
+        yield pcm[start : start + step]

@@ -1,0 +1,252 @@
+"""Triton over gRPC: answers, streams and model control, with LUMEN's errors."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, Final, TypeAlias
+
+import grpc  # type: ignore[import-untyped]  # has no stubs
+import numpy as np
+import numpy.typing as npt
+from tritonclient.grpc import InferInput  # type: ignore[import-untyped]  # has no stubs
+from tritonclient.grpc.aio import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype  # type: ignore[import-untyped]
+
+from lumen.errors import (
+    GenerationException,
+    InvalidInputException,
+    LumenException,
+    ModelLoadException,
+    NotFoundException,
+    ServiceUnavailableException,
+    UnsupportedMediaException,
+    UpstreamTimeoutException,
+)
+
+log = logging.getLogger("lumen")
+
+Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+PROBE_TIMEOUT: Final = 3.0
+"""Seconds that Triton may take to say how it is."""
+
+CHANNEL_OPTIONS: Final = (
+    ("grpc.max_send_message_length", 2**31 - 1),
+    ("grpc.max_receive_message_length", 2**31 - 1),
+    # A Triton that comes back is found again within two seconds.
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+STREAM_HEADERS: Final = {"triton_grpc_error": "true"}
+"""Makes Triton end a failed stream with a gRPC status; without it only the message comes."""
+
+
+class TritonClient:
+    """One gRPC channel, opened in the event loop that first uses it.
+
+    Args:
+        url: host:port of Triton's gRPC.
+        timeout: seconds that one answer, or the next piece of a stream, may take.
+    """
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self.url = url
+        self._timeout = timeout
+        self._client: Any = None
+
+    async def infer(self, model: str, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
+        """Ask ``model`` once and return its output tensors by name.
+
+        Raises:
+            LumenException: as `translate` says.
+        """
+        try:
+            result = await self._channel().infer(model, _wire(inputs), client_timeout=self._timeout)
+        except InferenceServerException as error:
+            raise translate(model, error) from error
+        return _unwire(result)
+
+    async def stream(self, model: str, inputs: Tensors) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
+        """Ask a decoupled ``model`` once and yield its answers' tensors; leaving early cancels it.
+
+        Raises:
+            LumenException: as `translate` says.
+        """
+        request = {"model_name": model, "inputs": _wire(inputs)}
+        call = self._channel().stream_infer(_once(request), headers=STREAM_HEADERS)
+        try:
+            while (result := await self._next(call, model)) is not None:
+                yield _unwire(result)
+        finally:
+            call.cancel()
+
+    async def _next(self, call: Any, model: str) -> Any:
+        """The next result of the stream, or None at its end."""
+        try:
+            result, error = await asyncio.wait_for(call.__anext__(), self._timeout)
+        except StopAsyncIteration:
+            return None
+        except asyncio.TimeoutError as late:
+            raise UpstreamTimeoutException(
+                f"The model {model!r} sent nothing for {self._timeout:g} s; try again."
+            ) from late
+        except grpc.RpcError as error:
+            raise translate(model, error) from error
+        if error is not None:
+            raise translate(model, error)
+        return result
+
+    async def is_live(self) -> bool:
+        return await self._probe("is_server_live")
+
+    async def is_ready(self) -> bool:
+        return await self._probe("is_server_ready")
+
+    async def is_model_ready(self, model: str) -> bool:
+        """Whether ``model`` answers requests.
+
+        Raises:
+            ServiceUnavailableException: Triton is not there.
+        """
+        return bool(await self._ask("is_model_ready", model))
+
+    async def version(self) -> str:
+        """Triton's version.
+
+        Raises:
+            ServiceUnavailableException: Triton is not there.
+        """
+        return str((await self._ask("get_server_metadata")).version)
+
+    async def models(self) -> dict[str, tuple[str, str]]:
+        """State and reason of every model of the repository, by name.
+
+        Raises:
+            ServiceUnavailableException: Triton is not there.
+        """
+        index = await self._ask("get_model_repository_index")
+        return {model.name: (model.state or "UNLOADED", model.reason) for model in index.models}
+
+    async def statistics(self) -> list[Any]:
+        """Triton's ``ModelStatistics`` of every loaded model.
+
+        Raises:
+            ServiceUnavailableException: Triton is not there.
+        """
+        return list((await self._ask("get_inference_statistics")).model_stats)
+
+    async def load(self, model: str, timeout: float) -> None:
+        """Load ``model`` within ``timeout`` seconds.
+
+        Raises:
+            ModelLoadException: Triton refused; the message carries its reason.
+            ServiceUnavailableException: Triton is not there.
+            UpstreamTimeoutException: it took too long.
+        """
+        try:
+            await self._channel().load_model(model, client_timeout=timeout)
+        except InferenceServerException as error:
+            raise _translate_load(model, error) from error
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _probe(self, method: str) -> bool:
+        try:
+            return bool(await self._ask(method))
+        except LumenException:
+            return False
+
+    async def _ask(self, method: str, *args: str) -> Any:
+        try:
+            return await getattr(self._channel(), method)(*args, client_timeout=PROBE_TIMEOUT)
+        except InferenceServerException as error:
+            raise translate(args[0] if args else "", error) from error
+
+    def _channel(self) -> Any:
+        if self._client is None:
+            self._client = InferenceServerClient(self.url, channel_args=CHANNEL_OPTIONS)
+        return self._client
+
+
+def text_tensor(text: str) -> npt.NDArray[np.object_]:
+    """One string as Triton's BYTES [1]."""
+    return np.array([text.encode()], dtype=np.object_)
+
+
+def translate(model: str, error: Any) -> LumenException:
+    """The exception of LUMEN's tree for a gRPC or Triton error of ``model``.
+
+    What the caller did wrong keeps the model's message. Any other failure is logged in full, and
+    the caller learns only which model failed.
+    """
+    code, detail = _code(error), _detail(error)
+    if detail.startswith("Request for unknown model"):
+        return ServiceUnavailableException(f"The model {model!r} is not loaded in Triton; try again.")
+    if code in _REFUSALS:
+        return _REFUSALS[code](detail)
+    if code == "UNAVAILABLE":
+        log.warning("Triton is unavailable: %s", detail)
+        return ServiceUnavailableException(f"Triton does not answer{_at(model)}; start it, or try again.")
+    if code in ("DEADLINE_EXCEEDED", "CANCELLED"):
+        return UpstreamTimeoutException(f"Triton did not finish in time{_at(model)}; try again.")
+    log.error("Triton failed%s: %s %s", _at(model), code, detail)
+    return GenerationException(f"Triton failed{_at(model)}; the server's log says why.")
+
+
+_REFUSALS: Final[dict[str, type[LumenException]]] = {
+    "INVALID_ARGUMENT": InvalidInputException,
+    "NOT_FOUND": NotFoundException,
+    "UNIMPLEMENTED": UnsupportedMediaException,
+}
+"""gRPC codes that models answer to a caller's mistakes."""
+
+
+def _translate_load(model: str, error: Any) -> LumenException:
+    code, detail = _code(error), _detail(error)
+    if code == "DEADLINE_EXCEEDED":
+        return UpstreamTimeoutException(f"The model {model!r} was not loaded in time; try again.")
+    if code == "UNAVAILABLE" and "load" not in detail:
+        return translate(model, error)
+    return ModelLoadException(f"The model {model!r} did not load: {_first_line(detail)}")
+
+
+def _code(error: Any) -> str:
+    """The name of the gRPC status, such as UNAVAILABLE."""
+    if isinstance(error, InferenceServerException):
+        return str(error.status()).rpartition(".")[2]
+    return str(error.code().name)
+
+
+def _detail(error: Any) -> str:
+    text = error.message() if isinstance(error, InferenceServerException) else error.details()
+    return str(text or "")
+
+
+def _at(model: str) -> str:
+    return f" (model {model!r})" if model else ""
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    yield request
+
+
+def _wire(inputs: Tensors) -> list[Any]:
+    return [_input(name, np.ascontiguousarray(array)) for name, array in inputs.items()]
+
+
+def _input(name: str, array: npt.NDArray[Any]) -> Any:
+    tensor = InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+    tensor.set_data_from_numpy(array)
+    return tensor
+
+
+def _unwire(result: Any) -> dict[str, npt.NDArray[Any]]:
+    names = [output.name for output in result.get_response().outputs]
+    return {name: result.as_numpy(name) for name in names}

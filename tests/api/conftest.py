@@ -1,0 +1,138 @@
+"""The API on a real port, in front of a real Triton server with small stand-ins for the models."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+
+from orchestrator.core.config import Settings
+from orchestrator.main import create_app
+from orchestrator.services import Services
+from tests.conftest import TritonFactory
+
+MODELS = Path(__file__).parent / "models"
+DEADLINE = 20.0
+
+
+@dataclass(frozen=True)
+class Api:
+    """A served app, a client of it, and what it works with."""
+
+    url: str
+    client: httpx.Client
+    settings: Settings
+    services: Services
+
+    def files(self) -> list[str]:
+        """What lies in the outputs, temporary files included."""
+        root = self.settings.outputs_path
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the stand-ins, which write down what happens to them."""
+    return Path(shutil.copytree(MODELS, tmp_path_factory.mktemp("repository") / "models"))
+
+
+@pytest.fixture(scope="session")
+def triton_url(triton: TritonFactory, repository: Path) -> str:
+    """A Triton server that has loaded nothing yet."""
+    return triton(repository, []).grpc_url
+
+
+@pytest.fixture(scope="session")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two bundled portraits: one with a face for the stand-in, one without."""
+    folder = tmp_path_factory.mktemp("assets")
+    (folder / "portraits").mkdir()
+    Image.new("RGB", (64, 48), (200, 150, 100)).save(folder / "portraits" / "ada.png")
+    Image.new("RGB", (64, 48)).save(folder / "portraits" / "nobody.png")
+    return folder
+
+
+Serve = Callable[..., Api]
+
+
+@pytest.fixture(scope="session")
+def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """`serve_with(**settings)` -> a served API of its own outputs and logs."""
+    with ExitStack() as stack:
+
+        def start(**changes: Any) -> Api:
+            folder = tmp_path_factory.mktemp("api")
+            defaults = {
+                "writer": "echo",
+                "assets_path": assets,
+                "outputs_path": folder / "outputs",
+                "logs_path": folder / "logs",
+                "rate_limit": "10000/minute",
+                "triton_url": "127.0.0.1:1",
+            }
+            return stack.enter_context(serve(Settings.model_validate({**defaults, **changes})))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def api(serve_with: Serve, triton_url: str) -> Api:
+    """The API that most tests share."""
+    return serve_with(triton_url=triton_url)
+
+
+@contextmanager
+def serve(settings: Settings) -> Iterator[Api]:
+    """Serve an app for ``settings`` on a free port, in a thread."""
+    app = create_app(settings)
+    with served(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield Api(url, client, settings, app.state.services)
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an ASGI app on a free port, in a thread; the address is yielded."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started or not thread.is_alive())
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
+    """Poll until ``condition`` holds; fail after ``seconds``."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        pause.wait(0.01)
+
+
+def assert_error(response: httpx.Response, status: int, name: str, *fragments: str) -> None:
+    """The response is an error of this kind with the body that all errors have."""
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert set(body) == {"error", "message", "request_id"}
+    assert body["error"] == name
+    assert body["request_id"] == response.headers["x-request-id"]
+    for fragment in fragments:
+        assert fragment in body["message"]
+
+
+def tone(seconds: float, rate: int = 22_050) -> np.ndarray[Any, np.dtype[np.int16]]:
+    """A tone as 16-bit samples."""
+    wave = np.sin(np.arange(int(seconds * rate)) * 2 * np.pi * 220 / rate)
+    return (wave * 12_000).astype(np.int16)
