@@ -28,6 +28,9 @@ the face. The network's answer depends a little on the square; the mean of sever
 PART_SIZES: Final = (0.5, 0.25)
 """Fractions of the longer side that are searched when the whole image shows no face."""
 
+MIN_PART: Final = 160
+"""Pixels of a part below which nothing in it is large enough to be animated."""
+
 MIN_PRESENCE: Final = 0.5
 """The mesh network's probability from which its input counts as a face."""
 
@@ -76,7 +79,7 @@ class FaceMesher:
         picture = Image.fromarray(image)
         faces = self._meshes(picture, self._detector.whole(picture))
         for fraction in PART_SIZES:
-            if faces:
+            if faces or fraction * max(picture.size) < MIN_PART:
                 break
             faces = self._meshes(picture, self._detector.parts(picture, fraction))
         return sorted(faces, key=lambda face: -face.side)

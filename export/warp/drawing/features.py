@@ -16,6 +16,7 @@ from export.warp.drawing.painting import (
     step,
     strands,
     tint,
+    window,
 )
 
 
@@ -27,7 +28,19 @@ def paint_eyes(who: Likeness, picture: Array, x: Array, y: Array, rng: np.random
 
 def _eye(who: Likeness, picture: Array, x: Array, y: Array, side: int, rng: np.random.Generator) -> Array:
     eye = who.eyes
-    u, v = (x - AXIS) * side - eye.apart, y - eye.y
+    part = window((AXIS + side * eye.apart, eye.y), (70, 50))
+    result = picture.copy()
+    result[part] = _open_eye(
+        who, picture[part], (x[part] - AXIS) * side - eye.apart, y[part] - eye.y, side, rng
+    )
+    return _lashes(who, result, side, rng)
+
+
+def _open_eye(
+    who: Likeness, picture: Array, u: Array, v: Array, side: int, rng: np.random.Generator
+) -> Array:
+    """u, v: pixels outwards of the eye's middle and below it."""
+    eye = who.eyes
     t = u / eye.half_width
     v = v + eye.tilt * t
     upper, lower = curve(eye.upper, t), curve(eye.lower, t)
@@ -37,8 +50,7 @@ def _eye(who: Likeness, picture: Array, x: Array, y: Array, side: int, rng: np.r
     under_lid = np.exp(-np.clip(v - upper, 0, None) / 4.2)
     picture = shade(picture, (70, 46, 48), opening * under_lid * 0.85)
     rim = np.exp(-(((v - lower - 0.6) / 1.2) ** 2)) * step(1, 0.8, np.abs(t))
-    picture = paint(picture, (222, 158, 146), rim * 0.55)
-    return _lashes(who, picture, side, rng)
+    return paint(picture, (222, 158, 146), rim * 0.55)
 
 
 def _lids(who: Likeness, picture: Array, t: Array, v: Array, upper: Array, lower: Array) -> Array:
@@ -129,14 +141,16 @@ def _fan(
 
 def paint_brows(who: Likeness, picture: Array, x: Array, y: Array, rng: np.random.Generator) -> Array:
     brows = who.brows
-    reach = np.abs(x - AXIS)
+    part = window((AXIS, brows.line[2][1]), (150, 40))
+    reach, v = np.abs(x[part] - AXIS), y[part]
     half = curve(brows.half_thickness, reach)
     middle = curve(brows.line, reach)
     ends = step(brows.line[0][0] - 4, brows.line[0][0] + 12, reach) * step(
         brows.line[-1][0] + 1, brows.line[-1][0] - 8, reach
     )
-    soft = np.exp(-(((y - middle) / (half + 1.2)) ** 2) * 0.9) * ends
-    picture = shade(picture, brows.colour, 0.55 * brows.density * soft)
+    soft = np.exp(-(((v - middle) / (half + 1.2)) ** 2) * 0.9) * ends
+    picture = picture.copy()
+    picture[part] = shade(picture[part], brows.colour, 0.55 * brows.density * soft)
     for side in (-1, 1):
         picture = _brow_hairs(who, picture, side, rng)
     return picture
@@ -165,13 +179,19 @@ def _brow_hairs(who: Likeness, picture: Array, side: int, rng: np.random.Generat
 
 
 def paint_lips(who: Likeness, picture: Array, x: Array, y: Array, rng: np.random.Generator) -> Array:
+    part = window((AXIS, who.lips.y), (120, 70))
+    result = picture.copy()
+    grooves = noise(rng, (2.2, 26))[part] * 0.05
+    result[part] = _lips(who, picture[part], x[part] - AXIS, y[part] - who.lips.y, grooves)
+    return result
+
+
+def _lips(who: Likeness, picture: Array, dx: Array, v: Array, grooves: Array) -> Array:
     lips = who.lips
-    dx, v = x - AXIS, y - lips.y
     side = np.abs(dx) / lips.half_width
     upper, line, lower = (curve(k, side) for k in (lips.upper, lips.line, lips.lower))
     mask = inside(upper - v, 1.6) * inside(v - lower, 1.8) * step(1.01, 0.96, side)
     below = step(-0.5, 0.5, v - line)
-    grooves = noise(rng, (2.2, 26)) * 0.05
     picture = shade(picture, lips.colour, lips.strength * mask * (1 - 0.12 * below + grooves))
     picture = shade(picture, (150, 84, 84), mask * (1 - below) * 0.34)
     gleam = bump(dx, v, (-9, 8.5), (17, 2.6)) + 0.5 * bump(dx, v, (12, 9.5), (10, 2))

@@ -29,6 +29,13 @@ def grid() -> tuple[Array, Array]:
     return x, y
 
 
+def window(centre: tuple[float, float], reach: tuple[float, float]) -> tuple[slice, slice]:
+    """Rows and columns of the canvas around a point: small things need not be painted everywhere."""
+    (x, y), (right, down) = centre, reach
+    rows, columns = ((round((c - r) * SUPER), round((c + r) * SUPER)) for c, r in ((y, down), (x, right)))
+    return slice(*rows), slice(*columns)
+
+
 def step(low: float, high: float, value: Array) -> Array:
     """0 below ``low``, 1 above ``high``, smooth between; falling if ``high`` is the smaller."""
     t = np.clip((value - low) / (high - low), 0, 1)
