@@ -123,7 +123,7 @@ class OnnxModel:
         wanted = sorted({name for request in requests for name in request.outputs})
         feeds = {name: _joined([r.inputs[name] for r in requests]) for name in requests[0].inputs}
         results = self._run(wanted, feeds)
-        if len(requests) == 1:
+        if not self._batches:
             return [results]
         sizes = [len(next(iter(request.inputs.values()))) for request in requests]
         parts = {name: _divided(name, array, sizes) for name, array in results.items()}

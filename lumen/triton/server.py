@@ -109,7 +109,7 @@ class TritonServer:
         """
         shm.remove_stale()
         self.options = _with_ports(self.options)
-        self._workdir = Path(tempfile.mkdtemp(prefix="lumen-triton-"))
+        self._workdir = Path(tempfile.mkdtemp(prefix=self._prefix + "-"))
         try:
             self._guard = self._spawn(find_triton(self.options.backends, self._workdir))
         except BaseException:
@@ -162,10 +162,10 @@ class TritonServer:
         if failures:
             reasons = "; ".join(f"{f.model}: {f.reason}" for f in failures)
             return ModelLoadException(f"Triton could not load {reasons} (log: {self.options.log_file})")
-        code = self._guard.returncode if self._guard else None
-        reason = logfile.fatal_reason(log) or "it said nothing"
+        end = _ending(self._guard.returncode) if self._guard else "was not started"
+        reason = logfile.fatal_reason(log)
         return ServiceUnavailableException(
-            f"Triton ended with exit code {code}: {reason} (log: {self.options.log_file})"
+            f"Triton {end}{f': {reason}' if reason else ''} (log: {self.options.log_file})"
         )
 
     def stop(self) -> None:
@@ -187,8 +187,8 @@ class TritonServer:
         self.stop()
 
     def _spawn(self, install: TritonInstall) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-I", "-S", guard.__file__, self._prefix, str(STOP_SECONDS)]
-        command += [str(install.executable), *self._arguments(install)]
+        command = [sys.executable, "-I", "-S", guard.__file__, self._prefix, str(self._workdir)]
+        command += [str(STOP_SECONDS), str(install.executable), *self._arguments(install)]
         environment = {**install.environment, "CUDA_VISIBLE_DEVICES": _visible_devices(self.options)}
         with _fresh_log(self.options.log_file) as log:
             return subprocess.Popen(
@@ -272,6 +272,13 @@ def _fresh_log(path: Path) -> BinaryIO:
     if path.exists():
         path.replace(path.with_name(path.name + ".1"))
     return path.open("wb")
+
+
+def _ending(code: int) -> str:
+    """`code`: 128 and more is the number of a signal, as in a shell."""
+    return (
+        f"was killed by {signal.Signals(code - 128).name}" if code > 128 else f"ended with exit code {code}"
+    )
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
