@@ -49,8 +49,8 @@ def check_renderer(model: bytes) -> list[Difference]:
     worst, mean = max(d.largest for d in found), max(d.mean for d in found)
     if worst > reference.MAX_DIFFERENCE or mean > reference.MEAN_DIFFERENCE:
         raise ModelLoadException(
-            f"the graph differs from the reference by up to {worst} levels, {mean:.4f} on average; expected at "
-            f"most {reference.MAX_DIFFERENCE} and {reference.MEAN_DIFFERENCE}: one of the two is wrong"
+            f"the graph differs from the reference by up to {worst} levels, {mean:.4f} on average; "
+            f"expected at most {reference.MAX_DIFFERENCE} and {reference.MEAN_DIFFERENCE}: one of the two is wrong"
         )
     return found
 
@@ -58,7 +58,11 @@ def check_renderer(model: bytes) -> list[Difference]:
 def batch(crop: Frames, mesh: FloatArray, motion: FloatArray) -> dict[str, NDArray[np.generic]]:
     """Inputs for all rows of ``motion`` [B, P] with the same portrait."""
     count = len(motion)
-    return {"crop": np.repeat(crop[None], count, 0), "mesh": np.repeat(mesh[None], count, 0), "motion": motion}
+    return {
+        "crop": np.repeat(crop[None], count, 0),
+        "mesh": np.repeat(mesh[None], count, 0),
+        "motion": motion,
+    }
 
 
 def example_motion() -> FloatArray:
@@ -69,14 +73,14 @@ def example_motion() -> FloatArray:
     shut, wide = np.zeros(MOTION_WIDTH), np.zeros(MOTION_WIDTH)
     shut[[Column.PRESS, Column.BLINK_LEFT, Column.BLINK_RIGHT, Column.WIDTH]] = 1
     wide[Column.OPEN] = 1
-    return np.stack([mixed, shut, wide]).astype(np.float32)
+    return np.asarray(np.stack([mixed, shut, wide]), np.float32)
 
 
 def example_crop(size: int) -> Frames:
     """Smooth waves in three colours, uint8 [size, size, 3]."""
     x, y = np.meshgrid(np.linspace(0, 1, size), np.linspace(0, 1, size))
     waves = [np.sin(9 * x + 4 * y), np.cos(7 * y - 5 * x), np.sin(11 * x * y + 2)]
-    return np.stack([140 + 70 * wave for wave in waves], -1).astype(np.uint8)
+    return np.asarray(np.stack([140 + 70 * wave for wave in waves], -1), np.uint8)
 
 
 def example_mesh() -> FloatArray:
@@ -92,7 +96,7 @@ def example_mesh() -> FloatArray:
     mesh[list(points.CHEEKS), 0] = np.linspace(-0.25, 0.25, len(points.CHEEKS))
     mesh[list(points.CHEEKS), 1] = 0.08
     turn = np.exp(0.06j) * (mesh[:, 0] + 1j * mesh[:, 1])
-    return np.stack([turn.real, turn.imag], -1).astype(np.float32)
+    return np.asarray(np.stack([turn.real, turn.imag], -1), np.float32)
 
 
 LAYOUT_MOUTH: Final = (
@@ -109,6 +113,4 @@ def _arc(
     """Points from left to right on a parabola around a centre."""
     across = np.linspace(-1, 1, len(ids))
     inner = 1.0 if len(ids) == len(points.MOUTH_CORNERS) else 0.92
-    return np.stack(
-        [centre[0] + inner * reach * across, centre[1] + height + arch * (1 - across**2)], -1
-    )
+    return np.stack([centre[0] + inner * reach * across, centre[1] + height + arch * (1 - across**2)], -1)

@@ -89,7 +89,7 @@ def _enamel(u: FloatArray, within: FloatArray, border: FloatArray, height: Float
     rounded = 1 - 0.10 * (2 * within - 1) ** 2
     gaps = 1 - 0.22 * np.exp(-((border / 0.016) ** 2))
     arch = 1 - 0.85 * np.clip(np.abs(u), 0, 1) ** 2.4
-    return (rounded * gaps * arch * (1 - 0.18 * height)).astype(np.float32)
+    return np.asarray(rounded * gaps * arch * (1 - 0.18 * height), np.float32)
 
 
 def _below(value: FloatArray, limit: FloatArray | float) -> FloatArray:

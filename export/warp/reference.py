@@ -5,7 +5,7 @@ Written from the description of the motion, not from the graph: curves are inter
 graph only constants and the drawn teeth.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,9 @@ def between(mesh: ComplexArray, left: int, right: int) -> Axes:
     return Axes((mesh[left] + mesh[right]) / 2, across / abs(across), abs(across) / 2)
 
 
-def render(crop: NDArray[np.uint8], mesh: NDArray[np.float32], motion: NDArray[np.float32]) -> NDArray[np.uint8]:
+def render(
+    crop: NDArray[np.uint8], mesh: NDArray[np.float32], motion: NDArray[np.float32]
+) -> NDArray[np.uint8]:
     """crop uint8 [S, S, 3], mesh float32 [468, 2], motion float32 [P] -> uint8 [S, S, 3]."""
     side = len(crop)
     marks = mesh[:, 0].astype(float) + 1j * mesh[:, 1]
@@ -81,7 +83,7 @@ def inside_frame(places: ComplexArray, side: int) -> ComplexArray:
     return np.asarray(np.clip(places.real, -edge, edge) + 1j * np.clip(places.imag, -edge, edge))
 
 
-def coarse(place: ComplexArray, mesh: ComplexArray, face: Axes, lips: Axes, row: Motion) -> dict[str, FloatArray]:
+def coarse(place: ComplexArray, mesh: ComplexArray, face: Axes, lips: Axes, row: Motion) -> dict[str, Any]:
     head = head_offset(place, face, row)
     still = place - head
     planes, moved = mouth_planes(lips.local(still), mesh, lips, row)
@@ -120,7 +122,9 @@ def mouth_planes(
     corners = 0.16 * row[Column.SMILE] - 0.10 * opened
     soft = spread * at.real * gauss(at, 1.45, 1.0) - 1j * corners * at.real**2 * gauss(at, 1.15, 0.95)
     rest = at - soft
-    upper, lower = (line(rest.real, lips, mesh, ids) for ids in (points.INNER_UPPER_LIP, points.INNER_LOWER_LIP))
+    upper, lower = (
+        line(rest.real, lips, mesh, ids) for ids in (points.INNER_UPPER_LIP, points.INNER_LOWER_LIP)
+    )
     gap = np.maximum(lower - upper, 0)
     centre = np.clip(lips.local(mesh[list(points.LIP_CENTRE)]).real.mean(), -0.4, 0.4)
     square = np.minimum(((rest.real - centre * np.maximum(1 - rest.real**2, 0)) / mouth.REACH) ** 2, 1)
@@ -179,13 +183,13 @@ def texture_place(at: ComplexArray) -> ComplexArray:
     return np.asarray(at.real / U_REACH + 1j * (2 * (at.imag - low) / (high - low) - 1))
 
 
-def upsample(plane: NDArray[np.generic], side: int) -> FloatArray:
+def upsample(plane: NDArray[Any], side: int) -> Any:
     """Bilinear, edges repeated."""
     at = np.clip((np.arange(side) + 0.5) * len(plane) / side - 0.5, 0, len(plane) - 1)
     low = np.minimum(at.astype(int), len(plane) - 2)
     part = at - low
     rows = plane[low] * (1 - part)[:, None] + plane[low + 1] * part[:, None]
-    return np.asarray(rows[:, low] * (1 - part) + rows[:, low + 1] * part)
+    return rows[:, low] * (1 - part) + rows[:, low + 1] * part
 
 
 def look_up(image: FloatArray, places: ComplexArray) -> FloatArray:
@@ -215,10 +219,17 @@ def mouth_picture(image: FloatArray, mesh: ComplexArray, lips: Axes, row: Motion
     for colour, strength, shade, mask in (
         (interior.FLESH, interior.TONGUE_LIGHT, lower[..., 4], lower[..., 5]),
         (interior.ENAMEL, interior.LOWER_LIGHT, lower[..., 2], lower[..., 3]),
-        (interior.ENAMEL, 1.0, upper[..., 0], upper[..., 1]),
+        (interior.ENAMEL, 1.0, upper[..., 0], upper[..., 1] * (1 - own_teeth(image, mesh, lips, luma))),
     ):
         layer = np.array(colour) * tint * strength * shade[..., None]
         picture = picture + (layer - picture) * mask[..., None]
     edge = rest - mouth.LIFT * row[Column.OPEN] - 0.16 * row[Column.RAISE]
     shadow = 0.34 + 0.66 * step(v - edge, -0.03, 0.24)
     return np.asarray(picture * shadow[..., None] * np.clip(0.22 + 0.92 * luma, 0.25, 1) * 255)
+
+
+def own_teeth(image: FloatArray, mesh: ComplexArray, lips: Axes, luma: float) -> FloatArray:
+    upper, lower = mesh[list(points.INNER_UPPER_LIP[3:8])], mesh[list(points.INNER_LOWER_LIP[3:8])]
+    gap = (lips.local(lower) - lips.local(upper)).imag.mean()
+    bright = look_up(image, (0.75 * upper + 0.25 * lower)[None])[0].mean(0) @ interior.LUMA / 255 / luma
+    return step(gap, *interior.TEETH_GAP) * step(bright, *interior.TEETH_BRIGHTNESS)

@@ -85,7 +85,9 @@ def coarse_fields(graph: Graph, mesh: Mesh, face: Frame, mouth: Frame, motion: M
     right = eye_fields(still, mesh, points.RIGHT_EYE, motion[Column.BLINK_RIGHT], motion)
     left = eye_fields(still, mesh, points.LEFT_EYE, motion[Column.BLINK_LEFT], motion)
     at = face.local(still)
-    offset = head + mouth.image(lips.offset) + right.offset + left.offset + brow_offset(at, mesh, face, motion)
+    offset = (
+        head + mouth.image(lips.offset) + right.offset + left.offset + brow_offset(at, mesh, face, motion)
+    )
     on_right = graph.op("Less", at.x, 0.0)  # the eyes share their planes: each has its half of the face
     return Fields(
         offset=offset.planes(),
@@ -112,7 +114,9 @@ def bent_places(fields: Fields, face: Frame, mouth: Frame, side: Value, half: Va
     opening = (fields.below_upper - fields.below_lower).max(1e-4)
     lower = (fields.below_upper / opening).clip() * fields.part
     on_lid = (0.5 - fields.below_lid * half).clip() * fields.lid
-    taken = pixel_centres(side, half) - fields.offset - mouth.down.planes() * lower - face.down.planes() * on_lid
+    taken = (
+        pixel_centres(side, half) - fields.offset - mouth.down.planes() * lower - face.down.planes() * on_lid
+    )
     edge = 1.0 - 0.5 / half
     return taken.min(edge).max(-edge)
 

@@ -53,7 +53,9 @@ class Quality:
         return sum(not pause.closed for pause in self.pauses)
 
 
-def measure(frames: Iterable[NDArray[np.uint8]], pcm: NDArray[np.float32], rest: float | None = None) -> Quality:
+def measure(
+    frames: Iterable[NDArray[np.uint8]], pcm: NDArray[np.float32], rest: float | None = None
+) -> Quality:
     """Judge a clip: frames uint8 [H, W, 3] at 25 fps, pcm float32 [n_samples] at 16 kHz.
 
     ``rest``: the portrait's own opening; without it the narrowest of the clip (2nd percentile).
