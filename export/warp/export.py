@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from export.warp.check import check_renderer
 from export.warp.graph import OPSET
+from export.warp.reference import MAX_DIFFERENCE, MEAN_DIFFERENCE
 from export.warp.renderer import build
 from lumen.contracts import FRAME_SIZES, MESH_POINTS, WARP_RENDERER
 from lumen.engines.warp.columns import MOTION_WIDTH
@@ -19,10 +21,14 @@ def export_renderer(repository: Path) -> Path:
 
     Returns:
         The path of ``model.onnx``; ``manifest.json`` lies beside it.
+
+    Raises:
+        ModelLoadException: the graph does not do what the reference does; nothing is written.
     """
+    data = build().SerializeToString(deterministic=True)
+    check_renderer(data)
     folder = repository / WARP_RENDERER / VERSION
     folder.mkdir(parents=True, exist_ok=True)
-    data = build().SerializeToString(deterministic=True)
     text = json.dumps(manifest(data), indent=2) + "\n"
     replace(folder / "model.onnx", data)
     replace(folder / "manifest.json", text.encode())
@@ -42,6 +48,7 @@ def manifest(data: bytes) -> dict[str, Any]:
         },
         "outputs": {"frame": {"dtype": "uint8", "shape": ["B", "S", "S", 3]}},
         "sizes": list(FRAME_SIZES),
+        "tolerance": {"against": "export/warp/reference.py", "max": MAX_DIFFERENCE, "mean": MEAN_DIFFERENCE},
     }
 
 

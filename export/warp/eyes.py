@@ -16,11 +16,11 @@ LID_REACH: Final = 0.92
 LID_LIMITS: Final = (0.85, 1.8)
 """The same in half-widths of the eye: the limits."""
 
-LASHES: Final = 0.12
+LASHES: Final = 0.06
 """How far above the mesh's line a lid ends, in openings of the eye: the line tends to run inside it."""
 
-SHUT: Final = 1.02
-"""How far a lid comes down, in openings of the eye; a little over 1, so that nothing shows below it."""
+SHUT: Final = 1.15
+"""How far a lid comes down, in openings of the eye; over 1, so that nothing shows below it."""
 
 
 @dataclass(frozen=True)

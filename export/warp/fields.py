@@ -106,7 +106,7 @@ def head_offset(graph: Graph, place: Vector, frame: Frame, motion: Motion) -> Ve
 
 def border_fade(place: Vector) -> Value:
     """0 at the frame's border, 1 inside: nothing is pulled in from beyond the picture."""
-    return smoothstep(1.0 - place.x.square().sqrt(), 0.0, 0.4) * smoothstep(1.0 - place.y.square().sqrt(), 0.0, 0.4)
+    return smoothstep(1.0 - place.x.magnitude(), 0.0, 0.25) * smoothstep(1.0 - place.y.magnitude(), 0.0, 0.25)
 
 
 def bump2(at: Vector, width: float, height: float) -> Value:

@@ -118,6 +118,9 @@ class Value:
     def square(self) -> Value:
         return self * self
 
+    def magnitude(self) -> Value:
+        return self.graph.op("Abs", self)
+
     def exp(self) -> Value:
         return self.graph.op("Exp", self)
 

@@ -57,7 +57,8 @@ def mouth_fields(place: Vector, mesh: Mesh, frame: Frame, motion: Motion) -> Mou
     below_upper = rest.y - (upper + gap - lift)
     below_lower = rest.y - (lower + drop)
     up = upper_lip_offset(below_upper + gap, lift, motion)
-    down = lower_lip_offset(rest, below_lower, drop, frame, mesh, motion)
+    chin = frame.local(mesh.point(points.CHIN)).y
+    down = lower_lip_offset(rest, below_lower, drop, chin, motion)
     return MouthFields(at, below_upper, below_lower, Vector(soft.x, soft.y + up), down - up)
 
 
@@ -88,11 +89,10 @@ def upper_lip_offset(below: Value, lift: Value, motion: Motion) -> Value:
     return thinning(above, motion) - lift * bump(above, 0.55)
 
 
-def lower_lip_offset(rest: Vector, below: Value, drop: Value, frame: Frame, mesh: Mesh, motion: Motion) -> Value:
-    """Along v: the lip sinks by ``drop``, the chin and the cheeks follow the jaw, the neck does not."""
+def lower_lip_offset(rest: Vector, below: Value, drop: Value, chin: Value, motion: Motion) -> Value:
+    """Along v: the lip sinks by ``drop``, chin and cheeks follow the jaw; below ``chin`` the neck does not."""
     under = below.max(0.0)
     near = bump(under, 0.85)
-    chin = frame.local(mesh.point(points.CHIN)).y
     neck = bump((rest.y - chin).max(0.0), 0.9)
     jaw = DROP * 0.85 * motion[Column.OPEN] * bump(rest.x, 1.7) * neck
     return drop * near + jaw * (1.0 - near) - thinning(under, motion)

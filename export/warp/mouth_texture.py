@@ -21,6 +21,9 @@ U_REACH: Final = 1.2
 V_RANGE: Final = (-0.5, 1.0)
 """The texture covers v between these."""
 
+LAYERS: Final = 6
+"""Planes of the texture: shade and mask of upper teeth, lower teeth and tongue."""
+
 UPPER_TOOTH_BORDERS: Final = (0.0, 0.30, 0.53, 0.72, 0.87, 0.98, 1.08)
 """|u| where one upper tooth ends and the next begins, from the middle outwards."""
 
@@ -86,7 +89,7 @@ def _enamel(u: FloatArray, within: FloatArray, border: FloatArray, height: Float
     rounded = 1 - 0.10 * (2 * within - 1) ** 2
     gaps = 1 - 0.22 * np.exp(-((border / 0.016) ** 2))
     arch = 1 - 0.85 * np.clip(np.abs(u), 0, 1) ** 2.4
-    return (rounded * gaps * arch * (1 - 0.18 * height)).astype(np.float32)
+    return np.asarray(rounded * gaps * arch * (1 - 0.18 * height), np.float32)
 
 
 def _below(value: FloatArray, limit: FloatArray | float) -> FloatArray:

@@ -25,6 +25,15 @@ from lumen.engines.warp.columns import MOTION_WIDTH, Column
 LIP_SOFTNESS: Final = 1.6
 """Pixels over which the inside of the mouth fades in behind a lip's edge."""
 
+LASH_WIDTH: Final = 0.011
+"""Reach of the lashes' shade on both sides of a lid's edge, in the image."""
+
+LASH_DARKNESS: Final = 0.75
+"""How much of the light it takes."""
+
+LASH_TRAVEL: Final = 0.02
+"""Way of a lid, in the image, after which the shade is complete."""
+
 
 @dataclass(frozen=True)
 class Fields:
@@ -76,7 +85,9 @@ def coarse_fields(graph: Graph, mesh: Mesh, face: Frame, mouth: Frame, motion: M
     right = eye_fields(still, mesh, points.RIGHT_EYE, motion[Column.BLINK_RIGHT], motion)
     left = eye_fields(still, mesh, points.LEFT_EYE, motion[Column.BLINK_LEFT], motion)
     at = face.local(still)
-    offset = head + mouth.image(lips.offset) + right.offset + left.offset + brow_offset(at, mesh, face, motion)
+    offset = (
+        head + mouth.image(lips.offset) + right.offset + left.offset + brow_offset(at, mesh, face, motion)
+    )
     on_right = graph.op("Less", at.x, 0.0)  # the eyes share their planes: each has its half of the face
     return Fields(
         offset=offset.planes(),
@@ -103,7 +114,9 @@ def bent_places(fields: Fields, face: Frame, mouth: Frame, side: Value, half: Va
     opening = (fields.below_upper - fields.below_lower).max(1e-4)
     lower = (fields.below_upper / opening).clip() * fields.part
     on_lid = (0.5 - fields.below_lid * half).clip() * fields.lid
-    taken = pixel_centres(side, half) - fields.offset - mouth.down.planes() * lower - face.down.planes() * on_lid
+    taken = (
+        pixel_centres(side, half) - fields.offset - mouth.down.planes() * lower - face.down.planes() * on_lid
+    )
     edge = 1.0 - 0.5 / half
     return taken.min(edge).max(-edge)
 
@@ -123,4 +136,11 @@ def compose(skin: Value, inside: Value, fields: Fields, half: Value) -> Value:
     """The mouth's inside behind the lips, rounded to whole levels: [B, 3, S, S]."""
     between = fields.below_upper.min(-fields.below_lower)
     alpha = (between * (half * (1.0 / LIP_SOFTNESS))).clip()
+    skin = skin * lash_shade(fields)
     return skin.graph.op("Round", (skin + (inside - skin) * alpha).clip(0.0, 255.0))
+
+
+def lash_shade(fields: Fields) -> Value:
+    """Lashes darken the edge of a lid that has come down."""
+    at_edge = (1.0 - fields.below_lid.magnitude() * (1.0 / LASH_WIDTH)).max(0.0)
+    return 1.0 - at_edge * (fields.lid * (LASH_DARKNESS / LASH_TRAVEL)).min(LASH_DARKNESS)

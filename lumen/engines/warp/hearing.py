@@ -57,7 +57,7 @@ def hear(pcm: NDArray[np.float32], pcm_start: int, first_frame: int, n_frames: i
     heard = (spectrum * _hearing()).sum(-1)
     return Sound(
         level=10 * np.log10(heard + 1e-12),
-        brightness=10 * np.log10((bright + 1e-10) / (low + 1e-10)),
+        brightness=np.asarray(10 * np.log10((bright + 1e-10) / (low + 1e-10)), np.float64),
         hiss=hiss / (heard + 1e-10),
     )
 
