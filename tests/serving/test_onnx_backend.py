@@ -62,7 +62,9 @@ def samples(datatype: str, n: int) -> Any:
     return np.array([limits.min, limits.max, 0, 1] * n, dtype)[: 2 * n].reshape(2, n)
 
 
-def executions(client: Client, model: str, answered: int, before: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+def executions(
+    client: Client, model: str, answered: int, before: tuple[int, int] = (0, 0)
+) -> tuple[int, int]:
     """(requests answered, executions) since `before`, when `answered` are: Triton counts after it answers."""
     deadline = time.monotonic() + 10
     while True:
