@@ -28,53 +28,53 @@ def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.Comple
     )
 
 
-def servers() -> set[int]:
-    """Process ids of all Triton servers and of the interpreters of their models."""
-    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return {int(entry.name) for entry in entries if name_of(entry).startswith(SERVER_NAMES)}
+def servers(folder: Path) -> set[Path]:
+    """The processes of Triton and of its models that a LUMEN writing into `folder` started."""
+    return {process for process in Path("/proc").glob("[0-9]*") if is_server(process, folder)}
 
 
-def name_of(process: Path) -> str:
+def is_server(process: Path, folder: Path) -> bool:
     try:
-        return (process / "comm").read_text()
+        named = (process / "comm").read_text().startswith(SERVER_NAMES)
+        return named and str(folder).encode() in (process / "environ").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return False
 
 
-def segments() -> set[str]:
-    return {path.name for path in Path("/dev/shm").iterdir()}
+def segments(processes: set[Path]) -> set[Path]:
+    """The shared memory that they have open."""
+    maps = "".join((process / "maps").read_text() for process in processes)
+    return {Path(line.split()[5]) for line in maps.splitlines() if "/dev/shm/" in line}
 
 
-def left_over(processes: set[int], shared: set[str]) -> tuple[set[int], set[str]]:
-    """What is here and was not before; waits until it is gone or the deadline has passed."""
+def gone(folder: Path, shared: set[Path]) -> bool:
+    """Whether the servers and the shared memory are gone before the deadline."""
     deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline:
-        left = servers() - processes, segments() - shared
-        if not any(left):
-            break
-    return left
+    while servers(folder) or any(segment.exists() for segment in shared):
+        if time.monotonic() > deadline:
+            return False
+    return True
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_serve_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
     """SIGTERM, Ctrl-C and even SIGKILL leave no server, no interpreter and no shared memory."""
-    before = servers(), segments()
     chain = start_chain(tmp_path)
-    assert servers() - before[0]
+    shared = segments(servers(tmp_path))
+    assert shared
     chain.process.send_signal(how)
     assert chain.process.wait(STOP_SECONDS) == (-how if how == signal.SIGKILL else 0)
-    assert left_over(*before) == (set(), set())
+    assert gone(tmp_path, shared)
 
 
 def test_serve_ends_when_triton_does(tmp_path: Path) -> None:
     """A Triton that dies ends `lumen serve` with one clear line and status 1."""
-    before = servers()
     chain = start_chain(tmp_path)
-    for process in servers() - before:
-        if name_of(Path("/proc") / str(process)).startswith("tritonserver"):
-            os.kill(process, signal.SIGKILL)
+    for process in servers(tmp_path):
+        if (process / "comm").read_text().startswith("tritonserver"):
+            os.kill(int(process.name), signal.SIGKILL)
     assert chain.process.wait(STOP_SECONDS) == 1
-    assert "Triton ended" in (tmp_path / "console.txt").read_text()
+    assert "Triton was killed by SIGKILL" in (tmp_path / "console.txt").read_text()
 
 
 @pytest.mark.parametrize("setting", ["API_PORT", "TRITON_HTTP_PORT"])
@@ -96,9 +96,8 @@ def test_unknown_profile_is_named(tmp_path: Path) -> None:
 
 def test_quickstart_makes_one_clip_and_stops(tmp_path: Path) -> None:
     """`lumen quickstart --once` says where the MP4 is, and ends with everything stopped."""
-    before = servers(), segments()
     done = run(tmp_path, "quickstart", "--once", "Just a word.")
     assert done.returncode == 0, done.stderr
     (video,) = (tmp_path / "outputs" / "video").glob("*.mp4")
     assert str(video) in done.stderr
-    assert left_over(*before) == (set(), set())
+    assert gone(tmp_path, set())
