@@ -8,18 +8,24 @@ from orchestrator.core.model_manager import model_manager
 from orchestrator.main import create_app
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM. A port that is taken ends the process with status 1."""
+def make_server(settings: Settings) -> uvicorn.Server:
+    """The API on the address of ``settings``, not yet serving. A port that is taken ends its process."""
     app = create_app(settings, model_manager.configure(settings))
+    config = uvicorn.Config(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
     with logging_to(settings.logs_path):
-        uvicorn.run(
-            app,
-            host=settings.api_host,
-            port=settings.api_port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-        )
+        make_server(settings).run()
 
 
 if __name__ == "__main__":

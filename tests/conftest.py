@@ -31,18 +31,20 @@ def triton_options(repository: Path, models: Sequence[str], log_file: Path) -> T
 @pytest.fixture(scope="session")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonFactory]:
     """`triton(repository, models)` -> a ready server; the same arguments give the same one."""
-    servers: dict[tuple[Path, tuple[str, ...]], TritonServer] = {}
+    started: dict[tuple[Path, tuple[str, ...]], TritonServer] = {}
 
-    def start(repository: Path, models: Sequence[str]) -> TritonServer:
+    def ready(repository: Path, models: Sequence[str]) -> TritonServer:
         key = (repository.resolve(), tuple(models))
-        if key not in servers:
+        if key not in started:
             log_file = tmp_path_factory.mktemp("triton") / "triton.log"
-            server = TritonServer(triton_options(repository, models, log_file))
-            server.start()
-            servers[key] = server
-            server.wait_ready()
-        return servers[key]
+            started[key] = TritonServer(triton_options(repository, models, log_file))
+            started[key].start()
+            started[key].wait_ready()
+        if not started[key].running:
+            # Not tried again: every test after this one would wait for the same failure.
+            raise started[key].failure()
+        return started[key]
 
-    yield start
-    for server in servers.values():
+    yield ready
+    for server in started.values():
         server.stop()

@@ -19,6 +19,8 @@ _BFLOAT: Final = 4
 _pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer_of.restype = ctypes.c_void_p
 _pointer_of.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_set_destructor = ctypes.pythonapi.PyCapsule_SetDestructor
+_set_destructor.argtypes = [ctypes.py_object, ctypes.c_void_p]
 
 
 class _Retyped:
@@ -43,8 +45,11 @@ def bits_of(tensor: Any) -> NDArray[np.uint16]:
 
 
 def capsule_of(bits: NDArray[np.uint16]) -> Any:
-    """A DLPack capsule of bfloat16 over the memory of `bits`."""
-    return _with_code(np.ascontiguousarray(bits).__dlpack__(), _BFLOAT)
+    """A DLPack capsule of bfloat16 over the memory of `bits`, for Triton, which then owns that memory."""
+    capsule = _with_code(np.ascontiguousarray(bits).__dlpack__(), _BFLOAT)
+    # Triton marks a capsule as used by another name than DLPack's, which NumPy's destructor does not survive.
+    _set_destructor(capsule, None)
+    return capsule
 
 
 def _with_code(capsule: Any, code: int) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lumen.engines import onnx_config, onnx_schema
 from lumen.engines.onnx_file import find_model
-from lumen.engines.onnx_types import BFLOAT16, NUMPY_TYPES, TensorSpec, configured, graph_of
+from lumen.engines.onnx_types import BFLOAT16, NUMPY_TYPES, STRING, TensorSpec, configured, graph_of
 from lumen.errors import GenerationException, InvalidInputException, LumenException, ModelLoadException
 
 Array = NDArray[Any]
@@ -60,8 +60,12 @@ class OnnxModel:
         self._scalars = {
             s.name: s.dims for s in configured(config, "output") if not self._outputs[s.name].dims
         }
-        specs = (*graph.inputs, *graph.outputs)
-        self._has_bfloat16 = any(spec.data_type == BFLOAT16 for spec in specs)
+        types = {spec.data_type for spec in (*graph.inputs, *graph.outputs)}
+        self._has_bfloat16 = BFLOAT16 in types
+        if types >= {BFLOAT16, STRING}:
+            raise ModelLoadException(
+                "the graph has bfloat16 and string tensors: only one of the two is possible"
+            )
 
     def execute(self, requests: Sequence[Request | LumenException]) -> list[Tensors | LumenException]:
         """One answer per request, in order: its wanted outputs, or why it was refused.
@@ -119,7 +123,7 @@ class OnnxModel:
         wanted = sorted({name for request in requests for name in request.outputs})
         feeds = {name: _joined([r.inputs[name] for r in requests]) for name in requests[0].inputs}
         results = self._run(wanted, feeds)
-        if len(requests) == 1:
+        if not self._batches:
             return [results]
         sizes = [len(next(iter(request.inputs.values()))) for request in requests]
         parts = {name: _divided(name, array, sizes) for name, array in results.items()}
@@ -201,7 +205,7 @@ def _check_array(array: Array, spec: TensorSpec) -> None:
 
 def _to_runtime(array: Array, spec: TensorSpec) -> Array:
     shaped = array if spec.dims else array.reshape(())
-    return _decoded(shaped, spec.name) if spec.data_type == "TYPE_STRING" else shaped
+    return _decoded(shaped, spec.name) if spec.data_type == STRING else shaped
 
 
 def _decoded(array: Array, name: str) -> Array:

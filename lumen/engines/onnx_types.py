@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 BFLOAT16: Final = "TYPE_BF16"
+STRING: Final = "TYPE_STRING"
 
 TRITON_TYPES: Final = {
     "tensor(bool)": "TYPE_BOOL",
@@ -23,7 +24,7 @@ TRITON_TYPES: Final = {
     "tensor(bfloat16)": BFLOAT16,
     "tensor(float)": "TYPE_FP32",
     "tensor(double)": "TYPE_FP64",
-    "tensor(string)": "TYPE_STRING",
+    "tensor(string)": STRING,
 }
 """ONNX Runtime's type names -> Triton's, for every type that both know."""
 
@@ -41,7 +42,7 @@ NUMPY_TYPES: Final[dict[str, DTypeLike]] = {
     BFLOAT16: np.uint16,
     "TYPE_FP32": np.float32,
     "TYPE_FP64": np.float64,
-    "TYPE_STRING": np.object_,
+    STRING: np.object_,
 }
 """Triton's types -> how their values travel here: bfloat16 as bit patterns, strings as bytes objects."""
 

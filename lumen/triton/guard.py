@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,11 +27,12 @@ class _StopError(Exception):
     """Raised by the signal handler."""
 
 
-def main(prefix: str, grace: float, command: list[str]) -> int:
+def main(prefix: str, workdir: str, grace: float, command: list[str]) -> int:
     """Run `command` until it exits or standard input closes; returns its exit code.
 
     Args:
         prefix: of the names of the server's shared-memory segments.
+        workdir: the server's own directory, removed in the end.
         grace: seconds between SIGTERM and SIGKILL.
         command: the server and its arguments.
     """
@@ -48,6 +50,7 @@ def main(prefix: str, grace: float, command: list[str]) -> int:
         _stop(server, grace)
         _reap_orphans()
         remove_segments(prefix)
+        shutil.rmtree(workdir, ignore_errors=True)
     return server.returncode if server.returncode >= 0 else 128 - server.returncode
 
 
@@ -98,4 +101,4 @@ def _reap_orphans() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], float(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4:]))

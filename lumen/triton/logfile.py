@@ -7,8 +7,7 @@ _LOADED = re.compile(r"successfully loaded '([^']+)'")
 _FAILED = re.compile(
     r"""^E.*?"failed to (?:load|poll model) '([^']+)'(?: version \d+)?: (.+?)"?$""", re.MULTILINE
 )
-_FATAL = re.compile(r"^error: (.+)$|^E\d{4} .*?\] \"?(.*?)\"?$", re.MULTILINE)
-_MISSING_LIBRARY = re.compile(r"error while loading shared libraries: (.+)$", re.MULTILINE)
+_FATAL = re.compile(r"^error: (.+)$|error while loading shared libraries: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,9 @@ def load_failures(log: str) -> list[LoadFailure]:
 
 
 def fatal_reason(log: str) -> str:
-    """The last thing that Triton complained about, one line; "" when it did not."""
-    missing = _MISSING_LIBRARY.search(log)
-    if missing:
-        return missing.group(1)
+    """What the server ended with, one line; "" when it did not say."""
     complaints = _FATAL.findall(log)
-    return _one_line(next(filter(None, complaints[-1]))) if complaints else ""
+    return _one_line("".join(complaints[-1])) if complaints else ""
 
 
 def _one_line(reason: str) -> str:

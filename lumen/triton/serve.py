@@ -57,7 +57,7 @@ def run(settings: Settings) -> int:
         try:
             with TritonServer(options_of(settings)) as server:
                 with loading(console, server.options.models) as on_progress:
-                    server.wait_ready(_unless(stopped, on_progress))
+                    server.wait_ready(unless(stopped, on_progress))
                 console.print(ready_line(server))
                 _watch(server, stopped)
         except _StoppedError:
@@ -111,7 +111,7 @@ class _StoppedError(Exception):
     """The user stopped the start."""
 
 
-def _unless(
+def unless(
     stopped: threading.Event, on_progress: Callable[[LoadProgress], None]
 ) -> Callable[[LoadProgress], None]:
     def report(progress: LoadProgress) -> None:

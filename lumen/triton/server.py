@@ -30,11 +30,15 @@ from lumen.triton.install import TritonInstall, find_triton
 from lumen.triton.ports import claim_port, reachable
 
 POLL_SECONDS: Final = 0.05
-STOP_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 10.0
 """Between SIGTERM and SIGKILL. Unloading a model takes Triton about two seconds."""
 
-SHM_BYTES: Final = 16 * 2**20
-"""Shared memory that a model instance starts with. It grows in small steps, each of which costs time."""
+SHM_BYTES: Final = 4 * 2**20
+SHM_GROWTH_BYTES: Final = 8 * 2**20
+"""Shared memory of a model instance: taken at its start, and in each step that it then grows by.
+
+Steps cost time; what is taken is taken for good, and a container's /dev/shm has 64 MiB by default.
+"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class TritonServer:
         """
         shm.remove_stale()
         self.options = _with_ports(self.options)
-        self._workdir = Path(tempfile.mkdtemp(prefix="lumen-triton-"))
+        self._workdir = Path(tempfile.mkdtemp(prefix=self._prefix + "-"))
         try:
             self._guard = self._spawn(find_triton(self.options.backends, self._workdir))
         except BaseException:
@@ -162,10 +166,10 @@ class TritonServer:
         if failures:
             reasons = "; ".join(f"{f.model}: {f.reason}" for f in failures)
             return ModelLoadException(f"Triton could not load {reasons} (log: {self.options.log_file})")
-        code = self._guard.returncode if self._guard else None
-        reason = logfile.fatal_reason(log) or "it said nothing"
+        end = _ending(self._guard.returncode) if self._guard else "was not started"
+        reason = logfile.fatal_reason(log)
         return ServiceUnavailableException(
-            f"Triton ended with exit code {code}: {reason} (log: {self.options.log_file})"
+            f"Triton {end}{f': {reason}' if reason else ''} (log: {self.options.log_file})"
         )
 
     def stop(self) -> None:
@@ -187,9 +191,9 @@ class TritonServer:
         self.stop()
 
     def _spawn(self, install: TritonInstall) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-I", "-S", guard.__file__, self._prefix, str(STOP_SECONDS)]
-        command += [str(install.executable), *self._arguments(install)]
-        environment = {**install.environment, "CUDA_VISIBLE_DEVICES": _visible_devices(self.options)}
+        command = [sys.executable, "-I", "-S", guard.__file__, self._prefix, str(self._workdir)]
+        command += [str(STOP_SECONDS), str(install.executable), *self._arguments(install)]
+        environment = {**install.environment, "CUDA_VISIBLE_DEVICES": visible_devices(self.options)}
         with _fresh_log(self.options.log_file) as log:
             return subprocess.Popen(
                 command,
@@ -219,6 +223,7 @@ class TritonServer:
             f"--metrics-port={options.metrics_port}",
             f"--backend-config=python,shm-region-prefix-name={self._prefix}",
             f"--backend-config=python,shm-default-byte-size={SHM_BYTES}",
+            f"--backend-config=python,shm-growth-byte-size={SHM_GROWTH_BYTES}",
         ]
 
     def _log(self) -> str:
@@ -259,7 +264,7 @@ def _split(wanted: tuple[str, ...], loaded: frozenset[str]) -> tuple[tuple[str, 
     return tuple(m for m in wanted if m in loaded), tuple(m for m in wanted if m not in loaded)
 
 
-def _visible_devices(options: TritonOptions) -> str:
+def visible_devices(options: TritonOptions) -> str:
     """CUDA_VISIBLE_DEVICES with the one GPU to use, or none; an index counts in the present value."""
     if not options.gpu:
         return ""
@@ -272,6 +277,13 @@ def _fresh_log(path: Path) -> BinaryIO:
     if path.exists():
         path.replace(path.with_name(path.name + ".1"))
     return path.open("wb")
+
+
+def _ending(code: int) -> str:
+    """`code`: 128 and more is the number of a signal, as in a shell."""
+    return (
+        f"was killed by {signal.Signals(code - 128).name}" if code > 128 else f"ended with exit code {code}"
+    )
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -129,14 +129,14 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls, path)
 
 
-def load_settings() -> Settings:
-    """The settings of this process.
+def load_settings(profile: str | None = None) -> Settings:
+    """The settings of this process, with another profile where one is named.
 
     Raises:
         pydantic.ValidationError: a value or a key is not what is listed above.
         FileNotFoundError: there is no such profile.
     """
-    return Settings.model_validate({})  # a type checker takes fields with positional defaults as required
+    return Settings() if profile is None else Settings(profile=profile)
 
 
 def profile_path(profile: str) -> Path:

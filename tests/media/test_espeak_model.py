@@ -16,6 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from lumen.contracts import ESPEAK, ESPEAK_SAMPLE_RATE
 from lumen.engines.espeak import Espeak
+from lumen.errors import InvalidInputException, from_wire
 from lumen.triton.server import TritonServer
 from tests.conftest import ROOT
 
@@ -36,10 +37,7 @@ class Stream:
     def __init__(self, url: str) -> None:
         self._client = grpc.InferenceServerClient(url)
         self.answers: queue.Queue[Answer] = queue.Queue()
-        # Without the header, errors in streams come without their code.
-        self._client.start_stream(
-            lambda result, error: self.answers.put(error or result), headers={"triton_grpc_error": "true"}
-        )
+        self._client.start_stream(lambda result, error: self.answers.put(error or result))
 
     def ask(self, request_id: str = "1", **values: Any) -> None:
         self._client.async_stream_infer(
@@ -138,13 +136,16 @@ def test_voice_and_rate_may_be_left_out(stream: Stream) -> None:
 def test_a_refusal_names_what_came_and_ends_the_request(
     stream: Stream, values: dict[str, Any], named: str
 ) -> None:
-    """Wrong input is refused by name, as an invalid argument."""
+    """Wrong input is refused by name and class, and the stream goes on."""
     stream.ask(**values)
     (error,) = stream.until_final()
     assert isinstance(error, InferenceServerException)
-    assert named in str(error.message())
-    assert "Traceback" not in str(error.message())
-    assert "INVALID_ARGUMENT" in str(error.status())
+    refusal = from_wire(str(error.message()))
+    assert isinstance(refusal, InvalidInputException)
+    assert named in refusal.message
+    assert "Traceback" not in refusal.message
+    stream.ask(text="Hello.", language="en")
+    assert len(_pcm(stream.until_final())) == 1
 
 
 @pytest.mark.triton

@@ -7,7 +7,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.engines.espeak import DEFAULT_VOICE, Espeak
-from lumen.errors import InvalidInputException, LumenException
+from lumen.errors import InvalidInputException, LumenException, to_wire
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +25,11 @@ class TritonPythonModel:
         try:
             await self._speak(request, sender)
         except LumenException as error:
-            refusal = _refusal(error.message, error.triton_code)
+            refusal = _refusal(to_wire(error), error.triton_code)
         except Exception as error:
             log.exception("espeak failed")
             refusal = _refusal(f"espeak failed: {type(error).__name__}", "INTERNAL")
         finally:
-            # An error and the final flag in two responses crash the server (2.51) when the client
-            # asked for status codes in streams; in one response they do not.
             sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     async def _speak(self, request: Any, sender: Any) -> None:

@@ -1,0 +1,1 @@
+"""How the bundled portraits are drawn: a shaded relief with painted features and combed strands."""

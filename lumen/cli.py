@@ -1,0 +1,126 @@
+"""The command line: ``lumen --help``."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from lumen.errors import LumenException
+from orchestrator.core.config import load_settings
+
+DEMO_TEXT = (
+    "Hello! I am a portrait that learned to talk. You gave me a sentence, an open source voice spoke it, "
+    "and every frame of my face was rendered on this machine. What shall we talk about?"
+)
+
+app = typer.Typer(
+    help="A prompt becomes a video of a portrait speaking the answer.",
+    epilog="Settings come from environment variables, .env and configs/; the README lists them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+export = typer.Typer(help="Build the artefacts in model_repository/.", no_args_is_help=True)
+app.add_typer(export, name="export")
+console = Console(stderr=True)
+
+Profile = Annotated[str | None, typer.Option(help="A profile of configs/, or a path to one.")]
+
+
+@app.command()
+def serve(profile: Profile = None) -> None:
+    """Run Triton and the API together until Ctrl-C."""
+    from lumen import serve
+
+    with _reported():
+        asyncio.run(serve.serve(load_settings(profile), console))
+
+
+@app.command()
+def triton(profile: Profile = None) -> None:
+    """Run Triton alone, with the models of the profile, until Ctrl-C."""
+    from lumen.triton.serve import run
+
+    with _reported():
+        raise typer.Exit(run(load_settings(profile)))
+
+
+@app.command()
+def api(profile: Profile = None) -> None:
+    """Run the API alone; TRITON_URL says where Triton is."""
+    from orchestrator import run
+
+    with _reported():
+        run.serve(load_settings(profile))
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="What to answer; without a Gemini key, what to say.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")],
+    portrait: Annotated[str | None, typer.Option(help="A bundled portrait, or an image file.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language of the speech, e.g. en, de, cmn.")] = None,
+    voice: Annotated[str | None, typer.Option(help="Voice, as GET /api/status lists them.")] = None,
+    speed: Annotated[float | None, typer.Option(help="1 is normal, 0.5 to 2.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the video in pixels: 256 or 512.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same motion.")] = None,
+    profile: Profile = None,
+) -> None:
+    """Make one video. Uses the API that runs on this machine, or starts everything for this clip."""
+    from lumen import serve
+    from lumen.client import Clip
+
+    clip = Clip(text, language, voice, speed, portrait, size, seed)
+    with _reported():
+        asyncio.run(serve.say(load_settings(profile), console, clip, output))
+        sys.stdout.write(f"{output}\n")
+
+
+@app.command()
+def quickstart(
+    text: Annotated[str, typer.Argument(help="What the portrait says.")] = DEMO_TEXT,
+    once: Annotated[bool, typer.Option("--once", help="Stop everything after the clip.")] = False,
+    profile: Profile = None,
+) -> None:
+    """Start Triton and the API, make a clip, and keep serving."""
+    from lumen import serve
+    from lumen.client import Clip
+
+    with _reported():
+        asyncio.run(serve.quickstart(load_settings(profile), console, Clip(text), once))
+
+
+@export.command()
+def warp(
+    repository: Annotated[Path | None, typer.Option(help="The model repository to write into.")] = None,
+) -> None:
+    """Build the frame renderer of the warp face and check it against an independent one."""
+    from export.warp.export import export_renderer
+
+    with _reported(), console.status("building and checking warp_renderer …"):
+        path = export_renderer(repository or load_settings().model_repository)
+    sys.stdout.write(f"{path}\n")
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Errors that a person can act on become one line each and exit status 1."""
+    try:
+        yield
+    except ValidationError as error:
+        _fail(*(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+    except (LumenException, OSError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _fail(*lines: str) -> None:
+    for line in lines:
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(1)

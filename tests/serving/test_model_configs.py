@@ -1,0 +1,49 @@
+"""Every configuration in the model repository is plain Triton and describes its model."""
+
+from pathlib import Path
+
+import onnxruntime as ort
+import pytest
+from google.protobuf import json_format, text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from lumen.engines import onnx_schema
+from lumen.engines.onnx_file import find_model
+from lumen.engines.onnx_types import graph_of
+from tests.conftest import ROOT
+
+REPOSITORY = ROOT / "model_repository"
+CONFIGS = sorted(REPOSITORY.rglob("*.pbtxt"))
+
+
+def parsed(path: Path) -> ModelConfig:
+    """Raises:
+    google.protobuf.text_format.ParseError: a key or value that Triton does not know.
+    """
+    return text_format.Parse(path.read_text(), ModelConfig())
+
+
+def model_of(path: Path) -> Path:
+    """The model's folder: a configuration is in it, or in its configs/."""
+    return REPOSITORY / path.relative_to(REPOSITORY).parts[0]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_a_configuration_parses_and_is_complete(path: Path) -> None:
+    """No unknown key, a backend, inputs and outputs, and a name that is the folder's if any."""
+    config = parsed(path)
+    assert config.backend
+    assert config.input
+    assert config.output
+    assert config.name in ("", model_of(path).name)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_a_configuration_fits_its_graph(path: Path) -> None:
+    """Names, types and dims of an ONNX model are those of its file."""
+    config = parsed(path)
+    if config.backend != "onnxruntime":
+        pytest.skip("not an ONNX model")
+    file = find_model(model_of(path) / "1", config.default_model_filename)
+    graph = graph_of(ort.InferenceSession(str(file), providers=["CPUExecutionProvider"]))
+    onnx_schema.check(json_format.MessageToDict(config, preserving_proto_field_name=True), graph)
