@@ -21,6 +21,7 @@ from lumen.errors import (
     ServiceUnavailableException,
     UnsupportedMediaException,
     UpstreamTimeoutException,
+    from_wire,
 )
 
 log = logging.getLogger("lumen")
@@ -36,9 +37,6 @@ CHANNEL_OPTIONS: Final = (
     # A Triton that comes back is found again within two seconds.
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
-
-STREAM_HEADERS: Final = {"triton_grpc_error": "true"}
-"""Makes Triton end a failed stream with a gRPC status; without it only the message comes."""
 
 
 class TritonClient:
@@ -73,7 +71,7 @@ class TritonClient:
             LumenException: as `translate` says.
         """
         request = {"model_name": model, "inputs": _wire(inputs)}
-        call = self._channel().stream_infer(_once(request), headers=STREAM_HEADERS)
+        call = self._channel().stream_infer(_once(request))
         try:
             while (result := await self._next(call, model)) is not None:
                 yield _unwire(result)
@@ -93,7 +91,7 @@ class TritonClient:
         except grpc.RpcError as error:
             raise translate(model, error) from error
         if error is not None:
-            raise translate(model, error)
+            raise from_wire(str(error.message())) or translate(model, error)
         return result
 
     async def is_live(self) -> bool:
@@ -125,7 +123,7 @@ class TritonClient:
             ServiceUnavailableException: Triton is not there.
         """
         index = await self._ask("get_model_repository_index")
-        return {model.name: (model.state or "UNLOADED", model.reason) for model in index.models}
+        return {model.name: _state(model) for model in index.models}
 
     async def statistics(self) -> list[Any]:
         """Triton's ``ModelStatistics`` of every loaded model.
@@ -231,6 +229,12 @@ def _at(model: str) -> str:
 
 def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0]
+
+
+def _state(model: Any) -> tuple[str, str]:
+    """State and reason; Triton calls a model that was never loaded "", and an unloaded one UNAVAILABLE."""
+    unloaded = not model.state or model.reason == "unloaded"
+    return ("UNLOADED", "") if unloaded else (model.state, model.reason)
 
 
 async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

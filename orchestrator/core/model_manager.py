@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,7 @@ import httpx
 from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
 
-from lumen.errors import ServiceUnavailableException
+from lumen.errors import ServiceUnavailableException, UpstreamTimeoutException
 from orchestrator.core.config import Settings, load_settings
 from orchestrator.faces import Face, WarpFace
 from orchestrator.triton import PROBE_TIMEOUT, TritonClient, translate
@@ -24,6 +25,10 @@ log = logging.getLogger("lumen")
 
 VOICES: Final[dict[str, Callable[[TritonClient], Voice]]] = {"espeak": EspeakVoice}
 FACES: Final[dict[str, Callable[[TritonClient], Face]]] = {"warp": WarpFace}
+
+UNLOAD_SECONDS: Final = 30.0
+"""How long Triton may take to end the requests of models that it unloads."""
+UNLOAD_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -151,20 +156,32 @@ class ModelManager:
     def unload_all(self) -> None:
         """Free the chain's models in Triton; the next request loads what it needs.
 
-        Blocks until Triton has taken all of it; call it in a thread from async code.
+        Blocks until their memory is free; call it in a thread from async code.
 
         Raises:
             ServiceUnavailableException: Triton is not there.
+            UpstreamTimeoutException: Triton did not free them in time.
         """
         client = InferenceServerClient(self.settings.triton_url)
         try:
-            for model in reversed(self.models()):
+            loaded = _held(client)
+            for model in reversed([model for model in self.models() if model in loaded]):
                 client.unload_model(model, client_timeout=PROBE_TIMEOUT)
-                log.info("Unloaded model %s", model)
+            self._wait_unloaded(client)
+            log.info("Unloaded models %s", ", ".join(self.models()))
         except InferenceServerException as error:
             raise translate("", error) from error
         finally:
             client.close()
+
+    def _wait_unloaded(self, client: InferenceServerClient) -> None:
+        deadline = time.monotonic() + UNLOAD_SECONDS
+        while busy := _held(client) & set(self.models()):
+            if time.monotonic() > deadline:
+                raise UpstreamTimeoutException(
+                    f"Triton did not unload {', '.join(busy)} within {UNLOAD_SECONDS:g} s."
+                )
+            time.sleep(UNLOAD_POLL_SECONDS)
 
     async def close(self) -> None:
         """Close the connections to Triton and Gemini; models stay as they are."""
@@ -180,6 +197,12 @@ class ModelManager:
     def _forget(self) -> None:
         self._triton = self._gemini = self._http = self._voice = self._face = None
         self._locks = {}
+
+
+def _held(client: InferenceServerClient) -> set[str]:
+    """Models that are loaded or not yet gone."""
+    index = client.get_model_repository_index(client_timeout=PROBE_TIMEOUT)
+    return {model.name for model in index.models if model.state in ("READY", "UNLOADING")}
 
 
 model_manager: Final = ModelManager()

@@ -107,8 +107,8 @@ def _numbers(statistics: Any) -> dict[str, Any]:
 
 
 def _broken(models: dict[str, ModelHealth]) -> bool:
-    """An unloaded model is fine: the first request loads it. One that failed to load says why."""
-    return any(model.state == "UNAVAILABLE" and model.reason != "unloaded" for model in models.values())
+    """An unloaded model is fine: the first request loads it."""
+    return any(model.state == "UNAVAILABLE" for model in models.values())
 
 
 def _metrics_url(settings: Settings) -> str:

@@ -33,7 +33,7 @@ def test_models_load_once_and_can_be_freed(api: Api, repository: Path) -> None:
     manager = ModelManager(api.settings)
     manager.unload_all()
     states = asyncio.run(_states(manager))
-    assert set(states.values()) == {"UNAVAILABLE"}
+    assert set(states.values()) == {"UNLOADED"}
     assert api.client.get("/health").json()["status"] == "healthy"
     loads = events(repository, "loaded")
     with ThreadPoolExecutor(4) as pool:
