@@ -50,3 +50,8 @@ def render(portraits: Portrait | Sequence[Portrait], rows: Motion) -> Frames:
     return np.concatenate(
         [renderer().run(None, {"crop": crop[p], "mesh": mesh[p], "motion": rows[p]})[0] for p in parts]
     )
+
+
+def report(figures: str) -> None:
+    """Show measured figures with the test (pytest -rA)."""
+    print(figures)  # noqa: T201

@@ -97,9 +97,8 @@ async def test_frames_come_in_order() -> None:
 async def test_stops_within_a_batch() -> None:
     """Once the client is gone no batch is given out and none started; open ones are waited for."""
     echo = Echo()
-    made: list[Frames] = []
-    async for frames in render_clip(clip(n_frames=400), echo, lambda: len(made) == 3):
-        made.append(frames)
+    asked = iter(range(10))
+    made = [frames async for frames in render_clip(clip(n_frames=400), echo, lambda: next(asked) == 3)]
     assert len(made) == 3
     assert echo.calls <= 3 + CALLS_IN_FLIGHT
     assert echo.open == 0

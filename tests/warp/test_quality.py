@@ -9,7 +9,7 @@ from lumen.contracts import SAMPLES_PER_FRAME
 from lumen.engines.warp.motion import animate
 from lumen.engines.warp.quality import judge, measure, mouth_openings, short_time_level, silent_runs
 from lumen.errors import GenerationException
-from tests.warp.scenes import bundled, render
+from tests.warp.scenes import bundled, render, report
 from tests.warp.speech import Pcm, babble, espeak, silence
 
 
@@ -27,7 +27,7 @@ def test_rendered_mouth_follows_the_speech(name: str, speech: Callable[[], Pcm])
     pcm, who = speech(), bundled(name)
     frames = render(who, animate(pcm, 0, 0, len(pcm) // SAMPLES_PER_FRAME, seed=3))
     found = measure(frames, pcm, rest=float(mouth_openings([who.crop])[0]))
-    print(f"{name}: correlation {found.correlation:.3f}, {found.late} of {len(found.pauses)} pauses late")
+    report(f"{name}: correlation {found.correlation:.3f}, {found.late} of {len(found.pauses)} pauses late")
     assert found.correlation >= 0.8
     assert len(found.pauses) >= 1
     assert found.late == 0

@@ -16,7 +16,7 @@ from lumen.engines.face_mesh import FaceMesher
 from lumen.engines.warp.mesh_points import LEFT_EYE, NOSE_TIP
 from lumen.engines.warp.quality import mouth_openings
 from lumen.errors import ModelLoadException
-from tests.warp.scenes import RENDERER, bundled, motion, render
+from tests.warp.scenes import RENDERER, bundled, motion, render, report
 
 TALKING = {"OPEN": 0.6, "WIDTH": -0.5, "RAISE": 0.3, "SMILE": 0.4, "BLINK_LEFT": 0.7, "BROW": 0.5, "YAW": 0.1,
            "PITCH": -0.05, "ROLL": 0.04, "SHIFT_X": 0.02, "GAZE_X": 0.7}  # fmt: skip
@@ -65,7 +65,7 @@ def test_equals_the_reference(name: str, size: int) -> None:
     who = bundled(name, size)
     for frame, row in zip(render(who, rows), rows, strict=True):
         found = check.difference(frame, reference.render(who.crop, who.mesh, row))
-        print(f"{name} {size}: largest {found.largest}, mean {found.mean:.6f} of 255")
+        report(f"{name} {size}: largest {found.largest}, mean {found.mean:.6f} of 255")
         assert found.largest <= reference.MAX_DIFFERENCE
         assert found.mean <= reference.MEAN_DIFFERENCE
 
