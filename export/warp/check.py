@@ -50,7 +50,7 @@ def check_renderer(model: bytes) -> list[Difference]:
     if worst > reference.MAX_DIFFERENCE or mean > reference.MEAN_DIFFERENCE:
         raise ModelLoadException(
             f"the graph differs from the reference by up to {worst} levels, {mean:.4f} on average; "
-            f"expected at most {reference.MAX_DIFFERENCE} and {reference.MEAN_DIFFERENCE}: one of the two is wrong"
+            f"expected at most {reference.MAX_DIFFERENCE} and {reference.MEAN_DIFFERENCE}: one is wrong"
         )
     return found
 

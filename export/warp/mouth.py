@@ -90,7 +90,7 @@ def upper_lip_offset(below: Value, lift: Value, motion: Motion) -> Value:
 
 
 def lower_lip_offset(rest: Vector, below: Value, drop: Value, chin: Value, motion: Motion) -> Value:
-    """Along v: the lip sinks by ``drop``, chin and cheeks follow the jaw; below ``chin`` the neck does not."""
+    """Along v: the lip sinks by ``drop``, chin and cheeks follow the jaw, the neck below does not."""
     under = below.max(0.0)
     near = bump(under, 0.85)
     neck = bump((rest.y - chin).max(0.0), 0.9)

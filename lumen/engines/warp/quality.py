@@ -21,8 +21,8 @@ FloatArray = NDArray[np.float64]
 LEVEL_RANGE: Final = 30.0
 """dB below the clip's loud frames (95th percentile) that count as silence."""
 
-PAUSE_SECONDS: Final = 0.3
-"""Shortest pause in which the mouth must close."""
+PAUSE_FRAMES: Final = int(0.3 * FACE_FPS)
+"""Shortest pause in which the mouth must close: the whole frames in 0.3 s."""
 
 CLOSING_FRAMES: Final = 2
 """Frames of a pause by whose end it must be closed; as many before its end it may open again."""
@@ -91,10 +91,10 @@ def short_time_level(pcm: NDArray[np.float32]) -> FloatArray:
 
 
 def silent_runs(level: FloatArray) -> list[tuple[int, int]]:
-    """Frames [start, stop) of all pauses of at least ``PAUSE_SECONDS``."""
+    """Frames [start, stop) of all pauses of at least ``PAUSE_FRAMES``."""
     silent = np.concatenate([[0], (level <= 0).astype(int), [0]])
     starts, stops = np.flatnonzero(np.diff(silent) == 1), np.flatnonzero(np.diff(silent) == -1)
-    long = (stops - starts) / FACE_FPS >= PAUSE_SECONDS
+    long = stops - starts >= PAUSE_FRAMES
     return [(int(start), int(stop)) for start, stop in zip(starts[long], stops[long], strict=True)]
 
 

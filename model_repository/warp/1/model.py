@@ -9,7 +9,7 @@ import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import WARP_RENDERER
 from lumen.engines.warp.clip import Clip, render_clip
-from lumen.errors import GenerationException, LumenException
+from lumen.errors import GenerationException, LumenException, to_wire
 
 log = logging.getLogger(__name__)
 
@@ -22,21 +22,22 @@ class TritonPythonModel:
 async def _serve(request: Any) -> None:
     """Answers one request; whatever happens, its stream ends."""
     sender = request.get_response_sender()
+    refusal = None
     try:
         await _send_frames(request, sender)
     except LumenException as error:
-        sender.send(_refusal(error.message, error.triton_code))
+        refusal = _refusal(to_wire(error), error.triton_code)
     except Exception as error:
         log.exception("warp failed")
-        sender.send(_refusal(f"warp failed: {type(error).__name__}", "INTERNAL"))
+        refusal = _refusal(f"warp failed: {type(error).__name__}", "INTERNAL")
     finally:
-        sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
 
 async def _send_frames(request: Any, sender: Any) -> None:
     clip = _clip(request)
     clip.check()
-    async with contextlib.aclosing(render_clip(clip, _render, sender.is_cancelled)) as batches:
+    async with contextlib.aclosing(render_clip(clip, _render, request.is_cancelled)) as batches:
         async for frames in batches:
             sender.send(pb_utils.InferenceResponse(output_tensors=[pb_utils.Tensor("frames", frames)]))
 

@@ -1,0 +1,142 @@
+"""The frame renderer: the committed graph, on the bundled portraits."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from export.warp import check, reference
+from export.warp.export import export_renderer
+from export.warp.renderer import build
+from lumen.engines.face_mesh import FaceMesher
+from lumen.engines.warp.mesh_points import LEFT_EYE, NOSE_TIP
+from lumen.engines.warp.quality import mouth_openings
+from lumen.errors import ModelLoadException
+from tests.warp.scenes import RENDERER, bundled, motion, render, report
+
+TALKING = {"OPEN": 0.6, "WIDTH": -0.5, "RAISE": 0.3, "SMILE": 0.4, "BLINK_LEFT": 0.7, "BROW": 0.5, "YAW": 0.1,
+           "PITCH": -0.05, "ROLL": 0.04, "SHIFT_X": 0.02, "GAZE_X": 0.7}  # fmt: skip
+
+
+def test_committed_graph_is_what_the_code_builds() -> None:
+    """The artefact in the model repository is not older than the code that makes it."""
+    committed, built = onnx.load(RENDERER), build()
+    assert committed.graph.node == built.graph.node
+    for ours, theirs in zip(built.graph.initializer, committed.graph.initializer, strict=True):
+        np.testing.assert_allclose(numpy_helper.to_array(ours), numpy_helper.to_array(theirs), atol=1e-6)
+
+
+def test_export_is_repeatable_and_described(tmp_path: Path) -> None:
+    """Two exports are the same bytes; the manifest names them; nothing else is left behind."""
+    first = export_renderer(tmp_path / "a")
+    second = export_renderer(tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+    manifest = json.loads((first.parent / "manifest.json").read_text())
+    assert manifest["sha256"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert sorted(path.name for path in first.parent.iterdir()) == ["manifest.json", "model.onnx"]
+    assert first.stat().st_size < 2**20
+
+
+def test_committed_manifest_fits() -> None:
+    """The manifest beside the committed graph is that graph's."""
+    manifest = json.loads((RENDERER.parent / "manifest.json").read_text())
+    assert manifest["sha256"] == hashlib.sha256(RENDERER.read_bytes()).hexdigest()
+
+
+def test_wrong_graph_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph that draws something else than the reference is refused before it reaches the repository."""
+    monkeypatch.setattr("export.warp.interior.CAVITY", (0.9, 0.1, 0.9))
+    wrong = build()
+    monkeypatch.undo()
+    monkeypatch.setattr("export.warp.export.build", lambda: wrong)
+    with pytest.raises(ModelLoadException, match="differs from the reference"):
+        export_renderer(tmp_path)
+    assert not list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize(("name", "size"), [("ada", 256), ("alan", 512)])
+def test_equals_the_reference(name: str, size: int) -> None:
+    """Graph (float32, ONNX Runtime) and reference (float64, numpy) agree within the stated tolerance."""
+    rows = motion(TALKING, {"OPEN": 1.0}, {"PRESS": 1.0, "BLINK_LEFT": 1, "BLINK_RIGHT": 1})
+    who = bundled(name, size)
+    for frame, row in zip(render(who, rows), rows, strict=True):
+        found = check.difference(frame, reference.render(who.crop, who.mesh, row))
+        report(f"{name} {size}: largest {found.largest}, mean {found.mean:.6f} of 255")
+        assert found.largest <= reference.MAX_DIFFERENCE
+        assert found.mean <= reference.MEAN_DIFFERENCE
+
+
+@pytest.mark.parametrize("size", [256, 512])
+def test_no_motion_is_the_portrait(size: int) -> None:
+    """A row of zeros gives the portrait back, within rounding."""
+    who = bundled("ada", size)
+    assert check.difference(render(who, motion({}))[0], who.crop).largest <= 1
+
+
+def test_neighbours_do_not_matter() -> None:
+    """A frame is the same alone and in a batch with other portraits and motions, bit for bit."""
+    who = [bundled("ada"), bundled("alan"), bundled("ada"), bundled("alan"), bundled("ada")]
+    rows = motion(TALKING, {"OPEN": 1.0}, {}, {"YAW": 0.2, "OPEN": 0.3}, {"BLINK_LEFT": 1.0})
+    together = render(who, rows)
+    for index, one in enumerate(who):
+        np.testing.assert_array_equal(render(one, rows[index : index + 1])[0], together[index])
+
+
+def test_the_picture_stays_in_its_frame() -> None:
+    """However the head moves, the border stays where it is: nothing tears, nothing is pulled in."""
+    moves = {"YAW": 0.2, "PITCH": 0.1, "ROLL": 0.06, "SHIFT_X": 0.03, "SHIFT_Y": 0.02, "OPEN": 1.0}
+    who = bundled("alan")
+    frame = render(who, motion(moves))[0]
+    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        assert check.difference(frame[edge], who.crop[edge]).largest <= 8
+    assert check.difference(frame, who.crop).mean > 1
+
+
+@pytest.mark.parametrize("name", ["ada", "alan"])
+def test_mouth_opens_by_degrees(name: str) -> None:
+    """A face mesh network sees the lips part further with every step, and not at all at zero."""
+    steps = motion(*({"OPEN": value} for value in (0.0, 0.25, 0.5, 0.75, 1.0)))
+    seen = mouth_openings(render(bundled(name), steps))
+    assert seen[0] < 0.01
+    assert (np.diff(seen) > 0.008).all(), seen
+
+
+@pytest.mark.parametrize("name", ["ada", "alan"])
+def test_lids_close(name: str) -> None:
+    """The pixels of the iris and the white give way to those of the lid."""
+    who = bundled(name)
+    half, shut = render(who, motion({"BLINK_LEFT": 0.5}, {"BLINK_LEFT": 1.0}))
+    places = np.round(
+        (who.mesh[list(LEFT_EYE.upper[3:6])] + who.mesh[list(LEFT_EYE.lower[3:6])] + 2) / 4 * 256
+    )
+    x, y = places.astype(int).T
+    spread = [np.ptp(frame[y, x].astype(int), axis=0).max() for frame in (who.crop, shut)]
+    assert (
+        check.difference(half[y, x], who.crop[y, x]).mean < check.difference(shut[y, x], who.crop[y, x]).mean
+    )
+    assert spread[1] < spread[0] / 2, "three places of a lid look alike, three of an eye do not"
+
+
+def test_head_goes_where_it_is_told() -> None:
+    """Yaw and shift move the nose to the right, pitch moves it down; the mesh network sees it."""
+    rows = motion({}, {"YAW": 0.15}, {"SHIFT_X": 0.03}, {"PITCH": 0.15})
+    mesher = FaceMesher()
+    noses = [mesher.find(frame)[0].mesh[NOSE_TIP] for frame in render(bundled("ada"), rows)]
+    moved = np.array(noses[1:]) - noses[0]
+    assert moved[0][0] > 1.5
+    assert moved[1][0] > 1.5
+    assert moved[2][1] > 1.5
+
+
+def test_smile_and_brows_show() -> None:
+    """Corners of the mouth and brows go up; what is between the eyes and the nose stays."""
+    who = bundled("ada")
+    smiling, raised = render(who, motion({"SMILE": 1.0}, {"BROW": 1.0}))
+    rows = ((who.mesh[[105, 159, 4, 61], 1] + 1) * 128).astype(int)
+    change = [np.abs(frame.astype(int) - who.crop).mean(axis=(1, 2)) for frame in (smiling, raised)]
+    assert change[0][rows[3]] > 10 * change[0][rows[1]]
+    assert change[1][rows[0]] > 10 * change[1][rows[2]]
