@@ -95,6 +95,28 @@ def quickstart(
         asyncio.run(serve.quickstart(load_settings(profile), console, Clip(text), once))
 
 
+@app.command()
+def bench(
+    model: Annotated[list[str] | None, typer.Option(help="A Triton model; repeat it for more.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Clients of the closed loops.")] = 8,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Requests a second of the models' open loops; half the closed loop's without it."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of each measurement.")] = 3.0,
+    clips: Annotated[int, typer.Option(min=0, help="Whole clips for each load; 0 for none.")] = 6,
+    profile: Profile = None,
+) -> None:
+    """Measure the models and whole clips of a LUMEN that runs (start it with `lumen serve`)."""
+    from lumen.bench.run import run
+
+    with _reported():
+        settings = load_settings(profile)
+        raise typer.Exit(
+            run(settings, models=model, concurrency=concurrency, rate=rate, seconds=seconds, clips=clips)
+        )
+
+
 @export.command()
 def warp(
     repository: Annotated[Path | None, typer.Option(help="The model repository to write into.")] = None,
@@ -105,6 +127,18 @@ def warp(
     with _reported(), console.status("building and checking warp_renderer …"):
         path = export_renderer(repository or load_settings().model_repository)
     sys.stdout.write(f"{path}\n")
+
+
+@export.command()
+def portraits(
+    folder: Annotated[Path | None, typer.Option(help="Where the PNGs go.")] = None,
+) -> None:
+    """Draw the bundled portraits."""
+    from export.warp.portraits import write_portraits
+
+    with _reported(), console.status("drawing the portraits …"):
+        for path in write_portraits(folder or load_settings().assets_path / "portraits"):
+            sys.stdout.write(f"{path}\n")
 
 
 @contextmanager
