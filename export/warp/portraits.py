@@ -16,11 +16,13 @@ from export.warp.drawing.painting import Array, blur, bump, finish, grid, noise,
 PORTRAITS: Final = {"ada": ADA, "alan": ALAN}
 
 
-def write_portraits(folder: Path) -> None:
-    """Write ``ada.png`` and ``alan.png``, 768 x 768 RGB."""
+def write_portraits(folder: Path) -> list[Path]:
+    """Write ``ada.png`` and ``alan.png``, 768 x 768 RGB; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, who in PORTRAITS.items():
-        draw(who).save(folder / f"{name}.png", optimize=True)
+    paths = {folder / f"{name}.png": who for name, who in PORTRAITS.items()}
+    for path, who in paths.items():
+        draw(who).save(path, optimize=True)
+    return list(paths)
 
 
 def draw(who: Likeness) -> Image.Image:
