@@ -16,7 +16,6 @@ from lumen.triton.ports import claim_port, reachable
 from lumen.triton.serve import loading, options_of, ready_line, stop_signals, unless
 from lumen.triton.server import TritonServer
 from orchestrator.core.config import Settings
-from orchestrator.run import make_server
 
 POLL_SECONDS: Final = 0.1
 
@@ -95,6 +94,9 @@ async def _start(server: TritonServer, stopped: threading.Event, console: Consol
 
 @asynccontextmanager
 async def _api(settings: Settings) -> AsyncIterator[None]:
+    # Imported here because it takes seconds, and `say` does without where an API runs.
+    from orchestrator.run import make_server
+
     api = make_server(settings)
     task = asyncio.create_task(api.serve())
     try:
