@@ -29,7 +29,7 @@ async def test_sentences_do_not_depend_on_the_chunks(step: int) -> None:
     text = "Dr. Smith is in. He has 3.5 apples! Really?\n\nYes... *So* it is"
     chunks = [text[i : i + step] for i in range(0, len(text), step)]
     found = [sentence async for sentence in sentences(pieces(*chunks))]
-    assert " ".join("".join(found).split()) == " ".join(text.split())
+    assert "".join("".join(found).split()) == "".join(text.split())
     assert [sentence.strip() for sentence in found][:3] == [
         "Dr. Smith is in.",
         "He has 3.5 apples!",
