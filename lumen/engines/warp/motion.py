@@ -158,11 +158,11 @@ def move_head(motion: FloatArray, heard: Heard, frames: Frames, seed: int) -> No
     stress = _stress(heard)
     ease = settle(frames)
     lively = ease * (0.55 + 0.9 * np.minimum(speaking, 0.6))
-    motion[:, Column.YAW] = 0.085 * lively * sway(frames, seed, 0)
-    motion[:, Column.PITCH] = lively * 0.045 * sway(frames, seed, 1) + ease * 0.06 * stress
-    motion[:, Column.ROLL] = 0.028 * lively * sway(frames, seed, 2)
-    motion[:, Column.SHIFT_X] = 0.014 * lively * sway(frames, seed, 3)
-    motion[:, Column.SHIFT_Y] = lively * 0.008 * sway(frames, seed, 4) + ease * 0.012 * stress
+    motion[:, Column.YAW] = 0.11 * lively * sway(frames, seed, 0)
+    motion[:, Column.PITCH] = lively * 0.055 * sway(frames, seed, 1) + ease * 0.08 * stress
+    motion[:, Column.ROLL] = 0.036 * lively * sway(frames, seed, 2)
+    motion[:, Column.SHIFT_X] = 0.018 * lively * sway(frames, seed, 3)
+    motion[:, Column.SHIFT_Y] = lively * 0.010 * sway(frames, seed, 4) + ease * 0.015 * stress
     motion[:, Column.SMILE] = ease * (0.10 + 0.14 * sway(frames, seed, 5))
     motion[:, Column.BROW] = ease * (0.15 * sway(frames, seed, 6) + 0.9 * np.maximum(stress, 0))
 
