@@ -29,19 +29,22 @@ SHUT_RANGE: Final = 28.0
 ABOVE_FLOOR: Final = 5.0
 """dB over the noise floor up to which it stays shut."""
 
-LEAST_RANGE: Final = 18.0
-"""dB that speech rises over the noise floor at least; steady noise never does."""
+LEAST_RANGE: Final = 24.0
+"""dB over the noise floor at which the mouth is fully open at the earliest; noise never gets there."""
+
+OPEN_RANGE: Final = 20.0
+"""dB between shut and fully open at least."""
 
 FAINTEST: Final = -52.0
 """dBFS of the quietest sound that opens the mouth fully."""
 
-FIRST_FLOOR: Final = -47.0
+FIRST_FLOOR: Final = -44.0
 """dBFS taken for the noise floor where too little has been heard to know it."""
 
 KNOWN_ROWS: Final = (20, 46)
 """Rows with sound between which the heard noise floor takes over from ``FIRST_FLOOR``."""
 
-MOUTH_WEIGHTS: Final = ((-1, 0.18), (0, 0.50), (1, 0.26), (2, 0.06))
+MOUTH_WEIGHTS: Final = ((-1, 0.14), (0, 0.62), (1, 0.20), (2, 0.04))
 """Rows that the mouth follows and their shares: lips are slightly ahead of the sound."""
 
 
@@ -86,7 +89,7 @@ def judge(sound: Sound) -> Heard:
     level, brightness, hiss = (_around(rows) for rows in (sound.level, sound.brightness, sound.hiss))
     floor, peak = _floor(level), _quantile(level, 0.95)
     peak = np.maximum(np.maximum(peak, floor + LEAST_RANGE), FAINTEST)
-    shut = np.maximum(floor + ABOVE_FLOOR, peak - SHUT_RANGE)
+    shut = np.minimum(np.maximum(floor + ABOVE_FLOOR, peak - SHUT_RANGE), peak - OPEN_RANGE)
     loudness = np.clip((level - shut) / (peak - shut), 0, 1.1)
     return Heard(loudness, brightness, hiss)
 
