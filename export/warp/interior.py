@@ -20,10 +20,10 @@ CAVITY: Final = (0.17, 0.06, 0.06)
 """Colours in white light, 0 to 1."""
 
 TONGUE_LIGHT: Final = 0.9
-LOWER_LIGHT: Final = 0.72
+LOWER_LIGHT: Final = 0.62
 """Share of the light that reaches tongue and lower teeth."""
 
-BEHIND_LIP: Final = 0.13
+BEHIND_LIP: Final = 0.09
 """How far the edges of the lower teeth stand above the lower lip's edge, in half-widths of the mouth."""
 
 TYPICAL_SKIN: Final = (1.12, 0.97, 0.90)

@@ -102,7 +102,7 @@ def test_mouth_opens_by_degrees(name: str) -> None:
     steps = motion(*({"OPEN": value} for value in (0.0, 0.25, 0.5, 0.75, 1.0)))
     seen = mouth_openings(render(bundled(name), steps))
     assert seen[0] < 0.01
-    assert (np.diff(seen) > 0.008).all(), seen
+    assert (np.diff(seen) > 0.004).all(), seen
 
 
 @pytest.mark.parametrize("name", ["ada", "alan"])

@@ -29,19 +29,22 @@ SHUT_RANGE: Final = 28.0
 ABOVE_FLOOR: Final = 5.0
 """dB over the noise floor up to which it stays shut."""
 
-LEAST_RANGE: Final = 18.0
-"""dB that speech rises over the noise floor at least; steady noise never does."""
+LEAST_RANGE: Final = 24.0
+"""dB over the noise floor at which the mouth is fully open at the earliest; noise never gets there."""
+
+OPEN_RANGE: Final = 20.0
+"""dB between shut and fully open at least."""
 
 FAINTEST: Final = -52.0
 """dBFS of the quietest sound that opens the mouth fully."""
 
-FIRST_FLOOR: Final = -47.0
+FIRST_FLOOR: Final = -44.0
 """dBFS taken for the noise floor where too little has been heard to know it."""
 
 KNOWN_ROWS: Final = (20, 46)
 """Rows with sound between which the heard noise floor takes over from ``FIRST_FLOOR``."""
 
-MOUTH_WEIGHTS: Final = ((-1, 0.18), (0, 0.50), (1, 0.26), (2, 0.06))
+MOUTH_WEIGHTS: Final = ((-1, 0.14), (0, 0.62), (1, 0.20), (2, 0.04))
 """Rows that the mouth follows and their shares: lips are slightly ahead of the sound."""
 
 
@@ -86,7 +89,7 @@ def judge(sound: Sound) -> Heard:
     level, brightness, hiss = (_around(rows) for rows in (sound.level, sound.brightness, sound.hiss))
     floor, peak = _floor(level), _quantile(level, 0.95)
     peak = np.maximum(np.maximum(peak, floor + LEAST_RANGE), FAINTEST)
-    shut = np.maximum(floor + ABOVE_FLOOR, peak - SHUT_RANGE)
+    shut = np.minimum(np.maximum(floor + ABOVE_FLOOR, peak - SHUT_RANGE), peak - OPEN_RANGE)
     loudness = np.clip((level - shut) / (peak - shut), 0, 1.1)
     return Heard(loudness, brightness, hiss)
 
@@ -158,11 +161,11 @@ def move_head(motion: FloatArray, heard: Heard, frames: Frames, seed: int) -> No
     stress = _stress(heard)
     ease = settle(frames)
     lively = ease * (0.55 + 0.9 * np.minimum(speaking, 0.6))
-    motion[:, Column.YAW] = 0.085 * lively * sway(frames, seed, 0)
-    motion[:, Column.PITCH] = lively * 0.045 * sway(frames, seed, 1) + ease * 0.06 * stress
-    motion[:, Column.ROLL] = 0.028 * lively * sway(frames, seed, 2)
-    motion[:, Column.SHIFT_X] = 0.014 * lively * sway(frames, seed, 3)
-    motion[:, Column.SHIFT_Y] = lively * 0.008 * sway(frames, seed, 4) + ease * 0.012 * stress
+    motion[:, Column.YAW] = 0.11 * lively * sway(frames, seed, 0)
+    motion[:, Column.PITCH] = lively * 0.055 * sway(frames, seed, 1) + ease * 0.08 * stress
+    motion[:, Column.ROLL] = 0.036 * lively * sway(frames, seed, 2)
+    motion[:, Column.SHIFT_X] = 0.018 * lively * sway(frames, seed, 3)
+    motion[:, Column.SHIFT_Y] = lively * 0.010 * sway(frames, seed, 4) + ease * 0.015 * stress
     motion[:, Column.SMILE] = ease * (0.10 + 0.14 * sway(frames, seed, 5))
     motion[:, Column.BROW] = ease * (0.15 * sway(frames, seed, 6) + 0.9 * np.maximum(stress, 0))
 
