@@ -16,6 +16,13 @@ from lumen.errors import ModelLoadException
 Frames = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
+LAYOUT_MOUTH: Final = (
+    (points.INNER_UPPER_LIP, 0.0, -0.006),
+    (points.INNER_LOWER_LIP, 0.0, 0.012),
+    (points.MOUTH_CORNERS, 0.004, 0.0),
+)
+"""Points of the mouth: how far below its middle they end, and how far their middle arches down."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -97,14 +104,6 @@ def example_mesh() -> FloatArray:
     mesh[list(points.CHEEKS), 1] = 0.08
     turn = np.exp(0.06j) * (mesh[:, 0] + 1j * mesh[:, 1])
     return np.asarray(np.stack([turn.real, turn.imag], -1), np.float32)
-
-
-LAYOUT_MOUTH: Final = (
-    (points.INNER_UPPER_LIP, 0.0, -0.006),
-    (points.INNER_LOWER_LIP, 0.0, 0.012),
-    (points.MOUTH_CORNERS, 0.004, 0.0),
-)
-"""Points of the mouth: how far below its middle they end, and how far their middle arches down."""
 
 
 def _arc(

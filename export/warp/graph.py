@@ -49,9 +49,6 @@ class Graph:
     def ints(self, *values: int) -> Value:
         return self.constant(np.array(values, np.int64))
 
-    def floats(self, *values: float) -> Value:
-        return self.constant(np.array(values, np.float32))
-
     def op(self, kind: str, *inputs: Value | float | None, **attributes: Any) -> Value:
         """A node with one output. Numbers become float32 scalars, None a left-out input."""
         return self.ops(kind, 1, *inputs, **attributes)[0]

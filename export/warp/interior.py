@@ -6,7 +6,7 @@ import numpy as np
 
 from export.warp.fields import Frame, Mesh, Motion
 from export.warp.graph import Graph, Value, Vector, smoothstep
-from export.warp.mouth import DROP, LIFT
+from export.warp.mouth import DROP, LIFT, RAISE
 from export.warp.mouth_texture import LAYERS, U_REACH, V_RANGE, mouth_layers, texel_centres
 from lumen.engines.warp import mesh_points as points
 from lumen.engines.warp.columns import Column
@@ -25,6 +25,12 @@ LOWER_LIGHT: Final = 0.62
 
 BEHIND_LIP: Final = 0.09
 """How far the edges of the lower teeth stand above the lower lip's edge, in half-widths of the mouth."""
+
+LIP_SHADOW: Final = 0.34
+"""Share of the light that reaches what is right below the upper lip."""
+
+AMBIENT: Final = 0.22
+"""Light in the mouth of a face that is all dark."""
 
 TYPICAL_SKIN: Final = (1.12, 0.97, 0.90)
 """Skin in white light, relative to its brightness: what differs from it is the light's tint."""
@@ -66,7 +72,7 @@ def mouth_colours(graph: Graph, image: Value, mesh: Mesh, mouth: Frame, motion: 
     colour = over(colour, flesh * (tongue_shade * TONGUE_LIGHT), tongue_mask)
     colour = over(colour, enamel * (lower_shade * LOWER_LIGHT), lower_mask)
     colour = over(colour, enamel * upper_shade, upper_mask)
-    light = (0.22 + 0.92 * luma).clip(0.25, 1.0)
+    light = (AMBIENT + 0.92 * luma).clip(0.25, 1.0)
     return colour * lip_shadow(graph, line, motion) * (light * 255.0)
 
 
@@ -88,8 +94,8 @@ def coloured(graph: Graph, colour: tuple[float, float, float], tint: Value) -> V
 def lip_shadow(graph: Graph, line: Value, motion: Motion) -> Value:
     """The upper lip shades what is right below it."""
     v = graph.constant(texel_centres()[1][None, None])
-    edge = line - LIFT * motion[Column.OPEN] - 0.16 * motion[Column.RAISE]
-    return 0.34 + 0.66 * smoothstep(v - edge, -0.03, 0.24)
+    edge = line - LIFT * motion[Column.OPEN] - RAISE * motion[Column.RAISE]
+    return LIP_SHADOW + (1.0 - LIP_SHADOW) * smoothstep(v - edge, -0.03, 0.24)
 
 
 def lighting(graph: Graph, image: Value, mesh: Mesh) -> tuple[Value, Value]:

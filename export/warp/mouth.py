@@ -19,6 +19,9 @@ REACH: Final = 0.80
 LIFT: Final = 0.15
 """How far the upper lip rises with it."""
 
+RAISE: Final = 0.16
+"""How far it rises by itself."""
+
 
 @dataclass(frozen=True)
 class MouthFields:
@@ -52,7 +55,7 @@ def mouth_fields(place: Vector, mesh: Mesh, frame: Frame, motion: Motion) -> Mou
     lower = curve(rest.x, frame.local(mesh.pick(points.INNER_LOWER_LIP)), LIP_POINTS)
     gap = (lower - upper).max(0.0)
     arch = opening_shape(rest.x, middle(mesh, frame))
-    lift = (LIFT * motion[Column.OPEN] + 0.16 * motion[Column.RAISE]) * arch
+    lift = (LIFT * motion[Column.OPEN] + RAISE * motion[Column.RAISE]) * arch
     drop = DROP * motion[Column.OPEN] * arch - motion[Column.PRESS] * gap
     below_upper = rest.y - (upper + gap - lift)
     below_lower = rest.y - (lower + drop)

@@ -129,7 +129,7 @@ def mouth_planes(
     centre = np.clip(lips.local(mesh[list(points.LIP_CENTRE)]).real.mean(), -0.4, 0.4)
     square = np.minimum(((rest.real - centre * np.maximum(1 - rest.real**2, 0)) / mouth.REACH) ** 2, 1)
     arch = (1 - square) * (1 + 0.55 * square)
-    lift = (mouth.LIFT * opened + 0.16 * row[Column.RAISE]) * arch
+    lift = (mouth.LIFT * opened + mouth.RAISE * row[Column.RAISE]) * arch
     drop = mouth.DROP * opened * arch - pressed * gap
     below_upper, below_lower = rest.imag - upper - gap + lift, rest.imag - lower - drop
     above, under = np.maximum(-(below_upper + gap), 0), np.maximum(below_lower, 0)
@@ -223,9 +223,9 @@ def mouth_picture(image: FloatArray, mesh: ComplexArray, lips: Axes, row: Motion
     ):
         layer = np.array(colour) * tint * strength * shade[..., None]
         picture = picture + (layer - picture) * mask[..., None]
-    edge = rest - mouth.LIFT * row[Column.OPEN] - 0.16 * row[Column.RAISE]
-    shadow = 0.34 + 0.66 * step(v - edge, -0.03, 0.24)
-    return np.asarray(picture * shadow[..., None] * np.clip(0.22 + 0.92 * luma, 0.25, 1) * 255)
+    edge = rest - mouth.LIFT * row[Column.OPEN] - mouth.RAISE * row[Column.RAISE]
+    shadow = interior.LIP_SHADOW + (1 - interior.LIP_SHADOW) * step(v - edge, -0.03, 0.24)
+    return np.asarray(picture * shadow[..., None] * np.clip(interior.AMBIENT + 0.92 * luma, 0.25, 1) * 255)
 
 
 def own_teeth(image: FloatArray, mesh: ComplexArray, lips: Axes, luma: float) -> FloatArray:

@@ -30,7 +30,10 @@ ABOVE_FLOOR: Final = 5.0
 """dB over the noise floor up to which it stays shut."""
 
 LEAST_RANGE: Final = 24.0
-"""dB over the noise floor at which the mouth is fully open at the earliest; noise never gets there."""
+"""dB over the noise floor at which a steady sound opens the mouth fully; noise never gets there."""
+
+STEADY_RANGE: Final = (8.0, 16.0)
+"""dB between quiet and loud rows up to which a sound is steady, and from which it surely is not."""
 
 OPEN_RANGE: Final = 20.0
 """dB between shut and fully open at least."""
@@ -43,6 +46,9 @@ FIRST_FLOOR: Final = -44.0
 
 KNOWN_ROWS: Final = (20, 46)
 """Rows with sound between which the heard noise floor takes over from ``FIRST_FLOOR``."""
+
+EDGE_ROWS: Final = 2
+"""Rows at an end of a sound that hold only a part of it."""
 
 MOUTH_WEIGHTS: Final = ((-1, 0.14), (0, 0.62), (1, 0.20), (2, 0.04))
 """Rows that the mouth follows and their shares: lips are slightly ahead of the sound."""
@@ -87,8 +93,9 @@ def animate(
 def judge(sound: Sound) -> Heard:
     """Loudness of every row as the frame hears it, from a noise floor up to the loudest."""
     level, brightness, hiss = (_around(rows) for rows in (sound.level, sound.brightness, sound.hiss))
-    floor, peak = _floor(level), _quantile(level, 0.95)
-    peak = np.maximum(np.maximum(peak, floor + LEAST_RANGE), FAINTEST)
+    floor, quiet, loud = *_floor(level), _quantile(level, 0.95)
+    steady = 1 - np.clip((loud - quiet - STEADY_RANGE[0]) / (STEADY_RANGE[1] - STEADY_RANGE[0]), 0, 1)
+    peak = np.maximum(np.maximum(loud, floor + LEAST_RANGE * steady), FAINTEST)
     shut = np.minimum(np.maximum(floor + ABOVE_FLOOR, peak - SHUT_RANGE), peak - OPEN_RANGE)
     loudness = np.clip((level - shut) / (peak - shut), 0, 1.1)
     return Heard(loudness, brightness, hiss)
@@ -98,24 +105,27 @@ def _around(rows: FloatArray) -> FloatArray:
     return np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(rows, BEFORE + 1 + AFTER))
 
 
-def _floor(level: FloatArray) -> FloatArray:
-    """Noise floor in dBFS, [T, 1]: the quietest twentieth of the rows that have any sound."""
+def _floor(level: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Noise floor, and the quietest twentieth of the rows that have any sound: dBFS, both [T, 1].
+
+    They differ while too little has been heard.
+    """
     sounding = level > SILENCE
     count = sounding.sum(-1, keepdims=True)
     quiet = _quantile(np.where(sounding, level, np.inf), 0.05, count)
-    known = np.clip((count - KNOWN_ROWS[0]) / (KNOWN_ROWS[1] - KNOWN_ROWS[0]), 0, 1)
     quiet = np.where(np.isfinite(quiet), quiet, FIRST_FLOOR)
+    known = np.clip((count - KNOWN_ROWS[0]) / (KNOWN_ROWS[1] - KNOWN_ROWS[0]), 0, 1)
     assumed = np.minimum(quiet, FIRST_FLOOR)
-    return np.asarray(assumed + (quiet - assumed) * known)
+    return assumed + (quiet - assumed) * known, quiet
 
 
 def _quantile(rows: FloatArray, share: float, count: NDArray[np.int64] | None = None) -> FloatArray:
     """The value below which ``share`` of the first ``count`` sorted columns lie, [T, 1].
 
-    Never the lowest or highest one: rows at the ends of a sound are only half filled.
+    Never one of the lowest or highest: rows at the ends of a sound are only half filled.
     """
     size = np.full((len(rows), 1), rows.shape[1]) if count is None else count
-    index = np.clip((share * size).astype(np.int64), 1, rows.shape[1] - 2)
+    index = np.clip((share * size).astype(np.int64), EDGE_ROWS, rows.shape[1] - 1 - EDGE_ROWS)
     return np.take_along_axis(np.sort(rows, axis=-1), index, axis=-1)
 
 
