@@ -80,11 +80,16 @@ class LoadProgress:
 
 
 class TritonServer:
-    """One Triton server; not to be started twice."""
+    """One Triton server; not to be started twice.
+
+    Attributes:
+        options: what it was asked for; once it is started, with the ports that it has.
+        prefix: of the names of its shared-memory segments.
+    """
 
     def __init__(self, options: TritonOptions) -> None:
         self.options = options
-        self._prefix = shm.new_prefix()
+        self.prefix = shm.new_prefix()
         self._workdir: Path | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._deadline = 0.0
@@ -113,7 +118,7 @@ class TritonServer:
         """
         shm.remove_stale()
         self.options = _with_ports(self.options)
-        self._workdir = Path(tempfile.mkdtemp(prefix=self._prefix + "-"))
+        self._workdir = Path(tempfile.mkdtemp(prefix=self.prefix + "-"))
         try:
             self._guard = self._spawn(find_triton(self.options.backends, self._workdir))
         except BaseException:
@@ -176,8 +181,8 @@ class TritonServer:
         """Stop the server and remove what it leaves behind; does nothing when it is not running."""
         if self._guard is not None:
             _end(self._guard)
-            shm.kill_holders(self._prefix)
-            guard.remove_segments(self._prefix)
+            shm.kill_holders(self.prefix)
+            guard.remove_segments(self.prefix)
         if self._workdir is not None:
             shutil.rmtree(self._workdir, ignore_errors=True)
 
@@ -191,7 +196,7 @@ class TritonServer:
         self.stop()
 
     def _spawn(self, install: TritonInstall) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-I", "-S", guard.__file__, self._prefix, str(self._workdir)]
+        command = [sys.executable, "-I", "-S", guard.__file__, self.prefix, str(self._workdir)]
         command += [str(STOP_SECONDS), str(install.executable), *self._arguments(install)]
         environment = {**install.environment, "CUDA_VISIBLE_DEVICES": visible_devices(self.options)}
         with _fresh_log(self.options.log_file) as log:
@@ -221,7 +226,7 @@ class TritonServer:
             f"--http-port={options.http_port}",
             f"--metrics-address={options.host}",
             f"--metrics-port={options.metrics_port}",
-            f"--backend-config=python,shm-region-prefix-name={self._prefix}",
+            f"--backend-config=python,shm-region-prefix-name={self.prefix}",
             f"--backend-config=python,shm-default-byte-size={SHM_BYTES}",
             f"--backend-config=python,shm-growth-byte-size={SHM_GROWTH_BYTES}",
         ]

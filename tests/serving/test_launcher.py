@@ -132,11 +132,11 @@ def test_a_server_starts_reports_and_leaves_nothing(options: TritonOptions) -> N
     with TritonServer(options) as server:
         server.wait_ready(reports.append)
         assert server.running
-        assert segments(prefix_of(os.getpid()))
+        assert segments(server.prefix)
     assert reports[0].pending == ("espeak",)
     assert reports[-1] == LoadProgress(("espeak",), (), ready=True)
     assert not server.running
-    assert_nothing_left(prefix_of(os.getpid()))
+    assert_nothing_left(server.prefix)
 
 
 @pytest.mark.triton
@@ -145,10 +145,10 @@ async def test_a_killed_server_is_noticed_and_cleaned_up(options: TritonOptions)
     server = TritonServer(options)
     server.start()
     await server.ready()
-    os.kill(triton_pid(prefix_of(os.getpid())), signal.SIGKILL)
+    os.kill(triton_pid(server.prefix), signal.SIGKILL)
     wait_until(lambda: not server.running)
     assert "was killed by SIGKILL" in server.failure().message
-    assert_nothing_left(prefix_of(os.getpid()))
+    assert_nothing_left(server.prefix)
     server.stop()
 
 
@@ -190,7 +190,7 @@ def test_a_model_that_does_not_load_is_named(options: TritonOptions) -> None:
     assert "broken: Internal: ValueError: no such voice" in failure.value.message
     assert "absent: model not found" in failure.value.message
     assert "\n" not in failure.value.message
-    assert_nothing_left(prefix_of(os.getpid()))
+    assert_nothing_left(server.prefix)
 
 
 @pytest.mark.triton
@@ -202,7 +202,7 @@ def test_a_server_that_takes_too_long_is_stopped(options: TritonOptions) -> None
         ServiceUnavailableException, match=r"after 0 s, still loading: espeak.*TRITON_START_TIMEOUT"
     ):
         server.wait_ready()
-    assert_nothing_left(prefix_of(os.getpid()))
+    assert_nothing_left(server.prefix)
 
 
 def test_a_taken_port_is_one_line_and_exit_code_1(repository: Path) -> None:

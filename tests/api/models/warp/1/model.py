@@ -1,0 +1,49 @@
+"""Sends the crop once per frame, its first row as bright as the frame's index, in batches of ten."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+SAMPLES_PER_FRAME = 640
+CONTEXT_FRAMES = 50
+BATCH = 10
+
+
+class TritonPythonModel:
+    async def execute(self, requests: list[Any]) -> None:
+        await asyncio.gather(*(_answer(request) for request in requests))
+
+
+async def _answer(request: Any) -> None:
+    sender, refusal = request.get_response_sender(), None
+    try:
+        tensors = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+        first, count = int(tensors["first_frame"][0]), int(tensors["n_frames"][0])
+        if problem := _problem(tensors, first, count):
+            error = pb_utils.TritonError(problem, pb_utils.TritonError.INTERNAL)
+            refusal = pb_utils.InferenceResponse(output_tensors=[], error=error)
+            return
+        for start in range(first, first + count, BATCH):
+            frames = _frames(tensors["crop"], range(start, min(start + BATCH, first + count)))
+            sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("frames", frames)]))
+            await asyncio.sleep(0)
+    finally:
+        sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+def _problem(tensors: dict[str, Any], first: int, count: int) -> str:
+    start, end = int(tensors["pcm_start"][0]), int(tensors["pcm_start"][0]) + len(tensors["pcm"])
+    if start != max(0, first - CONTEXT_FRAMES) * SAMPLES_PER_FRAME:
+        return f"the speech of frame {first} starts at {start}"
+    if end < (first + count) * SAMPLES_PER_FRAME:
+        return f"the speech of frames {first} + {count} ends at {end}"
+    return ""
+
+
+def _frames(crop: Any, indices: range) -> Any:
+    frames = np.repeat(crop[None], len(indices), axis=0)
+    for frame, index in zip(frames, indices, strict=True):
+        frame[0] = index % 256
+    return frames
