@@ -3,7 +3,6 @@
 import io
 import struct
 import wave
-from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -18,6 +17,7 @@ from lumen.errors import (
     UnsupportedMediaException,
 )
 from orchestrator.audio import Resampler, WavWriter, decode_audio
+from tests.media.conftest import FileLimit
 
 RATE = 16_000
 LIMIT = 120.0
@@ -210,10 +210,10 @@ def test_an_interrupted_wav_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_stops_a_wav(tmp_path: Path, file_limit: Callable[[int], None]) -> None:
+def test_a_full_disk_stops_a_wav(tmp_path: Path, file_limit: FileLimit) -> None:
     """Running out of room is a StorageException, and what was written is removed."""
-    file_limit(10_000)
     with (
+        file_limit(10_000),
         pytest.raises(StorageException, match=r"speech\.wav"),
         WavWriter(tmp_path / "speech.wav", RATE) as writer,
     ):

@@ -4,7 +4,6 @@ import itertools
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from lumen.contracts import FACE_FPS
 from lumen.errors import GenerationException, StorageException
 from orchestrator.video import VideoWriter
 from tests.conftest import ROOT
+from tests.media.conftest import FileLimit
 
 SIZE = 64
 RATE = 22_050
@@ -185,11 +185,11 @@ def test_a_clip_without_frames_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, file_limit: Callable[[int], None]) -> None:
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, file_limit: FileLimit) -> None:
     """Running out of room is a StorageException; the part written is removed."""
     noise = np.random.default_rng(0).integers(0, 255, (100, SIZE, SIZE, 3)).astype(np.uint8)
-    file_limit(50_000)
     with (
+        file_limit(50_000),
         pytest.raises(StorageException, match=r"clip\.mp4"),
         VideoWriter(tmp_path / "clip.mp4", SIZE, SIZE, FACE_FPS, RATE) as writer,
     ):
