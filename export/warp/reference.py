@@ -5,7 +5,7 @@ Written from the description of the motion, not from the graph: curves are inter
 graph only constants and the drawn teeth.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,16 @@ MAX_DIFFERENCE: Final = 2
 MEAN_DIFFERENCE: Final = 0.001
 """Levels of 255 by which graph and reference may differ, at single pixels of hard edges and on
 average. float32 against float64 moves edges by a small fraction of a pixel."""
+
+
+class Lips(NamedTuple):
+    """What the mouth does: see ``mouth.Opening``."""
+
+    size: float
+    teeth: float
+    drop: float
+    lift: float
+    spread: float
 
 
 class Axes:
@@ -52,17 +62,19 @@ def render(
     row = {column: float(motion[column]) for column in Column}
     face, lips = face_axes(marks), between(marks, *points.MOUTH_CORNERS)
     image = crop.astype(float)
+    opened = opening(marks, face, lips, own_teeth(image, marks, lips), row)
     grid = centres(fields.GRID)
-    planes = {name: upsample(plane, side) for name, plane in coarse(grid, marks, face, lips, row).items()}
-    opening = np.maximum(planes["below_upper"] - planes["below_lower"], 1e-4)
-    lower = np.clip(planes["below_upper"] / opening, 0, 1) * planes["part"].real
+    found = coarse(grid, marks, face, lips, opened, row)
+    planes = {name: upsample(plane, side) for name, plane in found.items()}
+    hollow_height = np.maximum(planes["below_upper"] - planes["below_lower"], 2 / side)
+    lower = np.clip(1 + planes["below_lower"] / hollow_height, 0, 1) * planes["part"].real
     on_lid = np.clip(0.5 - planes["below_lid"] * side / 2, 0, 1) * planes["lid"]
     taken = centres(side) - planes["offset"] - 1j * lips.right * lower - 1j * face.right * on_lid
     skin = look_up(image, inside_frame(taken, side))
     edge = np.maximum(0, 1 - abs(planes["below_lid"]) / renderer.LASH_WIDTH)
     shade = np.minimum(planes["lid"] * renderer.LASH_DARKNESS / renderer.LASH_TRAVEL, renderer.LASH_DARKNESS)
     skin = skin * (1 - edge * shade)[..., None]
-    hollow = look_up(mouth_picture(image, marks, lips, row), planes["inside"])
+    hollow = look_up(mouth_picture(image, marks, lips, opened), planes["inside"])
     distance = np.minimum(planes["below_upper"], -planes["below_lower"])
     alpha = np.clip(distance * side / 2 / renderer.LIP_SOFTNESS, 0, 1)[..., None]
     return np.asarray(np.round(np.clip(skin + (hollow - skin) * alpha, 0, 255)).astype(np.uint8))
@@ -83,10 +95,12 @@ def inside_frame(places: ComplexArray, side: int) -> ComplexArray:
     return np.asarray(np.clip(places.real, -edge, edge) + 1j * np.clip(places.imag, -edge, edge))
 
 
-def coarse(place: ComplexArray, mesh: ComplexArray, face: Axes, lips: Axes, row: Motion) -> dict[str, Any]:
+def coarse(
+    place: ComplexArray, mesh: ComplexArray, face: Axes, lips: Axes, opened: Lips, row: Motion
+) -> dict[str, Any]:
     head = head_offset(place, face, row)
     still = place - head
-    planes, moved = mouth_planes(lips.local(still), mesh, lips, row)
+    planes, moved = mouth_planes(lips.local(still), mesh, lips, opened, row)
     offset = head + lips.image(moved)
     right = eye_planes(still, mesh, points.RIGHT_EYE, row[Column.BLINK_RIGHT], row)
     left = eye_planes(still, mesh, points.LEFT_EYE, row[Column.BLINK_LEFT], row)
@@ -114,13 +128,22 @@ def head_offset(place: ComplexArray, face: Axes, row: Motion) -> ComplexArray:
     return face.image(turn + (shift + 1j * row[Column.ROLL] * (at - 0.6j)) * carried) * fade
 
 
+def opening(mesh: ComplexArray, face: Axes, lips: Axes, teeth: float, row: Motion) -> Lips:
+    size = np.clip(mouth.TYPICAL * face.unit / lips.unit, *mouth.SIZES)
+    upper, lower = lips.local(mesh[list(points.LIP_CENTRE)]).imag
+    usual = max(lower - upper, 0) * mouth.GAP_SHARE / (mouth.DROP + mouth.LIFT)
+    way = max(size - usual, size * mouth.LEAST_SHARE) * row[Column.OPEN]
+    lift = (1 - teeth) * (mouth.LIFT * way + mouth.RAISE * size * row[Column.RAISE])
+    spread = (1 - mouth.STEADY * teeth) * (0.13 * row[Column.WIDTH] - 0.12 * row[Column.OPEN])
+    return Lips(size, teeth, mouth.DROP * way, lift, spread + 0.05 * row[Column.SMILE])
+
+
 def mouth_planes(
-    at: ComplexArray, mesh: ComplexArray, lips: Axes, row: Motion
+    at: ComplexArray, mesh: ComplexArray, lips: Axes, opened: Lips, row: Motion
 ) -> tuple[dict[str, FloatArray], ComplexArray]:
-    opened, pressed = row[Column.OPEN], row[Column.PRESS]
-    spread = 0.13 * row[Column.WIDTH] - 0.12 * opened + 0.05 * row[Column.SMILE]
-    corners = 0.16 * row[Column.SMILE] - 0.10 * opened
-    soft = spread * at.real * gauss(at, 1.45, 1.0) - 1j * corners * at.real**2 * gauss(at, 1.15, 0.95)
+    pressed = row[Column.PRESS]
+    corners = 0.16 * row[Column.SMILE] - (0.10 + mouth.RELAX * opened.teeth) * row[Column.OPEN]
+    soft = opened.spread * at.real * gauss(at, 1.45, 1.0) - 1j * corners * at.real**2 * gauss(at, 1.15, 0.95)
     rest = at - soft
     upper, lower = (
         line(rest.real, lips, mesh, ids) for ids in (points.INNER_UPPER_LIP, points.INNER_LOWER_LIP)
@@ -129,17 +152,24 @@ def mouth_planes(
     centre = np.clip(lips.local(mesh[list(points.LIP_CENTRE)]).real.mean(), -0.4, 0.4)
     square = np.minimum(((rest.real - centre * np.maximum(1 - rest.real**2, 0)) / mouth.REACH) ** 2, 1)
     arch = (1 - square) * (1 + 0.55 * square)
-    lift = (mouth.LIFT * opened + mouth.RAISE * row[Column.RAISE]) * arch
-    drop = mouth.DROP * opened * arch - pressed * gap
-    below_upper, below_lower = rest.imag - upper - gap + lift, rest.imag - lower - drop
-    above, under = np.maximum(-(below_upper + gap), 0), np.maximum(below_lower, 0)
+    lift, sunk = opened.lift * arch, opened.drop * arch
+    on_teeth, on_lip = (opened.teeth * np.minimum(gap, rim) for rim in mouth.RIM)
+    closed = pressed * (1 - mouth.SMILING * opened.teeth) * (gap + on_lip)
+    drop = sunk - closed
+    below_gap, below_lower = rest.imag - upper - gap + lift, rest.imag - lower - drop
+    above, under = np.maximum(-(below_gap + gap), 0), np.maximum(below_lower, 0)
     thin = 0.45 * pressed - 0.22 * max(-row[Column.WIDTH], 0)
     up = thin * above * bell(above, 0.32) - lift * bell(above, 0.55)
     chin = lips.local(mesh[[points.CHIN]]).imag
-    jaw = mouth.DROP * 0.85 * opened * bell(rest.real, 1.7) * bell(np.maximum(rest.imag - chin, 0), 0.9)
+    jaw = 0.85 * opened.drop * bell(rest.real, 1.7) * bell(np.maximum(rest.imag - chin, 0), 0.9)
     near = bell(under, 0.85)
     down = drop * near + jaw * (1 - near) - thin * under * bell(under, 0.32)
-    return {"below_upper": below_upper, "below_lower": below_lower, "part": down - up}, soft + 1j * up
+    planes = {
+        "below_upper": below_gap + np.minimum(sunk, on_teeth + (1 - opened.teeth) * gap),
+        "below_lower": below_lower - np.minimum(on_lip, sunk + closed),
+        "part": down - up,
+    }
+    return planes, soft + 1j * up
 
 
 def eye_planes(
@@ -205,31 +235,43 @@ def look_up(image: FloatArray, places: ComplexArray) -> FloatArray:
     return np.asarray(upper * (1 - down) + lower * down)
 
 
-def mouth_picture(image: FloatArray, mesh: ComplexArray, lips: Axes, row: Motion) -> FloatArray:
-    """The inside of the mouth, [h, w, 3], 0 to 255."""
+def cheeks(image: FloatArray, mesh: ComplexArray) -> tuple[FloatArray, float]:
+    """Colour [3] and brightness of the skin, 0 to 1."""
     skin = look_up(image, mesh[None, list(points.CHEEKS)])[0].mean(0) / 255
-    luma = max(float(skin @ interior.LUMA), 0.02)
+    return skin, max(float(skin @ interior.LUMA), 0.02)
+
+
+def mouth_picture(image: FloatArray, mesh: ComplexArray, lips: Axes, opened: Lips) -> FloatArray:
+    """The inside of the mouth, [h, w, 3], 0 to 255."""
+    skin, luma = cheeks(image, mesh)
     tint = np.maximum(1 + interior.TINT_SHARE * (skin / luma - interior.TYPICAL_SKIN), 0.1)
-    rest = lips.local(mesh[list(points.LIP_CENTRE)]).imag.mean()
+    upper_lip, lower_lip = lips.local(mesh[list(points.LIP_CENTRE)]).imag
+    rest = (upper_lip + lower_lip) / 2
     u, v = texel_centres()
-    jaw = rest + mouth.DROP * row[Column.OPEN] - interior.BEHIND_LIP
+    jaw = lower_lip + opened.drop - interior.BEHIND_LIP * opened.size
     planes = np.moveaxis(mouth_layers()[0].astype(float), 0, -1)
-    upper, lower = (look_up(planes, texture_place(u + 1j * (v - shift))) for shift in (rest, jaw))
+    upper, lower = (
+        look_up(planes, texture_place(u / min(opened.size, 1) + 1j * (v - shift) / opened.size))
+        for shift in (rest, jaw)
+    )
     picture = np.broadcast_to(np.array(interior.CAVITY) * tint, (*upper.shape[:2], 3))
     for colour, strength, shade, mask in (
         (interior.FLESH, interior.TONGUE_LIGHT, lower[..., 4], lower[..., 5]),
-        (interior.ENAMEL, interior.LOWER_LIGHT, lower[..., 2], lower[..., 3]),
-        (interior.ENAMEL, 1.0, upper[..., 0], upper[..., 1] * (1 - own_teeth(image, mesh, lips, luma))),
+        (interior.LOWER_ENAMEL, 1.0, lower[..., 2], lower[..., 3]),
+        (interior.ENAMEL, 1.0, upper[..., 0], upper[..., 1] * (1 - opened.teeth)),
     ):
         layer = np.array(colour) * tint * strength * shade[..., None]
         picture = picture + (layer - picture) * mask[..., None]
-    edge = rest - mouth.LIFT * row[Column.OPEN] - mouth.RAISE * row[Column.RAISE]
-    shadow = interior.LIP_SHADOW + (1 - interior.LIP_SHADOW) * step(v - edge, -0.03, 0.24)
+    grey = picture @ np.array(interior.LUMA)
+    colourful = step(np.array(np.ptp(skin) / luma), *interior.GREY_SKIN)
+    picture = grey[..., None] + (picture - grey[..., None]) * colourful
+    shadow = interior.LIP_SHADOW + (1 - interior.LIP_SHADOW) * step(v - rest + opened.lift, -0.03, 0.24)
     return np.asarray(picture * shadow[..., None] * np.clip(interior.AMBIENT + 0.92 * luma, 0.25, 1) * 255)
 
 
-def own_teeth(image: FloatArray, mesh: ComplexArray, lips: Axes, luma: float) -> FloatArray:
+def own_teeth(image: FloatArray, mesh: ComplexArray, lips: Axes) -> float:
     upper, lower = mesh[list(points.INNER_UPPER_LIP[3:8])], mesh[list(points.INNER_LOWER_LIP[3:8])]
     gap = (lips.local(lower) - lips.local(upper)).imag.mean()
-    bright = look_up(image, (0.75 * upper + 0.25 * lower)[None])[0].mean(0) @ interior.LUMA / 255 / luma
-    return step(gap, *interior.TEETH_GAP) * step(bright, *interior.TEETH_BRIGHTNESS)
+    between_lips = look_up(image, (0.75 * upper + 0.25 * lower)[None])[0].mean(0) @ interior.LUMA / 255
+    bright = between_lips / cheeks(image, mesh)[1]
+    return float(step(gap, *interior.TEETH_GAP) * step(bright, *interior.TEETH_BRIGHTNESS))

@@ -16,8 +16,8 @@ import onnx
 from export.warp.eyes import brow_offset, eye_fields
 from export.warp.fields import Frame, Mesh, Motion, coarse_places, face_frame, head_offset
 from export.warp.graph import FLOAT, UINT8, Graph, Value, concat
-from export.warp.interior import mouth_colours, sample, texture_places
-from export.warp.mouth import mouth_fields, mouth_frame
+from export.warp.interior import lighting, mouth_colours, own_teeth, sample, texture_places
+from export.warp.mouth import Opening, mouth_fields, mouth_frame, mouth_opening
 from lumen.contracts import MESH_POINTS
 from lumen.engines.warp import mesh_points as points
 from lumen.engines.warp.columns import MOTION_WIDTH, Column
@@ -64,9 +64,11 @@ def build() -> onnx.ModelProto:
     side = graph.op("Shape", crop, start=1, end=2)
     half = side.cast(FLOAT) * 0.5
     face, mouth = face_frame(mesh), mouth_frame(mesh)
-    fields = enlarge(coarse_fields(graph, mesh, face, mouth, motion), side)
+    light = lighting(graph, image, mesh)
+    opening = mouth_opening(mesh, face, mouth, own_teeth(graph, image, mesh, mouth, light), motion)
+    fields = enlarge(coarse_fields(graph, mesh, face, mouth, opening, motion), side)
     skin = sample(image, bent_places(fields, face, mouth, side, half))
-    inside = sample(mouth_colours(graph, image, mesh, mouth, motion), fields.inside)
+    inside = sample(mouth_colours(graph, mesh, mouth, opening, light), fields.inside)
     frame = compose(skin, inside, fields, half)
     graph.output(frame.transpose(0, 2, 3, 1).cast(UINT8), "frame", UINT8, ["B", "S", "S", 3])
     return graph.model()
@@ -77,11 +79,13 @@ def motion_columns(motion: Value) -> Motion:
     return dict(zip(Column, motion.reshape(0, -1, 1, 1).split(1, MOTION_WIDTH), strict=True))
 
 
-def coarse_fields(graph: Graph, mesh: Mesh, face: Frame, mouth: Frame, motion: Motion) -> Fields:
+def coarse_fields(
+    graph: Graph, mesh: Mesh, face: Frame, mouth: Frame, opening: Opening, motion: Motion
+) -> Fields:
     place = coarse_places(graph)
     head = head_offset(graph, place, face, motion)
     still = place - head
-    lips = mouth_fields(still, mesh, mouth, motion)
+    lips = mouth_fields(still, mesh, mouth, opening, motion)
     right = eye_fields(still, mesh, points.RIGHT_EYE, motion[Column.BLINK_RIGHT], motion)
     left = eye_fields(still, mesh, points.LEFT_EYE, motion[Column.BLINK_LEFT], motion)
     at = face.local(still)
@@ -111,8 +115,8 @@ def enlarge(fields: Fields, side: Value) -> Fields:
 
 def bent_places(fields: Fields, face: Frame, mouth: Frame, side: Value, half: Value) -> Value:
     """Where in the portrait each pixel of the frame is taken from, [B, 2, S, S]."""
-    opening = (fields.below_upper - fields.below_lower).max(1e-4)
-    lower = (fields.below_upper / opening).clip() * fields.part
+    opening = (fields.below_upper - fields.below_lower).max(1.0 / half)
+    lower = (1.0 + fields.below_lower / opening).clip() * fields.part
     on_lid = (0.5 - fields.below_lid * half).clip() * fields.lid
     taken = (
         pixel_centres(side, half) - fields.offset - mouth.down.planes() * lower - face.down.planes() * on_lid

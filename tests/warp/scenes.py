@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from lumen.contracts import WARP_RENDERER
 from lumen.engines.face_mesh import FaceMesher
 from lumen.engines.portrait import Portrait, make_portrait
 from lumen.engines.warp.columns import MOTION_WIDTH, Column
+from lumen.engines.warp.mesh_points import INNER_LOWER_LIP, INNER_UPPER_LIP, MOUTH_CORNERS
 from tests.conftest import ROOT
 from tests.portrait.scenes import portrait
 
@@ -50,6 +52,20 @@ def render(portraits: Portrait | Sequence[Portrait], rows: Motion) -> Frames:
     return np.concatenate(
         [renderer().run(None, {"crop": crop[p], "mesh": mesh[p], "motion": rows[p]})[0] for p in parts]
     )
+
+
+def toothy(size: int = 512) -> Portrait:
+    """``ada`` with parted lips and white between them, a little beyond the mesh's line, as in photographs."""
+    who = bundled("ada", size)
+    mesh = who.mesh.copy()
+    left, right = mesh[list(MOUTH_CORNERS), 0]
+    gap = 0.15 * (right - left) * (1 - np.linspace(-1, 1, len(INNER_LOWER_LIP)) ** 2)
+    mesh[list(INNER_LOWER_LIP), 1] += gap
+    upper, lower = (((mesh[list(ids)] + 1) * size / 2) for ids in (INNER_UPPER_LIP, INNER_LOWER_LIP))
+    lower[1:-1, 1] += 0.003 * size
+    picture = Image.fromarray(who.crop)
+    ImageDraw.Draw(picture).polygon([tuple(place) for place in (*upper, *lower[::-1])], "white")
+    return Portrait(np.array(picture), mesh)
 
 
 def report(figures: str) -> None:
