@@ -203,3 +203,28 @@ def test_a_full_disk(serve_with: Serve, triton_url: str, small_disk: Path, path:
     response = api.client.post(path, **request)
     assert_error(response, 507, "StorageException")
     assert api.files() == []
+
+
+@pytest.mark.parametrize("path", [TTS, VIDEO, FULL])
+def test_outputs_that_are_removed(serve_with: Serve, triton_url: str, path: str) -> None:
+    """A folder that somebody removes while the API runs is made again."""
+    api = serve_with(triton_url=triton_url)
+    shutil.rmtree(api.settings.outputs_path)
+    request = {
+        TTS: {"json": {"text": "one"}},
+        VIDEO: {"files": {"audio": ("a.wav", wav_bytes(0.5))}},
+        FULL: {"json": {"prompt": "one"}},
+    }[path]
+    assert api.client.post(path, **request).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["", "audio"])
+def test_outputs_that_cannot_be_written(serve_with: Serve, triton_url: str, kind: str) -> None:
+    """A file where the folder should be is 507, not a bug."""
+    api = serve_with(triton_url=triton_url)
+    folder = api.settings.outputs_path / kind
+    shutil.rmtree(folder)
+    folder.touch()
+    response = api.client.post(TTS, json={"text": "one"})
+    assert_error(response, 507, "StorageException", "cannot be written", "outputs")
+    assert api.services.pipeline.active_clips == 0
