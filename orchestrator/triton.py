@@ -166,9 +166,7 @@ class TritonClient:
             return None
         log.error("The process of model %s has died; the next request loads it anew", found[1])
         self._dead.add(found[1])
-        return ServiceUnavailableException(
-            f"The model {found[1]!r} has stopped; try again to load it anew."
-        )
+        return ServiceUnavailableException(f"The model {found[1]!r} has stopped; try again to load it anew.")
 
     async def _probe(self, method: str) -> bool:
         try:
