@@ -54,12 +54,12 @@ class LumenClient:
         await self._http.aclose()
 
     async def is_lumen(self) -> bool:
-        """Whether a LUMEN API answers at the address."""
+        """Whether a LUMEN API answers at the address; something else may."""
         try:
-            answer = await self._http.get("/api/status")
+            answer = await self._http.get("/api/status", timeout=CONNECT_SECONDS)
         except httpx.HTTPError:
             return False
-        return answer.status_code == httpx.codes.OK and "parts" in answer.json()
+        return answer.status_code == httpx.codes.OK and "parts" in _object(answer)
 
     async def make(self, clip: Clip) -> dict[str, Any]:
         """Makes a clip and returns the response's body.
@@ -72,10 +72,12 @@ class LumenClient:
             answer = await self._post_full(clip)
         except httpx.HTTPError as error:
             raise ServiceUnavailableException(f"the API at {self.url} does not answer: {error}") from error
-        body: dict[str, Any] = answer.json()
-        if answer.is_error:
+        body = _object(answer)
+        if answer.is_success and body:
+            return body
+        if {"error", "message", "request_id"} <= body.keys():
             raise GenerationException(f"{body['error']}: {body['message']} (request {body['request_id']})")
-        return body
+        raise GenerationException(f"{self.url} answered {answer.status_code}, and not as LUMEN's API does")
 
     async def _post_full(self, clip: Clip) -> httpx.Response:
         fields = clip.fields()
@@ -87,15 +89,34 @@ class LumenClient:
         return await self._http.post("/api/generate/full", data=fields, files=files)
 
     async def download(self, path: str, to: Path) -> None:
-        """Streams ``path`` (e.g. ``/outputs/video/….mp4``) into the file ``to``, whole or not at all."""
+        """Streams ``path`` (e.g. ``/outputs/video/….mp4``) into the file ``to``, whole or not at all.
+
+        Raises:
+            ServiceUnavailableException: it is not there, or the connection broke.
+            OSError: ``to`` cannot be written.
+        """
         to.parent.mkdir(parents=True, exist_ok=True)
         part = to.with_name(f".{to.name}.part")
         try:
-            async with self._http.stream("GET", path) as answer:
-                answer.raise_for_status()
-                with part.open("wb") as file:
-                    async for block in answer.aiter_bytes():
-                        file.write(block)
+            await self._fetch(path, part)
             part.replace(to)
+        except httpx.HTTPError as error:
+            raise ServiceUnavailableException(f"{self.url}{path} cannot be fetched: {error}") from error
         finally:
             part.unlink(missing_ok=True)
+
+    async def _fetch(self, path: str, part: Path) -> None:
+        async with self._http.stream("GET", path) as answer:
+            answer.raise_for_status()
+            with part.open("wb") as file:
+                async for block in answer.aiter_bytes():
+                    file.write(block)
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON object of an answer; empty when it holds none."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

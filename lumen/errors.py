@@ -4,6 +4,7 @@
     ├── InvalidInputException        400  the caller's request cannot be served as it is
     │   ├── NotFoundException        404  it names something that is not there
     │   ├── TooLargeException        413  it is over a limit of size
+    │   ├── TooSlowException         408  its body did not arrive in time
     │   └── UnsupportedMediaException 415 it carries a kind of file that is not taken
     ├── RateLimitException           429  too many requests; ``retry_after`` says when
     ├── GenerationException          500  a stage failed
@@ -11,7 +12,7 @@
     │   └── ContentBlockedException  400  the writer refused the prompt
     ├── ModelLoadException           500  a model did not load
     ├── ServiceUnavailableException  503  Triton or Gemini is not there, or not ready
-    └── StorageException             507  the disk is full
+    └── StorageException             507  a file cannot be written: the disk is full, for one
 
 Every class has one HTTP status and one Triton code (the names of
 ``triton_python_backend_utils.TritonError``). The class's name is what API clients see in
@@ -44,6 +45,10 @@ class NotFoundException(InvalidInputException):
 
 class TooLargeException(InvalidInputException):
     status = 413
+
+
+class TooSlowException(InvalidInputException):
+    status = 408
 
 
 class UnsupportedMediaException(InvalidInputException):

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from lumen.client import Clip, LumenClient
 from lumen.triton.ports import claim_port, reachable
-from lumen.triton.serve import loading, options_of, ready_line, stop_signals, unless
+from lumen.triton.serve import StoppedError, loading, options_of, ready_line, stop_signals, unless
 from lumen.triton.server import TritonServer
 from orchestrator.core.config import Settings
 
@@ -77,7 +77,7 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
         server = TritonServer(options_of(settings))
         try:
             await _start(server, stopped, console)
-            in_force = settings.model_copy(update={"api_port": port, "triton_url": server.grpc_url})
+            in_force = settings.model_copy(update={"api_port": port, **_ports_of(server)})
             async with _api(in_force):
                 url = f"http://{reachable(settings.api_host)}:{port}"
                 yield Running(url, in_force, lambda: _until_stopped(server, stopped))
@@ -85,10 +85,20 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
             await asyncio.to_thread(server.stop)
 
 
+def _ports_of(server: TritonServer) -> dict[str, Any]:
+    """Where a server that was started answers, as settings."""
+    options = server.options
+    ports = {"triton_http_port": options.http_port, "triton_metrics_port": options.metrics_port}
+    return {"triton_url": server.grpc_url, **ports}
+
+
 async def _start(server: TritonServer, stopped: threading.Event, console: Console) -> None:
     with loading(console, server.options.models) as on_progress:
         await asyncio.to_thread(server.start)
-        await server.ready(unless(stopped, on_progress))
+        try:
+            await server.ready(unless(stopped, on_progress))
+        except StoppedError:
+            raise KeyboardInterrupt from None
     console.print(ready_line(server), soft_wrap=True, highlight=False)
 
 

@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from lumen.errors import InvalidInputException, UnsupportedMediaException
 from orchestrator.core.exceptions import invalid
+from orchestrator.core.utils import excerpt
 from orchestrator.schemas import ErrorResponse, FullRequest, TextRequest, TtsRequest, VideoRequest
 
 M = TypeVar("M", bound=BaseModel)
@@ -66,9 +67,26 @@ def file_names(model: type[BaseModel]) -> tuple[str, ...]:
 async def _read_form(
     request: Request, model: type[BaseModel], uploads: Iterable[str]
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    async with request.form(max_files=len(tuple(uploads)), max_fields=MAX_FORM_FIELDS) as form:
+    form = await _parse_form(request, len(tuple(uploads)))
+    try:
+        _check_single(form)
         files = {name: await _read_upload(form, name) for name in uploads if name in form}
         return {name: _value(model, name, form[name]) for name in form if name not in files}, files
+    finally:
+        await form.close()
+
+
+async def _parse_form(request: Request, max_files: int) -> FormData:
+    try:
+        return await request.form(max_files=max_files, max_fields=MAX_FORM_FIELDS)
+    except UnicodeError:  # some codecs that a Content-Type may name decode nothing
+        raise InvalidInputException("The form cannot be read in its charset; send UTF-8.") from None
+
+
+def _check_single(form: FormData) -> None:
+    for name in form:
+        if len(form.getlist(name)) > 1:
+            raise InvalidInputException(f"{excerpt(name)}: came more than once; send it once")
 
 
 async def _read_upload(form: FormData, name: str) -> bytes:

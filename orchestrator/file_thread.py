@@ -24,7 +24,8 @@ class FileThread:
     """Opens, fills and closes files in order, in one thread.
 
     On exit the files are finished, or removed when an exception is on its way. Cancelling a call
-    does not interrupt what the thread is doing; the files are closed after it.
+    does not interrupt what the thread is doing; the files are closed after it. A cancelled exit
+    ends when the files are closed: whoever removes them then, removes them for good.
     """
 
     def __init__(self) -> None:
@@ -46,8 +47,12 @@ class FileThread:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        closing = asyncio.ensure_future(self.run(self._files.__exit__, kind, error, trace))
         try:
-            await asyncio.shield(self.run(self._files.__exit__, kind, error, trace))
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.gather(closing, return_exceptions=True)
+            raise
         finally:
             self._thread.shutdown(wait=False)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from lumen.errors import StorageException
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A file-size limit of the process counts as a full disk."""
 
 
 class PendingFile:
@@ -42,15 +43,11 @@ class PendingFile:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Raise StorageException instead of an OSError that says that the disk is full.
-
-    A file-size limit of the process counts as a full disk. Other errors pass.
-    """
+    """Raise StorageException instead of an OSError: the disk is full, or the folder cannot be written."""
     try:
         yield
     except OSError as error:
-        if error.errno not in DISK_FULL:
-            raise
+        advice = "free space in" if error.errno in DISK_FULL else "repair or replace"
         raise StorageException(
-            f"No room to write {path.name} ({error.strerror}); free space in the outputs folder."
+            f"{path.name} cannot be written ({error.strerror}); {advice} the outputs folder."
         ) from error

@@ -2,8 +2,8 @@
 
 import re
 from collections import defaultdict
+from http.client import HTTPException
 from typing import Final
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from orchestrator.schemas import GpuHealth
@@ -26,7 +26,7 @@ def read_gpus(url: str) -> list[GpuHealth]:
     try:
         with urlopen(url, timeout=TIMEOUT) as response:
             return parse_gpus(response.read().decode())
-    except (URLError, OSError, ValueError):
+    except (OSError, HTTPException, ValueError):
         return []
 
 

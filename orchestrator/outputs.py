@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lumen.errors import InvalidInputException, NotFoundException
+from orchestrator.files import disk_errors
 
 URL_PREFIX: Final = "/outputs"
 
@@ -20,9 +21,15 @@ class Outputs:
         self.root = root
 
     def create(self) -> None:
-        """Make the folders that are not there yet."""
+        """Make the folders that are not there (any more).
+
+        Raises:
+            StorageException: they cannot be made.
+        """
         for kind in ("audio", "video"):
-            (self.root / kind).mkdir(parents=True, exist_ok=True)
+            folder = self.root / kind
+            with disk_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
 
     def audio(self, name: str) -> Path:
         return self.root / "audio" / f"{name}.wav"

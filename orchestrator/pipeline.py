@@ -73,7 +73,7 @@ class Pipeline:
         clock, voice = Clock(), self._models.get_voice()
         check_manner(voice, manner)
         meter, path = Meter(voice.sample_rate, self._max_seconds), self._outputs.audio(request_id.get())
-        with self._clip():
+        with self._clip(), kept_together(path):
             await self._models.ensure(voice.models)
             clock.mark("models")
             speech = tapped(read_aloud(one(text), voice, manner), meter.add, clock.first("first_audio"))
@@ -93,7 +93,7 @@ class Pipeline:
         """The portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""
         clock, face = Clock(), self._models.get_face()
         meter, path = Meter(self._rate, self._max_seconds), self._outputs.video(request_id.get())
-        with self._clip():
+        with self._clip(), kept_together(path):
             likeness = await self._prepare(face.models, scene, clock)
             speech = tapped(in_pieces(pcm, self._rate), meter.add)
             await self._shoot(speech, self._rate, likeness, scene, clock, path)
@@ -165,15 +165,17 @@ class Pipeline:
 
     @contextmanager
     def _clip(self) -> Iterator[None]:
-        """Counts a clip that is being made.
+        """Counts a clip that is being made, and sees to it that its files have a folder.
 
         Raises:
             ServiceUnavailableException: there are too many.
+            StorageException: there is no folder, and none can be made.
         """
         if self.active_clips >= self._max_clips:
             raise ServiceUnavailableException(
                 f"{self._max_clips} clips are being made, which is all at once; try again in a moment."
             )
+        self._outputs.create()
         self.active_clips += 1
         try:
             yield

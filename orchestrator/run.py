@@ -9,8 +9,13 @@ from orchestrator.main import create_app
 
 
 def make_server(settings: Settings) -> uvicorn.Server:
-    """The API on the address of ``settings``, not yet serving. A port that is taken ends its process."""
+    """The API on the address of ``settings``, not yet serving. A port that is taken ends its process.
+
+    Raises:
+        StorageException: the outputs cannot be written.
+    """
     app = create_app(settings, model_manager.configure(settings))
+    app.state.services.outputs.create()
     config = uvicorn.Config(
         app,
         host=settings.api_host,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -42,6 +43,9 @@ CHANNEL_OPTIONS: Final = (
 class TritonClient:
     """One gRPC channel, opened in the event loop that first uses it.
 
+    Triton calls a Python model READY for good, also when its process has died and every request
+    fails. Such models are known here by their errors: they count as not loaded, and are loaded anew.
+
     Args:
         url: host:port of Triton's gRPC.
         timeout: seconds that one answer, or the next piece of a stream, may take.
@@ -51,6 +55,7 @@ class TritonClient:
         self.url = url
         self._timeout = timeout
         self._client: Any = None
+        self._dead: set[str] = set()
 
     async def infer(self, model: str, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         """Ask ``model`` once and return its output tensors by name.
@@ -61,7 +66,7 @@ class TritonClient:
         try:
             result = await self._channel().infer(model, _wire(inputs), client_timeout=self._timeout)
         except InferenceServerException as error:
-            raise translate(model, error) from error
+            raise self._died(error) or translate(model, error) from error
         return _unwire(result)
 
     async def stream(self, model: str, inputs: Tensors) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
@@ -91,7 +96,7 @@ class TritonClient:
         except grpc.RpcError as error:
             raise translate(model, error) from error
         if error is not None:
-            raise from_wire(str(error.message())) or translate(model, error)
+            raise self._died(error) or from_wire(_detail(error)) or translate(model, error)
         return result
 
     async def is_live(self) -> bool:
@@ -106,15 +111,14 @@ class TritonClient:
         Raises:
             ServiceUnavailableException: Triton is not there.
         """
-        return bool(await self._ask("is_model_ready", model))
+        return bool(await self._ask("is_model_ready", model)) and model not in self._dead
 
-    async def version(self) -> str:
-        """Triton's version.
-
-        Raises:
-            ServiceUnavailableException: Triton is not there.
-        """
-        return str((await self._ask("get_server_metadata")).version)
+    async def version(self) -> str | None:
+        """Triton's version; None when it is not there."""
+        try:
+            return str((await self._ask("get_server_metadata")).version)
+        except LumenException:
+            return None
 
     async def models(self) -> dict[str, tuple[str, str]]:
         """State and reason of every model of the repository, by name.
@@ -123,7 +127,7 @@ class TritonClient:
             ServiceUnavailableException: Triton is not there.
         """
         index = await self._ask("get_model_repository_index")
-        return {model.name: _state(model) for model in index.models}
+        return {model.name: _DIED if model.name in self._dead else _state(model) for model in index.models}
 
     async def statistics(self) -> list[Any]:
         """Triton's ``ModelStatistics`` of every loaded model.
@@ -142,14 +146,27 @@ class TritonClient:
             UpstreamTimeoutException: it took too long.
         """
         try:
+            if model in self._dead:
+                # Loading a model that Triton takes for loaded does nothing.
+                await self._channel().unload_model(model, client_timeout=timeout)
             await self._channel().load_model(model, client_timeout=timeout)
         except InferenceServerException as error:
             raise _translate_load(model, error) from error
+        self._dead.discard(model)
 
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+    def _died(self, error: Any) -> ServiceUnavailableException | None:
+        """The exception for an error that says that a model's process has died; None for another."""
+        found = _DEAD_PROCESS.fullmatch(_detail(error))
+        if found is None:
+            return None
+        log.error("The process of model %s has died; the next request loads it anew", found[1])
+        self._dead.add(found[1])
+        return ServiceUnavailableException(f"The model {found[1]!r} has stopped; try again to load it anew.")
 
     async def _probe(self, method: str) -> bool:
         try:
@@ -193,6 +210,11 @@ def translate(model: str, error: Any) -> LumenException:
     log.error("Triton failed%s: %s %s", _at(model), code, detail)
     return GenerationException(f"Triton failed{_at(model)}; the server's log says why.")
 
+
+_DEAD_PROCESS: Final = re.compile(r"(?:\w+: )*Stub process '(\w+)_\d+_\d+' is not healthy\.?")
+"""What Triton's Python backend says of a model instance without a process, also through another model."""
+
+_DIED: Final = ("UNLOADED", "its process has died; the next request loads it anew")
 
 _REFUSALS: Final[dict[str, type[LumenException]]] = {
     "INVALID_ARGUMENT": InvalidInputException,

@@ -60,12 +60,6 @@ def remove_segments(prefix: str) -> None:
         segment.unlink(missing_ok=True)
 
 
-def _spawn(command: list[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_together
-    )
-
-
 def _raise_stop(signum: int, frame: FrameType | None) -> None:
     raise _StopError
 

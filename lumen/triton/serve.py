@@ -60,7 +60,7 @@ def run(settings: Settings) -> int:
                     server.wait_ready(unless(stopped, on_progress))
                 console.print(ready_line(server))
                 _watch(server, stopped)
-        except _StoppedError:
+        except StoppedError:
             return 0
         except LumenException as error:
             console.print(error.message, style="red", highlight=False, soft_wrap=True)
@@ -107,7 +107,7 @@ def stop_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-class _StoppedError(Exception):
+class StoppedError(Exception):
     """The user stopped the start."""
 
 
@@ -116,7 +116,7 @@ def unless(
 ) -> Callable[[LoadProgress], None]:
     def report(progress: LoadProgress) -> None:
         if stopped.is_set():
-            raise _StoppedError
+            raise StoppedError
         on_progress(progress)
 
     return report

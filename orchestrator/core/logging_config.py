@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
@@ -42,11 +42,23 @@ def logging_to(folder: Path) -> Iterator[None]:
             logger.setLevel(level)
             logger.propagate, logger.disabled, logger.handlers = propagate, disabled, old
         for handler in handlers:
-            handler.close()
+            with suppress(OSError):  # what a full disk does not take
+                handler.close()
 
 
 class _Console(logging.StreamHandler):  # type: ignore[type-arg]  # generic in the stubs only
     """Marks that logging is set up."""
+
+
+class _File(RotatingFileHandler):
+    """Says once that the disk takes no more lines, where logging's own way is a traceback for each."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        if not self._failed:
+            self._failed = True
+            logging.getLogger("lumen").error("Log lines are lost: %s cannot be written", self.baseFilename)
 
 
 def _handlers(folder: Path) -> list[logging.Handler]:
@@ -62,9 +74,7 @@ def _handlers(folder: Path) -> list[logging.Handler]:
 def _file_handler(folder: Path) -> list[logging.Handler]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(
-            folder / "lumen.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
-        )
+        handler = _File(folder / "lumen.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
     except OSError as error:
         logging.getLogger("lumen").warning("No log file: %s cannot be written (%s)", folder, error)
         return []

@@ -10,11 +10,10 @@ from typing import Final
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lumen.errors import LumenException, TooLargeException
+from lumen.errors import InvalidInputException, LumenException, TooLargeException, TooSlowException
 from orchestrator.core.config import Settings
 from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
@@ -30,6 +29,9 @@ API_PREFIX: Final = "/api/"
 
 GENERATE_PREFIX: Final = "/api/generate/"
 """Paths whose work stops when the client leaves."""
+
+BODY_SECONDS: Final = 120.0
+"""How long a request's body may take to arrive: the largest one comes in time at 2 Mbit/s."""
 
 CLIENT_CLOSED: Final = 499
 """What the log says of a request whose client left: no status was sent."""
@@ -122,27 +124,41 @@ class RateLimitMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses a body over ``max_bytes``: by its Content-Length, or while it streams in."""
+    """Refuses a body over ``max_bytes``: by its Content-Length, or while it streams in.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    One that is not there after ``max_seconds`` is refused too.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, max_seconds: float = BODY_SECONDS) -> None:
         self._app = app
         self._max = max_bytes
+        self._max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         self._check(_content_length(scope))
-        received = 0
+        received, complete = 0, False
+        deadline = asyncio.get_running_loop().time() + self._max_seconds
 
         async def counted_receive() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, complete
+            message = await (receive() if complete else self._by(deadline, receive))
+            complete = not message.get("more_body", False)
             received += len(message.get("body", b""))
             self._check(received)
             return message
 
         await self._app(scope, counted_receive, send)
+
+    async def _by(self, deadline: float, receive: Receive) -> Message:
+        try:
+            return await asyncio.wait_for(receive(), deadline - asyncio.get_running_loop().time())
+        except asyncio.TimeoutError:
+            raise TooSlowException(
+                f"The body was not there after {self._max_seconds:g} s; send less, or over a faster line."
+            ) from None
 
     def _check(self, n_bytes: int) -> None:
         if n_bytes > self._max:
@@ -204,7 +220,7 @@ async def _watch(receive: Receive, inbox: "asyncio.Queue[Message | Exception]") 
 def _content_length(scope: Scope) -> int:
     text = Headers(scope=scope).get("content-length", "0")
     if not text.isdecimal():
-        raise HTTPException(400, f"Content-Length is {excerpt(text)!r}; expected a number")
+        raise InvalidInputException(f"Content-Length is {excerpt(text)!r}; expected a number.")
     return int(text)
 
 

@@ -10,7 +10,7 @@ from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
 
-from lumen.errors import RateLimitException
+from lumen.errors import InvalidInputException, RateLimitException
 
 if TYPE_CHECKING:
     from redis.asyncio import ConnectionPool
@@ -35,13 +35,19 @@ class RateLimiter:
         storage: ``memory://`` or ``redis://host:port/db``.
 
     Raises:
-        ValueError: one of them is malformed.
+        InvalidInputException: one of them is malformed.
     """
 
     def __init__(self, limit: str, storage: str) -> None:
-        self._limit = parse(limit)
         self._local = MovingWindowRateLimiter(MemoryStorage())
-        self._pool = None if storage == "memory://" else _redis_pool(storage)
+        try:
+            self._limit = parse(limit)
+            self._pool = None if storage == "memory://" else _redis_pool(storage)
+        except ValueError as error:
+            raise InvalidInputException(
+                "RATE_LIMIT or RATE_LIMIT_STORAGE is malformed, expected for example '100/minute' and "
+                f"'memory://' or 'redis://host:6379/0': {error}"
+            ) from None
         self._shared = self._local if self._pool is None else _in_redis(storage, self._pool)
         self._outage_until = 0.0
 

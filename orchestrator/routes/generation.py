@@ -38,7 +38,7 @@ UPLOADED: Final = "uploaded"
 router = APIRouter(
     prefix="/api/generate",
     tags=["generation"],
-    responses=describe_errors(400, 413, 415, 429, 500, 503, 504, 507),
+    responses=describe_errors(400, 408, 413, 415, 429, 500, 503, 504, 507),
 )
 
 Use = Annotated[Services, Depends(services)]
@@ -60,7 +60,7 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse:
     return await use.pipeline.tts(body.fields.text, _manner(body.fields))
 
 
-@router.post("/video", openapi_extra=describe_body(VideoRequest))
+@router.post("/video", responses=describe_errors(404), openapi_extra=describe_body(VideoRequest))
 async def generate_video(request: Request, use: Use) -> VideoResponse:
     """Video of a portrait that speaks given audio."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)

@@ -77,8 +77,7 @@ def _stamp() -> dict[str, Any]:
 
 async def _triton(use: Services) -> TritonHealth:
     client = use.models.triton
-    live, ready = await asyncio.gather(client.is_live(), client.is_ready())
-    version = await client.version() if live else None
+    live, ready, version = await asyncio.gather(client.is_live(), client.is_ready(), client.version())
     return TritonHealth(live=live, ready=ready, version=version, url=client.url)
 
 

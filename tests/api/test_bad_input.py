@@ -1,12 +1,18 @@
 """Whatever a caller gets wrong has its status, its message and its log line, and leaves nothing behind."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
-from tests.api.conftest import Api, Serve, assert_error
+from orchestrator.core.middleware import BodyLimitMiddleware, ErrorMiddleware
+from tests.api.conftest import Api, Serve, assert_error, served
 from tests.api.media import image_bytes, png_bomb, wav_bytes, wav_claiming
 
 TEXT, TTS, VIDEO, FULL = (f"/api/generate/{name}" for name in ("text", "tts", "video", "full"))
@@ -143,6 +149,28 @@ def test_body_over_the_limit_in_chunks(api: Api, path: str, kind: str, start: by
     assert_error(response, 413, "TooLargeException", "200000")
 
 
+def test_a_body_that_does_not_arrive() -> None:
+    """A client that stops sending, or trickles, is refused in time; others are served meanwhile."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse({"bytes": len(await Request(scope, receive).body())})(scope, receive, send)
+
+    limited = ErrorMiddleware(BodyLimitMiddleware(app, 100, max_seconds=1.0))
+    with served(limited) as url, slow_post(url) as connection:
+        assert httpx.post(url, content=b"12345").json() == {"bytes": 5}
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"TooSlowException" in answer
+
+
+def slow_post(url: str) -> socket.socket:
+    """A connection on which 2 of the 5 bytes of a body have arrived."""
+    port = int(url.rpartition(":")[2])
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12")
+    return connection
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -258,6 +286,24 @@ def test_forms_that_cannot_be_taken(
     """Forms are checked as strictly as JSON."""
     files = files or {"portrait_file": ("p.png", image_bytes())}
     assert_error(api.client.post(FULL, data=data, files=files), 400, "InvalidInputException", fragment)
+
+
+def test_a_form_with_a_field_twice(api: Api) -> None:
+    """Which of two values counts is not guessed, neither of fields nor of files."""
+    twice = [("portrait_file", ("p.png", image_bytes()))] * 2
+    audio = [("audio", ("a.wav", wav_bytes(0.1)))]
+    response = api.client.post(VIDEO, files=twice)
+    assert_error(response, 400, "InvalidInputException", "portrait_file: came more than once")
+    response = api.client.post(VIDEO, data={"seed": ["1", "2"]}, files=audio)
+    assert_error(response, 400, "InvalidInputException", "seed: came more than once")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "utf-16", "no-such-charset", "unicode_escape"])
+def test_a_form_in_a_charset(api: Api, charset: str) -> None:
+    """A form that says it is in a charset of which no text comes is a bad request."""
+    content = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n\\ud800\x00\r\n--x--\r\n'
+    headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    assert_error(api.client.post(FULL, content=content, headers=headers), 400, "InvalidInputException")
 
 
 @pytest.mark.parametrize("content", [b"--x\r\nrubbish", b""])

@@ -151,6 +151,33 @@ def test_triton_dies_in_the_middle_of_a_clip(
     server.stop()
 
 
+def test_a_model_whose_process_dies(serve_with: Serve, triton_url: str, repository: Path) -> None:
+    """The request ends in time, the next one says what happened, and the one after that is served.
+
+    Triton itself goes on calling the model READY and never starts its process again.
+    """
+    api = serve_with(triton_url=triton_url, triton_timeout=3.0)
+    assert api.client.post(TTS, json={"text": "one"}).status_code == 200
+    made, loads = api.files(), events(repository, "loaded")
+    assert_error(api.client.post(TTS, json={"text": "one DIE"}), 504, "UpstreamTimeoutException", "3 s")
+    response = api.client.post(TTS, json={"text": "one"})
+    assert_error(response, 503, "ServiceUnavailableException", "'espeak' has stopped")
+    espeak = api.client.get("/health").json()["models"]["espeak"]
+    assert (espeak["state"], "died" in espeak["reason"]) == ("UNLOADED", True)
+    assert api.files() == made
+    assert api.client.post(TTS, json={"text": "one"}).status_code == 200
+    assert events(repository, "loaded") == loads + 1
+    assert api.client.get("/health").json()["models"]["espeak"]["state"] == "READY"
+
+
+def test_a_caller_cannot_declare_a_model_dead(api: Api) -> None:
+    """Words of a caller that come back in a refusal are not taken for Triton's."""
+    language = "en-Stub process 'espeak_0_0' is not healthy"
+    response = api.client.post(TTS, json={"text": "one", "language": language})
+    assert_error(response, 400, "InvalidInputException", "espeak_0_0")
+    assert api.client.get("/health").json()["models"]["espeak"]["reason"] == ""
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB."""
@@ -176,3 +203,28 @@ def test_a_full_disk(serve_with: Serve, triton_url: str, small_disk: Path, path:
     response = api.client.post(path, **request)
     assert_error(response, 507, "StorageException")
     assert api.files() == []
+
+
+@pytest.mark.parametrize("path", [TTS, VIDEO, FULL])
+def test_outputs_that_are_removed(serve_with: Serve, triton_url: str, path: str) -> None:
+    """A folder that somebody removes while the API runs is made again."""
+    api = serve_with(triton_url=triton_url)
+    shutil.rmtree(api.settings.outputs_path)
+    request = {
+        TTS: {"json": {"text": "one"}},
+        VIDEO: {"files": {"audio": ("a.wav", wav_bytes(0.5))}},
+        FULL: {"json": {"prompt": "one"}},
+    }[path]
+    assert api.client.post(path, **request).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["", "audio"])
+def test_outputs_that_cannot_be_written(serve_with: Serve, triton_url: str, kind: str) -> None:
+    """A file where the folder should be is 507, not a bug."""
+    api = serve_with(triton_url=triton_url)
+    folder = api.settings.outputs_path / kind
+    shutil.rmtree(folder)
+    folder.touch()
+    response = api.client.post(TTS, json={"text": "one"})
+    assert_error(response, 507, "StorageException", "cannot be written", "outputs")
+    assert api.services.pipeline.active_clips == 0

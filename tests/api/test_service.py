@@ -15,7 +15,9 @@ import httpx
 import pytest
 
 from lumen import espeak_catalog
+from lumen.errors import InvalidInputException
 from orchestrator.core.config import PROJECT_ROOT, Settings
+from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.gpu import parse_gpus
 from tests.api.conftest import Api, Serve, assert_error, wait_until
 
@@ -299,3 +301,35 @@ def test_the_endpoint_walk(api: Api) -> None:
     nobody = subprocess.run(script, capture_output=True, text=True, timeout=60)
     assert nobody.returncode == 2
     assert "lumen serve" in nobody.stdout
+
+
+LOG_THREE_LINES = """
+import logging, sys
+from pathlib import Path
+from orchestrator.core.logging_config import logging_to
+with logging_to(Path(sys.argv[1])):
+    for word in ("one", "two", "three"):
+        logging.getLogger("lumen").info(word)
+"""
+
+
+def test_a_disk_that_takes_no_log(tmp_path: Path) -> None:
+    """A full disk costs the log file: the console has every line, and says once what is wrong."""
+    (tmp_path / "lumen.log").symlink_to("/dev/full")
+    done = subprocess.run(
+        [sys.executable, "-c", LOG_THREE_LINES, str(tmp_path)],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+    )
+    lines = done.stderr.splitlines()
+    assert done.returncode == 0
+    assert len(lines) == 4, done.stderr
+    assert sum("lumen.log cannot be written" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(("limit", "storage"), [("often", "memory://"), ("1/minute", "ftp://host")])
+def test_a_rate_limit_that_is_none(limit: str, storage: str) -> None:
+    """A malformed limit is refused at the start, by the names of its settings."""
+    with pytest.raises(InvalidInputException, match="RATE_LIMIT"):
+        RateLimiter(limit, storage)

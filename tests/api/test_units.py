@@ -2,6 +2,11 @@
 
 import asyncio
 import io
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +15,9 @@ from PIL import Image
 
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.errors import InvalidInputException
+from orchestrator.file_thread import FileThread
+from orchestrator.gpu import read_gpus
+from orchestrator.outputs import kept_together
 from orchestrator.portraits import MAX_SIDE, decode_image
 from orchestrator.sentences import sentences, speakable
 from orchestrator.speech import Meter
@@ -193,3 +201,35 @@ def test_portraits_of_each_mode(mode: str) -> None:
 def test_large_portraits_are_scaled_down() -> None:
     """A picture within the limit but larger than a face needs does not travel in full."""
     assert decode_image(image_bytes(side=MAX_SIDE + 600), 10_000_000).shape == (MAX_SIDE, MAX_SIDE, 3)
+
+
+async def test_a_clip_that_is_cancelled_while_it_is_finished(tmp_path: Path) -> None:
+    """A client that leaves while the file gets its name leaves no file behind."""
+    path, entered, go_on = tmp_path / "clip.mp4", threading.Event(), threading.Event()
+
+    @contextmanager
+    def slow_to_finish() -> Iterator[None]:
+        yield
+        entered.set()
+        assert go_on.wait(10)
+        path.touch()
+
+    async def clip() -> None:
+        with kept_together(path):
+            async with FileThread() as files:
+                await files.open(slow_to_finish())
+
+    task = asyncio.create_task(clip())
+    await asyncio.to_thread(entered.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("url", ["http://a b:1/metrics", "http://127.0.0.1:1/metrics", "http://[::/metrics"])
+def test_metrics_that_are_not_there(url: str) -> None:
+    """A Triton address that is none costs the GPUs, not the health check."""
+    assert read_gpus(url) == []

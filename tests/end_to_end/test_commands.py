@@ -67,6 +67,21 @@ def test_serve_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> Non
     assert gone(tmp_path, shared)
 
 
+def test_serve_stops_while_models_load(tmp_path: Path) -> None:
+    """Ctrl-C before everything is loaded ends it at once, without a traceback."""
+    with (tmp_path / "console.txt").open("wb") as console:
+        process = subprocess.Popen(
+            [str(LUMEN), "serve"], cwd=ROOT, env=environment_in(tmp_path), stdout=console, stderr=console
+        )
+    deadline = time.monotonic() + STOP_SECONDS
+    while not servers(tmp_path):
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGINT)
+    assert process.wait(STOP_SECONDS) == 130
+    assert "Traceback" not in (tmp_path / "console.txt").read_text()
+    assert gone(tmp_path, set())
+
+
 def test_serve_ends_when_triton_does(tmp_path: Path) -> None:
     """A Triton that dies ends `lumen serve` with one clear line and status 1."""
     chain = start_chain(tmp_path)

@@ -3,6 +3,7 @@
 WAIT     sends nothing until it is cancelled
 BREAK    fails as a bug would
 KILL     kills the Triton server
+DIE      ends the model's own process
 """
 
 import asyncio
@@ -50,6 +51,8 @@ class TritonPythonModel:
             raise RuntimeError("traceback")
         elif "KILL" in word:
             os.kill(os.getppid(), signal.SIGKILL)
+        elif "DIE" in word:
+            os._exit(1)
         elif not request.is_cancelled():
             sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("pcm", WORD)]))
         await asyncio.sleep(0)
