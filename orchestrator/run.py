@@ -2,7 +2,8 @@
 
 import uvicorn
 
-from orchestrator.core.config import Settings, load_settings
+from lumen.triton.ports import claim_port
+from orchestrator.core.config import Settings
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
 from orchestrator.main import create_app
@@ -28,10 +29,18 @@ def make_server(settings: Settings) -> uvicorn.Server:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        ServiceUnavailableException: the port is taken.
+        StorageException: the outputs cannot be written.
+    """
+    claim_port(settings.api_host, settings.api_port, "API_PORT")
     with logging_to(settings.logs_path):
         make_server(settings).run()
 
 
 if __name__ == "__main__":
-    serve(load_settings())
+    from lumen.cli import app
+
+    app(["api"])

