@@ -165,5 +165,6 @@ async def own_share(api: Api, parts: Chain, clips: int) -> float:
     the parts alone do so in between. Meaningful with the echo writer, which takes no time.
     """
     pairs = [((await api.clip()).total, (await parts.clip()).total) for _ in range(clips)]
-    with_api, alone = (statistics.median(times) for times in zip(*pairs, strict=True))
+    with_api = statistics.median(through_api for through_api, _ in pairs)
+    alone = statistics.median(by_parts for _, by_parts in pairs)
     return 1 - alone / with_api
