@@ -5,27 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lumen.triton.server import TritonOptions, TritonServer
+from lumen.triton.server import TritonServer, private_options
 
 ROOT = Path(__file__).resolve().parents[1]
 TritonFactory = Callable[[Path, Sequence[str]], TritonServer]
-
-
-def triton_options(repository: Path, models: Sequence[str], log_file: Path) -> TritonOptions:
-    """Options for a server on free loopback ports, without a GPU."""
-    return TritonOptions(
-        model_repository=repository,
-        backends=ROOT / "backends",
-        models=tuple(models),
-        host="127.0.0.1",
-        grpc_port=0,
-        http_port=0,
-        metrics_port=0,
-        gpu=False,
-        cuda_device=0,
-        log_file=log_file,
-        start_timeout=90.0,
-    )
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +20,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonFactory]:
         key = (repository.resolve(), tuple(models))
         if key not in started:
             log_file = tmp_path_factory.mktemp("triton") / "triton.log"
-            started[key] = TritonServer(triton_options(repository, models, log_file))
+            started[key] = TritonServer(private_options(repository, models, log_file))
             started[key].start()
             started[key].wait_ready()
         if not started[key].running:

@@ -26,8 +26,7 @@ import tritonclient.grpc as grpc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from lumen.triton.install import PROJECT_ROOT
-from lumen.triton.server import TritonOptions, TritonServer
+from lumen.triton.server import TritonServer, private_options
 
 DENSE_WIDTH: Final = 1024
 DENSE_LAYERS: Final = 8
@@ -38,7 +37,7 @@ WARM_UP: Final = 20
 REPEATS: Final = 200
 CLIENTS: Final = (1, 4, 8)
 REQUESTS_PER_CLIENT: Final = 100
-START_SECONDS: Final = 90.0
+MODELS: Final = ("nothing", "dense")
 
 CONFIG: Final = """
 backend: "onnxruntime"
@@ -101,7 +100,7 @@ def main() -> int:
     """Run both measurements; the last line of the output is the result."""
     with tempfile.TemporaryDirectory() as directory:
         repository = _repository(Path(directory) / "models")
-        with TritonServer(_options(repository, Path(directory) / "triton.log")) as server:
+        with TritonServer(private_options(repository, MODELS, Path(directory) / "triton.log")) as server:
             server.wait_ready()
             result = {
                 "overhead": [asdict(measure_overhead(server, n)) for n in PAYLOADS],
@@ -164,22 +163,6 @@ def _repository(root: Path) -> Path:
         (root / name / "1" / "model.onnx").write_bytes(graph)
         (root / name / "config.pbtxt").write_text(CONFIG + scheduler)
     return root
-
-
-def _options(repository: Path, log_file: Path) -> TritonOptions:
-    return TritonOptions(
-        model_repository=repository,
-        backends=PROJECT_ROOT / "backends",
-        models=("nothing", "dense"),
-        host="127.0.0.1",
-        grpc_port=0,
-        http_port=0,
-        metrics_port=0,
-        gpu=False,
-        cuda_device=0,
-        log_file=log_file,
-        start_timeout=START_SECONDS,
-    )
 
 
 def _session(graph: bytes) -> Any:

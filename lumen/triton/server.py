@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -26,12 +26,15 @@ from typing import BinaryIO, Final
 
 from lumen.errors import LumenException, ModelLoadException, ServiceUnavailableException
 from lumen.triton import guard, logfile, shm
-from lumen.triton.install import TritonInstall, find_triton
+from lumen.triton.install import PROJECT_ROOT, TritonInstall, find_triton
 from lumen.triton.ports import claim_port, reachable
 
 POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 10.0
 """Between SIGTERM and SIGKILL. Unloading a model takes Triton about two seconds."""
+
+PRIVATE_START_SECONDS: Final = 90.0
+"""Until a server for tests and measurements must be ready."""
 
 SHM_BYTES: Final = 4 * 2**20
 SHM_GROWTH_BYTES: Final = 8 * 2**20
@@ -77,6 +80,23 @@ class LoadProgress:
     loaded: tuple[str, ...]
     pending: tuple[str, ...]
     ready: bool
+
+
+def private_options(repository: Path, models: Sequence[str], log_file: Path) -> TritonOptions:
+    """For a server that one process alone talks to: free loopback ports, the project's backends, no GPU."""
+    return TritonOptions(
+        model_repository=repository,
+        backends=PROJECT_ROOT / "backends",
+        models=tuple(models),
+        host="127.0.0.1",
+        grpc_port=0,
+        http_port=0,
+        metrics_port=0,
+        gpu=False,
+        cuda_device=0,
+        log_file=log_file,
+        start_timeout=PRIVATE_START_SECONDS,
+    )
 
 
 class TritonServer:

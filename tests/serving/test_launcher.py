@@ -17,9 +17,9 @@ import pytest
 from lumen.errors import InvalidInputException, ModelLoadException, ServiceUnavailableException
 from lumen.triton import install, serve, shm
 from lumen.triton.guard import SHARED_MEMORY
-from lumen.triton.server import LoadProgress, TritonOptions, TritonServer, visible_devices
+from lumen.triton.server import LoadProgress, TritonOptions, TritonServer, private_options, visible_devices
 from orchestrator.core.config import Settings
-from tests.conftest import ROOT, triton_options
+from tests.conftest import ROOT
 
 ECHO = """
 import triton_python_backend_utils as pb_utils
@@ -60,7 +60,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def options(repository: Path) -> TritonOptions:
-    return triton_options(repository, ["espeak"], repository.parent / "triton.log")
+    return private_options(repository, ["espeak"], repository.parent / "triton.log")
 
 
 @pytest.fixture
