@@ -1,6 +1,6 @@
 """A client of the REST API, as the command line uses it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,9 +28,7 @@ class Clip:
     seed: int | None = None
 
     def fields(self) -> dict[str, Any]:
-        named = {"prompt": self.prompt, "language": self.language, "voice": self.voice, "speed": self.speed}
-        named |= {"portrait": self.portrait, "size": self.size, "seed": self.seed}
-        return {name: value for name, value in named.items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class LumenClient:

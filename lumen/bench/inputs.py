@@ -1,7 +1,7 @@
 """What the served models are asked with: a bundled portrait and real speech, made by the chain itself."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from orchestrator.audio import Resampler
 from orchestrator.core.config import Settings
 from orchestrator.faces import Likeness, WarpFace
 from orchestrator.portraits import Portraits
-from orchestrator.triton import TritonClient, text_tensor
+from orchestrator.triton import Tensors, TritonClient, text_tensor
 from orchestrator.voices import EspeakVoice, Manner
 from orchestrator.windows import FIRST_WINDOW
 
@@ -35,8 +35,6 @@ TEXT: Final = (
 """About ten seconds of speech."""
 
 SEED: Final = 7
-
-Tensors = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
