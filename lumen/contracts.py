@@ -13,6 +13,11 @@ FACE_LANDMARKS: Final = "face_landmarks"
 WARP_PORTRAIT: Final = "warp_portrait"
 WARP: Final = "warp"
 WARP_RENDERER: Final = "warp_renderer"
+XTTS_CONDITIONING: Final = "xtts_conditioning"
+XTTS_SPEAKER: Final = "xtts_speaker"
+XTTS_GPT: Final = "xtts_gpt"
+XTTS_VOCODER: Final = "xtts_vocoder"
+XTTS: Final = "xtts"
 
 FACE_FPS: Final = 25
 """Frames per second that every face makes."""
@@ -25,6 +30,21 @@ SAMPLES_PER_FRAME: Final = FACE_SAMPLE_RATE // FACE_FPS
 
 ESPEAK_SAMPLE_RATE: Final = 22_050
 """Samples per second of eSpeak NG's output."""
+
+XTTS_SAMPLE_RATE: Final = 24_000
+"""Samples per second of XTTS's output."""
+
+XTTS_REFERENCE_RATE: Final = 22_050
+"""Samples per second of the recordings that `xtts_conditioning` hears, and of XTTS's codes."""
+
+XTTS_SPEAKER_RATE: Final = 16_000
+"""Samples per second of the recordings that `xtts_speaker` hears."""
+
+XTTS_CONDITION_LATENTS: Final = 32
+"""Vectors that `xtts_conditioning` makes of a recording."""
+
+XTTS_SPEAKER_WIDTH: Final = 512
+"""Numbers in a speaker embedding."""
 
 FRAME_SIZES: Final = (256, 512)
 """Sides of the square frames, in pixels."""

@@ -7,6 +7,7 @@
     │   ├── TooSlowException         408  its body did not arrive in time
     │   └── UnsupportedMediaException 415 it carries a kind of file that is not taken
     ├── RateLimitException           429  too many requests; ``retry_after`` says when
+    ├── BusyException                429  a model has no room for one more request now
     ├── GenerationException          500  a stage failed
     │   ├── UpstreamTimeoutException 504  Gemini or Triton did not answer in time
     │   └── ContentBlockedException  400  the writer refused the prompt
@@ -65,6 +66,14 @@ class RateLimitException(LumenException):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class BusyException(LumenException):
+    """``retry_after``: seconds after which room is likely."""
+
+    status = 429
+    triton_code = "UNAVAILABLE"
+    retry_after: ClassVar[int] = 2
 
 
 class GenerationException(LumenException):

@@ -1,0 +1,1 @@
+"""XTTS v2 checkpoints in, ``model_repository/xtts*`` out."""
