@@ -26,7 +26,7 @@ def coqui(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ModelLoadException(
-            f"XTTS needs coqui-tts and PyTorch, and {error.name or error} is missing; run `scripts/setup --models`."
+            f"XTTS needs coqui-tts and PyTorch, but {error}; run `scripts/setup --models`."
         ) from error
 
 

@@ -57,9 +57,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ModelLoadException(f"{folder} has no {MANIFEST}; run `lumen export xtts`.") from error
     except ValueError as error:
-        raise ModelLoadException(
-            f"{path} is not JSON: {error}; run `lumen export xtts` again."
-        ) from error
+        raise ModelLoadException(f"{path} is not JSON: {error}; run `lumen export xtts` again.") from error
     if not isinstance(manifest, dict):
         raise ModelLoadException(f"{path} is not a JSON object; run `lumen export xtts` again.")
     return manifest
