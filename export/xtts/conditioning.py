@@ -4,15 +4,22 @@ A mel spectrogram, six attention blocks over its frames, and a Perceiver resampl
 2021, arXiv:2103.03206) that makes a fixed number of vectors of them.
 """
 
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from export.graph import FLOAT, Graph, Value, concat
+from export.xtts.artefact import Difference, Differences, ExportOptions, Precision, difference
+from export.xtts.graph_file import GraphFile, write
 from export.xtts.layers import Layers, array, mel_power
-from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_REFERENCE_RATE
+from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_CONDITIONING, XTTS_REFERENCE_RATE
 from lumen.engines.xtts.coqui import coqui
+
+if TYPE_CHECKING:
+    from export.xtts.checkpoint import LoadedXtts
 
 MEL: Final = {
     "sample_rate": XTTS_REFERENCE_RATE,
@@ -32,6 +39,39 @@ MEL_FLOOR: Final = 1e-5
 
 NORM_FLOOR: Final = 1e-12
 """Least length that a vector is divided by."""
+
+
+TOLERANCE: Final[dict[Precision, float]] = {"fp32": 1e-4, "fp16": 1e-2}
+
+VERIFY_SECONDS: Final = (0.34, 1.3, 4.0)
+"""Lengths of the recordings that an export is verified with: the shortest and the longest chunk among them."""
+
+
+class ConditioningArtefact:
+    """See ``export.xtts.artefact.Artefact``."""
+
+    name = XTTS_CONDITIONING
+
+    def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
+        write(build(model.model, half=options.precision == "fp16"), folder)
+
+    def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
+        graph, random = GraphFile(folder), np.random.default_rng()
+        samples = [int(seconds * XTTS_REFERENCE_RATE) for seconds in VERIFY_SECONDS]
+        audios = [0.1 * random.standard_normal(count, np.float32) for count in samples]
+        return Differences(tuple(self._difference(model.model, graph, audio, options) for audio in audios))
+
+    def _difference(
+        self, model: Any, graph: GraphFile, audio: NDArray[np.float32], options: ExportOptions
+    ) -> Difference:
+        import torch
+
+        chunk = int(max(VERIFY_SECONDS))
+        expected = model.get_gpt_cond_latents(
+            torch.from_numpy(audio)[None], XTTS_REFERENCE_RATE, chunk_length=chunk
+        )[0]
+        got = graph.run({"audio": audio})
+        return difference("gpt_cond_latent", got, expected.numpy(), TOLERANCE[options.precision])
 
 
 def build(model: Any, half: bool = False) -> onnx.ModelProto:

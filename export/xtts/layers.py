@@ -91,4 +91,5 @@ def _bases(window: NDArray[np.float32], n_fft: int, bins: int) -> NDArray[np.flo
     time = np.arange(len(window), dtype=np.float64)
     angles = 2 * np.pi / n_fft * np.outer(np.arange(bins), time)
     waves = np.concatenate([np.cos(angles), np.sin(angles)]) * window
-    return waves[:, np.newaxis].astype(np.float32)
+    bases: NDArray[np.float32] = waves[:, np.newaxis].astype(np.float32)
+    return bases

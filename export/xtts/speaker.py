@@ -5,20 +5,57 @@ A ResNet with squeeze-and-excitation over a log mel spectrogram and attentive st
 recordings go one by one and unpadded. Always in single precision: it runs once per voice.
 """
 
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from export.graph import FLOAT, Graph, Value, concat
+from export.xtts.artefact import Difference, Differences, ExportOptions, difference
 from export.xtts.conditioning import NORM_FLOOR
+from export.xtts.graph_file import GraphFile, write
 from export.xtts.layers import Layers, array, mel_power
-from lumen.contracts import XTTS_SPEAKER_WIDTH
+from lumen.contracts import XTTS_SPEAKER, XTTS_SPEAKER_RATE, XTTS_SPEAKER_WIDTH
+
+if TYPE_CHECKING:
+    from export.xtts.checkpoint import LoadedXtts
 
 LOG_FLOOR: Final = 1e-6
 """Added to a mel band's power before its logarithm."""
 
 VARIANCE_FLOOR: Final = 1e-5
 """Least variance over time that the pooling gives."""
+
+
+TOLERANCE: Final = 1e-4
+
+VERIFY_SECONDS: Final = (0.34, 3.0)
+"""Lengths of the recordings that an export is verified with."""
+
+
+class SpeakerArtefact:
+    """See ``export.xtts.artefact.Artefact``."""
+
+    name = XTTS_SPEAKER
+
+    def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
+        write(build(model.model.hifigan_decoder.speaker_encoder), folder)
+
+    def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
+        graph, random = GraphFile(folder), np.random.default_rng()
+        samples = [int(seconds * XTTS_SPEAKER_RATE) for seconds in VERIFY_SECONDS]
+        audios = [0.1 * random.standard_normal(count, np.float32) for count in samples]
+        encoder = model.model.hifigan_decoder.speaker_encoder
+        return Differences(tuple(self._difference(encoder, graph, audio) for audio in audios))
+
+    def _difference(self, encoder: Any, graph: GraphFile, audio: NDArray[np.float32]) -> Difference:
+        import torch
+
+        with torch.inference_mode():
+            expected = encoder(torch.from_numpy(audio)[None], l2_norm=True)[0]
+        return difference("speaker_embedding", graph.run({"audio": audio}), expected.numpy(), TOLERANCE)
 
 
 def build(encoder: Any) -> onnx.ModelProto:

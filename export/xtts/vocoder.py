@@ -12,17 +12,26 @@ Convolutions run in two dimensions, the first of them 1: ONNX Runtime has its bl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from export.graph import FLOAT, Graph, Value
+from export.xtts.artefact import Differences, ExportOptions, Precision, difference
+from export.xtts.graph_file import GraphFile, write
 from export.xtts.layers import Layers, array
-from lumen.contracts import XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP, VocoderContext
+from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
+from lumen.engines.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP, VocoderContext, Windows
+from lumen.errors import ModelLoadException
+
+if TYPE_CHECKING:
+    from export.xtts.checkpoint import LoadedXtts
 
 INT64: Final = TensorProto.INT64
 
@@ -34,6 +43,70 @@ LAST_SLOPE: Final = 0.01
 
 TIME: Final = 3
 """Axis of time in [B, C, 1, T]."""
+
+
+TOLERANCE: Final[dict[Precision, float]] = {"fp32": 1e-3, "fp16": 3e-2}
+
+VERIFY_CHUNKS: Final = (6, 10, 9)
+"""Latents of the sentence that an export is verified with, as they are pushed."""
+
+
+class VocoderArtefact:
+    """See ``export.xtts.artefact.Artefact``."""
+
+    name = XTTS_VOCODER
+
+    def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
+        """Raises:
+        ModelLoadException: the checkpoint's vocoder hears more around a frame than windows hold.
+        """
+        generator = model.model.hifigan_decoder.waveform_decoder
+        if context_of(generator).frames > VocoderContext().frames:
+            raise ModelLoadException(
+                f"The checkpoint's vocoder hears {context_of(generator).frames} frames around each, expected "
+                f"at most {VocoderContext().frames}: it is not XTTS v2's; take an official checkpoint."
+            )
+        write(build(generator, half=options.precision == "fp16"), folder)
+
+    def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
+        """A sentence in one window, and one in chunks."""
+        random = np.random.default_rng()
+        latents = random.standard_normal((sum(VERIFY_CHUNKS), model.dims.width), np.float32)
+        speaker = random.standard_normal((1, XTTS_SPEAKER_WIDTH), np.float32)
+        speaker /= np.linalg.norm(speaker)
+        graph, expected = GraphFile(folder), reference(model.model.hifigan_decoder, latents, speaker)
+        tolerance = TOLERANCE[options.precision]
+        chunks = np.split(latents, np.cumsum(VERIFY_CHUNKS)[:-1])
+        return Differences(
+            (
+                difference("pcm", decoded(graph, [latents], speaker), expected, tolerance),
+                difference("pcm in chunks", decoded(graph, chunks, speaker), expected, tolerance),
+            )
+        )
+
+
+def reference(
+    decoder: Any, latents: NDArray[np.float32], speaker: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The torch module's PCM [n_samples] of latents [n, W] and a speaker [1, 512]."""
+    import torch
+
+    with torch.inference_mode():
+        pcm = decoder(torch.from_numpy(latents)[None], g=torch.from_numpy(speaker)[:, :, None])
+    found: NDArray[np.float32] = pcm.numpy().reshape(-1)
+    return found
+
+
+def decoded(
+    graph: GraphFile, chunks: Sequence[NDArray[np.float32]], speaker: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The graph's PCM [n_samples] of a sentence that comes in chunks of latents [n, W]."""
+    cutter = Windows(VocoderContext())
+    windows = [window for chunk in chunks for window in cutter.push(chunk)] + cutter.finish()
+    pcm = [
+        graph.run({**window.tensors(), "speaker_embedding": speaker})[0][window.keep] for window in windows
+    ]
+    return np.concatenate(pcm)
 
 
 def context_of(generator: Any) -> VocoderContext:
