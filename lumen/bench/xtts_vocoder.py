@@ -10,22 +10,14 @@ numbers are seconds of computing per second of audio, the median of ``REPEATS``.
 
 import json
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from lumen.bench.report import machine
-from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.engines.xtts.windows import FRAME_SAMPLES, VocoderContext, Windows, frames_of
+from lumen.contracts import XTTS_SPEAKER_WIDTH
 
 THREADS: Final = 2
 REPEATS: Final = 3

@@ -31,6 +31,7 @@ from lumen.engines.onnx_file import find_model
 from lumen.engines.xtts.dims import check_files, dims_of, read_manifest
 from lumen.errors import InvalidInputException, ModelLoadException, StorageException
 from tests.conftest import ROOT
+from tests.serving.test_model_configs import check_graph
 
 MODELS = (XTTS_CONDITIONING, XTTS_SPEAKER, XTTS_VOCODER, XTTS_GPT, XTTS)
 FP32 = ExportOptions("cpu", "fp32")
@@ -77,6 +78,12 @@ def test_another_repository_is_complete(tiny_repository: Path, model: str) -> No
     assert (exported / "config.pbtxt").read_bytes() == (own / "config.pbtxt").read_bytes()
     assert (exported / "1" / "model.py").exists() == (own / "1" / "model.py").exists()
     assert not [path for path in exported.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("model", [XTTS_CONDITIONING, XTTS_SPEAKER, XTTS_VOCODER])
+def test_a_graph_fits_its_configuration(tiny_repository: Path, model: str) -> None:
+    """Names, types and dims of an exported graph are those that config.pbtxt promises."""
+    check_graph(OWN_REPOSITORY / model / "config.pbtxt", tiny_repository / model / "1")
 
 
 def test_the_voices_are_the_checkpoints(tiny_repository: Path, tiny_loaded: LoadedXtts) -> None:
