@@ -22,7 +22,6 @@ OWN_REPOSITORY: Final = Path(__file__).resolve().parents[2] / "model_repository"
 """Where the models' configurations and code are."""
 
 _ASIDE: Final = ".export-"
-_REFUSALS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
 
@@ -48,6 +47,7 @@ def install(artefact: Artefact, model: LoadedXtts, repository: Path, options: Ex
             found = artefact.verify(model, aside, options)
             write_manifest(aside, artefact.name, model, options, found)
             _copy_code(artefact.name, aside)
+            _open_to_readers(aside)
             _swap(aside, home / VERSION)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -70,6 +70,13 @@ def _copy_code(name: str, version: Path) -> None:
     code = OWN_REPOSITORY / name / VERSION / CODE
     if code.is_file():
         shutil.copyfile(code, version / CODE)
+
+
+def _open_to_readers(version: Path) -> None:
+    """Triton may run as another user; safetensors writes files for the owner alone."""
+    mode = (version / MANIFEST).stat().st_mode
+    for file in version.iterdir():
+        file.chmod(mode)
 
 
 def _sweep(home: Path) -> None:
@@ -119,13 +126,11 @@ def _replace_files(new: Path, version: Path) -> None:
 @contextmanager
 def _storage_errors(repository: Path) -> Iterator[None]:
     """Raises:
-    StorageException: the disk is full, or it refuses.
+    StorageException: the disk is full, read-only, or refuses for another reason.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
         free = shutil.disk_usage(_existing(repository)).free
         raise StorageException(
             f"Cannot write into {repository}: {error.strerror or error}; {free / 2**30:.1f} GiB are free. "
