@@ -84,15 +84,20 @@ def sampling_of(given: Mapping[str, Any], defaults: Mapping[str, Any], dims: Xtt
     """
     values = {"max_codes": dims.max_audio, **defaults, **given}
     sampling = Sampling(
-        temperature=float(values["temperature"]),
+        temperature=_decimal(values["temperature"]),
         top_k=int(values["top_k"]),
-        top_p=float(values["top_p"]),
-        repetition_penalty=float(values["repetition_penalty"]),
+        top_p=_decimal(values["top_p"]),
+        repetition_penalty=_decimal(values["repetition_penalty"]),
         seed=int(values["seed"]),
         max_codes=int(values["max_codes"]),
     )
     sampling.check(dims)
     return sampling
+
+
+def _decimal(value: float | np.float32) -> float:
+    """The number that was meant: 0.85 is sent as the float32 beside it, which is another float64."""
+    return float(str(value))
 
 
 class Sampler:
