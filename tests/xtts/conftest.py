@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
+from export.xtts.artefact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
+from export.xtts.gpt import GptArtefact
+from export.xtts.install import install
 from export.xtts.random import write_random
+from lumen.contracts import XTTS_GPT
+from lumen.triton.server import TritonServer
+from tests.conftest import TritonFactory
 
 SEED = 1
 
@@ -27,3 +33,13 @@ def tiny_loaded(tiny_checkpoint: Path) -> LoadedXtts:
 def tiny_model(tiny_loaded: LoadedXtts) -> Any:
     """The reference's ``Xtts`` in evaluation mode."""
     return tiny_loaded.model
+
+
+@pytest.fixture(scope="session")
+def gpt_server(
+    tiny_loaded: LoadedXtts, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+) -> TritonServer:
+    """Triton with the tiny checkpoint's ``xtts_gpt`` in float32."""
+    repository = tmp_path_factory.mktemp("gpt")
+    install(GptArtefact(), tiny_loaded, repository, ExportOptions())
+    return triton(repository, [XTTS_GPT])
