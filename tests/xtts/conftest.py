@@ -39,7 +39,11 @@ def tiny_model(tiny_loaded: LoadedXtts) -> Any:
 def gpt_server(
     tiny_loaded: LoadedXtts, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> TritonServer:
-    """Triton with the tiny checkpoint's ``xtts_gpt`` in float32."""
+    """Triton with the tiny checkpoint's ``xtts_gpt`` in float32, and a queue of 8."""
     repository = tmp_path_factory.mktemp("gpt")
     install(GptArtefact(), tiny_loaded, repository, ExportOptions())
+    config = repository / XTTS_GPT / "config.pbtxt"
+    text = config.read_text()
+    queue = 'parameters { key: "queue" value { string_value: '
+    config.write_text(text.replace(queue + '"32"', queue + '"8"'))
     return triton(repository, [XTTS_GPT])

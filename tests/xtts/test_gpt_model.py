@@ -33,8 +33,9 @@ from tests.conftest import ROOT
 WIDTH = 64
 SECONDS = 20.0
 LATENT_TOLERANCE = 1e-3
-SLOTS, QUEUE = 8, 32
-"""As in config.pbtxt."""
+SLOTS = 8
+QUEUE = 8
+"""As the server of the tests has them."""
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -266,7 +267,7 @@ async def test_a_stream_is_cancelled_by_its_name(gpt_server: TritonServer, clien
 @pytest.mark.triton
 async def test_a_full_house_refuses_at_once(gpt_server: TritonServer, client: TritonClient) -> None:
     """More than slots and queue: some hear BusyException, all the others their whole sentence."""
-    values = await long_sentence(client)
+    values = {**await long_sentence(client), "max_codes": tensor("max_codes", 200)}
     alone = await said(client, values)
     heard = await asyncio.gather(
         *(said(client, values) for _ in range(SLOTS + QUEUE + 8)), return_exceptions=True
@@ -294,7 +295,8 @@ def test_the_configuration_says_what_the_model_does() -> None:
     settings = settings_of(
         {name: {"string_value": value.string_value} for name, value in config.parameters.items()}
     )
-    assert (settings.slots, settings.queue) == (SLOTS, QUEUE)
+    assert (settings.slots, settings.queue) == (8, 32)
+    assert settings.first_chunk < settings.largest_chunk
 
 
 @pytest.mark.parametrize(
