@@ -1,12 +1,13 @@
 """A tiny XTTS for all tests: the reference network with random weights, made once."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from export.xtts.artefact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
+from export.xtts.export import artefacts, options_of
 from export.xtts.gpt import GptArtefact
 from export.xtts.install import install
 from export.xtts.random import write_random
@@ -36,14 +37,44 @@ def tiny_model(tiny_loaded: LoadedXtts) -> Any:
 
 
 @pytest.fixture(scope="session")
+def tiny_repository(tiny_loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with the five models in fp32, verified. Read it, never write into it."""
+    repository = tmp_path_factory.mktemp("xtts") / "fp32"
+    for artefact in artefacts():
+        install(artefact, tiny_loaded, repository, options_of(artefact.name, "cpu", "fp32"))
+    return repository
+
+
+@pytest.fixture(scope="session")
+def tiny_repository_int8(
+    tiny_repository: Path, tiny_loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The same with the GPT in int8; the others are those of :func:`tiny_repository`."""
+    repository = tmp_path_factory.mktemp("xtts") / "int8"
+    shutil.copytree(tiny_repository, repository, ignore=shutil.ignore_patterns(XTTS_GPT))
+    install(GptArtefact(), tiny_loaded, repository, options_of(XTTS_GPT, "cpu", "int8"))
+    return repository
+
+
+@pytest.fixture(scope="session")
 def gpt_server(
-    tiny_loaded: LoadedXtts, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+    tiny_repository: Path, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> TritonServer:
-    """Triton with the tiny checkpoint's ``xtts_gpt`` in float32, and a queue of 8."""
-    repository = tmp_path_factory.mktemp("gpt")
-    install(GptArtefact(), tiny_loaded, repository, ExportOptions())
+    """Triton with ``xtts_gpt`` in fp32, 8 slots and a queue of 8."""
+    return triton(_with_short_queue(tiny_repository, tmp_path_factory.mktemp("gpt")), [XTTS_GPT])
+
+
+@pytest.fixture(scope="session")
+def gpt_server_int8(
+    tiny_repository_int8: Path, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+) -> TritonServer:
+    """The same in int8."""
+    return triton(_with_short_queue(tiny_repository_int8, tmp_path_factory.mktemp("gpt")), [XTTS_GPT])
+
+
+def _with_short_queue(source: Path, repository: Path) -> Path:
+    shutil.copytree(source / XTTS_GPT, repository / XTTS_GPT)
     config = repository / XTTS_GPT / "config.pbtxt"
-    text = config.read_text()
-    queue = 'parameters { key: "queue" value { string_value: '
-    config.write_text(text.replace(queue + '"32"', queue + '"8"'))
-    return triton(repository, [XTTS_GPT])
+    before, name, after = config.read_text().partition('key: "queue" value { string_value: "')
+    config.write_text(before + name + "8" + after[after.index('"') :])
+    return repository
