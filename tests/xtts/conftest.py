@@ -12,6 +12,8 @@ from export.xtts.gpt import GptArtefact
 from export.xtts.install import install
 from export.xtts.random import write_random
 from lumen.contracts import XTTS_GPT
+from lumen.triton.server import TritonServer
+from tests.conftest import TritonFactory
 
 SEED = 1
 
@@ -51,4 +53,28 @@ def tiny_repository_int8(
     repository = tmp_path_factory.mktemp("xtts") / "int8"
     shutil.copytree(tiny_repository, repository, ignore=shutil.ignore_patterns(XTTS_GPT))
     install(GptArtefact(), tiny_loaded, repository, options_of(XTTS_GPT, "cpu", "int8"))
+    return repository
+
+
+@pytest.fixture(scope="session")
+def gpt_server(
+    tiny_repository: Path, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+) -> TritonServer:
+    """Triton with ``xtts_gpt`` in fp32, 8 slots and a queue of 8."""
+    return triton(_with_short_queue(tiny_repository, tmp_path_factory.mktemp("gpt")), [XTTS_GPT])
+
+
+@pytest.fixture(scope="session")
+def gpt_server_int8(
+    tiny_repository_int8: Path, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+) -> TritonServer:
+    """The same in int8."""
+    return triton(_with_short_queue(tiny_repository_int8, tmp_path_factory.mktemp("gpt")), [XTTS_GPT])
+
+
+def _with_short_queue(source: Path, repository: Path) -> Path:
+    shutil.copytree(source / XTTS_GPT, repository / XTTS_GPT)
+    config = repository / XTTS_GPT / "config.pbtxt"
+    before, name, after = config.read_text().partition('key: "queue" value { string_value: "')
+    config.write_text(before + name + "8" + after[after.index('"') :])
     return repository
