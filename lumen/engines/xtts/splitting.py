@@ -17,14 +17,15 @@ _SENTENCE_END: Final = re.compile(r"[.!?…。！？｡．؟۔।॥]+[\"'”’
 
 _PAUSE: Final = re.compile(r"[,;:،؛，、；：—–]\s*")
 _SPACE: Final = re.compile(r"\s+")
-_UNSPACED: Final = re.compile(r"(?<=[぀-ヿ㐀-鿿가-힯])(?=[぀-ヿ㐀-鿿가-힯])")
-"""Between two characters of scripts that need no space there."""
+_UNSPACED: Final = re.compile(r"(?<=[\d぀-ヿ㐀-鿿가-힯])(?=[\d぀-ヿ㐀-鿿가-힯])")
+"""Between two digits, or two characters of scripts that need no space there."""
 
 
 def split(text: str, language: str) -> list[str]:
     """Cut a text as the reference does: sentences together as long as they fit, longer ones between words.
 
     Args:
+        text: single spaces between its words.
         language: a key of ``CHARACTER_LIMITS``.
 
     Returns:
@@ -32,7 +33,7 @@ def split(text: str, language: str) -> list[str]:
     """
     limit = CHARACTER_LIMITS[language]
     if len(text) < limit:
-        return [text.lstrip()]
+        return [text]
     pieces: list[str] = []
     room = limit
     for sentence in map(str, _sentencizer(_SENTENCIZERS.get(language, language))(text).sents):
@@ -45,7 +46,7 @@ def split(text: str, language: str) -> list[str]:
 
 
 def halves(text: str) -> tuple[str, str] | None:
-    """Cut at the pause nearest to the middle, else at a space, else where a script has none.
+    """Cut at the pause nearest to the middle, else at a space, else where none is needed.
 
     Returns:
         None when the text is one word.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lumen.engines import sentences
 from lumen.engines.xtts.coqui import coqui
 from lumen.engines.xtts.languages import CHARACTER_LIMITS, language_of
+from lumen.engines.xtts.lengths import max_codes
 from lumen.engines.xtts.numbers import readable
 from lumen.engines.xtts.splitting import ends_sentence, halves, split
 from lumen.errors import InvalidInputException, ModelLoadException, TooLargeException
@@ -31,15 +32,12 @@ class Piece:
 
     Attributes:
         ids: int32 [T], 1 <= T <= MAX_TOKENS, the language's id first, without start and stop.
-        spoken: the text behind them, with numbers and abbreviations as words; transliterated in
-            Chinese, Japanese and Korean.
-        written: characters of the text as it came.
+        max_codes: audio codes after which the GPT has run on.
         ends_sentence: a pause belongs after it.
     """
 
     ids: npt.NDArray[np.int32]
-    spoken: str
-    written: int
+    max_codes: int
     ends_sentence: bool
 
 
@@ -84,7 +82,7 @@ class Tokenizer:
         if self._words.token_to_id(_tag(code)) is None:
             raise InvalidInputException(f"This checkpoint's vocabulary has no language {code!r}.")
         with self._lock:
-            parts = split(sentences.clean(text), code)
+            parts = split(" ".join(sentences.clean(text).split()), code)
             pieces = [piece for part in parts for piece in self._fitting(part.strip().lower(), code)]
         if not pieces:
             raise InvalidInputException(f"Nothing to speak in {text[:40]!r}; expected words or numbers.")
@@ -97,7 +95,7 @@ class Tokenizer:
         if not any(map(self._is_speakable, ids)):
             return []
         if len(ids) <= MAX_TOKENS:
-            return [Piece(np.array(ids, np.int32), spoken, len(text), ends_sentence(text))]
+            return [Piece(np.array(ids, np.int32), max_codes(text, spoken, language), ends_sentence(text))]
         parts = halves(text)
         if parts is None:
             raise TooLargeException(
