@@ -16,12 +16,16 @@ from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
 from lumen.engines.xtts.tails import Pcm, Tail, pause
 from lumen.engines.xtts.text import Piece, Tokenizer
 from lumen.engines.xtts.windows import Pace, VocoderContext, Window, Windows
-from lumen.errors import GenerationException, InvalidInputException
+from lumen.errors import BusyException, GenerationException, InvalidInputException
 
 Float32 = npt.NDArray[np.float32]
 
 MIN_SPEED: Final = 0.5
 MAX_SPEED: Final = 2.0
+
+MAX_SPEECHES: Final = 24
+"""At once. Triton 2.51 lets a model have 32 calls that wait for their first answer; when that many wait for
+the GPT, the vocoder is not called any more."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Speech:
         self._tokenizer = tokenizer
         self._gpt = gpt
         self._vocoder = vocoder
+        self._speeches = 0
 
     async def speak(
         self, text: str, language: str, voice: Voice, manner: Manner
@@ -107,9 +112,23 @@ class Speech:
         Raises:
             InvalidInputException: before the first chunk, what :meth:`Tokenizer.pieces` refuses, a
                 voice of another shape or with gaps, a speed or sampling out of range.
+            BusyException: ``MAX_SPEECHES`` are being spoken.
             LumenException: a model failed; the GPT is stopped.
         """
         check(voice, manner)
+        if self._speeches >= MAX_SPEECHES:
+            raise BusyException(f"{MAX_SPEECHES} speeches are being made, which is the limit; try again.")
+        self._speeches += 1
+        try:
+            async with aclosing(self._spoken(text, language, voice, manner)) as sound:
+                async for pcm in sound:
+                    yield pcm
+        finally:
+            self._speeches -= 1
+
+    async def _spoken(
+        self, text: str, language: str, voice: Voice, manner: Manner
+    ) -> AsyncGenerator[Pcm, None]:
         pieces = await asyncio.to_thread(self._tokenizer.pieces, text, language)
         async with aclosing(_Line(self._gpt, _orders(pieces, voice, manner))) as line:
             silent = True

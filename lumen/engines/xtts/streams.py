@@ -8,6 +8,10 @@ from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
+CANCEL_SECONDS: Final = 0.5
+CANCEL_ATTEMPTS: Final = 10
+"""How long a source that is told to end has for it, and how often it is told."""
+
 POLL_SECONDS: Final = 0.05
 """Between two looks at whether the client is still there."""
 
@@ -39,6 +43,7 @@ class ReadAhead(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[T | BaseException | None] = asyncio.Queue()
         self._ended = False
+        self._done = asyncio.Event()
         # A thread that hangs must not keep the process.
         threading.Thread(target=self._read, args=(source,), daemon=True).start()
 
@@ -55,10 +60,16 @@ class ReadAhead(Generic[T]):
         return item
 
     async def aclose(self) -> None:
-        """Make the source end, unless it has."""
-        if not self._ended:
-            self._ended = True
+        """Make the source end, unless it has, and wait for that.
+
+        Asked again until it does: what it was asked first may have overtaken its own beginning.
+        """
+        for _ in range(CANCEL_ATTEMPTS):
+            if self._done.is_set():
+                return
             await self._cancel()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._done.wait(), CANCEL_SECONDS)
 
     async def _next(self) -> T | BaseException | None:
         while True:
@@ -75,10 +86,14 @@ class ReadAhead(Generic[T]):
         except BaseException as error:
             last = error
         self._hand_over(last)
+        self._tell(self._done.set)
 
     def _hand_over(self, item: T | BaseException | None) -> None:
+        self._tell(lambda: self._items.put_nowait(item))
+
+    def _tell(self, news: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._items.put_nowait, item)
+            self._loop.call_soon_threadsafe(news)
 
 
 async def unless(gone: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:

@@ -54,8 +54,8 @@ class Tail:
         if self._quiet <= TAIL_SAMPLES:
             return self._held
         self._quiet = TAIL_SAMPLES
-        fade: Pcm = np.linspace(1, 0, FADE_SAMPLES, dtype=np.float32)
-        return np.multiply(self._held[:FADE_SAMPLES], fade)
+        ending: Pcm = self._held[:FADE_SAMPLES] * np.linspace(1, 0, FADE_SAMPLES, dtype=np.float32)
+        return ending
 
     def _listen(self, pcm: Pcm) -> None:
         level = np.abs(pcm)
