@@ -1,6 +1,5 @@
 """What each Triton model's exporter supplies, and how an artefact takes the old one's place."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -61,8 +60,8 @@ class Differences:
         for found in self.outputs:
             if not found.largest <= found.tolerance:
                 raise ModelLoadException(
-                    f"The exported {found.output} differs from the checkpoint's by {found.largest:.2g} of its "
-                    f"scale ({found.mean:.2g} on average), expected at most {found.tolerance:.2g}: the export "
+                    f"The exported {found.output} differs from the checkpoint's by "
+                    f"{found.largest:.2g} of its scale ({found.mean:.2g} on average), expected at most {found.tolerance:.2g}: the export "
                     "is not accepted and the old artefact stays."
                 )
 
@@ -96,8 +95,8 @@ class Artefact(Protocol):
         """The Triton model's."""
 
     def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
-        """Write the files of the model's version into ``folder``; the one to be loaded first is
-        ``model.onnx`` where there is one. The manifest is written by the caller."""
+        """Write the files of the model's version into ``folder``, ``model.onnx`` among them where
+        ONNX Runtime serves it. The caller writes the manifest."""
 
     def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
         """Run what was written and the torch module on fresh random inputs.
@@ -105,8 +104,3 @@ class Artefact(Protocol):
         Raises:
             ModelLoadException: an output is over its tolerance.
         """
-
-
-def join(parts: Iterable[Differences]) -> Differences:
-    """Several comparisons as one."""
-    return Differences(tuple(found for part in parts for found in part.outputs))
