@@ -68,7 +68,7 @@ class TritonGpt:
     def start(self, order: Order) -> ReadAhead[Float32]:
         stream_id = NO_STREAM + 1 + secrets.randbits(62)
         numbers = {**order.sampling, "max_codes": order.piece.max_codes}
-        tensors = {
+        tensors: dict[str, npt.NDArray[Any]] = {
             "text_ids": order.piece.ids,
             "gpt_cond_latent": order.gpt_cond_latent,
             "stream_id": np.array([stream_id], np.int64),

@@ -212,10 +212,8 @@ class _Line:
 def _orders(pieces: Sequence[Piece], voice: Voice, manner: Manner) -> list[Order]:
     """Each piece has a seed of its own, which follows from the speech's: else all would sound alike."""
     seed = secrets.randbits(63) if manner.seed is None else manner.seed % 2**64
-    seeds = [
-        int(child.generate_state(1, np.uint64)[0] >> 1) for child in SeedSequence(seed).spawn(len(pieces))
-    ]
+    seeds = [int(child.generate_state(1, np.uint64)[0]) for child in SeedSequence(seed).spawn(len(pieces))]
     return [
-        Order(piece, voice.gpt_cond_latent, {**manner.sampling, "seed": own})
+        Order(piece, voice.gpt_cond_latent, {**manner.sampling, "seed": own >> 1})
         for piece, own in zip(pieces, seeds, strict=True)
     ]

@@ -15,7 +15,7 @@ _SENTENCIZERS: Final = {"ja": "zh"}
 
 _SENTENCE_END: Final = re.compile(r"[.!?…。！？｡．؟۔।॥]+[\"'”’»)\]}」』）》】\s]*\Z")
 
-_PAUSE: Final = re.compile(r"[,;:،؛，、；：—–]\s*")
+_PAUSE: Final = re.compile(r"[,;:،؛，、；：—–](?!\d)\s*")
 _SPACE: Final = re.compile(r"\s+")
 _UNSPACED: Final = re.compile(r"(?<=[\d぀-ヿ㐀-鿿가-힯])(?=[\d぀-ヿ㐀-鿿가-힯])")
 """Between two digits, or two characters of scripts that need no space there."""

@@ -54,8 +54,7 @@ class Tail:
         if self._quiet <= TAIL_SAMPLES:
             return self._held
         self._quiet = TAIL_SAMPLES
-        ending: Pcm = self._held[:FADE_SAMPLES] * np.linspace(1, 0, FADE_SAMPLES, dtype=np.float32)
-        return ending
+        return _faded_out(self._held[:FADE_SAMPLES])
 
     def _listen(self, pcm: Pcm) -> None:
         level = np.abs(pcm)
@@ -67,3 +66,9 @@ class Tail:
 def pause(quiet_samples: int, speed: float) -> Pcm:
     """Silence float32 [n_samples] that a sentence's end lacks before the next one."""
     return np.zeros(max(0, round(PAUSE_SAMPLES / speed) - quiet_samples), np.float32)
+
+
+def _faded_out(pcm: Pcm) -> Pcm:
+    """The same, float32 [n_samples], down to nothing at its last sample."""
+    faded: Pcm = pcm * np.linspace(1, 0, len(pcm), dtype=np.float32)
+    return faded

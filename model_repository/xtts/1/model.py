@@ -83,12 +83,13 @@ def _infer(model: str, output: str, tensors: Any) -> Iterator[Any]:
     """
     inputs = [pb_utils.Tensor(name, np.ascontiguousarray(value)) for name, value in tensors.items()]
     request = pb_utils.InferenceRequest(model_name=model, requested_output_names=[output], inputs=inputs)
-    for response in request.exec(decoupled=True):
-        if response.has_error():
-            message = response.error().message()
-            raise from_wire(message) or GenerationException(f"{model}: {message}")
-        for tensor in response.output_tensors():
+    refusal = None
+    for response in request.exec(decoupled=True):  # to its end: Triton keeps what is not read
+        refusal = response.error() if response.has_error() else refusal
+        for tensor in () if response.has_error() else response.output_tensors():
             yield tensor.as_numpy().copy()
+    if refusal is not None:
+        raise from_wire(refusal.message()) or GenerationException(f"{model}: {refusal.message()}")
 
 
 def _refusal(message: str, code: str) -> Any:
