@@ -1,6 +1,5 @@
 """Fetches files from a Hugging Face hub: resumed where they were cut off, and checked byte for byte."""
 
-import errno
 import hashlib
 import importlib
 import re
@@ -81,8 +80,8 @@ def _ask(repository: HubRepository, name: str, revision: str) -> _Remote:
     about = hub.get_hf_file_metadata(address, token=repository.token, endpoint=repository.endpoint)
     if about.etag is None or about.size is None or about.commit_hash is None:
         raise ServiceUnavailableException(
-            f"{urlsplit(address).netloc} did not say version and size of {name}: it is no Hugging Face hub; "
-            "check HF_ENDPOINT."
+            f"{urlsplit(address).netloc} did not say version and size of {name}: it is no Hugging Face "
+            "hub; check HF_ENDPOINT."
         )
     headers = hub.utils.build_hf_headers(token=repository.token)
     if urlsplit(about.location).netloc != urlsplit(address).netloc:
@@ -95,7 +94,8 @@ def _fetch_one(remote: _Remote, folder: Path) -> Path:
     if path.exists():
         if not _is_whole(path, remote):
             raise InvalidInputException(
-                f"{path} is another file than the hub's {remote.version[:12]}; remove it, or name another folder."
+                f"{path} is another file than the hub's {remote.version[:12]}; remove it, or name another "
+                "folder."
             )
         return path
     partial = folder / f".{remote.name}.{remote.version[:16]}.incomplete"
@@ -103,7 +103,8 @@ def _fetch_one(remote: _Remote, folder: Path) -> Path:
     if not _is_whole(partial, remote):
         partial.unlink()
         raise ServiceUnavailableException(
-            f"{remote.name} arrived damaged: its hash is not the hub's {remote.version[:12]}; run the command again."
+            f"{remote.name} arrived damaged: its hash is not the hub's {remote.version[:12]}; run the "
+            "command again."
         )
     return partial.rename(path)
 
@@ -114,10 +115,10 @@ def _download(remote: _Remote, partial: Path) -> None:
     partial.touch()
     have = partial.stat().st_size
     if have > remote.size:
+        partial.write_bytes(b"")
         have = 0
     _check_room(partial.parent, remote.size - have)
     with partial.open("r+b") as file:
-        file.truncate(have)
         file.seek(have)
         files.http_get(
             remote.address,
@@ -133,8 +134,8 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageException(
-            f"{folder} has {free / 2**30:.1f} GiB free, {needed / 2**30:.1f} GiB are still to come; make room, "
-            "or name another folder."
+            f"{folder} has {free / 2**30:.1f} GiB free, {needed / 2**30:.1f} GiB are still to come; make "
+            "room, or name another folder."
         )
 
 
@@ -164,8 +165,8 @@ def _told(repository: HubRepository, name: str, folder: Path) -> Iterator[None]:
         yield
     except errors.GatedRepoError as error:
         raise InvalidInputException(
-            f"The hub gives {repository.name} to those only who accepted its terms there; accept them, and put "
-            "a token of that account into HF_TOKEN."
+            f"The hub gives {repository.name} to those only who accepted its terms there; accept them, and "
+            "put a token of that account into HF_TOKEN."
         ) from error
     except errors.RevisionNotFoundError as error:
         raise InvalidInputException(
@@ -179,8 +180,8 @@ def _told(repository: HubRepository, name: str, folder: Path) -> Iterator[None]:
         raise _refused(repository, name, error.response.status_code) from error
     except errors.HTTPError as error:
         raise ServiceUnavailableException(
-            f"No connection to the hub for {name} ({error or type(error).__name__}); what came is kept: run the "
-            "command again to go on."
+            f"No connection to the hub for {name} ({error or type(error).__name__}); what came is kept: run "
+            "the command again to go on."
         ) from error
     except OSError as error:
         raise _disk_or_cut(error, name, folder) from error
@@ -189,8 +190,8 @@ def _told(repository: HubRepository, name: str, folder: Path) -> Iterator[None]:
 def _refused(repository: HubRepository, name: str, status: int) -> Exception:
     if status in (401, 403, 404):
         return InvalidInputException(
-            f"The hub answered {status} for {repository.name}: there is none, or it wants a token that may read "
-            "it in HF_TOKEN."
+            f"The hub answered {status} for {repository.name}: there is none, or it wants a token that may "
+            "read it in HF_TOKEN."
         )
     return ServiceUnavailableException(
         f"The hub answered {status} for {name}; what came is kept: run the command again to go on."
@@ -198,7 +199,7 @@ def _refused(repository: HubRepository, name: str, status: int) -> Exception:
 
 
 def _disk_or_cut(error: OSError, name: str, folder: Path) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+    if error.errno is not None:
         return StorageException(f"Cannot write {name} into {folder}: {error.strerror}; what came is kept.")
     return ServiceUnavailableException(
         f"{name} was cut off ({str(error).splitlines()[0][:80]}); run the command again to go on."

@@ -60,9 +60,9 @@ class Differences:
         for found in self.outputs:
             if not found.largest <= found.tolerance:
                 raise ModelLoadException(
-                    f"The exported {found.output} differs from the checkpoint's by "
-                    f"{found.largest:.2g} of its scale ({found.mean:.2g} on average), expected at most {found.tolerance:.2g}: the export "
-                    "is not accepted and the old artefact stays."
+                    f"The exported {found.output} differs from the checkpoint's by {found.largest:.2g} "
+                    f"({found.mean:.2g} on average) of its scale, expected at most {found.tolerance:.2g}: "
+                    "the export is not accepted, the old artefact stays."
                 )
 
     @property

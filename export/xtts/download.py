@@ -41,8 +41,8 @@ def download_xtts(
     """
     if not agreed and not (ask is not None and ask(LICENCE)):
         raise InvalidInputException(
-            "XTTS v2 is fetched only when its licence is accepted (Coqui Public Model License, not commercial: "
-            f"https://coqui.ai/cpml); set {CONSENT}=1 to accept it."
+            "XTTS v2 is fetched only when its licence is accepted (Coqui Public Model License, not "
+            f"commercial: https://coqui.ai/cpml); set {CONSENT}=1 to accept it."
         )
     fetch(hub, sorted(FILES, key="model.pth".__eq__), folder)
     return dims_of_checkpoint(folder)

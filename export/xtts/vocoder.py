@@ -12,8 +12,10 @@ Convolutions run in two dimensions, the first of them 1: ONNX Runtime has its bl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
@@ -21,8 +23,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from export.graph import FLOAT, Graph, Value
-from lumen.contracts import XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP, VocoderContext
+from export.xtts.artefact import Differences, ExportOptions, Precision, difference
+from export.xtts.graph_file import GraphFile, write
+from export.xtts.layers import Layers, array
+from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
+from lumen.engines.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP, VocoderContext, Windows
+from lumen.errors import ModelLoadException
+
+if TYPE_CHECKING:
+    from export.xtts.checkpoint import LoadedXtts
 
 INT64: Final = TensorProto.INT64
 
@@ -34,6 +43,70 @@ LAST_SLOPE: Final = 0.01
 
 TIME: Final = 3
 """Axis of time in [B, C, 1, T]."""
+
+
+TOLERANCE: Final[dict[Precision, float]] = {"fp32": 1e-3, "fp16": 3e-2}
+
+VERIFY_CHUNKS: Final = (6, 10, 9)
+"""Latents of the sentence that an export is verified with, as they are pushed."""
+
+
+class VocoderArtefact:
+    """See ``export.xtts.artefact.Artefact``."""
+
+    name = XTTS_VOCODER
+
+    def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
+        """Raises:
+        ModelLoadException: the checkpoint's vocoder hears more around a frame than windows hold.
+        """
+        generator = model.model.hifigan_decoder.waveform_decoder
+        if context_of(generator).frames > VocoderContext().frames:
+            raise ModelLoadException(
+                f"The checkpoint's vocoder hears {context_of(generator).frames} frames around each, expected "
+                f"at most {VocoderContext().frames}: it is not XTTS v2's; take an official checkpoint."
+            )
+        write(build(generator, half=options.precision == "fp16"), folder)
+
+    def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
+        """A sentence in one window, and one in chunks."""
+        random = np.random.default_rng()
+        latents = random.standard_normal((sum(VERIFY_CHUNKS), model.dims.width), np.float32)
+        speaker = random.standard_normal((1, XTTS_SPEAKER_WIDTH), np.float32)
+        speaker /= np.linalg.norm(speaker)
+        graph, expected = GraphFile(folder), reference(model.model.hifigan_decoder, latents, speaker)
+        tolerance = TOLERANCE[options.precision]
+        chunks = np.split(latents, np.cumsum(VERIFY_CHUNKS)[:-1])
+        return Differences(
+            (
+                difference("pcm", decoded(graph, [latents], speaker), expected, tolerance),
+                difference("pcm in chunks", decoded(graph, chunks, speaker), expected, tolerance),
+            )
+        )
+
+
+def reference(
+    decoder: Any, latents: NDArray[np.float32], speaker: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The torch module's PCM [n_samples] of latents [n, W] and a speaker [1, 512]."""
+    import torch
+
+    with torch.inference_mode():
+        pcm = decoder(torch.from_numpy(latents)[None], g=torch.from_numpy(speaker)[:, :, None])
+    found: NDArray[np.float32] = pcm.numpy().reshape(-1)
+    return found
+
+
+def decoded(
+    graph: GraphFile, chunks: Sequence[NDArray[np.float32]], speaker: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The graph's PCM [n_samples] of a sentence that comes in chunks of latents [n, W]."""
+    cutter = Windows(VocoderContext())
+    windows = [window for chunk in chunks for window in cutter.push(chunk)] + cutter.finish()
+    pcm = [
+        graph.run({**window.tensors(), "speaker_embedding": speaker})[0][window.keep] for window in windows
+    ]
+    return np.concatenate(pcm)
 
 
 def context_of(generator: Any) -> VocoderContext:
@@ -53,7 +126,7 @@ def build(generator: Any, half: bool = False) -> onnx.ModelProto:
     Args:
         half: compute in half precision, but for the interpolation and the last convolution.
     """
-    return _Vocoder(generator, np.float16 if half else np.float32).model()
+    return _Vocoder(generator, half).model()
 
 
 @dataclass(frozen=True)
@@ -78,10 +151,10 @@ class _Span:
 class _Vocoder:
     """Writes the graph, step by step in the order of the computation."""
 
-    def __init__(self, generator: Any, dtype: type[np.floating[Any]]) -> None:
+    def __init__(self, generator: Any, half: bool) -> None:
         self._net = generator
-        self._dtype = dtype
         self._graph = Graph("xtts_vocoder")
+        self._layers = Layers(self._graph, half)
 
     def model(self) -> onnx.ModelProto:
         g = self._graph
@@ -91,7 +164,7 @@ class _Vocoder:
         keep = g.input("keep", INT64, ["B", 2])
         total = _frames(_size(latents, 1))
         wanted = _wanted(keep, total)
-        pcm = self._decoded(latents, start, self._cast(speaker), wanted, total)
+        pcm = self._decoded(latents, start, self._layers.narrow(speaker), wanted, total)
         g.output(_surrounded(pcm, wanted, total), "pcm", FLOAT, ["B", "n_samples"])
         return g.model()
 
@@ -99,7 +172,7 @@ class _Vocoder:
         """Of latents [B, n, W] the PCM of the wanted frames, float32 [B, n_samples]."""
         net = self._net
         span = wanted.around(context_of(net).frames, total)
-        x = self._cast(_interpolated(latents, start, span))
+        x = self._layers.narrow(_interpolated(latents, start, span))
         x = self._conv(x, net.conv_pre, bias=False) + self._voice(speaker, net.cond_layer, net.conv_pre)
         rate = 1
         for stage, context in enumerate(_contexts(net)):
@@ -110,13 +183,13 @@ class _Vocoder:
         return self._ending(x, span, wanted)
 
     def _upsampled(self, x: Value, stage: int) -> Value:
-        """Leaky ReLU and transposed convolution, without bias; the mean of the stage before is in the weights."""
+        """Leaky ReLU and transposed convolution without bias; its weights divide the last stage's sum."""
         layer = self._net.ups[stage]
         scale = 1.0 / self._net.num_kernels if stage else 1.0
         return self._graph.op(
             "ConvTranspose",
             self._leaky(x),
-            self._weights(_array(layer.weight)[:, :, np.newaxis] * scale),
+            self._layers.weights(array(layer.weight)[:, :, np.newaxis] * scale),
             kernel_shape=[1, layer.kernel_size[0]],
             strides=[1, layer.stride[0]],
             pads=_pads(layer.padding[0]),
@@ -124,8 +197,7 @@ class _Vocoder:
 
     def _mixed(self, x: Value, stage: int) -> Value:
         """The sum of a stage's residual blocks, which is ``num_kernels`` times their mean."""
-        count = self._net.num_kernels
-        first, *others = [self._residual(x, block) for block in self._net.resblocks[stage * count :][:count]]
+        first, *others = [self._residual(x, block) for block in _blocks(self._net, stage)]
         for other in others:
             first = first + other
         return first
@@ -137,32 +209,26 @@ class _Vocoder:
 
     def _ending(self, x: Value, span: _Span, wanted: _Span) -> Value:
         """The last convolution, in single precision."""
-        x = self._leaky(x, LAST_SLOPE).cast(FLOAT)
+        x = self._layers.wide(self._leaky(x, LAST_SLOPE))
         layer = self._net.conv_post
-        weights = _array(layer.weight)[:, :, np.newaxis] / self._net.num_kernels
+        weights = array(layer.weight)[:, :, np.newaxis] / self._net.num_kernels
         x = self._graph.op("Conv", x, self._graph.constant(weights), **_conv_attributes(layer))
         return span.cut(self._graph.op("Tanh", x), wanted, FRAME_SAMPLES).reshape(0, -1)
 
     def _conv(self, x: Value, layer: Any, bias: bool = True) -> Value:
-        operands = [self._weights(_array(layer.weight)[:, :, np.newaxis])]
-        operands += [self._weights(_array(layer.bias))] if bias else []
+        operands = [self._layers.weights(array(layer.weight)[:, :, np.newaxis])]
+        operands += [self._layers.weights(array(layer.bias))] if bias else []
         return self._graph.op("Conv", x, *operands, **_conv_attributes(layer))
 
     def _voice(self, speaker: Value, layer: Any, beside: Any) -> Value:
         """What the speaker adds to each channel [B, C, 1, 1], and the bias of the layer ``beside`` it."""
-        weights = self._weights(_array(layer.weight)[:, :, 0])
-        bias = self._weights(_array(layer.bias) + _array(beside.bias))
+        weights = self._layers.weights(array(layer.weight)[:, :, 0])
+        bias = self._layers.weights(array(layer.bias) + array(beside.bias))
         added = self._graph.op("Gemm", speaker, weights, bias, transB=1)
         return self._graph.op("Unsqueeze", added, self._graph.ints(2, 3))
 
     def _leaky(self, x: Value, slope: float = SLOPE) -> Value:
         return self._graph.op("LeakyRelu", x, alpha=slope)
-
-    def _weights(self, array: NDArray[np.float32]) -> Value:
-        return self._graph.constant(array.astype(self._dtype))
-
-    def _cast(self, x: Value) -> Value:
-        return x if self._dtype is np.float32 else x.cast(TensorProto.FLOAT16)
 
 
 def _interpolated(latents: Value, start: Value, span: _Span) -> Value:
@@ -230,10 +296,8 @@ def _pads(padding: int) -> list[int]:
     return [0, padding, 0, padding]
 
 
-def _array(parameter: Any) -> NDArray[np.float32]:
-    """Weight norm, where there is one, is in it: the parametrisation computes the weight."""
-    array: NDArray[np.float32] = parameter.detach().cpu().float().numpy()
-    return array
+def _blocks(net: Any, stage: int) -> Any:
+    return net.resblocks[stage * net.num_kernels :][: net.num_kernels]
 
 
 def _contexts(net: Any) -> list[int]:

@@ -176,7 +176,8 @@ class Pace:
         a, b = self._latents[low - self._first], self._latents[high - self._first]
         self._done += len(position)
         self._forget()
-        return a * (1 - share) + b * share
+        made: Latents = a * (1 - share) + b * share
+        return made
 
     def _positions(self, first: int, end: int) -> npt.NDArray[np.float32]:
         """Where outputs lie among the inputs, in the reference's precision."""
