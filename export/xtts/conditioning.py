@@ -44,7 +44,7 @@ NORM_FLOOR: Final = 1e-12
 TOLERANCE: Final[dict[Precision, float]] = {"fp32": 1e-4, "fp16": 1e-2}
 
 VERIFY_SECONDS: Final = (0.34, 1.3, 4.0)
-"""Lengths of the recordings that an export is verified with: the shortest and the longest chunk among them."""
+"""Lengths of the recordings that an export is verified with, from the shortest chunk to the longest."""
 
 
 class ConditioningArtefact:
