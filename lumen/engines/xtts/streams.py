@@ -6,6 +6,8 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final, Generic, TypeVar
 
+from lumen.errors import UpstreamTimeoutException
+
 T = TypeVar("T")
 
 CANCEL_SECONDS: Final = 0.5
@@ -17,6 +19,9 @@ POLL_SECONDS: Final = 0.05
 
 SILENCE_SECONDS: Final = 5.0
 """After so long without an item the source is asked whether it is alive."""
+
+CHECK_SECONDS: Final = 10.0
+"""That it then has to say so."""
 
 
 class ReadAhead(Generic[T]):
@@ -67,16 +72,27 @@ class ReadAhead(Generic[T]):
         for _ in range(CANCEL_ATTEMPTS):
             if self._done.is_set():
                 return
-            await self._cancel()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._done.wait(), CANCEL_SECONDS)
+                await asyncio.wait_for(self._end(), CANCEL_SECONDS)
+
+    async def _end(self) -> None:
+        await self._cancel()
+        await self._done.wait()
 
     async def _next(self) -> T | BaseException | None:
         while True:
             try:
                 return await asyncio.wait_for(self._items.get(), SILENCE_SECONDS)
             except asyncio.TimeoutError:  # noqa: PERF203 - rarely
-                await self._check()
+                await self._ask()
+
+    async def _ask(self) -> None:
+        try:
+            await asyncio.wait_for(self._check(), CHECK_SECONDS)
+        except asyncio.TimeoutError as late:
+            raise UpstreamTimeoutException(
+                f"A called model said nothing for {SILENCE_SECONDS + CHECK_SECONDS:g} s; try again."
+            ) from late
 
     def _read(self, source: Callable[[], Iterable[T]]) -> None:
         last: BaseException | None = None

@@ -44,7 +44,7 @@ class Tail:
     def push(self, pcm: Pcm) -> Pcm:
         """Take float32 [n_samples]; give what is certain to belong to the sentence, maybe nothing."""
         self._listen(pcm)
-        heard = np.concatenate([self._held, pcm])
+        heard: Pcm = np.concatenate([self._held, pcm])
         hold = min(len(heard), max(0, self._quiet - TAIL_SAMPLES + FADE_SAMPLES))
         sure, self._held = heard[: len(heard) - hold], heard[len(heard) - hold :]
         return sure
