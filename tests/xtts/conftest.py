@@ -6,12 +6,21 @@ from typing import Any
 
 import pytest
 
+from export.xtts.artefact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, options_of
+
+
+@pytest.fixture(scope="session")
 from export.xtts.gpt import GptArtefact
 from export.xtts.install import install
 from export.xtts.random import write_random
 from lumen.contracts import XTTS_GPT
+
+
+@pytest.fixture(scope="session")
+from lumen.triton.server import TritonServer
+from tests.conftest import TritonFactory
 
 SEED = 1
 
@@ -52,3 +61,13 @@ def tiny_repository_int8(
     shutil.copytree(tiny_repository, repository, ignore=shutil.ignore_patterns(XTTS_GPT))
     install(GptArtefact(), tiny_loaded, repository, options_of(XTTS_GPT, "cpu", "int8"))
     return repository
+
+
+@pytest.fixture(scope="session")
+def gpt_server(
+    tiny_loaded: LoadedXtts, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+) -> TritonServer:
+    """Triton with the tiny checkpoint's ``xtts_gpt`` in float32."""
+    repository = tmp_path_factory.mktemp("gpt")
+    install(GptArtefact(), tiny_loaded, repository, ExportOptions())
+    return triton(repository, [XTTS_GPT])

@@ -16,7 +16,7 @@ from lumen.engines.xtts.dims import read_manifest
 from lumen.engines.xtts.gpt_metrics import GptMetrics
 from lumen.engines.xtts.gpt_request import GptRequest
 from lumen.engines.xtts.gpt_settings import settings_of
-from lumen.engines.xtts.gpt_step import load_stepper
+from lumen.engines.xtts.gpt_step import GptStepper
 from lumen.engines.xtts.gpt_streams import GptStreams
 from lumen.engines.xtts.sampling import sampling_of
 from lumen.engines.xtts.scheduler import Scheduler
@@ -32,7 +32,7 @@ class TritonPythonModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         settings = settings_of(json.loads(args["model_config"])["parameters"])
         kind, device = args["model_instance_kind"], int(args["model_instance_device_id"])
-        stepper = load_stepper(folder, settings.slots, kind, device, settings.intra_op_thread_count)
+        stepper = GptStepper.load(folder, settings.slots, settings.intra_op_thread_count, kind, device)
         chunks = GrowingChunks(settings.first_chunk, settings.largest_chunk)
         self._dims, self._defaults = stepper.dims, read_manifest(folder)["defaults"]
         self._scheduler = Scheduler(stepper, settings.queue, chunks)
@@ -59,7 +59,7 @@ class TritonPythonModel:
             log.exception("xtts_gpt failed")
             refusal = _refusal(f"xtts_gpt failed: {type(error).__name__}", "INTERNAL")
         finally:
-            self._metrics.refresh()
+            self._metrics.refresh_soon()
             sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     async def _speak(self, request: Any, sender: Any) -> None:
@@ -74,7 +74,7 @@ class TritonPythonModel:
             async for chunk in chunks:
                 tensors = (pb_utils.Tensor("latents", chunk.latents), pb_utils.Tensor("codes", chunk.codes))
                 sender.send(pb_utils.InferenceResponse(list(tensors)))
-                self._metrics.refresh_sometimes()
+                self._metrics.refresh_soon()
 
     def _asked(self, request: Any) -> GptRequest:
         given = {name: _number(request, name) for name in SAMPLING}

@@ -1,0 +1,319 @@
+"""xtts_gpt behind a real Triton server, with a tiny GPT."""
+
+import asyncio
+import contextlib
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from numpy.typing import NDArray
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
+from lumen.engines.xtts.gpt_metrics import REFRESH_SECONDS
+from lumen.engines.xtts.gpt_settings import settings_of
+from lumen.errors import (
+    BusyException,
+    InvalidInputException,
+    LumenException,
+    ModelLoadException,
+    TooLargeException,
+)
+from lumen.triton.server import TritonServer
+from orchestrator.triton import TritonClient
+from tests.conftest import ROOT
+
+WIDTH = 64
+SECONDS = 20.0
+LATENT_TOLERANCE = 1e-3
+SLOTS, QUEUE = 8, 32
+"""As in config.pbtxt."""
+
+Tensors = dict[str, NDArray[Any]]
+
+
+@pytest.fixture
+async def client(gpt_server: TritonServer) -> AsyncIterator[TritonClient]:
+    opened = TritonClient(gpt_server.grpc_url, SECONDS)
+    yield opened
+    await opened.close()
+
+
+def sentence(n: int, **values: float) -> Tensors:
+    """Sentence number n: its own text, voice and seed; by the released defaults but for `values`."""
+    generator = np.random.default_rng(n)
+    voice = generator.normal(0, 1, (XTTS_CONDITION_LATENTS, WIDTH)).astype(np.float32)
+    text = generator.integers(1, 200, 5 + 9 * (n % 8)).astype(np.int32)
+    numbers = {"seed": n, "max_codes": 60 + n} | values
+    return {"text_ids": text, "gpt_cond_latent": voice} | {k: tensor(k, v) for k, v in numbers.items()}
+
+
+def tensor(name: str, value: float) -> NDArray[Any]:
+    kinds: dict[str, type[np.generic]] = {
+        **dict.fromkeys(("temperature", "top_p", "repetition_penalty"), np.float32),
+        **dict.fromkeys(("seed", "stream_id", "cancel"), np.int64),
+    }
+    return np.array([value], kinds.get(name, np.int32))
+
+
+async def chunks_of(client: TritonClient, values: Tensors) -> list[Tensors]:
+    return [chunk async for chunk in client.stream(XTTS_GPT, values)]
+
+
+async def said(client: TritonClient, values: Tensors) -> Tensors:
+    chunks = await chunks_of(client, values)
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in ("codes", "latents")}
+
+
+def counts(server: TritonServer) -> dict[str, float]:
+    """The model's metrics by name; the steps as `steps_total/rows`."""
+    page = urllib.request.urlopen(server.metrics_url, timeout=5).read().decode()
+    found = re.findall(r"^lumen_xtts_gpt_(\w+)\{(.*?)\} (\S+)$", page, re.MULTILINE)
+    rows = [re.search(r'rows="(\d+)"', labels) for _, labels, _ in found]
+    return {f"{f[0]}/{m[1]}" if m else f[0]: float(f[2]) for f, m in zip(found, rows, strict=True)}
+
+
+async def settled(server: TritonServer, **wanted: float) -> dict[str, float]:
+    """The metrics, once no slot is in use, those of `wanted` are there, and they change no more."""
+    deadline = time.monotonic() + SECONDS
+    wanted = {"slots_in_use": 0, "queued": 0, **wanted}
+    before: dict[str, float] = {}
+    while (now := counts(server)) != before or now | wanted != now:
+        assert time.monotonic() < deadline, (now, wanted)
+        before = now
+        await asyncio.sleep(2 * REFRESH_SECONDS)
+    return now
+
+
+async def long_sentence(client: TritonClient) -> Tensors:
+    """One that speaks to the last code there is."""
+    for n in range(100, 140):
+        values = sentence(n, max_codes=605, repetition_penalty=1.0)
+        if len((await said(client, values))["codes"]) == 605:
+            return values
+    raise AssertionError("every sentence came to its stop code")
+
+
+@pytest.mark.triton
+async def test_eight_streams_share_the_steps_and_say_what_each_says_alone(
+    gpt_server: TritonServer, client: TritonClient
+) -> None:
+    """Greedy and drawn: the codes are the same among seven others, the latents within the tolerance."""
+    asked = [sentence(n, temperature=0.0 if n % 2 else 0.75) for n in range(8)]
+    alone = [await said(client, values) for values in asked]
+    before = await settled(gpt_server)
+    together = await asyncio.gather(*(said(client, values) for values in asked))
+    worst = 0.0
+    for one, other in zip(alone, together, strict=True):
+        assert (one["codes"] == other["codes"]).all()
+        worst = max(worst, np.abs(one["latents"] - other["latents"]).max() / np.abs(one["latents"]).max())
+    sys.stdout.write(f"largest difference of latents {worst:.2g}\n")
+    assert worst <= LATENT_TOLERANCE
+    after = await settled(gpt_server)
+    steps = {rows: after[f"steps_total/{rows}"] - before[f"steps_total/{rows}"] for rows in range(1, 9)}
+    sys.stdout.write(f"steps by rows {steps}\n")
+    rows_of_steps = sum(rows * count for rows, count in steps.items())
+    assert rows_of_steps / sum(steps.values()) > 1.5
+    assert steps[8] > 0
+
+
+@pytest.mark.triton
+async def test_a_response_has_a_latent_for_each_code(client: TritonClient) -> None:
+    """Chunks grow; codes are int32 [n] and latents float32 [n, width]."""
+    chunks = await chunks_of(client, await long_sentence(client))
+    sizes = [len(chunk["codes"]) for chunk in chunks]
+    assert sizes[:4] == [6, 9, 13, 20]
+    assert max(sizes) == 40
+    for chunk in chunks:
+        assert chunk["codes"].dtype == np.int32
+        assert chunk["latents"].dtype == np.float32
+        assert chunk["latents"].shape == (len(chunk["codes"]), WIDTH)
+
+
+@pytest.mark.triton
+async def test_a_seed_makes_the_codes(client: TritonClient) -> None:
+    """Same seed, same codes; another seed, or none, other codes."""
+    values = sentence(3)
+    first = await said(client, values)
+    assert (await said(client, values))["codes"].tolist() == first["codes"].tolist()
+    unseeded = {name: value for name, value in values.items() if name != "seed"}
+    others = [{**values, "seed": tensor("seed", 4)}, unseeded, unseeded]
+    found = [tuple((await said(client, other))["codes"].tolist()) for other in others]
+    assert len({tuple(first["codes"].tolist()), *found}) == 4
+
+
+@pytest.mark.triton
+@pytest.mark.parametrize(
+    ("values", "kind", "named"),
+    [
+        (
+            {"temperature": tensor("temperature", 3)},
+            InvalidInputException,
+            "temperature 3.0, expected 0",
+        ),
+        ({"top_p": tensor("top_p", float("nan"))}, InvalidInputException, "top_p nan"),
+        ({"top_k": tensor("top_k", 1027)}, InvalidInputException, "top_k 1027, expected 0 to 1026"),
+        ({"repetition_penalty": tensor("repetition_penalty", 0)}, InvalidInputException, "penalty 0.0"),
+        ({"seed": tensor("seed", -1)}, InvalidInputException, "seed -1"),
+        ({"max_codes": tensor("max_codes", 606)}, InvalidInputException, "max_codes 606, expected 1 to 605"),
+        ({"text_ids": np.zeros(0, np.int32)}, InvalidInputException, "text_ids"),
+        ({"text_ids": np.zeros(403, np.int32)}, TooLargeException, "403 text ids, at most 402"),
+        ({"text_ids": np.array([1, 10**6], np.int32)}, InvalidInputException, "text id 1000000"),
+        ({"gpt_cond_latent": np.zeros((32, 63), np.float32)}, InvalidInputException, r"\[32, 63\]"),
+        (
+            {"gpt_cond_latent": np.full((32, WIDTH), np.inf, np.float32)},
+            InvalidInputException,
+            "not finite",
+        ),
+    ],
+)
+async def test_a_refusal_names_what_came(
+    client: TritonClient, values: Tensors, kind: type[LumenException], named: str
+) -> None:
+    """Wrong input is refused by class and name before the first chunk, and the next request is served."""
+    with pytest.raises(kind, match=named) as refusal:
+        await chunks_of(client, {**sentence(1), **values})
+    assert "Traceback" not in refusal.value.message
+    assert len((await said(client, sentence(1, max_codes=3)))["codes"]) == 3
+
+
+@pytest.mark.triton
+@pytest.mark.parametrize("missing", ["text_ids", "gpt_cond_latent"])
+async def test_what_is_missing_is_named(client: TritonClient, missing: str) -> None:
+    """The inputs are optional for Triton, because a cancel goes alone, but not for a sentence."""
+    values = {name: value for name, value in sentence(1).items() if name != missing}
+    with pytest.raises(InvalidInputException, match=f"no {missing}"):
+        await chunks_of(client, values)
+
+
+@pytest.mark.triton
+async def test_a_cancelled_stream_frees_its_slot(gpt_server: TritonServer, client: TritonClient) -> None:
+    """Clients that leave after their first chunk end their sentences; a neighbour hears all of its own."""
+    values = await long_sentence(client)
+    neighbour = sentence(5)
+    alone = await said(client, neighbour)
+    before = await settled(gpt_server)
+
+    async def leave() -> None:
+        async with contextlib.aclosing(client.stream(XTTS_GPT, values)) as chunks:
+            await anext(chunks)
+
+    heard, *_ = await asyncio.gather(said(client, neighbour), *(leave() for _ in range(5)))
+    assert heard["codes"].tolist() == alone["codes"].tolist()
+    after = await settled(gpt_server, cancelled_total=before["cancelled_total"] + 5)
+    assert after["codes_total"] - before["codes_total"] < 5 * 605
+
+
+SPEAKER = """
+import asyncio, sys
+from orchestrator.triton import TritonClient
+from tests.xtts.test_gpt_model import XTTS_GPT, sentence
+
+async def speak():
+    client = TritonClient(sys.argv[1], 60)
+    while True:
+        async for _ in client.stream(XTTS_GPT, sentence(101)):
+            sys.stdout.write("speaking\\n")
+            sys.stdout.flush()
+
+asyncio.run(speak())
+"""
+
+
+@pytest.mark.triton
+async def test_a_killed_client_frees_its_slot(gpt_server: TritonServer, client: TritonClient) -> None:
+    """A client whose process is killed while it is spoken to holds no slot."""
+    before = await settled(gpt_server)
+    await asyncio.to_thread(_speak_and_die, gpt_server.grpc_url)
+    after = await settled(gpt_server)
+    assert after["admitted_total"] > before["admitted_total"]
+    assert len((await said(client, sentence(2)))["codes"]) > 0
+
+
+def _speak_and_die(url: str) -> None:
+    command = [sys.executable, "-c", SPEAKER, url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"speaking\n"
+        process.kill()
+
+
+@pytest.mark.triton
+async def test_a_stream_is_cancelled_by_its_name(gpt_server: TritonServer, client: TritonClient) -> None:
+    """A cancel ends the stream of that stream_id without an error, and is itself answered by its end."""
+    values = {**await long_sentence(client), "stream_id": tensor("stream_id", 77)}
+    before = await settled(gpt_server)
+    codes = 0
+    async for chunk in client.stream(XTTS_GPT, values):
+        if codes == 0:
+            with pytest.raises(InvalidInputException, match="stream_id 77 is in use"):
+                await chunks_of(client, values)
+            assert await chunks_of(client, {"cancel": tensor("cancel", 77)}) == []
+        codes += len(chunk["codes"])
+    assert codes < 605
+    await settled(gpt_server, cancelled_total=before["cancelled_total"] + 1)
+    assert await chunks_of(client, {"cancel": tensor("cancel", 77)}) == []
+    assert len((await said(client, {**sentence(1), "stream_id": tensor("stream_id", 77)}))["codes"]) > 0
+
+
+@pytest.mark.triton
+async def test_a_full_house_refuses_at_once(gpt_server: TritonServer, client: TritonClient) -> None:
+    """More than slots and queue: some hear BusyException, all the others their whole sentence."""
+    values = await long_sentence(client)
+    alone = await said(client, values)
+    heard = await asyncio.gather(
+        *(said(client, values) for _ in range(SLOTS + QUEUE + 8)), return_exceptions=True
+    )
+    busy = [answer for answer in heard if isinstance(answer, BusyException)]
+    spoken = [answer for answer in heard if isinstance(answer, dict)]
+    assert busy
+    assert len(spoken) >= SLOTS + QUEUE
+    assert len(busy) + len(spoken) == len(heard)
+    assert "All 8 slots" in busy[0].message
+    assert all(answer["codes"].tolist() == alone["codes"].tolist() for answer in spoken)
+    await settled(gpt_server)
+
+
+def test_the_configuration_says_what_the_model_does() -> None:
+    """Everything but the outputs may be left out; the parameters are the settings that the model reads."""
+    config = text_format.Parse((ROOT / "model_repository/xtts_gpt/config.pbtxt").read_text(), ModelConfig())
+    assert config.model_transaction_policy.decoupled
+    assert all(i.optional for i in config.input)
+    assert {i.name for i in config.input} == {
+        *("text_ids", "gpt_cond_latent", "temperature", "top_k", "top_p", "repetition_penalty"),
+        *("seed", "max_codes", "stream_id", "cancel"),
+    }
+    assert [o.name for o in config.output] == ["latents", "codes"]
+    settings = settings_of(
+        {name: {"string_value": value.string_value} for name, value in config.parameters.items()}
+    )
+    assert (settings.slots, settings.queue) == (SLOTS, QUEUE)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("slots", "0", "slots '0' in config.pbtxt, expected a number from 1"),
+        ("queue", "-1", "queue '-1'"),
+        ("largest_chunk", "many", "largest_chunk 'many'"),
+        ("slot", "8", "slot"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str, named: str) -> None:
+    """A parameter that is unknown or out of range keeps the model from loading, and says which."""
+    right = {
+        "slots": "8",
+        "queue": "0",
+        "first_chunk": "6",
+        "largest_chunk": "40",
+        "intra_op_thread_count": "0",
+    }
+    with pytest.raises(ModelLoadException, match=named):
+        settings_of({key: {"string_value": text} for key, text in {**right, name: value}.items()})
