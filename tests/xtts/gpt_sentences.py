@@ -1,0 +1,61 @@
+"""Sentences for the GPT's tests, and ways through a stepper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.xtts.artefact import ExportOptions, Precision
+from export.xtts.checkpoint import LoadedXtts
+from export.xtts.gpt import GptArtefact, Sentence, random_sentence
+from export.xtts.install import install
+from lumen.contracts import XTTS_GPT
+from lumen.engines.xtts.dims import XttsDims
+from lumen.engines.xtts.gpt_step import GptStepper, Step
+
+
+def export_gpt(loaded: LoadedXtts, repository: Path, precision: Precision) -> Path:
+    """The folder of the installed artefact."""
+    install(GptArtefact(), loaded, repository, ExportOptions("cpu", precision))
+    return repository / XTTS_GPT / "1"
+
+
+def sentence(dims: XttsDims, seed: int, text: int = 20, codes: int = 12) -> Sentence:
+    return random_sentence(dims, text, codes, np.random.default_rng(seed))
+
+
+def opened(stepper: GptStepper, slot: int, of: Sentence) -> Step:
+    """Open and prefill; the Step that predicts the first code."""
+    stepper.open(slot, of.text_ids, of.gpt_cond_latent)
+    while True:
+        step = stepper.prefill(slot)
+        if step is not None:
+            return step
+
+
+def alone(stepper: GptStepper, of: Sentence) -> list[Step]:
+    """A sentence with given codes, nobody beside it: n + 1 steps of one row."""
+    steps = [opened(stepper, 0, of)]
+    steps += [stepper.step([0], [code]) for code in of.codes]
+    stepper.close(0)
+    return steps
+
+
+def greedy(stepper: GptStepper, of: Sentence, count: int, never: int) -> tuple[list[int], list[Step]]:
+    """The likeliest codes but ``never``, and the Steps that they were taken from."""
+    steps, codes = [opened(stepper, 0, of)], []
+    while True:
+        logits = steps[-1].logits[0].copy()
+        logits[never] = -np.inf
+        codes.append(int(logits.argmax()))
+        if len(codes) == count:
+            break
+        steps.append(stepper.step([0], codes[-1:]))
+    stepper.close(0)
+    return codes, steps
+
+
+def stacked(steps: Sequence[Step]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits [N, V] and latents [N, W] of N steps of one row."""
+    return np.concatenate([s.logits for s in steps]), np.concatenate([s.latents for s in steps])
