@@ -9,16 +9,10 @@ import pytest
 from export.xtts.artefact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, options_of
-
-
-@pytest.fixture(scope="session")
 from export.xtts.gpt import GptArtefact
 from export.xtts.install import install
 from export.xtts.random import write_random
 from lumen.contracts import XTTS_GPT
-
-
-@pytest.fixture(scope="session")
 from lumen.triton.server import TritonServer
 from tests.conftest import TritonFactory
 
