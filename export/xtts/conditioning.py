@@ -89,7 +89,7 @@ def build(model: Any, half: bool = False) -> onnx.ModelProto:
     x = layers.narrow(_mel(g.op("Unsqueeze", audio, g.ints(0)), model.mel_stats))
     x = _encoded(layers, x, model.gpt.conditioning_encoder)
     x = _resampled(layers, x.transpose(0, 2, 1), model.gpt.conditioning_perceiver)
-    g.output(x, "gpt_cond_latent", FLOAT, [XTTS_CONDITION_LATENTS, "W"])
+    g.output(x, "gpt_cond_latent", FLOAT, [XTTS_CONDITION_LATENTS, model.gpt.model_dim])
     return g.model()
 
 

@@ -1,4 +1,4 @@
-"""The five XTTS models behind a real Triton server: text in, speech out."""
+"""`xtts` and the models that it calls behind a real Triton server: text in, speech out."""
 
 import asyncio
 import os
