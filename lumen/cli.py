@@ -2,16 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 
-from lumen.errors import LumenException
+from lumen.commands import xtts
+from lumen.commands.reported import console, reported
 from orchestrator.core.config import load_settings
 
 DEMO_TEXT = (
@@ -27,7 +24,9 @@ app = typer.Typer(
 )
 export = typer.Typer(help="Build the artefacts in model_repository/.", no_args_is_help=True)
 app.add_typer(export, name="export")
-console = Console(stderr=True)
+export.command("xtts")(xtts.export_xtts)
+export.add_typer(xtts.random, name="random")
+export.add_typer(xtts.download, name="download")
 
 Profile = Annotated[str | None, typer.Option(help="A profile of configs/, or a path to one.")]
 
@@ -37,7 +36,7 @@ def serve(profile: Profile = None) -> None:
     """Run Triton and the API together until Ctrl-C."""
     from lumen import serve
 
-    with _reported():
+    with reported():
         asyncio.run(serve.serve(load_settings(profile), console))
 
 
@@ -46,7 +45,7 @@ def triton(profile: Profile = None) -> None:
     """Run Triton alone, with the models of the profile, until Ctrl-C."""
     from lumen.triton.serve import run
 
-    with _reported():
+    with reported():
         raise typer.Exit(run(load_settings(profile)))
 
 
@@ -55,7 +54,7 @@ def api(profile: Profile = None) -> None:
     """Run the API alone; TRITON_URL says where Triton is."""
     from orchestrator import run
 
-    with _reported():
+    with reported():
         run.serve(load_settings(profile))
 
 
@@ -76,7 +75,7 @@ def say(
     from lumen.client import Clip
 
     clip = Clip(text, language, voice, speed, portrait, size, seed)
-    with _reported():
+    with reported():
         asyncio.run(serve.say(load_settings(profile), console, clip, output))
         sys.stdout.write(f"{output}\n")
 
@@ -91,7 +90,7 @@ def quickstart(
     from lumen import serve
     from lumen.client import Clip
 
-    with _reported():
+    with reported():
         asyncio.run(serve.quickstart(load_settings(profile), console, Clip(text), once))
 
 
@@ -110,7 +109,7 @@ def bench(
     """Measure the models and whole clips of a LUMEN that runs (start it with `lumen serve`)."""
     from lumen.bench.run import run
 
-    with _reported():
+    with reported():
         settings = load_settings(profile)
         raise typer.Exit(
             run(settings, models=model, concurrency=concurrency, rate=rate, seconds=seconds, clips=clips)
@@ -124,7 +123,7 @@ def warp(
     """Build the frame renderer of the warp face and check it against an independent one."""
     from export.warp.export import export_renderer
 
-    with _reported(), console.status("building and checking warp_renderer …"):
+    with reported(), console.status("building and checking warp_renderer …"):
         path = export_renderer(repository or load_settings().model_repository)
     sys.stdout.write(f"{path}\n")
 
@@ -136,25 +135,6 @@ def portraits(
     """Draw the bundled portraits."""
     from export.warp.portraits import write_portraits
 
-    with _reported(), console.status("drawing the portraits …"):
+    with reported(), console.status("drawing the portraits …"):
         for path in write_portraits(folder or load_settings().assets_path / "portraits"):
             sys.stdout.write(f"{path}\n")
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Errors that a person can act on become one line each and exit status 1."""
-    try:
-        yield
-    except ValidationError as error:
-        _fail(*(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
-    except (LumenException, OSError) as error:
-        _fail(str(error))
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _fail(*lines: str) -> None:
-    for line in lines:
-        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(1)
