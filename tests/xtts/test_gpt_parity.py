@@ -1,5 +1,7 @@
 """``xtts_gpt`` against the reference's network, loops and latents."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ TOLERANCE = 1e-3
 STEPS = 200
 STOP_AFTER = 15
 TEXT = "Nobody knows what it says."
-SIZES = ["tiny", pytest.param("full", marks=pytest.mark.heavy)]
+SIZES = ["tiny", pytest.param("full", marks=[pytest.mark.heavy, pytest.mark.timeout(1800)])]
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +155,35 @@ def test_inference_gives_the_vocoder_the_same_latents(loaded: LoadedXtts, fp32: 
     assert codes[-1] == loaded.dims.stop_audio
     assert len(ours) == len(theirs) == STOP_AFTER + 1
     assert report("latents", stacked(ours)[1], theirs) < TOLERANCE
+
+
+EXPORT = """
+import resource, sys
+import subprocess
+import sys
+from pathlib import Path
+from export.xtts.artefact import ExportOptions
+from export.xtts.checkpoint import load_checkpoint
+from export.xtts.gpt import GptArtefact
+loaded, folder = load_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])
+options = ExportOptions("cpu", sys.argv[3])
+GptArtefact().write(loaded, folder, options)
+GptArtefact().verify(loaded, folder, options)
+sys.stdout.write(str(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("loaded", ["full"], indirect=True)
+def test_memory_of_the_export(loaded: LoadedXtts, tmp_path: Path, precision: str) -> None:
+    """Loading a checkpoint, writing the GPT and verifying it takes less than 1.5 times its bytes."""
+    arguments = [str(loaded.folder), str(tmp_path), precision]
+    done = subprocess.run([sys.executable, "-c", EXPORT, *arguments], capture_output=True, check=True)
+    share = int(done.stdout) / (loaded.folder / "model.pth").stat().st_size
+    print(f"{precision}: peak memory {share:.2f} times the checkpoint")  # noqa: T201
+    assert share < 1.5
 
 
 @pytest.mark.parametrize("loaded", SIZES, indirect=True)
