@@ -1,0 +1,288 @@
+"""`xtts` and the models that it calls behind a real Triton server: text in, speech out."""
+
+import asyncio
+import os
+import re
+import signal
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from lumen.contracts import (
+    XTTS,
+    XTTS_CONDITION_LATENTS,
+    XTTS_GPT,
+    XTTS_SAMPLE_RATE,
+    XTTS_SPEAKER_WIDTH,
+    XTTS_VOCODER,
+)
+from lumen.engines.xtts.calls import SAMPLING
+from lumen.engines.xtts.languages import CHARACTER_LIMITS
+from lumen.engines.xtts.lengths import MAX_CODES
+from lumen.errors import (
+    InvalidInputException,
+    LumenException,
+    ServiceUnavailableException,
+    TooLargeException,
+)
+from lumen.triton.server import TritonServer, private_options
+from orchestrator.triton import TritonClient, text_tensor
+from tests.conftest import ROOT
+
+REPOSITORY = ROOT / "model_repository"
+MODELS = (XTTS_GPT, XTTS_VOCODER, XTTS)
+ANSWER_SECONDS = 60.0
+FREE_SECONDS = 2.0
+WIDTH = 64
+
+HELLO = {
+    "en": "Hi.",
+    "es": "¡Olé!",
+    "fr": "Ça va ?",
+    "de": "Schön.",
+    "it": "Ciao.",
+    "pt": "Olá.",
+    "pl": "Cześć.",
+    "tr": "Merhaba.",
+    "ru": "Да.",
+    "nl": "Dag.",
+    "cs": "Ahoj.",
+    "ar": "نعم.",
+    "zh-cn": "你好。",
+    "ja": "はい。",
+    "hu": "Szia.",
+    "ko": "네.",
+    "hi": "हाँ।",
+}
+
+Pcm = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def server(triton: Callable[[Path, Sequence[str]], TritonServer], tiny_repository: Path) -> TritonServer:
+    return triton(tiny_repository, MODELS)
+
+
+@pytest.fixture
+async def client(server: TritonServer) -> AsyncIterator[TritonClient]:
+    opened = TritonClient(server.grpc_url, ANSWER_SECONDS)
+    yield opened
+    await opened.close()
+
+
+def request(
+    text: str | bytes = "Hi.", language: str = "en", voice: int = 1, **numbers: Any
+) -> dict[str, Any]:
+    source = np.random.default_rng(voice)
+    latent = source.standard_normal((XTTS_CONDITION_LATENTS, WIDTH)).astype(np.float32)
+    embedding = source.standard_normal(XTTS_SPEAKER_WIDTH).astype(np.float32)
+    tensors = {
+        "text": text_tensor(text) if isinstance(text, str) else np.array([text], np.object_),
+        "language": text_tensor(language),
+        "gpt_cond_latent": latent,
+        "speaker_embedding": embedding / np.linalg.norm(embedding),
+    }
+    kinds = {"speed": np.float32, **SAMPLING}
+    return tensors | {
+        name: value if isinstance(value, np.ndarray) else np.array([value], kinds[name])
+        for name, value in numbers.items()
+    }
+
+
+async def speech(client: TritonClient, **asked: Any) -> list[Pcm]:
+    async with aclosing(client.stream(XTTS, request(**asked))) as answers:
+        return [answer["pcm"] async for answer in answers]
+
+
+def counted(server: TritonServer, what: str) -> int:
+    """A number of the GPT's from the metrics page."""
+    with urllib.request.urlopen(server.metrics_url, timeout=5) as response:
+        page = response.read().decode()
+    values = re.findall(rf"^lumen_xtts_gpt_{what}\{{.*\}} (\S+)$", page, re.MULTILINE)
+    assert values, f"no lumen_xtts_gpt_{what} on the page"
+    return round(sum(map(float, values)))
+
+
+async def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.triton
+async def test_speech_comes_in_chunks_while_it_is_made(client: TritonClient) -> None:
+    """Samples in -1..1 in several chunks, as many as the codes say, and the same for the same seed."""
+    chunks = await speech(client, text="Good morning.", seed=5, speed=2.0)
+    pcm = np.concatenate(chunks)
+    assert len(chunks) > 3
+    assert all(chunk.dtype == np.float32 for chunk in chunks)
+    assert 0.01 < np.abs(pcm).max() <= 1
+    assert XTTS_SAMPLE_RATE / 2 < len(pcm) < 2 * XTTS_SAMPLE_RATE
+    again, other = await asyncio.gather(
+        *(speech(client, text="Good morning.", seed=seed, speed=2.0) for seed in (5, 6))
+    )
+    np.testing.assert_allclose(np.concatenate(again), pcm, atol=1e-3)
+    assert not np.allclose(np.resize(np.concatenate(other), len(pcm)), pcm, atol=1e-2)
+
+
+@pytest.mark.triton
+@pytest.mark.parametrize(
+    "languages",
+    [("en", "zh-cn", "ja", "ko", "hi"), pytest.param(tuple(HELLO), marks=pytest.mark.heavy)],
+    ids=["five", "all"],
+)
+async def test_languages_speak(client: TritonClient, languages: tuple[str, ...]) -> None:
+    """Each in its own script, and with a region in the code."""
+    asked = [{"text": HELLO[code], "language": code, "speed": 2.0} for code in languages]
+    for chunks in await asyncio.gather(*(speech(client, **one) for one in asked)):
+        assert len(np.concatenate(chunks)) > 0.1 * XTTS_SAMPLE_RATE
+
+
+def test_the_languages_above_are_all() -> None:
+    """None of the 17 is left out."""
+    assert {code.partition("-")[0] for code in HELLO} == set(CHARACTER_LIMITS)
+
+
+@pytest.mark.triton
+async def test_eight_at_once_sound_as_each_alone(client: TritonClient, server: TritonServer) -> None:
+    """Each of eight gets its own speech, within the vocoder's tolerance the one that it gets alone."""
+    asked = [{"text": f"{n}.", "voice": n, "seed": n, "speed": 2.0} for n in range(8)]
+    together = await asyncio.gather(*(speech(client, **one) for one in asked))
+    for n in (2, 5):
+        alone = np.concatenate(await speech(client, **asked[n]))
+        np.testing.assert_allclose(np.concatenate(together[n]), alone, atol=1e-3)
+    assert counted(server, "slots_in_use") == 0
+
+
+@pytest.mark.triton
+@pytest.mark.parametrize(
+    ("asked", "kind", "named"),
+    [
+        ({"language": "sv"}, InvalidInputException, "'sv'"),
+        ({"text": "..."}, InvalidInputException, "'...'"),
+        ({"text": ""}, InvalidInputException, "''"),
+        ({"text": b"\xff\xfe"}, InvalidInputException, "UTF-8"),
+        ({"text": "a%" * 100}, TooLargeException, "tokens"),
+        ({"text": "a" * 10_001}, TooLargeException, "10001"),
+        ({"speed": 3.0}, InvalidInputException, "3.0"),
+        ({"temperature": -1.0}, InvalidInputException, "temperature"),
+        ({"top_p": 2.0}, InvalidInputException, "top_p"),
+        ({"repetition_penalty": 0.0}, InvalidInputException, "repetition_penalty"),
+        ({"gpt_cond_latent": np.zeros((32, 65), np.float32)}, InvalidInputException, "65"),
+        ({"gpt_cond_latent": np.full((32, WIDTH), np.nan, np.float32)}, InvalidInputException, "no numbers"),
+    ],
+)
+async def test_a_refusal_names_what_came(
+    client: TritonClient, asked: dict[str, Any], kind: type[LumenException], named: str
+) -> None:
+    """Wrong input is refused with its class before the first chunk, and the next request is served."""
+    with pytest.raises(kind) as refused:
+        await speech(client, **asked)
+    assert named in refused.value.message
+    assert "Traceback" not in refused.value.message
+
+
+@pytest.mark.triton
+async def test_a_refusal_leaves_the_neighbours_alone(client: TritonClient, server: TritonServer) -> None:
+    """Three of six are wrong in three ways; the others speak, and no slot is lost."""
+    asked: list[dict[str, Any]] = [{}, {"language": "sv"}, {}, {"top_k": -1}, {}, {"text": "?"}]
+    results = await asyncio.gather(*(speech(client, **one) for one in asked), return_exceptions=True)
+    for one, result in zip(asked, results, strict=True):
+        assert isinstance(result, InvalidInputException if one else list), result
+    assert counted(server, "slots_in_use") == 0
+
+
+@pytest.mark.triton
+async def test_a_cancelled_speech_frees_its_slot_and_leaves_the_others(
+    client: TritonClient, server: TritonServer
+) -> None:
+    """Of four long speeches three are left at once, one after its first chunk; a fifth is not disturbed."""
+    before = counted(server, "codes_total")
+    long = "This is a long sentence that goes on and on, and on, and on. " * 40
+    staying = {"text": "Hello.", "seed": 1, "speed": 2.0}
+    heard = asyncio.create_task(speech(client, **staying))
+    leaving = [asyncio.create_task(speech(client, text=long, seed=n)) for n in range(3)]
+    async with aclosing(client.stream(XTTS, request(long))) as stream:
+        await anext(stream)
+        for task in leaving:
+            task.cancel()
+    await until(
+        lambda: counted(server, "slots_in_use") <= 1, FREE_SECONDS, "a cancelled speech holds its slot"
+    )
+    together = np.concatenate(await heard)
+    np.testing.assert_allclose(np.concatenate(await speech(client, **staying)), together, atol=1e-3)
+    assert counted(server, "slots_in_use") == 0
+    assert counted(server, "codes_total") - before < 6 * MAX_CODES, "speeches went on that nobody heard"
+
+
+@pytest.mark.triton
+@pytest.mark.heavy
+async def test_the_death_of_the_gpt_ends_the_speech(tiny_repository: Path, tmp_path: Path) -> None:
+    """When the GPT's process dies in a sentence, its caller hears so; loaded anew, it speaks again."""
+    with TritonServer(private_options(tiny_repository, MODELS, tmp_path / "triton.log")) as server:
+        server.wait_ready()
+        client = TritonClient(server.grpc_url, ANSWER_SECONDS)
+        process = _stub(server, XTTS_GPT)
+        os.kill(process, signal.SIGSTOP)
+        asked = asyncio.create_task(speech(client))
+        done, _ = await asyncio.wait([asked], timeout=1.0)
+        assert not done, "a GPT that stands still has answered"
+        os.kill(process, signal.SIGKILL)
+        with pytest.raises(ServiceUnavailableException, match=XTTS_GPT):
+            await asked
+        await client.load(XTTS_GPT, ANSWER_SECONDS)
+        assert await speech(client)
+        await client.close()
+
+
+def _stub(server: TritonServer, model: str) -> int:
+    """The process that runs a Python model of this server."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            command = _command(folder)
+            if (
+                "triton_python_backend_stub" in command
+                and f"/{model}/" in command
+                and server.prefix in command
+            ):
+                return int(folder.name)
+    raise AssertionError(f"no process runs {model}")
+
+
+def _command(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def test_the_configuration_says_what_the_model_does() -> None:
+    """config.pbtxt parses; names, types and optional inputs are those of the model."""
+    config = text_format.Parse((REPOSITORY / XTTS / "config.pbtxt").read_text(), ModelConfig())
+    assert config.name == XTTS
+    assert config.model_transaction_policy.decoupled
+    inputs = {tensor.name: tensor for tensor in config.input}
+    kinds = {np.float32: "TYPE_FP32", np.int32: "TYPE_INT32", np.int64: "TYPE_INT64"}
+    numbers = {"speed": np.float32, **SAMPLING}
+    del numbers["max_codes"]
+    assert {name for name, tensor in inputs.items() if tensor.optional} == set(numbers)
+    for name, kind in numbers.items():
+        assert (
+            inputs[name].data_type
+            == inputs[name]
+            .DESCRIPTOR.fields_by_name["data_type"]
+            .enum_type.values_by_name[kinds[kind]]
+            .number
+        )
+    assert set(inputs) - set(numbers) == {"text", "language", "gpt_cond_latent", "speaker_embedding"}
+    assert [output.name for output in config.output] == ["pcm"]
