@@ -1,6 +1,5 @@
 """Triton over gRPC: answers, streams and model control, with LUMEN's errors."""
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -24,6 +23,7 @@ from lumen.errors import (
     UpstreamTimeoutException,
     from_wire,
 )
+from orchestrator.streams import within
 
 log = logging.getLogger("lumen")
 
@@ -93,10 +93,10 @@ class TritonClient:
     async def _next(self, call: Any, model: str, timeout: float) -> Any:
         """The next result of the stream, or None at its end."""
         try:
-            result, error = await asyncio.wait_for(call.__anext__(), timeout)
+            result, error = await within(timeout, call.__anext__())
         except StopAsyncIteration:
             return None
-        except asyncio.TimeoutError as late:
+        except TimeoutError as late:
             raise UpstreamTimeoutException(
                 f"The model {model!r} sent nothing for {timeout:g} s; try again."
             ) from late

@@ -18,7 +18,7 @@ from orchestrator.core.config import Settings
 from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.core.utils import excerpt, new_request_id, request_id
-from orchestrator.streams import cancel
+from orchestrator.streams import cancel, within
 
 log = logging.getLogger("lumen")
 
@@ -165,8 +165,8 @@ class BodyLimitMiddleware:
 
     async def _by(self, deadline: float, receive: Receive) -> Message:
         try:
-            return await asyncio.wait_for(receive(), deadline - asyncio.get_running_loop().time())
-        except asyncio.TimeoutError:
+            return await within(deadline - asyncio.get_running_loop().time(), receive())
+        except TimeoutError:
             raise TooSlowException(
                 f"The body was not there after {self._max_seconds:g} s; send less, or over a faster line."
             ) from None

@@ -1,6 +1,5 @@
 """A response that is sent while it is made."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -11,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lumen.errors import LumenException
-from orchestrator.streams import Stream
+from orchestrator.streams import Stream, within
 
 log = logging.getLogger("lumen")
 
@@ -40,7 +39,7 @@ class StreamedResponse(Response):
                 await _send_body(send, first)
                 async for chunk in chunks:
                     await _send_body(send, chunk)
-            except (LumenException, asyncio.TimeoutError) as error:
+            except (LumenException, TimeoutError) as error:
                 log.error("The response breaks off: %s: %s", type(error).__name__, error)
             else:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -48,4 +47,4 @@ class StreamedResponse(Response):
 
 async def _send_body(send: Send, chunk: bytes) -> None:
     message = {"type": "http.response.body", "body": chunk, "more_body": True}
-    await asyncio.wait_for(send(message), SEND_SECONDS)
+    await within(SEND_SECONDS, send(message))

@@ -174,7 +174,8 @@ def test_a_client_that_leaves_a_stream(xtts: Api, repository: Path) -> None:
     """The work stops in Triton, and the clip no longer counts."""
     before = len(events(repository, "cancelled"))
     with open_stream(xtts, text="one two WAIT") as response:
-        next(response.iter_raw())
+        chunks = response.iter_raw()
+        next(chunks)
         assert xtts.services.pipeline.active_clips == 1
     wait_until(lambda: len(events(repository, "cancelled")) == before + 1)
     wait_until(lambda: xtts.services.pipeline.active_clips == 0)
