@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from export.graph import OPSET
 from export.warp.check import check_renderer
-from export.warp.graph import OPSET
 from export.warp.reference import MAX_DIFFERENCE, MEAN_DIFFERENCE
 from export.warp.renderer import build
 from lumen.contracts import FRAME_SIZES, MESH_POINTS, WARP_RENDERER

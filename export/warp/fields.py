@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from export.warp.graph import Graph, Value, Vector, smoothstep
+from export.graph import Graph, Value, Vector, smoothstep
 from lumen.engines.warp import mesh_points as points
 from lumen.engines.warp.columns import Column
 

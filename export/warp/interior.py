@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from export.graph import Graph, Value, Vector, smoothstep
 from export.warp.fields import Frame, Mesh
-from export.warp.graph import Graph, Value, Vector, smoothstep
 from export.warp.mouth import Opening
 from export.warp.mouth_texture import LAYERS, U_REACH, V_RANGE, mouth_layers, texel_centres
 from lumen.engines.warp import mesh_points as points

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from export.graph import Value, Vector, bump
 from export.warp.fields import Frame, Mesh, Motion, bump2, curve, frame_between
-from export.warp.graph import Value, Vector, bump
 from lumen.engines.warp import mesh_points as points
 from lumen.engines.warp.columns import Column
 

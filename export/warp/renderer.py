@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 import onnx
 
+from export.graph import FLOAT, UINT8, Graph, Value, concat
 from export.warp.eyes import brow_offset, eye_fields
 from export.warp.fields import Frame, Mesh, Motion, coarse_places, face_frame, head_offset
-from export.warp.graph import FLOAT, UINT8, Graph, Value, concat
 from export.warp.interior import lighting, mouth_colours, own_teeth, sample, texture_places
 from export.warp.mouth import Opening, mouth_fields, mouth_frame, mouth_opening
 from lumen.contracts import MESH_POINTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -40,7 +41,7 @@ class Graph:
     def constant(self, array: NDArray[Any]) -> Value:
         """A constant tensor; equal ones are stored once."""
         data = np.ascontiguousarray(array).reshape(np.shape(array))
-        key = (data.dtype.str, data.shape, data.tobytes())
+        key = (data.dtype.str, data.shape, hashlib.sha256(data.data).digest())
         if key not in self._constants:
             self._constants[key] = f"c{len(self._constants)}"
             self._initializers.append(numpy_helper.from_array(data, self._constants[key]))

@@ -1,0 +1,106 @@
+"""What each Triton model's exporter supplies, and how an artefact takes the old one's place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lumen.errors import ModelLoadException
+
+if TYPE_CHECKING:
+    from export.xtts.checkpoint import LoadedXtts
+
+Device = Literal["cpu", "gpu"]
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What an artefact is for.
+
+    Attributes:
+        device: where it will run.
+        precision: of its weights; int8 is for the matrices of the GPT alone.
+    """
+
+    device: Device = "cpu"
+    precision: Precision = "fp32"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one output from the torch module's, relative to the largest magnitude of the latter.
+
+    Attributes:
+        output: its name.
+        largest: over all elements.
+        mean: over all elements.
+        tolerance: what ``largest`` may be.
+    """
+
+    output: str
+    largest: float
+    mean: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Differences:
+    """All outputs of an artefact, checked.
+
+    Raises:
+        ModelLoadException: one is over its tolerance, or not a number.
+    """
+
+    outputs: tuple[Difference, ...]
+
+    def __post_init__(self) -> None:
+        for found in self.outputs:
+            if not found.largest <= found.tolerance:
+                raise ModelLoadException(
+                    f"The exported {found.output} differs from the checkpoint's by {found.largest:.2g} "
+                    f"({found.mean:.2g} on average) of its scale, expected at most {found.tolerance:.2g}: "
+                    "the export is not accepted, the old artefact stays."
+                )
+
+    @property
+    def worst(self) -> Difference:
+        """The output that is nearest to its tolerance, or furthest over it."""
+        return max(self.outputs, key=lambda found: found.largest - found.tolerance)
+
+
+def difference(output: str, got: npt.ArrayLike, expected: npt.ArrayLike, tolerance: float) -> Difference:
+    """Compare two arrays of the same shape.
+
+    Raises:
+        ModelLoadException: their shapes differ.
+    """
+    ours, theirs = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+    if ours.shape != theirs.shape:
+        raise ModelLoadException(
+            f"The exported {output} has the shape {ours.shape}, the checkpoint's has {theirs.shape}."
+        )
+    scale = max(float(np.abs(theirs).max(initial=0.0)), np.finfo(np.float64).tiny)
+    error = np.abs(ours - theirs) / scale
+    return Difference(output, float(error.max(initial=0.0)), float(error.mean()), tolerance)
+
+
+class Artefact(Protocol):
+    """One Triton model's part of an export."""
+
+    @property
+    def name(self) -> str:
+        """The Triton model's."""
+
+    def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
+        """Write the files of the model's version into ``folder``, ``model.onnx`` among them where
+        ONNX Runtime serves it. The caller writes the manifest."""
+
+    def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
+        """Run what was written and the torch module on fresh random inputs.
+
+        Raises:
+            ModelLoadException: an output is over its tolerance.
+        """

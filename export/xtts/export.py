@@ -1,0 +1,111 @@
+"""A checkpoint in, the five Triton models of XTTS out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from export.xtts.artefact import Artefact, Device, Difference, ExportOptions, Precision
+from export.xtts.checkpoint import load_checkpoint
+from export.xtts.conditioning import ConditioningArtefact
+from export.xtts.install import VERSION, install
+from export.xtts.speaker import SpeakerArtefact
+from export.xtts.speech import SpeechArtefact
+from export.xtts.vocoder import VocoderArtefact
+from lumen.contracts import XTTS_GPT
+from lumen.errors import InvalidInputException
+
+DEFAULT_PRECISION: Final[dict[Device, Precision]] = {"cpu": "int8", "gpu": "fp16"}
+
+BESIDE_INT8: Final[dict[Device, Precision]] = {"cpu": "fp32", "gpu": "fp16"}
+"""Precision of the other models where int8 is asked for."""
+
+OnStep = Callable[[str, int, int], None]
+"""Told what is being done, the steps done and the steps in all."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One model that was accepted.
+
+    Attributes:
+        model: its Triton name.
+        precision: of its weights.
+        size: bytes of its version's folder.
+        worst: the output nearest to its tolerance.
+        seconds: that writing and verifying took.
+    """
+
+    model: str
+    precision: Precision
+    size: int
+    worst: Difference
+    seconds: float
+
+
+def artefacts() -> list[Artefact]:
+    """In the order in which they are exported."""
+    return [ConditioningArtefact(), SpeakerArtefact(), VocoderArtefact(), SpeechArtefact()]
+
+
+def export_xtts(
+    checkpoint: Path,
+    repository: Path,
+    device: Device = "cpu",
+    precision: Precision | None = None,
+    only: str | None = None,
+    on_step: OnStep | None = None,
+) -> list[Exported]:
+    """Load a checkpoint and put its five models, or one of them, into a model repository.
+
+    Args:
+        checkpoint: a folder in the official layout.
+        repository: Triton's models; configurations and code are copied into another than the project's.
+        device: where the models will run.
+        precision: of the weights; None for the device's usual one.
+        only: the Triton name of the one model to export.
+
+    Raises:
+        InvalidInputException: there is no such model.
+        ModelLoadException: the checkpoint or an artefact is not as it must be; artefacts that were
+            accepted before stay.
+        StorageException: the repository cannot be written.
+    """
+    chosen = _chosen(only)
+    tell = on_step or (lambda _what, _done, _total: None)
+    tell(f"loading {checkpoint}", 0, len(chosen) + 1)
+    model = load_checkpoint(checkpoint)
+    done = []
+    for step, artefact in enumerate(chosen, 1):
+        tell(artefact.name, step, len(chosen) + 1)
+        options = options_of(artefact.name, device, precision or DEFAULT_PRECISION[device])
+        started = time.perf_counter()
+        found = install(artefact, model, repository, options)
+        seconds = time.perf_counter() - started
+        size = _size(repository / artefact.name / VERSION)
+        done.append(Exported(artefact.name, options.precision, size, found.worst, seconds))
+    tell("done", len(chosen) + 1, len(chosen) + 1)
+    return done
+
+
+def options_of(model: str, device: Device, precision: Precision) -> ExportOptions:
+    """int8 is for the matrices of the GPT; the other models are exported beside it as is usual there."""
+    if precision == "int8" and model != XTTS_GPT:
+        return ExportOptions(device, BESIDE_INT8[device])
+    return ExportOptions(device, precision)
+
+
+def _chosen(only: str | None) -> list[Artefact]:
+    known = {artefact.name: artefact for artefact in artefacts()}
+    if only is None:
+        return list(known.values())
+    if only not in known:
+        raise InvalidInputException(
+            f"There is no model {only!r} to export, expected one of {', '.join(known)}."
+        )
+    return [known[only]]
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())

@@ -1,0 +1,137 @@
+"""Puts an artefact into the model repository: written aside, verified, then swapped in as a whole."""
+
+import ctypes
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from export.xtts.artefact import Artefact, Differences, ExportOptions
+from export.xtts.checkpoint import LoadedXtts
+from export.xtts.manifest import write_manifest
+from lumen.engines.xtts.dims import MANIFEST
+from lumen.errors import StorageException
+
+VERSION: Final = "1"
+CODE: Final = "model.py"
+
+OWN_REPOSITORY: Final = Path(__file__).resolve().parents[2] / "model_repository"
+"""Where the models' configurations and code are."""
+
+_ASIDE: Final = ".export-"
+_REFUSALS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+_AT_FDCWD: Final = -100
+_RENAME_EXCHANGE: Final = 2
+
+
+def install(artefact: Artefact, model: LoadedXtts, repository: Path, options: ExportOptions) -> Differences:
+    """Export one model into ``repository/<name>/1``.
+
+    Until the last step, which is one rename, the old version is there and whole; it stays when
+    writing or verifying fails.
+
+    Raises:
+        ModelLoadException: the artefact does not do what the torch module does.
+        StorageException: the repository cannot be written, or the disk is full.
+    """
+    home = repository / artefact.name
+    with _storage_errors(repository):
+        _copy_settings(artefact.name, repository)
+        _sweep(home)
+        aside = home / f"{_ASIDE}{os.getpid()}"
+        aside.mkdir()
+        try:
+            artefact.write(model, aside, options)
+            found = artefact.verify(model, aside, options)
+            write_manifest(aside, artefact.name, model, options, found)
+            _copy_code(artefact.name, aside)
+            _swap(aside, home / VERSION)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return found
+
+
+def _copy_settings(name: str, repository: Path) -> None:
+    """The configuration goes with the model when it is exported into another repository."""
+    home = repository / name
+    home.mkdir(parents=True, exist_ok=True)
+    if repository.resolve() == OWN_REPOSITORY:
+        return
+    for source in (OWN_REPOSITORY / name).rglob("*.pbtxt"):
+        target = home / source.relative_to(OWN_REPOSITORY / name)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def _copy_code(name: str, version: Path) -> None:
+    code = OWN_REPOSITORY / name / VERSION / CODE
+    if code.is_file():
+        shutil.copyfile(code, version / CODE)
+
+
+def _sweep(home: Path) -> None:
+    """Remove what exports that were killed have left."""
+    for left in home.glob(f"{_ASIDE}*"):
+        if not _runs(left.name.removeprefix(_ASIDE)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return int(process) != os.getpid()
+
+
+def _swap(new: Path, version: Path) -> None:
+    """Exchange the two folders in one step, so that no moment is without a whole version."""
+    if not version.exists():
+        new.rename(version)
+        return
+    try:
+        _exchange(new, version)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL):
+            raise
+        _replace_files(new, version)  # a file system that cannot exchange, such as NFS
+
+
+def _exchange(one: Path, other: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
+    if libc.renameat2(*paths, _RENAME_EXCHANGE) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(other))
+
+
+def _replace_files(new: Path, version: Path) -> None:
+    """File by file, the manifest last: a loader that comes between sees that the hash does not fit."""
+    for file in sorted(new.iterdir(), key=lambda file: file.name == MANIFEST):
+        file.replace(version / file.name)
+
+
+@contextmanager
+def _storage_errors(repository: Path) -> Iterator[None]:
+    """Raises:
+    StorageException: the disk is full, or it refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        free = shutil.disk_usage(_existing(repository)).free
+        raise StorageException(
+            f"Cannot write into {repository}: {error.strerror or error}; {free / 2**30:.1f} GiB are free. "
+            "The old artefact is unchanged; make room, or name another --repository."
+        ) from error
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())

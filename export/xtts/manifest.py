@@ -1,0 +1,65 @@
+"""The manifest of an artefact: what it is, what it was made of, how near it came."""
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from export.xtts.artefact import Differences, ExportOptions
+from export.xtts.checkpoint import LoadedXtts, sha256
+from lumen.engines.xtts.dims import MANIFEST
+from lumen.errors import ModelLoadException
+
+MODEL: Final = "model.onnx"
+
+PACKAGES: Final = ("lumen", "coqui-tts", "torch", "onnx", "onnxruntime")
+
+
+def write_manifest(
+    folder: Path, name: str, model: LoadedXtts, options: ExportOptions, found: Differences
+) -> None:
+    """Write ``manifest.json`` beside the files of an artefact that were verified."""
+    main = main_file(folder)
+    hashes = {file.name: sha256(file) for file in _files(folder)}
+    manifest: dict[str, Any] = {
+        "artefact": name,
+        "format": main.suffix.removeprefix("."),
+        "opset": _opset(main),
+        "precision": options.precision,
+        "device": options.device,
+        "dims": model.dims.to_json(),
+        "tolerance": {each.output: each.tolerance for each in found.outputs},
+        "measured": {each.output: {"max": each.largest, "mean": each.mean} for each in found.outputs},
+        "sha256": hashes[main.name],
+        "files": hashes,
+        "source_sha256": model.source_sha256,
+        "defaults": model.defaults,
+        "exporter": {package: metadata.version(package) for package in PACKAGES},
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def main_file(folder: Path) -> Path:
+    """The file that the manifest's ``sha256`` is of: ``model.onnx``, else the largest.
+
+    Raises:
+        ModelLoadException: there is none.
+    """
+    files = _files(folder)
+    if not files:
+        raise ModelLoadException(f"The exporter wrote nothing into {folder}; this is a bug of the exporter.")
+    return next((file for file in files if file.name == MODEL), max(files, key=lambda f: f.stat().st_size))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.is_file() and file.name != MANIFEST)
+
+
+def _opset(main: Path) -> int | None:
+    """Of the standard operators; None for what is no graph."""
+    if main.suffix != ".onnx":
+        return None
+    import onnx
+
+    graph = onnx.load(str(main), load_external_data=False)
+    return next((int(each.version) for each in graph.opset_import if each.domain in ("", "ai.onnx")), None)

@@ -1,0 +1,51 @@
+"""The artefact of the model ``xtts`` itself: its vocabulary and the voices that come with the checkpoint."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from export.xtts.artefact import Differences, ExportOptions, difference
+from export.xtts.layout import VOCABULARY
+from lumen.contracts import XTTS
+from lumen.errors import ModelLoadException
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from export.xtts.checkpoint import LoadedXtts
+
+SPEAKERS: Final = "speakers.safetensors"
+"""For each name, ``<name>/gpt_cond_latent`` [32, width] and ``<name>/speaker_embedding`` [512], fp32."""
+
+
+class SpeechArtefact:
+    """``vocab.json`` and :data:`SPEAKERS`; copied, so nothing may differ."""
+
+    name = XTTS
+
+    def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
+        from safetensors.numpy import save_file
+
+        shutil.copyfile(model.folder / VOCABULARY, folder / VOCABULARY)
+        save_file(speakers_of(model), folder / SPEAKERS)
+
+    def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
+        """Raises:
+        ModelLoadException: a voice is not the checkpoint's, or the vocabulary was cut off.
+        """
+        from safetensors.numpy import load_file
+
+        if (folder / VOCABULARY).read_bytes() != (model.folder / VOCABULARY).read_bytes():
+            raise ModelLoadException(f"{VOCABULARY} was not copied whole; is the disk failing?")
+        written, expected = load_file(folder / SPEAKERS), speakers_of(model)
+        return Differences(tuple(difference(name, written[name], expected[name], 0.0) for name in expected))
+
+
+def speakers_of(model: "LoadedXtts") -> "dict[str, npt.NDArray[np.float32]]":
+    """The built-in voices as they are stored, by tensor name."""
+    tensors = {}
+    for name, voice in model.speakers.items():
+        tensors[f"{name}/gpt_cond_latent"] = voice["gpt_cond_latent"][0].float().contiguous().numpy()
+        tensors[f"{name}/speaker_embedding"] = voice["speaker_embedding"].flatten().float().numpy()
+    return tensors

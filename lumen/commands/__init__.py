@@ -1,0 +1,1 @@
+"""Commands of ``lumen`` that are more than a few lines."""
