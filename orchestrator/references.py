@@ -3,14 +3,19 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from lumen.contracts import XTTS_CONDITIONING, XTTS_REFERENCE_RATE, XTTS_SPEAKER
-from lumen.engines.xtts.reference_audio import average, conditioning_chunks, speaker_audio
+from lumen.engines.xtts.reference_audio import (
+    ReferenceLimits,
+    average,
+    conditioning_chunks,
+    speaker_recordings,
+)
 from lumen.errors import InvalidInputException, TooLargeException
 from orchestrator.audio import decode_audio
 from orchestrator.triton import TritonClient
@@ -22,8 +27,9 @@ MAX_RECORDINGS: Final = 10
 MIN_SECONDS: Final = 3.0
 """The recordings of a voice have at least this much, all together."""
 
-PARAMETERS: Final = {"gpt_cond_len": 30.0, "gpt_cond_chunk_len": 4.0, "max_ref_len": 30.0}
-"""The released configuration of the conditioning, in seconds: part of what a voice is made of."""
+LIMITS: Final = ReferenceLimits()
+PARAMETERS: Final[dict[str, float]] = asdict(LIMITS)
+"""The released configuration of the conditioning: part of what a voice is made of."""
 
 ID_CHARACTERS: Final = 32
 """Hexadecimal digits of a voice's id: 128 bits of the hash."""
@@ -84,7 +90,7 @@ def pieces(recordings: Recordings) -> Pieces:
     Raises:
         InvalidInputException: one is silent, or too short.
     """
-    return Pieces(conditioning_chunks(recordings), speaker_audio(recordings))
+    return Pieces(conditioning_chunks(recordings, LIMITS), speaker_recordings(recordings, LIMITS))
 
 
 async def condition(triton: TritonClient, heard: Pieces) -> Latents:
