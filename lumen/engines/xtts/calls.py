@@ -1,0 +1,102 @@
+"""`xtts_gpt` and `xtts_vocoder` as :class:`Speech` sees them, over whatever calls models."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lumen.contracts import XTTS_GPT, XTTS_VOCODER
+from lumen.engines.xtts.speech import MAX_SPEECHES, Float32, Order
+from lumen.engines.xtts.streams import ReadAhead
+from lumen.engines.xtts.tails import Pcm
+from lumen.engines.xtts.windows import Window
+from lumen.errors import LumenException
+
+Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+Infer: TypeAlias = Callable[[str, str, Tensors], Iterator[Float32]]
+"""``infer(model, output, tensors)``: one request; the output of each response. Blocks, in any thread."""
+
+SAMPLING: Final[Mapping[str, type[np.generic]]] = {
+    "temperature": np.float32,
+    "top_k": np.int32,
+    "top_p": np.float32,
+    "repetition_penalty": np.float32,
+    "seed": np.int64,
+    "max_codes": np.int32,
+}
+"""Numbers that `xtts_gpt` takes, each [1]."""
+
+NO_STREAM: Final = 0
+"""A stream_id that is never given."""
+
+THREADS: Final = MAX_SPEECHES + 8
+"""One call at a time for each speech, and some to cancel."""
+
+
+class Calls:
+    """Calls of the speeches, at most ``THREADS`` at once.
+
+    Args:
+        infer: reaches the models.
+    """
+
+    def __init__(self, infer: Infer) -> None:
+        self._infer = infer
+        self._threads = ThreadPoolExecutor(THREADS)
+
+    def stream(self, model: str, output: str, tensors: Tensors) -> Iterator[Float32]:
+        """For a thread of its own, which reads it to its end."""
+        return self._infer(model, output, tensors)
+
+    async def all(self, model: str, output: str, tensors: Tensors) -> list[Float32]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: list(self._infer(model, output, tensors)))
+
+
+class TritonGpt:
+    """Sentences at `xtts_gpt`: each stream has an id, by which it is cancelled."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def start(self, order: Order) -> ReadAhead[Float32]:
+        stream_id = NO_STREAM + 1 + secrets.randbits(62)
+        numbers = {**order.sampling, "max_codes": order.piece.max_codes}
+        tensors: dict[str, npt.NDArray[Any]] = {
+            "text_ids": order.piece.ids,
+            "gpt_cond_latent": order.gpt_cond_latent,
+            "stream_id": np.array([stream_id], np.int64),
+            **{name: np.array([value], SAMPLING[name]) for name, value in numbers.items()},
+        }
+        return ReadAhead(
+            source=lambda: self._calls.stream(XTTS_GPT, "latents", tensors),
+            cancel=lambda: self._cancel(stream_id),
+            check=lambda: self._tell(NO_STREAM),
+        )
+
+    async def _cancel(self, stream_id: int) -> None:
+        with contextlib.suppress(LumenException):  # the model is gone, and its streams with it
+            await self._tell(stream_id)
+
+    async def _tell(self, stream_id: int) -> None:
+        """Cancel a stream, or none. Raises when the model does not answer."""
+        await self._calls.all(XTTS_GPT, "latents", {"cancel": np.array([stream_id], np.int64)})
+
+
+class TritonVocoder:
+    """Windows at `xtts_vocoder`, which batches those of different speeches."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def pcm(self, window: Window, speaker_embedding: Float32) -> Pcm:
+        tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[np.newaxis]}
+        (batch,) = await self._calls.all(XTTS_VOCODER, "pcm", tensors)
+        pcm: Pcm = batch[0]
+        return pcm

@@ -1,0 +1,107 @@
+"""A model that calls a model: blocking streams made asynchronous, and work that ends when nobody waits."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+CANCEL_SECONDS: Final = 0.5
+CANCEL_ATTEMPTS: Final = 10
+"""How long a source that is told to end has for it, and how often it is told."""
+
+POLL_SECONDS: Final = 0.05
+"""Between two looks at whether the client is still there."""
+
+SILENCE_SECONDS: Final = 5.0
+"""After so long without an item the source is asked whether it is alive."""
+
+
+class ReadAhead(Generic[T]):
+    """A blocking iterator as an async one.
+
+    A thread reads it to its end, also when nobody wants the items any more: Triton keeps what is not
+    read of a called model's stream in shared memory for good. What the iterator raises is raised here.
+
+    Args:
+        source: called in the thread.
+        cancel: makes the source end early.
+        check: raises when the source will never say anything again. Triton's streams hang where the
+            process of the called model dies.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], Iterable[T]],
+        cancel: Callable[[], Awaitable[None]],
+        check: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._cancel = cancel
+        self._check = check
+        self._loop = asyncio.get_running_loop()
+        self._items: asyncio.Queue[T | BaseException | None] = asyncio.Queue()
+        self._ended = False
+        self._done = asyncio.Event()
+        # A thread that hangs must not keep the process.
+        threading.Thread(target=self._read, args=(source,), daemon=True).start()
+
+    def __aiter__(self) -> "ReadAhead[T]":
+        return self
+
+    async def __anext__(self) -> T:
+        if self._ended:
+            raise StopAsyncIteration
+        item = await self._next()
+        if item is None or isinstance(item, BaseException):
+            self._ended = True
+            raise StopAsyncIteration if item is None else item
+        return item
+
+    async def aclose(self) -> None:
+        """Make the source end, unless it has, and wait for that.
+
+        Asked again until it does: what it was asked first may have overtaken its own beginning.
+        """
+        for _ in range(CANCEL_ATTEMPTS):
+            if self._done.is_set():
+                return
+            await self._cancel()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._done.wait(), CANCEL_SECONDS)
+
+    async def _next(self) -> T | BaseException | None:
+        while True:
+            try:
+                return await asyncio.wait_for(self._items.get(), SILENCE_SECONDS)
+            except asyncio.TimeoutError:  # noqa: PERF203 - rarely
+                await self._check()
+
+    def _read(self, source: Callable[[], Iterable[T]]) -> None:
+        last: BaseException | None = None
+        try:
+            for item in source():
+                self._hand_over(item)
+        except BaseException as error:
+            last = error
+        self._hand_over(last)
+        self._tell(self._done.set)
+
+    def _hand_over(self, item: T | BaseException | None) -> None:
+        self._tell(lambda: self._items.put_nowait(item))
+
+    def _tell(self, news: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(news)
+
+
+async def unless(gone: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:
+    """Run ``work`` to its end, or cancel it soon after ``gone()`` turns true. Raises what it raises."""
+    task = asyncio.ensure_future(work)
+    while not (await asyncio.wait([task], timeout=POLL_SECONDS))[0]:
+        if gone():
+            task.cancel()
+            break
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,477 @@
+"""In-flight batching on a fake GPT that computes: order, fairness, neighbours, cancellation, failures."""
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lumen.engines.xtts.chunks import Chunk, GrowingChunks
+from lumen.engines.xtts.gpt_request import GptRequest
+from lumen.engines.xtts.sampling import Sampling
+from lumen.engines.xtts.scheduler import Scheduler
+from lumen.engines.xtts.turns import FairTurns
+from lumen.errors import (
+    BusyException,
+    GenerationException,
+    InvalidInputException,
+    LumenException,
+    ServiceUnavailableException,
+    TooLargeException,
+)
+from tests.xtts.fake_stepper import DIMS, PIECE, FakeStepper
+
+DEADLINE_SECONDS = 20.0
+CHUNKS = GrowingChunks(first=3, largest=10)
+VOICE = np.linspace(-1, 1, 32 * DIMS.width, dtype=np.float32).reshape(32, DIMS.width)
+SAMPLING = Sampling(0.9, 12, 0.95, 2.0, seed=1, max_codes=DIMS.max_audio)
+
+
+@dataclass
+class Heard:
+    """A listener that keeps everything, and checks that nothing comes after the end."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    error: LumenException | None = None
+    ends: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+    on_chunk: Callable[[], None] | None = None
+
+    def chunk(self, chunk: Chunk) -> None:
+        assert not self.over.is_set()
+        assert chunk.codes.shape == (len(chunk.latents),)
+        self.chunks.append(chunk)
+        if self.on_chunk:
+            self.on_chunk()
+
+    def end(self, error: LumenException | None) -> None:
+        self.error = error
+        self.ends += 1
+        self.over.set()
+
+    def wait(self) -> "Heard":
+        assert self.over.wait(DEADLINE_SECONDS), "the sentence did not end"
+        return self
+
+    @property
+    def codes(self) -> list[int]:
+        return [int(code) for chunk in self.chunks for code in chunk.codes]
+
+    @property
+    def latents(self) -> NDArray[np.float32]:
+        return np.concatenate([chunk.latents for chunk in self.chunks])
+
+
+class Gate:
+    """A fault that lets a named call happen only as often as it was told to; the others freely."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._passes: queue.Queue[None] = queue.Queue()
+        self.waiting = threading.Semaphore(0)
+
+    def __call__(self, what: str) -> None:
+        if what == self._what:
+            self.waiting.release()
+            self._passes.get(timeout=DEADLINE_SECONDS)
+
+    def let(self, times: int) -> None:
+        for _ in range(times):
+            self._passes.put(None)
+
+    def reached(self) -> None:
+        """Until the next call stands before the gate."""
+        assert self.waiting.acquire(timeout=DEADLINE_SECONDS)
+
+
+def request(n: int, **changes: object) -> GptRequest:
+    """Sentence number n: its own text, length and seed."""
+    text = np.random.default_rng(n).integers(0, DIMS.text_vocabulary, 1 + n % DIMS.max_text)
+    sampling = replace(SAMPLING, seed=n, **changes)  # type: ignore[arg-type]
+    return GptRequest(text.astype(np.int32), VOICE * (1 + n % 3), sampling)
+
+
+def alone(n: int, **changes: object) -> Heard:
+    """What sentence number n says when nobody else is there."""
+    heard = Heard()
+    with Scheduler(FakeStepper(1), 0, CHUNKS) as scheduler:
+        scheduler.submit(request(n, **changes), heard)
+        return heard.wait()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.001)
+
+
+@pytest.fixture
+def stepper() -> FakeStepper:
+    return FakeStepper(4)
+
+
+@pytest.fixture
+def scheduler(stepper: FakeStepper) -> Iterator[Scheduler]:
+    with Scheduler(stepper, 64, CHUNKS) as made:
+        yield made
+
+
+def test_a_sentence_ends_with_its_stop_code(scheduler: Scheduler) -> None:
+    """Every code has its latent, the stop code too, and there is one of it, at the end."""
+    found = [scheduler_says(scheduler, n) for n in range(20)]
+    stopped = [heard for heard in found if len(heard.codes) < DIMS.max_audio]
+    assert stopped
+    for heard in stopped:
+        assert heard.codes[-1] == DIMS.stop_audio
+        assert heard.codes.count(DIMS.stop_audio) == 1
+        assert heard.latents.shape == (len(heard.codes), DIMS.width)
+
+
+def scheduler_says(scheduler: Scheduler, n: int, **changes: object) -> Heard:
+    heard = Heard()
+    scheduler.submit(request(n, **changes), heard)
+    return heard.wait()
+
+
+def test_a_sentence_ends_at_max_codes(scheduler: Scheduler) -> None:
+    """No more codes than were asked for; they are the first ones of the longer sentence."""
+    whole = next(h for n in range(20) if len((h := alone(n)).codes) > 8)
+    n = next(n for n in range(20) if alone(n).codes == whole.codes)
+    for most in (1, 2, 7):
+        assert scheduler_says(scheduler, n, max_codes=most).codes == whole.codes[:most]
+
+
+def test_chunks_are_small_first_then_larger(scheduler: Scheduler) -> None:
+    """The sizes are those of the policy; only the last one may be smaller."""
+    heard = max((scheduler_says(scheduler, n) for n in range(20)), key=lambda heard: len(heard.codes))
+    sizes = [len(chunk.codes) for chunk in heard.chunks]
+    assert len(sizes) > 3
+    assert sizes[:-1] == [CHUNKS.size(i) for i in range(len(sizes) - 1)]
+    assert sizes[-1] <= CHUNKS.size(len(sizes) - 1)
+
+
+def test_the_sizes_of_growing_chunks() -> None:
+    """First, then half as large again, up to the largest; a growth of 1 stays."""
+    assert [GrowingChunks(6, 40).size(i) for i in range(7)] == [6, 9, 13, 20, 30, 40, 40]
+    assert GrowingChunks(6, 40).size(10_000) == 40
+    assert [GrowingChunks(1, 5, 1.0).size(i) for i in (0, 500)] == [1, 1]
+
+
+def test_neighbours_change_nothing(scheduler: Scheduler, stepper: FakeStepper) -> None:
+    """Sixty sentences that share the steps say, to the bit, what each says alone."""
+    heard = [Heard() for _ in range(60)]
+    for n, listener in enumerate(heard):
+        scheduler.submit(request(n), listener)
+    for n, listener in enumerate(heard):
+        expected = alone(n)
+        assert listener.wait().codes == expected.codes
+        assert (listener.latents == expected.latents).all()
+    assert max(map(len, stepper.batches)) == stepper.slots
+
+
+def test_a_sentence_joins_and_leaves_between_steps() -> None:
+    """A newcomer shares the steps of one that is in the middle of its sentence, and goes before it."""
+    gate = Gate("step")
+    stepper = FakeStepper(2, gate)
+    with Scheduler(stepper, 0, CHUNKS) as scheduler:
+        first, second = Heard(), Heard()
+        long = next(n for n in range(30) if len(alone(n).codes) > 20)
+        scheduler.submit(request(long), first)
+        gate.let(5)
+        for _ in range(6):
+            gate.reached()
+        scheduler.submit(request(long + 1, max_codes=4), second)
+        gate.let(10_000)
+        first.wait()
+        second.wait()
+    sizes = [len(batch) for batch in stepper.batches]
+    assert sizes[:5] == [1] * 5
+    assert sizes.count(2) == 3
+    assert sizes[-1] == 1
+
+
+def test_sentences_start_in_the_order_in_which_they_come() -> None:
+    """First come, first spoken: with one slot they also end in that order."""
+    spoke: list[int] = []
+    with Scheduler(FakeStepper(1), 20, CHUNKS) as scheduler:
+        heard = [Heard(on_chunk=partial(spoke.append, n)) for n in range(20)]
+        for n, listener in enumerate(heard):
+            scheduler.submit(request(n), listener)
+        for listener in heard:
+            listener.wait()
+    assert spoke == sorted(spoke)
+    assert set(spoke) == set(range(20))
+
+
+def test_a_long_prompt_does_not_stop_the_others() -> None:
+    """While a prompt is read in pieces, the running sentence makes a step between any two of them."""
+    calls: list[str] = []
+    stepper = FakeStepper(2, calls.append)
+    long = next(n for n in range(50) if len(alone(n).codes) > 40)
+    with Scheduler(stepper, 0, CHUNKS) as scheduler:
+        first, second = Heard(), Heard()
+        first.on_chunk = lambda: calls.append("chunk")
+        scheduler.submit(request(long), first)
+        until(lambda: "chunk" in calls)
+        many_pieces = replace(request(0), text_ids=np.zeros(DIMS.max_text, np.int32))
+        scheduler.submit(many_pieces, second)
+        first.wait()
+        second.wait()
+    opened = len(calls) - 1 - calls[::-1].index("open")
+    closed = calls.index("close", opened)
+    pieces = [i for i, call in enumerate(calls[opened:closed]) if call == "prefill"]
+    assert len(pieces) == DIMS.max_text // PIECE
+    assert all("step" in calls[opened + a : opened + b] for a, b in pairwise(pieces))
+
+
+def test_turns_are_fair_and_bounded() -> None:
+    """One newcomer among many: one piece; many newcomers: more, but never over the bound."""
+    turns = FairTurns(most=4)
+    assert turns.pieces(prefilling=1, running=7) == 1
+    assert turns.pieces(prefilling=4, running=2) == 2
+    assert turns.pieces(prefilling=7, running=1) == 4
+    assert turns.pieces(prefilling=1, running=0) == 1
+
+
+def test_a_full_queue_refuses_and_recovers() -> None:
+    """Slots and places taken: BusyException at once; when one has ended there is room again."""
+    gate = Gate("step")
+    with Scheduler(FakeStepper(2, gate), 1, CHUNKS) as scheduler:
+        heard = [Heard() for _ in range(3)]
+        for n, listener in enumerate(heard):
+            scheduler.submit(request(n + 1), listener)
+        with pytest.raises(BusyException, match="All 2 slots"):
+            scheduler.submit(request(9), Heard())
+        gate.let(10_000)
+        for listener in heard:
+            listener.wait()
+        assert scheduler_says(scheduler, 9).codes == alone(9).codes
+        assert scheduler.statistics().refused == 1
+
+
+def test_a_cancelled_sentence_frees_its_slot_within_a_step() -> None:
+    """Cancelled while a step is computed: the next step is without it, and its listener hears the end."""
+    gate = Gate("step")
+    stepper = FakeStepper(2, gate)
+    long = [n for n in range(60) if len(alone(n).codes) > 20][:2]
+    with Scheduler(stepper, 0, CHUNKS) as scheduler:
+        heard = [Heard(), Heard()]
+        tickets = [scheduler.submit(request(n), h) for n, h in zip(long, heard, strict=True)]
+        while not stepper.batches or len(stepper.batches[-1]) < 2:
+            gate.reached()
+            gate.let(1)
+        gate.reached()
+        tickets[0].cancel()
+        steps = len(stepper.batches)
+        gate.let(10_000)
+        assert heard[0].wait().error is None
+        heard[1].wait()
+    assert [len(batch) for batch in stepper.batches[steps : steps + 2]] == [2, 1]
+    assert heard[1].codes == alone(long[1]).codes
+    assert scheduler.statistics().cancelled == 1
+
+
+def test_a_sentence_in_the_queue_can_be_cancelled() -> None:
+    """It never gets a slot, and its place is free."""
+    gate = Gate("step")
+    with Scheduler(FakeStepper(1, gate), 1, CHUNKS) as scheduler:
+        first, second, third = Heard(), Heard(), Heard()
+        scheduler.submit(request(1), first)
+        gate.reached()
+        ticket = scheduler.submit(request(2), second)
+        ticket.cancel()
+        gate.let(1)
+        assert second.wait().codes == []
+        scheduler.submit(request(3), third)
+        gate.let(10_000)
+        assert third.wait().codes == alone(3).codes
+        ticket.cancel()
+        assert scheduler.statistics().admitted == 2
+
+
+def test_a_failed_step_ends_those_in_it_and_no_others() -> None:
+    """The sentences of the step hear GenerationException; those in the queue are spoken."""
+    broken = threading.Event()
+
+    def fault(what: str) -> None:
+        if what == "step" and broken.is_set():
+            broken.clear()
+            raise RuntimeError("out of memory")
+
+    with Scheduler(FakeStepper(2, fault), 8, CHUNKS) as scheduler:
+        heard = [Heard() for _ in range(4)]
+        broken.set()
+        for n, listener in enumerate(heard):
+            scheduler.submit(request(n + 10), listener)
+        failed = [listener for listener in heard if listener.wait().error]
+        assert 1 <= len(failed) <= 2
+        assert all(isinstance(listener.error, GenerationException) for listener in failed)
+        assert "out of memory" in str(failed[0].error)
+        for n, listener in enumerate(heard):
+            assert listener in failed or listener.codes == alone(n + 10).codes
+
+
+@pytest.mark.parametrize("what", ["open", "prefill", "close"])
+def test_a_failing_call_costs_one_sentence_at_most(what: str) -> None:
+    """Open and prefill end their own sentence alone; a slot that does not close well is used again."""
+    faults = iter([RuntimeError("broken")])
+
+    def fault(call: str) -> None:
+        if call == what and (error := next(faults, None)):
+            raise error
+
+    stepper = FakeStepper(1, fault)
+    with Scheduler(stepper, 4, CHUNKS) as scheduler:
+        first = scheduler_says(scheduler, 1)
+        if what == "close":
+            assert first.codes == alone(1).codes
+            stepper._open.clear()
+        else:
+            assert isinstance(first.error, GenerationException)
+        assert scheduler_says(scheduler, 2).codes == alone(2).codes
+
+
+def test_a_failing_listener_is_let_go() -> None:
+    """A listener that raises ends its own sentence, and the others go on."""
+
+    def raise_() -> None:
+        raise RuntimeError("the client's loop is closed")
+
+    bad, good = Heard(on_chunk=raise_), Heard()
+    stepper = FakeStepper(2)
+    with Scheduler(stepper, 0, CHUNKS) as scheduler:
+        scheduler.submit(request(1), bad)
+        scheduler.submit(request(2), good)
+        assert isinstance(bad.wait().error, GenerationException)
+        assert good.wait().codes == alone(2).codes
+        assert scheduler.statistics().slots_in_use == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "named"),
+    [
+        ({"text_ids": np.zeros(0, np.int32)}, InvalidInputException, r"\[0\]"),
+        ({"text_ids": np.zeros((2, 2), np.int32)}, InvalidInputException, r"\[2, 2\]"),
+        ({"text_ids": np.zeros(DIMS.max_text + 1, np.int32)}, TooLargeException, "25 text ids, at most 24"),
+        ({"text_ids": np.array([0, 50], np.int32)}, InvalidInputException, "text id 50, expected 0 to 49"),
+        ({"text_ids": np.array([-1, 50], np.int32)}, InvalidInputException, "text id -1"),
+        ({"gpt_cond_latent": VOICE[:31]}, InvalidInputException, r"\[31, 4\], expected \[32, 4\]"),
+        ({"gpt_cond_latent": VOICE * np.float32(np.nan)}, InvalidInputException, "not finite"),
+        ({"sampling": replace(SAMPLING, top_p=2.0)}, InvalidInputException, "Got top_p 2.0"),
+    ],
+)
+def test_what_cannot_be_spoken_is_refused_before_the_queue(
+    scheduler: Scheduler, changes: dict[str, object], kind: type[LumenException], named: str
+) -> None:
+    """The refusal names what came and what was expected; nothing is queued."""
+    bad = replace(request(1), **changes)  # type: ignore[arg-type]
+    with pytest.raises(kind, match=named):
+        scheduler.submit(bad, Heard())
+    counts = scheduler.statistics()
+    assert (counts.refused, counts.admitted, counts.queued) == (1, 0, 0)
+
+
+def test_closing_ends_every_sentence() -> None:
+    """Running and queued ones hear ServiceUnavailableException; after that nothing is taken."""
+    gate = Gate("step")
+    stepper = FakeStepper(1, gate)
+    scheduler = Scheduler(stepper, 2, CHUNKS)
+    heard = [Heard() for _ in range(3)]
+    for n, listener in enumerate(heard):
+        scheduler.submit(request(n + 1), listener)
+    gate.reached()
+    closer = threading.Thread(target=scheduler.close)
+    closer.start()
+    gate.let(2)
+    closer.join(DEADLINE_SECONDS)
+    assert all(isinstance(listener.wait().error, ServiceUnavailableException) for listener in heard)
+    assert stepper.idle()
+    with pytest.raises(ServiceUnavailableException):
+        scheduler.submit(request(1), Heard())
+
+
+def test_the_statistics_say_what_was_done(scheduler: Scheduler, stepper: FakeStepper) -> None:
+    """Steps by their rows, codes, pieces and sentences add up."""
+    heard = [Heard() for _ in range(12)]
+    for n, listener in enumerate(heard):
+        scheduler.submit(request(n), listener)
+    for listener in heard:
+        listener.wait()
+    counts = scheduler.statistics()
+    assert (counts.slots, counts.slots_in_use, counts.queued) == (4, 0, 0)
+    assert counts.admitted == counts.finished == 12
+    assert counts.codes == sum(len(listener.codes) for listener in heard)
+    assert counts.steps == {rows: [*map(len, stepper.batches)].count(rows) for rows in counts.steps}
+    assert sum(rows * steps for rows, steps in counts.steps.items()) == counts.codes - 12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_slot_is_lost_whatever_happens(seed: int) -> None:
+    """700 sentences, some cancelled at random, some invalid, some steps failing, from three threads.
+
+    At the end all slots are free; who was left in peace said what it says alone.
+    """
+    chance = random.Random(seed)
+    expected = {n: alone(n).codes for n in range(40)}
+
+    def fault(what: str) -> None:
+        if what != "close" and chance.random() < 0.002:
+            raise RuntimeError("injected")
+
+    stepper = FakeStepper(3, fault)
+    with Scheduler(stepper, 10_000, CHUNKS) as scheduler:
+        clients = [Client(scheduler, seed * 10 + i) for i in range(3)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join(DEADLINE_SECONDS)
+        outcomes = [outcome for client in clients for outcome in client.outcomes]
+        for n, cancelled, heard in outcomes:
+            said = heard.wait().codes
+            whole = expected[n] if not (cancelled or heard.error) else expected[n][: len(said)]
+            assert said == whole
+            assert heard.ends == 1
+        counts = scheduler.statistics()
+        assert stepper.idle()
+        assert (counts.slots_in_use, counts.queued) == (0, 0)
+        assert counts.finished + counts.cancelled + counts.failed == len(outcomes)
+        assert counts.failed > 0
+        assert counts.cancelled > 0
+        assert counts.refused == sum(client.invalid for client in clients) > 0
+
+
+class Client(threading.Thread):
+    """Submits sentences, a tenth of them invalid, and cancels a tenth at any time."""
+
+    def __init__(self, scheduler: Scheduler, seed: int) -> None:
+        super().__init__()
+        self._scheduler = scheduler
+        self._chance = random.Random(seed)
+        self.outcomes: list[tuple[int, bool, Heard]] = []
+        self.invalid = 0
+
+    def run(self) -> None:
+        for _ in range(233):
+            if self._chance.random() < 0.1:
+                with pytest.raises(InvalidInputException):
+                    self._scheduler.submit(request(0, top_k=-1), Heard())
+                self.invalid += 1
+            else:
+                self._submit(self._chance.randrange(40))
+
+    def _submit(self, n: int) -> None:
+        heard = Heard()
+        cancelled = self._chance.random() < 0.1
+        ticket = self._scheduler.submit(request(n), heard)
+        self.outcomes.append((n, cancelled, heard))
+        if cancelled:
+            heard.over.wait(self._chance.random() * 0.005)
+            ticket.cancel()
