@@ -72,15 +72,17 @@ def load_checkpoint(folder: Path) -> LoadedXtts:
     check_files(folder)
     dims = dims_of_checkpoint(folder)
     config = read_config(folder)
-    model = build(_parsed(folder / CONFIG, config), dims)
-    model.tokenizer = _tokenizer(folder / VOCABULARY)
+    parsed, tokenizer = _parsed(folder / CONFIG, config), _tokenizer(folder / VOCABULARY)
+    speakers = _speakers(folder / SPEAKERS, dims)
     _check_archive(folder / WEIGHTS)
-    _assign(model, _read_weights(folder / WEIGHTS), folder / WEIGHTS)
-    model.speaker_manager = _speakers(folder / SPEAKERS, dims)
+    weights = _read_weights(folder / WEIGHTS)
+    model = build(parsed, dims)
+    _assign(model, weights, folder / WEIGHTS)
+    model.tokenizer, model.speaker_manager = tokenizer, speakers
     with without_advice():
         model.eval()  # the reference's own, which also makes gpt.gpt_inference
     model.requires_grad_(False)
-    return LoadedXtts(folder, model, dims, config, model.speaker_manager.speakers, sha256(folder / WEIGHTS))
+    return LoadedXtts(folder, model, dims, config, speakers.speakers, sha256(folder / WEIGHTS))
 
 
 def sha256(path: Path) -> str:
@@ -131,6 +133,8 @@ def _read_weights(path: Path) -> dict[str, Any]:
     weights = data.get("model") if isinstance(data, dict) else None
     if not isinstance(weights, dict) or not weights:
         raise ModelLoadException(f"{path} has no weights under 'model': not an XTTS checkpoint; {GET_ONE}.")
+    if any(key in weights for key in V1_KEYS):
+        raise ModelLoadException(f"{path} is of XTTS v1 (it has {V1_KEYS[0]}), expected v2; {GET_ONE}.")
     names = {name: name.removeprefix("xtts.") for name in weights}  # the trainer's prefix
     kept = {short: weights[name] for name, short in names.items() if not short.startswith(ALIASES)}
     return {name: tensor for name, tensor in kept.items() if name.partition(".")[0] not in TRAINER_PARTS}
@@ -170,7 +174,6 @@ def _first_global(error: Exception) -> str:
 
 
 def _assign(model: Any, weights: dict[str, Any], path: Path) -> None:
-    _refuse_v1(weights, path)
     expected = model.state_dict()
     _renew_weight_norms(weights, expected)
     complaints = [
@@ -182,11 +185,6 @@ def _assign(model: Any, weights: dict[str, Any], path: Path) -> None:
     if found:
         raise ModelLoadException(f"{path} does not fit its config.json and vocab.json: {found}; {GET_ONE}.")
     model.load_state_dict(weights, strict=True, assign=True)
-
-
-def _refuse_v1(weights: dict[str, Any], path: Path) -> None:
-    if any(key in weights for key in V1_KEYS):
-        raise ModelLoadException(f"{path} is of XTTS v1 (it has {V1_KEYS[0]}), expected v2; {GET_ONE}.")
 
 
 def _renew_weight_norms(weights: dict[str, Any], expected: dict[str, Any]) -> None:

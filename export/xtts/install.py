@@ -22,7 +22,6 @@ OWN_REPOSITORY: Final = Path(__file__).resolve().parents[2] / "model_repository"
 """Where the models' configurations and code are."""
 
 _ASIDE: Final = ".export-"
-_REFUSALS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
 
@@ -119,13 +118,11 @@ def _replace_files(new: Path, version: Path) -> None:
 @contextmanager
 def _storage_errors(repository: Path) -> Iterator[None]:
     """Raises:
-    StorageException: the disk is full, or it refuses.
+    StorageException: the disk is full, read-only, or refuses for another reason.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
         free = shutil.disk_usage(_existing(repository)).free
         raise StorageException(
             f"Cannot write into {repository}: {error.strerror or error}; {free / 2**30:.1f} GiB are free. "

@@ -134,17 +134,16 @@ def _settle_decoder(decoder: Any, dims: XttsDims) -> None:
             module.get_buffer("running_var").uniform_(0.5, 1.5)
     decoder.eval()
     _tell_speakers_apart(decoder.speaker_encoder)
-    latents = torch.randn(1, 8, dims.width)
+    latents = torch.randn(1, 2, dims.width)
     speaker = torch.nn.functional.normalize(torch.randn(1, XTTS_SPEAKER_WIDTH, 1), dim=1)
-    for _ in range(3):  # the last layer is not linear, so the level comes near in steps
-        level = decoder(latents, g=speaker).square().mean().sqrt()
-        decoder.waveform_decoder.conv_post.weight.mul_(PCM_LEVEL / level)
+    level = decoder(latents, g=speaker).atanh().square().mean().sqrt()  # before the last tanh
+    decoder.waveform_decoder.conv_post.weight.mul_(PCM_LEVEL / level)
 
 
 def _tell_speakers_apart(encoder: Any) -> None:
     """Take away what the embeddings of all sounds have in common, which is nearly everything at random."""
     import torch
 
-    noise = torch.randn(4, XTTS_SPEAKER_RATE // 2)
+    noise = torch.randn(4, XTTS_SPEAKER_RATE // 4)
     noise[2:] = noise[2:].cumsum(1).sin()
     encoder.fc.bias.sub_(encoder(0.1 * noise).mean(0))

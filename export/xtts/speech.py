@@ -25,10 +25,10 @@ class SpeechArtefact:
     name = XTTS
 
     def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         shutil.copyfile(model.folder / VOCABULARY, folder / VOCABULARY)
-        save_file(speakers_of(model), folder / SPEAKERS)
+        (folder / SPEAKERS).write_bytes(save(speakers_of(model)))
 
     def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
         """Raises:

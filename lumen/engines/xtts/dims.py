@@ -1,5 +1,6 @@
 """The sizes of an XTTS checkpoint: written into every artefact's manifest, read by what serves it."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,3 +76,26 @@ def dims_of(manifest: dict[str, Any]) -> XttsDims:
         raise ModelLoadException(
             f"The manifest's dims do not fit this version ({error}); run `lumen export xtts` again."
         ) from error
+
+
+def check_files(folder: Path, manifest: dict[str, Any]) -> None:
+    """Compare all files of an artefact with its manifest.
+
+    Raises:
+        ModelLoadException: one is missing or not the one that was exported.
+    """
+    for name, expected in manifest.get("files", {}).items():
+        try:
+            with (folder / name).open("rb") as file:
+                digest = hashlib.sha256()
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        except OSError as error:
+            raise ModelLoadException(
+                f"Cannot read {folder / name}: {error}; run `lumen export xtts`."
+            ) from error
+        if digest.hexdigest() != expected:
+            raise ModelLoadException(
+                f"{folder / name} has SHA-256 {digest.hexdigest()[:12]}..., the manifest says "
+                f"{expected[:12]}...: damaged or from another export; run `lumen export xtts` again."
+            )

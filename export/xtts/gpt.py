@@ -1,0 +1,170 @@
+"""``xtts_gpt``: the GPT's graph and tables out of a checkpoint, checked against the reference network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from export.xtts.artefact import Difference, Differences, ExportOptions, Precision, difference
+from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
+from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
+from lumen.engines.xtts.gpt_step import EMBEDDINGS, GptStepper, Step
+from lumen.errors import InvalidInputException
+
+if TYPE_CHECKING:
+    from export.xtts.checkpoint import LoadedXtts
+    from export.xtts.gpt_graph import Products
+
+Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+
+TOLERANCE: Final = 1e-3
+"""Of logits and latents in fp32, relative to their scale."""
+
+COSINE: Final[dict[Precision, float]] = {"int8": 5e-3, "fp16": 1e-4}
+"""What a latent's cosine with the reference's may lack of 1."""
+
+DISAGREEMENT: Final[dict[Precision, float]] = {"int8": 0.15, "fp16": 0.02}
+"""The part of the steps whose likeliest code may be another; at random weights the likeliest two are near."""
+
+CHECKED_CODES: Final = 200
+CHECKED_TEXT: Final = 60
+
+TABLES: Final = {
+    "text": "text_embedding.weight",
+    "text_position": "text_pos_embedding.emb.weight",
+    "audio": "mel_embedding.weight",
+    "audio_position": "mel_pos_embedding.emb.weight",
+}
+
+OFFERED: Final[dict[str, tuple[Precision, ...]]] = {"cpu": ("fp32", "int8"), "gpu": ("fp16",)}
+"""CUDA's attention kernel takes halves alone; ONNX Runtime's CPU has no products of halves."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Inputs of one sentence.
+
+    Attributes:
+        text_ids: [T] int32.
+        gpt_cond_latent: [32, W] float32.
+        codes: [n] int32, taken whatever the network says.
+    """
+
+    text_ids: Int32
+    gpt_cond_latent: Float32
+    codes: Int32
+
+
+class GptArtefact:
+    """``model.onnx`` with its data beside it, and the tables that its inputs are looked up in."""
+
+    name = XTTS_GPT
+
+    def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
+        """Raises:
+        InvalidInputException: the precision is not offered for the device.
+        """
+        from safetensors.numpy import save_file
+
+        from export.xtts.gpt_graph import DataFile, build
+
+        products = _products(options)
+        state = model.model.gpt.state_dict()
+
+        def weights(name: str) -> Float32:
+            array: Float32 = state[name].float().numpy()
+            return array
+
+        with DataFile(folder) as data:
+            graph = build(model.dims, weights, products, data)
+        (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
+        save_file({table: weights(name) for table, name in TABLES.items()}, folder / EMBEDDINGS)
+
+    def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
+        """Prefill and steps with given codes against one pass of the reference network.
+
+        Raises:
+            ModelLoadException: an output is over its tolerance.
+        """
+        sentence = random_sentence(model.dims, CHECKED_TEXT, CHECKED_CODES, np.random.default_rng())
+        stepper = GptStepper(folder, model.dims, slots=1)
+        got, expected = stepped(stepper, sentence), reference(model.model.gpt, sentence)
+        return Differences(tuple(differences(got, expected, options.precision)))
+
+
+def differences(got: Step, expected: Step, precision: Precision) -> list[Difference]:
+    """In fp32 of the numbers; else of the latents' directions and of the likeliest codes."""
+    if precision == "fp32":
+        return [
+            difference("logits", got.logits, expected.logits, TOLERANCE),
+            difference("latents", got.latents, expected.latents, TOLERANCE),
+        ]
+    lacking = 1 - cosines(got.latents, expected.latents)
+    differ = float(np.mean(got.logits.argmax(1) != expected.logits.argmax(1)))
+    return [
+        Difference("1 - latent cosine", float(lacking.max()), float(lacking.mean()), COSINE[precision]),
+        Difference("1 - top-1 agreement", differ, differ, DISAGREEMENT[precision]),
+    ]
+
+
+def cosines(ours: Float32, theirs: Float32) -> npt.NDArray[np.float64]:
+    """[N, W] and [N, W] -> [N]."""
+    a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    found: npt.NDArray[np.float64] = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    return found
+
+
+def random_sentence(dims: XttsDims, text: int, codes: int, random: np.random.Generator) -> Sentence:
+    """``text`` ids and ``codes`` codes, any but start and stop."""
+    return Sentence(
+        random.integers(0, dims.text_vocabulary, text, np.int32),
+        random.standard_normal((XTTS_CONDITION_LATENTS, dims.width), np.float32),
+        random.integers(0, min(dims.start_audio, dims.stop_audio), codes, np.int32),
+    )
+
+
+def stepped(stepper: GptStepper, sentence: Sentence) -> Step:
+    """What the artefact says after the prompt and after each code: [n + 1, ...]."""
+    stepper.open(0, sentence.text_ids, sentence.gpt_cond_latent)
+    step = None
+    while step is None:
+        step = stepper.prefill(0)
+    steps = [step, *(stepper.step([0], [code]) for code in sentence.codes)]
+    stepper.close(0)
+    return Step(np.concatenate([s.logits for s in steps]), np.concatenate([s.latents for s in steps]))
+
+
+def reference(gpt: Any, sentence: Sentence) -> Step:
+    """The same from the reference's pass over given codes, which ``Xtts.inference`` makes: [n + 1, ...]."""
+    import torch
+
+    # It gives a latent per code and takes the last code for the stop: one more for the last step.
+    codes = torch.tensor([[*sentence.codes, gpt.stop_audio_token]])
+    text = torch.tensor(sentence.text_ids)[None]
+    with torch.inference_mode():
+        latents = gpt(
+            text,
+            torch.tensor([text.shape[1]]),
+            codes,
+            torch.tensor([codes.shape[1] * CODE_SAMPLES]),
+            cond_latents=torch.tensor(sentence.gpt_cond_latent)[None],
+            return_latent=True,
+        )
+        return Step(gpt.mel_head(latents)[0].numpy(), latents[0].numpy())
+
+
+def _products(options: ExportOptions) -> "Products":
+    from export.xtts.gpt_graph import FloatProducts
+    from export.xtts.quantize import Int8Products
+
+    if options.precision not in OFFERED[options.device]:
+        raise InvalidInputException(
+            f"{XTTS_GPT} is not offered in {options.precision} for the {options.device}, "
+            f"expected {' or '.join(OFFERED[options.device])}."
+        )
+    if options.precision == "int8":
+        return Int8Products()
+    return FloatProducts(np.float16 if options.precision == "fp16" else np.float32)
