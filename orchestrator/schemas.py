@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from lumen.engines.xtts.dims import XttsDims
+from lumen.engines.xtts.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
 from orchestrator.references import MAX_RECORDINGS
 from orchestrator.voices import DEFAULT
 
@@ -24,10 +25,8 @@ URL_CHARACTERS: Final = 300
 
 MAX_SEED: Final = 2**31 - 1
 
-MAX_TEMPERATURE: Final = 2.0
 MAX_TOP_K: Final = XttsDims().audio_vocabulary
-MAX_REPETITION_PENALTY: Final = 20.0
-"""Upper ends of the ranges of `SamplingFields`."""
+"""There are no more codes to choose from."""
 
 DEFAULT_MAX_TEXT: Final = 500
 """Used where no settings say otherwise, as in the published schema."""
@@ -111,7 +110,7 @@ class SamplingFields(Strict):
     repetition_penalty: (
         Annotated[
             float,
-            Field(ge=1, le=MAX_REPETITION_PENALTY, allow_inf_nan=False, description="1 changes nothing"),
+            Field(ge=MIN_PENALTY, le=MAX_PENALTY, allow_inf_nan=False, description="1 changes nothing"),
         ]
         | None
     ) = None

@@ -101,11 +101,13 @@ class VoiceLibrary:
             NotFoundException: there is none.
             InvalidInputException: several have this name.
         """
-        wanted, cards = voice.strip().casefold(), self.cards()
+        wanted = voice.strip().casefold()
+        if (made := self._of_id(wanted)) is not None:
+            return made
+        cards = self.cards()
         if wanted == DEFAULT and cards:
             return cards[0]
-        found = [card for card in cards if wanted == card.id.casefold()]
-        found = found or [card for card in cards if wanted == card.name.casefold()]
+        found = [card for card in cards if wanted == card.name.casefold()]
         if len(found) > 1:
             ids = ", ".join(card.id for card in found)
             raise InvalidInputException(f"{len(found)} voices are called {voice!r}; send an id: {ids}.")
@@ -132,7 +134,7 @@ class VoiceLibrary:
 
     def learned(self, voice: str) -> VoiceCard | None:
         """The learned voice of this id where this checkpoint can use it."""
-        card = self._card(self._path(voice)) if ID.fullmatch(voice) else None
+        card = self._of_id(voice)
         return card if card is not None and card.usable else None
 
     def check_name(self, name: str, voice: str) -> None:
@@ -196,20 +198,13 @@ class VoiceLibrary:
             raise ModelLoadException(f"{path} cannot be read ({error}); run `lumen export xtts`.") from error
 
     def _learned(self) -> list[VoiceCard]:
+        source = self._source()
         paths = [path for path in self._folder.glob("*.safetensors") if ID.fullmatch(path.stem)]
-        cards = [card for card in map(self._card, paths) if card is not None]
+        cards = [card for path in paths if (card := _card(path, source)) is not None]
         return sorted(cards, key=lambda card: (card.created or "", card.id))
 
-    def _card(self, path: Path) -> VoiceCard | None:
-        """What the header of a learned voice says; None when it is gone or damaged."""
-        try:
-            with safe_open(path, framework="np") as file:
-                return _card_of(path.stem, file.metadata() or {}, self._source())
-        except FileNotFoundError:
-            return None
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
-            log.warning("The voice %s is damaged: %s", path.name, error)
-            return None
+    def _of_id(self, voice: str) -> VoiceCard | None:
+        return _card(self._path(voice), self._source()) if ID.fullmatch(voice) else None
 
     def _read(self, path: Path, prefix: str, card: VoiceCard) -> Latents:
         with safe_open(path, framework="np") as file:
@@ -249,6 +244,22 @@ class VoiceLibrary:
 
     def _manifest(self) -> dict[str, Any]:
         return read_manifest(self._checkpoint)
+
+
+def _card(path: Path, source: str) -> VoiceCard | None:
+    """What the header of a learned voice says; None when it is gone or damaged.
+
+    Args:
+        source: of the checkpoint that is served.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            return _card_of(path.stem, file.metadata() or {}, source)
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        log.warning("The voice %s is damaged: %s", path.name, error)
+        return None
 
 
 def _card_of(voice: str, header: Mapping[str, str], source: str) -> VoiceCard:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 
 from lumen import __version__
 from lumen.contracts import FACE_FPS
+from lumen.engines.xtts.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
 from lumen.errors import LumenException
 from orchestrator.audio_stream import ENCODINGS
 from orchestrator.bodies import describe_errors
@@ -18,9 +19,7 @@ from orchestrator.references import MAX_RECORDINGS, MIN_SECONDS
 from orchestrator.schemas import (
     HISTORY_CHARACTERS,
     HISTORY_MESSAGES,
-    MAX_REPETITION_PENALTY,
     MAX_SEED,
-    MAX_TEMPERATURE,
     MAX_TOP_K,
     HealthResponse,
     ModelHealth,
@@ -171,7 +170,7 @@ def _limits(settings: Settings) -> dict[str, Any]:
             "temperature": [0, MAX_TEMPERATURE],
             "top_k": [0, MAX_TOP_K],
             "top_p": [0, 1],
-            "repetition_penalty": [1, MAX_REPETITION_PENALTY],
+            "repetition_penalty": [MIN_PENALTY, MAX_PENALTY],
         },
         "voice_recordings": MAX_RECORDINGS,
         "voice_seconds": [MIN_SECONDS, settings.max_reference_seconds],
