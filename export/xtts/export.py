@@ -9,6 +9,7 @@ from typing import Final
 from export.xtts.artefact import Artefact, Device, Difference, ExportOptions, Precision
 from export.xtts.checkpoint import load_checkpoint
 from export.xtts.conditioning import ConditioningArtefact
+from export.xtts.gpt import GptArtefact
 from export.xtts.install import VERSION, install
 from export.xtts.speaker import SpeakerArtefact
 from export.xtts.speech import SpeechArtefact
@@ -46,7 +47,7 @@ class Exported:
 
 def artefacts() -> list[Artefact]:
     """In the order in which they are exported."""
-    return [ConditioningArtefact(), SpeakerArtefact(), VocoderArtefact(), SpeechArtefact()]
+    return [ConditioningArtefact(), SpeakerArtefact(), VocoderArtefact(), GptArtefact(), SpeechArtefact()]
 
 
 def export_xtts(

@@ -1,12 +1,17 @@
 """A tiny XTTS for all tests: the reference network with random weights, made once."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
+from export.xtts.export import artefacts, options_of
+from export.xtts.gpt import GptArtefact
+from export.xtts.install import install
 from export.xtts.random import write_random
+from lumen.contracts import XTTS_GPT
 
 SEED = 1
 
@@ -27,3 +32,23 @@ def tiny_loaded(tiny_checkpoint: Path) -> LoadedXtts:
 def tiny_model(tiny_loaded: LoadedXtts) -> Any:
     """The reference's ``Xtts`` in evaluation mode."""
     return tiny_loaded.model
+
+
+@pytest.fixture(scope="session")
+def tiny_repository(tiny_loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with the five models in fp32, verified. Read it, never write into it."""
+    repository = tmp_path_factory.mktemp("xtts") / "fp32"
+    for artefact in artefacts():
+        install(artefact, tiny_loaded, repository, options_of(artefact.name, "cpu", "fp32"))
+    return repository
+
+
+@pytest.fixture(scope="session")
+def tiny_repository_int8(
+    tiny_repository: Path, tiny_loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The same with the GPT in int8; the others are those of :func:`tiny_repository`."""
+    repository = tmp_path_factory.mktemp("xtts") / "int8"
+    shutil.copytree(tiny_repository, repository, ignore=shutil.ignore_patterns(XTTS_GPT))
+    install(GptArtefact(), tiny_loaded, repository, options_of(XTTS_GPT, "cpu", "int8"))
+    return repository

@@ -1,0 +1,246 @@
+"""Artefacts: what an export leaves in the model repository, also when it fails."""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from safetensors.numpy import load_file
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from export.xtts.artefact import Differences, ExportOptions, difference
+from export.xtts.checkpoint import LoadedXtts, load_checkpoint, sha256
+from export.xtts.export import artefacts, export_xtts, options_of
+from export.xtts.install import OWN_REPOSITORY, install
+from export.xtts.speech import SPEAKERS, SpeechArtefact
+from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
+from lumen.engines.onnx_file import find_model
+from lumen.engines.xtts.dims import check_files, dims_of, read_manifest
+from lumen.errors import InvalidInputException, ModelLoadException, StorageException
+from tests.conftest import ROOT
+
+MODELS = (XTTS_CONDITIONING, XTTS_SPEAKER, XTTS_VOCODER, XTTS_GPT, XTTS)
+FP32 = ExportOptions("cpu", "fp32")
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Hashes of all files below a folder, by path."""
+    return {str(path.relative_to(folder)): sha256(path) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_manifest_says_what_the_artefact_is(
+    tiny_repository: Path, tiny_loaded: LoadedXtts, model: str
+) -> None:
+    """Sizes, precision, tolerances that were held, the source's hash, and the hash of every file."""
+    version = tiny_repository / model / "1"
+    manifest = read_manifest(version)
+    assert dims_of(manifest) == tiny_loaded.dims
+    assert (manifest["artefact"], manifest["precision"], manifest["device"]) == (model, "fp32", "cpu")
+    assert manifest["source_sha256"] == tiny_loaded.source_sha256 == sha256(tiny_loaded.folder / "model.pth")
+    assert manifest["defaults"] == tiny_loaded.defaults
+    assert manifest["tolerance"].keys() == manifest["measured"].keys() != set()
+    for output, tolerance in manifest["tolerance"].items():
+        assert manifest["measured"][output]["mean"] <= manifest["measured"][output]["max"] <= tolerance
+    check_files(version, manifest)
+    assert manifest["sha256"] in manifest["files"].values()
+    if (version / "model.onnx").is_file():
+        assert isinstance(manifest["opset"], int)
+        assert find_model(version, "") == version / "model.onnx"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_another_repository_is_complete(tiny_repository: Path, model: str) -> None:
+    """Configuration and code of each model come along, and nothing is left of the making."""
+    own, exported = OWN_REPOSITORY / model, tiny_repository / model
+    config = text_format.Parse((exported / "config.pbtxt").read_text(), ModelConfig())
+    assert config.name == model
+    assert (exported / "config.pbtxt").read_bytes() == (own / "config.pbtxt").read_bytes()
+    assert (exported / "1" / "model.py").exists() == (own / "1" / "model.py").exists()
+    assert not [path for path in exported.iterdir() if path.name.startswith(".")]
+
+
+def test_the_voices_are_the_checkpoints(tiny_repository: Path, tiny_loaded: LoadedXtts) -> None:
+    """Names in any script, latents and embeddings to the bit, in the shapes that serving takes."""
+    tensors = load_file(tiny_repository / XTTS / "1" / SPEAKERS)
+    assert {name.rpartition("/")[0] for name in tensors} == set(tiny_loaded.speakers)
+    for name, voice in tiny_loaded.speakers.items():
+        latent, embedding = tensors[f"{name}/gpt_cond_latent"], tensors[f"{name}/speaker_embedding"]
+        np.testing.assert_array_equal(latent, voice["gpt_cond_latent"][0].numpy())
+        np.testing.assert_array_equal(embedding, voice["speaker_embedding"][0, :, 0].numpy())
+
+
+def test_int8_is_the_gpt_alone(tiny_repository_int8: Path) -> None:
+    """Beside an int8 GPT the other models are fp32 on a CPU and fp16 on a GPU."""
+    precisions = {name: read_manifest(tiny_repository_int8 / name / "1")["precision"] for name in MODELS}
+    assert precisions == {**dict.fromkeys(MODELS, "fp32"), XTTS_GPT: "int8"}
+    assert options_of(XTTS_VOCODER, "gpu", "int8") == ExportOptions("gpu", "fp16")
+    assert options_of(XTTS_GPT, "gpu", "int8") == ExportOptions("gpu", "int8")
+
+
+class Faulty(SpeechArtefact):
+    """Writes other voices than the checkpoint has."""
+
+    def write(self, model: LoadedXtts, folder: Path, options: ExportOptions) -> None:
+        super().write(model, folder, options)
+        data = bytearray((folder / SPEAKERS).read_bytes())
+        data[-100] ^= 0x40
+        (folder / SPEAKERS).write_bytes(bytes(data))
+
+
+class Interrupted(SpeechArtefact):
+    """Somebody presses Ctrl-C when half is written."""
+
+    def verify(self, model: LoadedXtts, folder: Path, options: ExportOptions) -> Differences:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def repository(tiny_loaded: LoadedXtts, tmp_path: Path) -> Path:
+    install(SpeechArtefact(), tiny_loaded, tmp_path, FP32)
+    return tmp_path
+
+
+def test_a_failed_check_leaves_the_old_artefact(repository: Path, tiny_loaded: LoadedXtts) -> None:
+    """An artefact that does not do what the checkpoint does is refused by number; nothing changes."""
+    before = contents(repository)
+    with pytest.raises(ModelLoadException, match=r"differs from the checkpoint's by .* expected at most"):
+        install(Faulty(), tiny_loaded, repository, FP32)
+    assert contents(repository) == before
+
+
+def test_an_interrupted_export_leaves_the_old_artefact(repository: Path, tiny_loaded: LoadedXtts) -> None:
+    """Ctrl-C in the middle: the old files are whole and the half-made ones are gone."""
+    before = contents(repository)
+    with pytest.raises(KeyboardInterrupt):
+        install(Interrupted(), tiny_loaded, repository, FP32)
+    assert contents(repository) == before
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """The kernel refuses to make files larger than ``size`` bytes, as it does on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_refused_write_is_one_line_and_leaves_the_old_artefact(
+    repository: Path, tiny_loaded: LoadedXtts
+) -> None:
+    """The system refuses a file in the middle: what went wrong, how much is free, what to do."""
+    before = contents(repository)
+    with files_up_to(20_000), pytest.raises(StorageException, match="GiB are free") as caught:
+        install(SpeechArtefact(), tiny_loaded, repository, FP32)
+    assert "\n" not in caught.value.message
+    assert contents(repository) == before
+
+
+def test_a_repository_that_cannot_be_is_one_line(tiny_loaded: LoadedXtts, tmp_path: Path) -> None:
+    """A file where the folder should be."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageException, match="Cannot write into"):
+        install(SpeechArtefact(), tiny_loaded, tmp_path / "file", FP32)
+
+
+def test_leftovers_of_a_killed_export_go(repository: Path, tiny_loaded: LoadedXtts) -> None:
+    """A folder of a process that is gone is removed; that of one that runs is not touched."""
+    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True)
+    dead = repository / XTTS / f".export-{int(child.stdout)}"
+    alive = repository / XTTS / ".export-1"
+    for folder in (dead, alive):
+        folder.mkdir()
+    install(SpeechArtefact(), tiny_loaded, repository, FP32)
+    assert not dead.exists()
+    assert alive.exists()
+
+
+def test_old_files_do_not_stay(repository: Path, tiny_loaded: LoadedXtts) -> None:
+    """The new version is what was exported, not a mixture with what lay there."""
+    fresh = contents(repository)
+    (repository / XTTS / "1" / "weights.of.last.year").write_text("old")
+    install(SpeechArtefact(), tiny_loaded, repository, FP32)
+    assert contents(repository) == fresh
+
+
+def test_one_model_is_exported_again(tiny_checkpoint: Path, repository: Path) -> None:
+    """`only` touches no other model, tells its steps, and knows its names."""
+    shutil.rmtree(repository / XTTS)
+    steps: list[tuple[str, int, int]] = []
+    (done,) = export_xtts(tiny_checkpoint, repository, only=XTTS, on_step=lambda *step: steps.append(step))
+    assert (done.model, done.precision, done.worst.tolerance) == (XTTS, "fp32", 0.0)
+    assert [path.name for path in repository.iterdir()] == [XTTS]
+    assert [(what, at) for what, at, _ in steps[1:]] == [(XTTS, 1), ("done", 2)]
+    with pytest.raises(InvalidInputException, match="no model 'xtts_x'"):
+        export_xtts(tiny_checkpoint, repository, only="xtts_x")
+
+
+def test_the_five_models_in_order() -> None:
+    """What the repository has of XTTS is what is exported."""
+    assert [artefact.name for artefact in artefacts()] == list(MODELS)
+    assert {path.name for path in OWN_REPOSITORY.glob("xtts*")} == set(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "largest"),
+    [([1.0, 2.0], [1.0, 4.0], 0.5), ([0.0], [0.0], 0.0), ([np.nan], [1.0], np.nan)],
+)
+def test_differences_are_relative_to_the_scale(got: Any, expected: Any, largest: float) -> None:
+    """Of the largest magnitude expected; what is no number is over every tolerance."""
+    found = difference("out", got, expected, 0.6)
+    np.testing.assert_equal(found.largest, largest)
+    if np.isnan(largest):
+        with pytest.raises(ModelLoadException, match="out differs"):
+            Differences((found,))
+    else:
+        assert Differences((found,)).worst is found
+
+
+def test_shapes_must_be_equal() -> None:
+    """No broadcasting hides a missing frame."""
+    with pytest.raises(ModelLoadException, match=r"shape \(1,\)"):
+        difference("out", [1.0], [1.0, 1.0], 1.0)
+
+
+MEASURED = """
+import json, resource, sys
+from pathlib import Path
+from export.xtts.{module} import {function}
+{call}
+print(json.dumps(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""
+
+
+def peak_bytes(module: str, function: str, call: str) -> int:
+    """The largest resident memory of a process of its own that makes a call."""
+    program = MEASURED.format(module=module, function=function, call=call)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
+    return int(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+def test_memory_of_the_full_size(tmp_path: Path) -> None:
+    """Making and loading a checkpoint of the released size takes less than 1.5 times its bytes."""
+    folder = tmp_path / "full"
+    made = peak_bytes("random", "write_random", f"write_random(Path({str(folder)!r}), 'full', 1)")
+    loaded = peak_bytes("checkpoint", "load_checkpoint", f"load_checkpoint(Path({str(folder)!r}))")
+    size = (folder / "model.pth").stat().st_size
+    sys.stdout.write(
+        f"{size / 1e9:.2f} GB; peak: made {made / size:.2f}, loaded {loaded / size:.2f} times that\n"
+    )
+    assert 1.8e9 < size < 2.0e9
+    assert max(made, loaded) < 1.5 * size
+    assert load_checkpoint(folder).dims.layers == 30
+    shutil.rmtree(folder)
