@@ -291,7 +291,7 @@ async def test_a_sentence_with_fixed_codes_sounds_as_the_references(
     speech = Speech(tokenizer, ReferenceGpt(tiny_model, codes), onnx_vocoder)
     chunks = [pcm async for pcm in speech.speak(text, "en", who, Manner(speed))]
     pcm = np.concatenate(chunks)
-    assert len(pcm) == len(expected) > XTTS_SAMPLE_RATE
+    assert len(pcm) == len(expected) > XTTS_SAMPLE_RATE // 2
     difference = np.abs(pcm - expected)
 
     assert difference.max() < TOLERANCE, f"maximum {difference.max():.2g}, mean {difference.mean():.2g}"

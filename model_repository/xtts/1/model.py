@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from lumen.engines.xtts.calls import SAMPLING, Calls, TritonGpt, TritonVocoder
+from lumen.engines.xtts.calls import Calls, TritonGpt, TritonVocoder
 from lumen.engines.xtts.speech import Manner, Speech, Voice
 from lumen.engines.xtts.streams import unless
 from lumen.engines.xtts.text import Tokenizer
 from lumen.errors import GenerationException, InvalidInputException, LumenException, from_wire, to_wire
 
 log = logging.getLogger(__name__)
+
+NUMBERS = ("speed", "temperature", "top_k", "top_p", "repetition_penalty", "seed")
 
 
 class TritonPythonModel:
@@ -50,7 +52,7 @@ class TritonPythonModel:
 
 
 def _arguments(request: Any) -> dict[str, Any]:
-    numbers = {name: _array(request, name) for name in ("speed", *SAMPLING)}
+    numbers = {name: _array(request, name) for name in NUMBERS}
     given = {name: value[0].item() for name, value in numbers.items() if value is not None}
     speed, seed = given.pop("speed", 1.0), given.pop("seed", None)
     return {
