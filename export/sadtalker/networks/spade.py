@@ -3,7 +3,7 @@
 The map is the decoder's input and, at every layer, what its normalisation is steered by.
 """
 
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -95,8 +95,8 @@ class SpadeDecoder(nn.Module):
         self.up_1 = SpadeBlock(c_map, c64, c_map, hidden)
         self.conv_img = nn.Conv2d(c64, 3, 3, padding=1)
 
-    def middle(self) -> list[nn.Module]:
-        return [self.get_submodule(f"G_middle_{i}") for i in range(MIDDLE)]
+    def middle(self) -> list[SpadeBlock]:
+        return [cast(SpadeBlock, self.get_submodule(f"G_middle_{i}")) for i in range(MIDDLE)]
 
     def forward(self, feature_map: Tensor) -> Tensor:
         x = self.fc(feature_map)
