@@ -22,6 +22,11 @@ FACE_MODEL: Final = 257
 """What 3DMM reconstruction says of a face: identity 80, expression 64, texture 80, angles 3, light 27,
 translation 3."""
 
+FACE_EXPRESSION: Final = slice(80, 144)
+FACE_ANGLES: Final = slice(224, 227)
+FACE_TRANSLATION: Final = slice(254, 257)
+"""Where these are among the ``FACE_MODEL`` numbers."""
+
 KEYPOINTS: Final = 15
 """Key points that carry the motion, each (x, y, z) in [-1, 1]."""
 
