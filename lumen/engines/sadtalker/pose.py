@@ -20,7 +20,7 @@ def chunks(n_frames: int) -> NDArray[np.int64]:
     again and again where there are fewer; only its end is new (see :func:`assemble`).
     """
     starts = np.arange(1, n_frames - POSE_CHUNK + 1, POSE_CHUNK)
-    if (n_frames - 1) % POSE_CHUNK:
+    if n_frames and (n_frames - 1) % POSE_CHUNK:
         starts = np.append(starts, n_frames - POSE_CHUNK)
     return np.maximum(starts[:, None] + np.arange(POSE_CHUNK), 1)
 
