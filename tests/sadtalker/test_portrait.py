@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
 from lumen.engines.sadtalker.alignment import MODEL_POINTS, PIXELS_PER_UNIT, align, portrait_row
 from lumen.engines.sadtalker.crop import Box, Preprocess, crop, face_square
 from lumen.engines.sadtalker.dims import FACE_SIDE
+from lumen.engines.sadtalker.paste import PasteBack, output_size
 from lumen.engines.sadtalker.resize import resize
 from lumen.errors import InvalidInputException
 
@@ -150,6 +150,34 @@ def test_portrait_row() -> None:
         portrait_row(np.zeros(256, np.float32), np.zeros(3, np.float32))
 
 
-def test_pillow_still_crops_beyond_edges() -> None:
-    """The alignment relies on Pillow filling what is outside with black."""
-    assert Image.new("RGB", (4, 4), "white").crop((-1, -1, 5, 5)).getpixel((0, 0)) == (0, 0, 0)
+def test_paste_back() -> None:
+    """The frame fills its box, the picture stays as it was around it, and the seam lies between both."""
+    around, box = np.full((200, 300, 3), 50, np.uint8), Box(100, 40, 220, 160)
+    whole = PasteBack(around, box)(np.full((64, 64, 3), 250, np.uint8))
+    assert np.all(whole[60:140, 120:200] == 250)
+    outside = np.ones((200, 300), bool)
+    outside[40:160, 100:220] = False
+    assert np.all(whole[outside] == 50)
+    assert np.all(np.diff(whole[100, 100:112, 0].astype(int)) >= 0)
+    assert 50 <= whole[100, 100, 0] < whole[100, 104, 0] < 250
+    assert np.all(around == 50)
+
+
+def test_no_seam_at_the_edge() -> None:
+    """A box that fills the picture is pasted without a seam."""
+    frame = picture(80, 80)
+    np.testing.assert_array_equal(PasteBack(np.zeros((80, 80, 3), np.uint8), Box(0, 0, 80, 80))(frame), frame)
+
+
+@pytest.mark.parametrize(
+    ("box", "size"),
+    [
+        ((0, 0, 100, 100), (256, 256)),
+        ((0, 0, 100, 150), (256, 384)),
+        ((0, 0, 999, 2), (256, 2)),
+        ((5, 5, 104, 105), (256, 258)),
+    ],
+)
+def test_output_size(box: tuple[int, int, int, int], size: tuple[int, int]) -> None:
+    """Frames get the aspect of their box again, with even sides."""
+    assert output_size(Box(*box), 256) == size

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lumen.engines.landmarks68 import LANDMARKS
 from lumen.engines.sadtalker.dims import (
     FACE_ANGLES,
     FACE_EXPRESSION,
@@ -16,6 +15,7 @@ from lumen.engines.sadtalker.dims import (
     FACE_TRANSLATION,
     PLACE,
 )
+from lumen.engines.sadtalker.landmarks import checked, one_point
 from lumen.errors import InvalidInputException
 
 FloatArray = NDArray[np.float64]
@@ -82,11 +82,7 @@ def five_points(landmarks: NDArray[np.float32], height: int) -> FloatArray:
     Raises:
         InvalidInputException: they are not 68 finite points.
     """
-    if landmarks.shape != (LANDMARKS, 2) or not np.isfinite(landmarks).all():
-        raise InvalidInputException(
-            f"Got landmarks of shape {list(landmarks.shape)}; expected [{LANDMARKS}, 2], all of them finite."
-        )
-    points = landmarks.astype(np.float64) * (1, -1) + (0, height - 1)
+    points = checked(landmarks) * (1, -1) + (0, height - 1)
     return np.array([(points[a] + points[b]) / 2 for a, b in EYES_NOSE_MOUTH])
 
 
@@ -99,7 +95,7 @@ def _place(points: FloatArray) -> tuple[float, float, float]:
     solution = np.linalg.lstsq(model, points, rcond=None)[0]
     units = np.linalg.norm(solution[:3], axis=0).mean()
     if units < 1e-3:
-        raise InvalidInputException("The landmarks lie in one point; expected those of a face.")
+        raise one_point()
     return float(PIXELS_PER_UNIT / units), float(solution[3, 0]), float(solution[3, 1])
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lumen.engines.landmarks68 import LANDMARKS
+from lumen.engines.sadtalker.landmarks import checked, one_point
 from lumen.engines.sadtalker.resize import resize
 from lumen.errors import InvalidInputException
 
@@ -122,11 +122,7 @@ def face_square(landmarks: NDArray[np.float32]) -> FloatArray:
     Raises:
         InvalidInputException: they are not 68 finite points, or all in one place.
     """
-    if landmarks.shape != (LANDMARKS, 2) or not np.isfinite(landmarks).all():
-        raise InvalidInputException(
-            f"Got landmarks of shape {list(landmarks.shape)}; expected [{LANDMARKS}, 2], all of them finite."
-        )
-    points = landmarks.astype(np.float64)
+    points = checked(landmarks)
     right, left = points[RIGHT_EYE].mean(0), points[LEFT_EYE].mean(0)
     eyes, across = (right + left) / 2, left - right
     down = points[list(MOUTH_CORNERS)].mean(0) - eyes
@@ -134,7 +130,7 @@ def face_square(landmarks: NDArray[np.float32]) -> FloatArray:
     along = across + np.array([down[1], -down[0]])
     length = np.linalg.norm(along)
     if length == 0 or half == 0:
-        raise InvalidInputException("The landmarks lie in one point; expected those of a face.")
+        raise one_point()
     x = along / length * half
     y = np.array([-x[1], x[0]])
     centre = eyes + DOWNWARD * down
