@@ -23,7 +23,7 @@ Golden = dict[str, NDArray[np.float32]]
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a checkpoint in the released layout, seed 1, networks an eighth as wide."""
+    """A folder with a checkpoint in the released layout, seed 1, networks a sixteenth as wide."""
     folder = tmp_path_factory.mktemp("sadtalker")
     write_random(folder, seed=1, dims=TINY)
     return folder

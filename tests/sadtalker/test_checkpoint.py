@@ -86,7 +86,7 @@ def test_missing(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [NETWORKS, CROP, FULL])
-@pytest.mark.parametrize("kept", [0, 7, 1000, 500_000])
+@pytest.mark.parametrize("kept", [0, 7, 1000, -1000])
 def test_truncated(folder: Path, name: str, kept: int) -> None:
     """A file that broke off is refused, wherever it broke off."""
     path = folder / name

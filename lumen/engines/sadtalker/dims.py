@@ -72,5 +72,5 @@ class SadTalkerDims:
         return asdict(self)
 
 
-TINY: Final = SadTalkerDims(reduction=8, depth=4)
+TINY: Final = SadTalkerDims(reduction=16, depth=2)
 """Small enough for tests to render a frame at once; the code is the same."""
