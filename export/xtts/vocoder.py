@@ -158,7 +158,7 @@ class _Vocoder:
 
     def model(self) -> onnx.ModelProto:
         g = self._graph
-        latents = g.input("latents", FLOAT, ["B", "n", int(self._net.conv_pre.in_channels)])
+        latents = g.input("latents", FLOAT, ["B", "n", "W"])
         speaker = g.input("speaker_embedding", FLOAT, ["B", XTTS_SPEAKER_WIDTH])
         start = g.input("start", INT64, ["B", 1])
         keep = g.input("keep", INT64, ["B", 2])
