@@ -89,15 +89,8 @@ def build(model: Any, half: bool = False) -> onnx.ModelProto:
     x = layers.narrow(_mel(g.op("Unsqueeze", audio, g.ints(0)), model.mel_stats))
     x = _encoded(layers, x, model.gpt.conditioning_encoder)
     x = _resampled(layers, x.transpose(0, 2, 1), model.gpt.conditioning_perceiver)
-    g.output(_of_open_width(x, audio), "gpt_cond_latent", FLOAT, [XTTS_CONDITION_LATENTS, "W"])
+    g.output(_open(x, audio), "gpt_cond_latent", FLOAT, [XTTS_CONDITION_LATENTS, "W"])
     return g.model()
-
-
-def _of_open_width(x: Value, audio: Value) -> Value:
-    """``x`` with a shape that is known at run time alone: one configuration serves every width, and
-    ONNX Runtime would infer the number."""
-    g = x.graph
-    return g.op("Reshape", x, g.op("Shape", audio) * g.ints(0) + g.ints(XTTS_CONDITION_LATENTS, -1))
 
 
 def _mel(audio: Value, stats: Any) -> Value:
@@ -142,7 +135,7 @@ def _share(layers: Layers, q: Value, k: Value, width: int) -> Value:
 
 
 def _resampled(layers: Layers, context: Value, perceiver: Any) -> Value:
-    """[1, T, W] -> float32 [32, W]; every layer's latents attend to themselves and to the context."""
+    """[1, T, W] -> float32 [1, 32, W]; every layer's latents attend to themselves and to the context."""
     x = layers.weights(array(perceiver.latents)[np.newaxis])
     for attention, feed_forward in perceiver.layers:
         x = x + _cross_attention(layers, x, concat(1, x, context), attention)
@@ -150,9 +143,18 @@ def _resampled(layers: Layers, context: Value, perceiver: Any) -> Value:
     x = layers.wide(x)
     norm = perceiver.norm
     length = layers.graph.op("ReduceL2", x, layers.graph.ints(-1)).max(NORM_FLOOR)
-    return (x / length * layers.graph.constant(array(norm.gamma) * norm.scale)).reshape(
-        *perceiver.latents.shape
-    )
+    return x / length * layers.graph.constant(array(norm.gamma) * norm.scale)
+
+
+def _open(x: Value, audio: Value) -> Value:
+    """[1, 32, W] -> [32, W], of a width that nobody can infer.
+
+    Triton wants the width open in the graph where the configuration, which serves checkpoints of
+    every width, leaves it open. Hence a number of rows that comes with the audio: it is 32.
+    """
+    g = x.graph
+    rows = g.ints(XTTS_CONDITION_LATENTS).min(g.op("Shape", audio))
+    return g.op("Reshape", x, concat(0, rows, g.ints(-1)))
 
 
 def _cross_attention(layers: Layers, x: Value, context: Value, attention: Any) -> Value:

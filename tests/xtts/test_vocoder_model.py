@@ -1,0 +1,79 @@
+"""`xtts_vocoder` behind a real Triton server, with the project's configuration."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tritonclient.grpc as grpc
+from tritonclient.utils import np_to_triton_dtype
+
+from export.xtts import vocoder
+from export.xtts.graph_file import write
+from lumen.contracts import XTTS_VOCODER
+from lumen.engines.xtts.windows import Window
+from lumen.triton.server import TritonServer
+from tests.conftest import ROOT, TritonFactory
+from tests.xtts.comparing import worst
+from tests.xtts.test_vocoder import TOLERANCE, cut, sentence, slim, speaker
+
+__all__ = ["slim"]
+
+pytestmark = pytest.mark.triton
+
+CALLERS = 4
+COUNT_SECONDS = 10.0
+
+
+@pytest.fixture(scope="module")
+def server(slim: Any, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory) -> TritonServer:
+    repository = tmp_path_factory.mktemp("repository")
+    config = Path(XTTS_VOCODER, "config.pbtxt")
+    (repository / XTTS_VOCODER / "1").mkdir(parents=True)
+    shutil.copyfile(ROOT / "model_repository" / config, repository / config)
+    write(vocoder.build(slim.waveform_decoder), repository / XTTS_VOCODER / "1")
+    return triton(repository, [XTTS_VOCODER])
+
+
+@pytest.fixture
+def client(server: TritonServer) -> Iterator[grpc.InferenceServerClient]:
+    with grpc.InferenceServerClient(server.grpc_url) as opened:
+        yield opened
+
+
+def decode(client: grpc.InferenceServerClient, window: Window) -> npt.NDArray[np.float32]:
+    """The samples of a window that go out."""
+    tensors = []
+    for name, array in {**window.tensors(), "speaker_embedding": speaker()}.items():
+        tensors.append(grpc.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype)))
+        tensors[-1].set_data_from_numpy(array)
+    pcm: npt.NDArray[np.float32] = client.infer(XTTS_VOCODER, tensors).as_numpy("pcm")
+    return pcm[0][window.keep]
+
+
+def executions(client: grpc.InferenceServerClient, answered: int) -> int:
+    """Executions, when so many requests have been counted: Triton counts after it answers."""
+    deadline = time.monotonic() + COUNT_SECONDS
+    while True:
+        counted = client.get_inference_statistics(XTTS_VOCODER).model_stats[0]
+        if counted.inference_count >= answered:
+            return int(counted.execution_count)
+        assert time.monotonic() < deadline, f"{counted.inference_count} of {answered} were counted"
+
+
+def test_windows_of_callers_share_executions_and_are_the_references(
+    slim: Any, client: grpc.InferenceServerClient
+) -> None:
+    """All windows asked for at once: fewer executions than windows, and the joined PCM within 1e-3."""
+    latents = sentence(200)
+    windows = cut(np.split(latents, range(20, 200, 20)))
+    with ThreadPoolExecutor(len(windows)) as pool:
+        for _ in range(CALLERS):
+            pcm = np.concatenate(list(pool.map(lambda window: decode(client, window), windows)))
+    assert worst(pcm, vocoder.reference(slim, latents, speaker()), "through Triton") < TOLERANCE
+    assert executions(client, CALLERS * len(windows)) < CALLERS * len(windows)
