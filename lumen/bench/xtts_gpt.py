@@ -202,10 +202,13 @@ def measure(engines: dict[str, Engine], blocks: int) -> dict[str, Measured]:
 
 def load_reference(checkpoint: Path) -> Any:
     """``Xtts`` as its own loader makes it."""
+    from export.xtts.network import without_advice
+
     config = coqui("TTS.tts.configs.xtts_config").XttsConfig()
     config.load_json(str(checkpoint / "config.json"))
     model = coqui("TTS.tts.models.xtts").Xtts(config)
-    model.load_checkpoint(config, checkpoint_dir=str(checkpoint), eval=True)
+    with without_advice():
+        model.load_checkpoint(config, checkpoint_dir=str(checkpoint), eval=True)
     return model
 
 
