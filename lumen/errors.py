@@ -3,6 +3,7 @@
     LumenException
     ├── InvalidInputException        400  the caller's request cannot be served as it is
     │   ├── NotFoundException        404  it names something that is not there
+    │   ├── NotAcceptableException   406  it asks for a form in which the answer cannot be given
     │   ├── TooLargeException        413  it is over a limit of size
     │   ├── TooSlowException         408  its body did not arrive in time
     │   └── UnsupportedMediaException 415 it carries a kind of file that is not taken
@@ -42,6 +43,10 @@ class InvalidInputException(LumenException):
 class NotFoundException(InvalidInputException):
     status = 404
     triton_code = "NOT_FOUND"
+
+
+class NotAcceptableException(InvalidInputException):
+    status = 406
 
 
 class TooLargeException(InvalidInputException):

@@ -1,7 +1,7 @@
 """Request bodies: JSON or a form, checked against a model, and described for OpenAPI."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -14,31 +14,42 @@ from starlette.datastructures import FormData, UploadFile
 from lumen.errors import InvalidInputException, UnsupportedMediaException
 from orchestrator.core.exceptions import invalid
 from orchestrator.core.utils import excerpt
-from orchestrator.schemas import ErrorResponse, FullRequest, TextRequest, TtsRequest, VideoRequest
+from orchestrator.schemas import (
+    ErrorResponse,
+    FullRequest,
+    TextRequest,
+    TtsRequest,
+    VideoRequest,
+    VoiceRequest,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 
-REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest)
+REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest)
 
 MAX_FORM_FIELDS: Final = 20
 
 
 @dataclass(frozen=True)
 class Body(Generic[M]):
-    """A checked body: its fields, and the bytes of each uploaded file by name."""
+    """A checked body: its fields, and the bytes of the uploaded files by name, in order."""
 
     fields: M
-    files: dict[str, bytes]
+    files: dict[str, list[bytes]]
+
+    def file(self, name: str) -> bytes | None:
+        """The only upload of this name, or None."""
+        return self.files[name][0] if name in self.files else None
 
 
 async def read_body(request: Request, model: type[M], max_text_length: int) -> Body[M]:
     """Read and check a request's body.
 
     A model with ``files`` may also come as a form: text fields as they are, other fields as JSON,
-    uploads under the names in ``files``.
+    uploads under the names in ``files``. A model that is ``form_only`` comes in no other way.
 
     Raises:
         UnsupportedMediaException: it is neither JSON nor, where that is taken, a form.
@@ -46,31 +57,39 @@ async def read_body(request: Request, model: type[M], max_text_length: int) -> B
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     context = {"max_text_length": max_text_length}
-    uploads = file_names(model)
+    kinds = body_kinds(model)
     try:
-        if kind == JSON:
+        if kind == JSON and JSON in kinds:
             return Body(model.model_validate_json(await request.body(), context=context), {})
-        if kind == FORM and uploads:
-            fields, files = await _read_form(request, model, uploads)
+        if kind == FORM and FORM in kinds:
+            fields, files = await _read_form(request, model)
             return Body(model.model_validate(fields, context=context), files)
     except ValidationError as error:
         raise invalid(error) from None
-    expected = f"{JSON} or {FORM}" if uploads else JSON
+    expected = " or ".join(kinds)
     raise UnsupportedMediaException(f"The body's Content-Type is {kind[:80]!r}; expected {expected}.")
 
 
-def file_names(model: type[BaseModel]) -> tuple[str, ...]:
-    """Names of the uploads that a form of ``model`` may carry."""
-    return getattr(model, "files", ())
+def body_kinds(model: type[BaseModel]) -> tuple[str, ...]:
+    """Content types that a body of ``model`` may have."""
+    if getattr(model, "form_only", False):
+        return (FORM,)
+    return (JSON, FORM) if upload_limits(model) else (JSON,)
+
+
+def upload_limits(model: type[BaseModel]) -> Mapping[str, int]:
+    """Names of the uploads that a form of ``model`` may carry, and how many of each."""
+    return getattr(model, "files", {})
 
 
 async def _read_form(
-    request: Request, model: type[BaseModel], uploads: Iterable[str]
-) -> tuple[dict[str, Any], dict[str, bytes]]:
-    form = await _parse_form(request, len(tuple(uploads)))
+    request: Request, model: type[BaseModel]
+) -> tuple[dict[str, Any], dict[str, list[bytes]]]:
+    limits = upload_limits(model)
+    form = await _parse_form(request, sum(limits.values()))
     try:
-        _check_single(form)
-        files = {name: await _read_upload(form, name) for name in uploads if name in form}
+        _check_counts(form, limits)
+        files = {name: await _read_uploads(form, name) for name in limits if name in form}
         return {name: _value(model, name, form[name]) for name in form if name not in files}, files
     finally:
         await form.close()
@@ -83,14 +102,19 @@ async def _parse_form(request: Request, max_files: int) -> FormData:
         raise InvalidInputException("The form cannot be read in its charset; send UTF-8.") from None
 
 
-def _check_single(form: FormData) -> None:
+def _check_counts(form: FormData, limits: Mapping[str, int]) -> None:
     for name in form:
-        if len(form.getlist(name)) > 1:
-            raise InvalidInputException(f"{excerpt(name)}: came more than once; send it once")
+        count, most = len(form.getlist(name)), limits.get(name, 1)
+        if count > most:
+            times = "once" if most == 1 else f"{most} times"
+            raise InvalidInputException(f"{excerpt(name)}: came more than {times}; send it {times}")
 
 
-async def _read_upload(form: FormData, name: str) -> bytes:
-    upload = form[name]
+async def _read_uploads(form: FormData, name: str) -> list[bytes]:
+    return [await _read_upload(upload, name) for upload in form.getlist(name)]
+
+
+async def _read_upload(upload: UploadFile | str, name: str) -> bytes:
     if not isinstance(upload, UploadFile):
         raise InvalidInputException(f"{name}: is text; upload a file")
     data = await upload.read()
@@ -117,13 +141,21 @@ def _is_text(annotation: Any) -> bool:
 def describe_body(model: type[BaseModel]) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that reads ``model`` with `read_body`."""
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
-    content: dict[str, Any] = {JSON: {"schema": reference}}
-    if uploads := file_names(model):
-        files = {name: {"type": "string", "format": "binary"} for name in uploads}
-        form = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        form.pop("$defs", None)
-        content[FORM] = {"schema": {**form, "properties": {**form["properties"], **files}}}
-    return {"requestBody": {"required": True, "content": content}}
+    content: dict[str, Any] = {JSON: {"schema": reference}, FORM: {"schema": _form_schema(model)}}
+    kinds = body_kinds(model)
+    return {"requestBody": {"required": True, "content": {kind: content[kind] for kind in kinds}}}
+
+
+def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a form: the fields of ``model`` and its uploads, which a form-only model must have."""
+    form = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    form.pop("$defs", None)
+    for name, most in upload_limits(model).items():
+        file = {"type": "string", "format": "binary"}
+        form["properties"][name] = file if most == 1 else {"type": "array", "items": file, "maxItems": most}
+    if getattr(model, "form_only", False):
+        form["required"] = [*form.get("required", []), *upload_limits(model)]
+    return form
 
 
 def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -42,12 +42,12 @@ class PendingFile:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Raise StorageException instead of an OSError: the disk is full, or the folder cannot be written."""
+def disk_errors(path: Path, folder: str = "outputs") -> Iterator[None]:
+    """Raise StorageException instead of an OSError: the disk is full, or ``folder`` cannot be written."""
     try:
         yield
     except OSError as error:
         advice = "free space in" if error.errno in DISK_FULL else "repair or replace"
         raise StorageException(
-            f"{path.name} cannot be written ({error.strerror}); {advice} the outputs folder."
+            f"{path.name} cannot be written ({error.strerror}); {advice} the {folder} folder."
         ) from error

@@ -20,7 +20,7 @@ from lumen.errors import (
     ServiceUnavailableException,
     UpstreamTimeoutException,
 )
-from orchestrator.streams import Stream
+from orchestrator.streams import Stream, within
 from orchestrator.writers import Brief, Turn
 
 log = logging.getLogger("lumen")
@@ -75,7 +75,7 @@ class GeminiWriter:
             stream = await _by(deadline, self._open(brief))
             while (chunk := await _by(deadline, anext(stream, None))) is not None:
                 yield chunk
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             raise UpstreamTimeoutException(
                 f"Gemini did not finish within {self._timeout:g} s; try again or ask for less."
             ) from error
@@ -149,7 +149,7 @@ def _retry_after(error: errors.APIError) -> int:
 
 
 async def _by(deadline: float, step: Any) -> Any:
-    return await asyncio.wait_for(step, deadline - asyncio.get_running_loop().time())
+    return await within(deadline - asyncio.get_running_loop().time(), step)
 
 
 def _contents(brief: Brief) -> list[Any]:

@@ -1,5 +1,6 @@
 """The procedure: writer, voice, face, file. Each stage starts on the first piece of the one before."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.errors import ServiceUnavailableException
+from orchestrator.audio_stream import Encoding, encoder
 from orchestrator.core.config import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.core.utils import request_id, utc_timestamp
@@ -18,11 +20,14 @@ from orchestrator.faces import Likeness
 from orchestrator.file_thread import FileThread, Sink, wav_sink
 from orchestrator.outputs import Outputs, kept_together
 from orchestrator.schemas import FullResponse, TextResponse, TtsResponse, VideoResponse
+from orchestrator.sentences import sentences
 from orchestrator.speech import Meter, in_pieces, read_aloud, resampled
 from orchestrator.streams import Stream, one, read_ahead, tapped
 from orchestrator.video import VideoWriter
-from orchestrator.voices import Manner, check_manner
+from orchestrator.voices import Manner
 from orchestrator.writers import Brief
+
+log = logging.getLogger("lumen")
 
 TEXT_AHEAD: Final = 256
 """Pieces of text that a writer may be ahead of the voice."""
@@ -71,12 +76,12 @@ class Pipeline:
     async def tts(self, text: str, manner: Manner) -> TtsResponse:
         """``text`` spoken into a WAV."""
         clock, voice = Clock(), self._models.get_voice()
-        check_manner(voice, manner)
+        speaker = await voice.speaker(manner)
         meter, path = Meter(voice.sample_rate, self._max_seconds), self._outputs.audio(request_id.get())
-        with self._clip(), kept_together(path):
+        with self._clip(path):
             await self._models.ensure(voice.models)
             clock.mark("models")
-            speech = tapped(read_aloud(one(text), voice, manner), meter.add, clock.first("first_audio"))
+            speech = tapped(read_aloud(one(text), speaker), meter.add, clock.first("first_audio"))
             async with FileThread() as files:
                 sink = await files.open(wav_sink(path, voice.sample_rate, self._rate))
                 await _exhaust(_recorded(speech, files, sink))
@@ -86,14 +91,32 @@ class Pipeline:
             audio_url=self._outputs.url(path),
             audio_seconds=meter.seconds,
             sample_rate=self._rate,
+            voice=speaker.voice,
+            seed=manner.seed,
             parts={"voice": voice.name},
         )
+
+    async def speech(self, text: str, manner: Manner, encoding: Encoding, rate: int) -> Stream[bytes]:
+        """``text`` spoken: ``encoding`` of ``rate`` samples per second while it is being made."""
+        clock, voice = Clock(), self._models.get_voice()
+        speaker = await voice.speaker(manner)
+        meter = Meter(voice.sample_rate, self._max_seconds)
+        with self._clip():
+            await self._models.ensure(voice.models)
+            speech = tapped(read_aloud(one(text), speaker), meter.add, clock.first("first_audio"))
+            async with FileThread() as thread, aclosing(speech):
+                coder = await thread.open(encoder(encoding, voice.sample_rate, rate))
+                async for chunk in speech:
+                    if data := await thread.run(coder.encode, chunk):
+                        yield data
+                yield await thread.run(coder.finish)
+        log.info("Streamed %.2f s of speech: %s", meter.seconds, clock.stamp()["timings"])
 
     async def video(self, pcm: npt.NDArray[np.float32], scene: Scene) -> VideoResponse:
         """The portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""
         clock, face = Clock(), self._models.get_face()
         meter, path = Meter(self._rate, self._max_seconds), self._outputs.video(request_id.get())
-        with self._clip(), kept_together(path):
+        with self._clip(path):
             likeness = await self._prepare(face.models, scene, clock)
             speech = tapped(in_pieces(pcm, self._rate), meter.add)
             await self._shoot(speech, self._rate, likeness, scene, clock, path)
@@ -109,14 +132,14 @@ class Pipeline:
         """The portrait speaking the writer's reply; all stages run at once."""
         clock, script = Clock(), list[str]()
         writer, voice, face = self._models.get_writer(), self._models.get_voice(), self._models.get_face()
-        check_manner(voice, manner)
+        speaker = await voice.speaker(manner)
         meter, name = Meter(voice.sample_rate, self._max_seconds), request_id.get()
         wav, mp4 = self._outputs.audio(name), self._outputs.video(name)
-        with self._clip(), kept_together(wav, mp4):
+        with self._clip(wav, mp4):
             likeness = await self._prepare((*voice.models, *face.models), scene, clock)
             text = tapped(writer.write(brief), script.append, clock.first("first_text"))
             text = read_ahead(text, TEXT_AHEAD)
-            speech = tapped(read_aloud(text, voice, manner), meter.add, clock.first("first_audio"))
+            speech = tapped(read_aloud(sentences(text), speaker), meter.add, clock.first("first_audio"))
             speech = read_ahead(speech, SPEECH_AHEAD)
             await self._shoot(speech, voice.sample_rate, likeness, scene, clock, mp4, wav)
         return FullResponse(
@@ -124,6 +147,7 @@ class Pipeline:
             **_credits(scene),
             text="".join(script).strip(),
             note=writer.note,
+            voice=speaker.voice,
             audio_url=self._outputs.url(wav),
             video_url=self._outputs.url(mp4),
             audio_seconds=meter.seconds,
@@ -164,8 +188,8 @@ class Pipeline:
         clock.mark("video")
 
     @contextmanager
-    def _clip(self) -> Iterator[None]:
-        """Counts a clip that is being made, and sees to it that its files have a folder.
+    def _clip(self, *files: Path) -> Iterator[None]:
+        """Counts a clip that is being made; its files have a folder, and stay only when all goes well.
 
         Raises:
             ServiceUnavailableException: there are too many.
@@ -175,10 +199,12 @@ class Pipeline:
             raise ServiceUnavailableException(
                 f"{self._max_clips} clips are being made, which is all at once; try again in a moment."
             )
-        self._outputs.create()
+        if files:
+            self._outputs.create()
         self.active_clips += 1
         try:
-            yield
+            with kept_together(*files):
+                yield
         finally:
             self.active_clips -= 1
 

@@ -1,9 +1,15 @@
 """Bodies of requests and responses."""
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+from lumen.engines.xtts.dims import XttsDims
+from lumen.engines.xtts.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
+from orchestrator.references import MAX_RECORDINGS
+from orchestrator.voices import DEFAULT
 
 HISTORY_MESSAGES: Final = 50
 """Messages of a conversation that a request may carry."""
@@ -18,6 +24,9 @@ URL_CHARACTERS: Final = 300
 """Characters of an audio_url."""
 
 MAX_SEED: Final = 2**31 - 1
+
+MAX_TOP_K: Final = XttsDims().audio_vocabulary
+"""There are no more codes to choose from."""
 
 DEFAULT_MAX_TEXT: Final = 500
 """Used where no settings say otherwise, as in the published schema."""
@@ -52,7 +61,14 @@ Temperature = Annotated[
 MaxTokens = Annotated[int, Field(ge=1, le=8192, description="tokens that the reply may have at most")]
 Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1.0 is the normal rate")]
 Size = Annotated[Literal[256, 512], Field(description="side of the square video in pixels")]
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED, description="the same seed makes the same motion")]
+Seed = Annotated[
+    int, Field(ge=0, le=MAX_SEED, description="the same seed makes the same motion, and the same speech")
+]
+
+
+TtsSeed = Annotated[
+    int, Field(ge=0, le=MAX_SEED, description="the same seed makes the same speech; for xtts")
+]
 
 
 class Strict(BaseModel):
@@ -69,6 +85,40 @@ class Message(Strict):
 
 
 History = Annotated[list[Message], Field(max_length=HISTORY_MESSAGES, description="oldest message first")]
+
+
+class SamplingFields(Strict):
+    """How XTTS draws its speech; what is left out has the checkpoint's default."""
+
+    temperature: (
+        Annotated[
+            float, Field(ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False, description="0 takes the likeliest")
+        ]
+        | None
+    ) = None
+    top_k: (
+        Annotated[int, Field(ge=0, le=MAX_TOP_K, description="so many of the likeliest remain; 0 keeps all")]
+        | None
+    ) = None
+    top_p: (
+        Annotated[
+            float,
+            Field(gt=0, le=1, allow_inf_nan=False, description="the likeliest of this probability remain"),
+        ]
+        | None
+    ) = None
+    repetition_penalty: (
+        Annotated[
+            float,
+            Field(ge=MIN_PENALTY, le=MAX_PENALTY, allow_inf_nan=False, description="1 changes nothing"),
+        ]
+        | None
+    ) = None
+
+
+LanguageField = Annotated[Name, Field(description="such as en, en-us, de, fr, zh")]
+VoiceField = Annotated[Name, Field(description="id or name of a voice that GET /api/voices lists")]
+SamplingField = Annotated[SamplingFields | None, Field(description="for a voice that draws by chance: xtts")]
 
 
 class TextRequest(Strict):
@@ -100,19 +150,30 @@ class TtsRequest(Strict):
     """Text for the voice."""
 
     text: Text = Field(description="what to say")
-    language: Name = Field("en", description="such as en, en-us, de, fr, zh")
-    voice: Name = Field("default", description="a voice of the part that speaks")
+    language: LanguageField = "en"
+    voice: VoiceField = DEFAULT
     speed: Speed = 1.0
+    sampling: SamplingField = None
+    seed: TtsSeed | None = None
+    stream: bool = Field(
+        False, description="audio in chunks while it is being made, of the kind that Accept names"
+    )
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"text": "Good morning!", "language": "en", "speed": 1.0}]}
+        json_schema_extra={
+            "examples": [
+                {"text": "Good morning!", "language": "en", "speed": 1.0},
+                {"text": "Guten Morgen!", "language": "de", "seed": 7, "sampling": {"temperature": 0.6}},
+                {"text": "Heard while it is spoken.", "stream": True},
+            ]
+        }
     )
 
 
 class VideoRequest(Strict):
     """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``."""
 
-    files: ClassVar[tuple[str, ...]] = ("audio", "portrait_file")
+    files: ClassVar[Mapping[str, int]] = {"audio": 1, "portrait_file": 1}
 
     audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
         None, description="the audio_url of an earlier response"
@@ -138,11 +199,12 @@ class VideoRequest(Strict):
 class FullRequest(TextRequest):
     """A prompt for the whole chain; as a form, with a portrait uploaded as ``portrait_file``."""
 
-    files: ClassVar[tuple[str, ...]] = ("portrait_file",)
+    files: ClassVar[Mapping[str, int]] = {"portrait_file": 1}
 
-    language: Name = Field("en", description="such as en, en-us, de, fr, zh")
-    voice: Name = Field("default", description="a voice of the part that speaks")
+    language: LanguageField = "en"
+    voice: VoiceField = DEFAULT
     speed: Speed = 1.0
+    sampling: SamplingField = None
     portrait: Name | None = Field(None, description="a bundled portrait; the server's default without one")
     size: Size | None = None
     seed: Seed | None = None
@@ -155,6 +217,21 @@ class FullRequest(TextRequest):
             ]
         }
     )
+
+
+class VoiceRequest(Strict):
+    """Recordings of somebody's speech for a voice like theirs: a form with uploads named ``audio``.
+
+    WAV, FLAC, MP3, OGG, Opus or M4A of any rate and channels; 3 to 60 s of speech in all, as the
+    server's limits say.
+    """
+
+    files: ClassVar[Mapping[str, int]] = {"audio": MAX_RECORDINGS}
+    form_only: ClassVar[bool] = True
+
+    name: Name | None = Field(None, description="what to call it; made of its id without one")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada"}]})
 
 
 Timings = dict[str, float]
@@ -182,6 +259,8 @@ class TextResponse(Made):
 
 
 class TtsResponse(Made):
+    voice: str = Field(description="id of the voice")
+    seed: int | None = Field(None, description="that makes the same speech again; for xtts")
     audio_url: str = Field(examples=["/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav"])
     audio_seconds: float
     sample_rate: int = Field(description="samples per second")
@@ -197,8 +276,27 @@ class VideoResponse(Made):
 
 class FullResponse(VideoResponse):
     text: str
+    voice: str = Field(description="id of the voice")
     audio_url: str
     note: str | None = Field(None, description="what to know about the writer")
+
+
+class VoiceInfo(BaseModel):
+    id: str = Field(description="hash of the recordings, or a built-in voice's name")
+    name: str
+    kind: Literal["builtin", "custom"]
+    seconds: float | None = Field(None, description="of the recordings of a custom voice")
+    created: str | None = Field(None, description="ISO 8601, UTC, of a custom voice")
+    usable: bool = Field(True, description="false when another checkpoint made it")
+
+
+class VoiceResponse(Answer, VoiceInfo):
+    """One voice."""
+
+
+class VoicesResponse(Answer):
+    part: str = Field(description="the part that speaks")
+    voices: list[VoiceInfo]
 
 
 class ErrorResponse(BaseModel):
@@ -257,4 +355,4 @@ class StatusResponse(Answer):
     limits: dict[str, Any]
     portraits: list[str]
     languages: dict[str, str] = Field(description="codes with the languages' English names")
-    voices: list[str]
+    voices: list[str] = Field(description="names; /api/voices says more")

@@ -6,11 +6,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from lumen.engines.sentences import is_speakable
 from lumen.errors import InvalidInputException
 from orchestrator.audio import Resampler
-from orchestrator.sentences import sentences, speakable
+from orchestrator.sentences import speakable
 from orchestrator.streams import Stream
-from orchestrator.voices import Manner, Voice
+from orchestrator.voices import Speaker
 
 PIECE_SECONDS: Final = 1
 """Length of the pieces in which finished audio is handed to a face."""
@@ -41,16 +42,21 @@ class Meter:
             )
 
 
-async def read_aloud(text: Stream[str], voice: Voice, manner: Manner) -> Stream[npt.NDArray[np.float32]]:
-    """Speak each sentence as soon as it is written: float32 [n_samples] at the voice's rate.
+async def read_aloud(parts: Stream[str], speaker: Speaker) -> Stream[npt.NDArray[np.float32]]:
+    """Speak one part of a text after the other: float32 [n_samples] at the voice's rate.
+
+    A part is a sentence of a text that is still written, or all of a finished one: voices cut a
+    part into what they speak in one go by themselves.
 
     Raises:
         InvalidInputException: nothing of the text can be spoken.
     """
     silent = True
-    async with aclosing(sentences(text)) as parts:
+    async with aclosing(parts):
         async for part in parts:
-            async with aclosing(voice.speak(speakable(part), manner)) as pcm:
+            if not is_speakable(part):
+                continue
+            async with aclosing(speaker.speak(speakable(part))) as pcm:
                 async for chunk in pcm:
                     silent = silent and not len(chunk)
                     yield chunk

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeAlias, TypeVar
 
+import anyio
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -52,6 +54,18 @@ async def tapped(source: Stream[T], *taps: Callable[[T], None]) -> Stream[T]:
 
 async def one(item: T) -> Stream[T]:
     yield item
+
+
+async def within(seconds: float, work: Awaitable[T]) -> T:
+    """The result of ``work``, which a cancellation of the caller ends for certain.
+
+    (Before Python 3.12, ``asyncio.wait_for`` loses a cancellation that comes when the work is just done.)
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    with anyio.fail_after(seconds):
+        return await work
 
 
 async def cancel(*tasks: "asyncio.Task[Any]") -> None:

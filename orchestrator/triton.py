@@ -1,6 +1,5 @@
 """Triton over gRPC: answers, streams and model control, with LUMEN's errors."""
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -24,6 +23,7 @@ from lumen.errors import (
     UpstreamTimeoutException,
     from_wire,
 )
+from orchestrator.streams import within
 
 log = logging.getLogger("lumen")
 
@@ -69,29 +69,36 @@ class TritonClient:
             raise self._died(error) or translate(model, error) from error
         return _unwire(result)
 
-    async def stream(self, model: str, inputs: Tensors) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
+    async def stream(
+        self, model: str, inputs: Tensors, first_timeout: float | None = None
+    ) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
         """Ask a decoupled ``model`` once and yield its answers' tensors; leaving early cancels it.
+
+        Args:
+            first_timeout: seconds that the first answer may take, where it may wait for its turn.
 
         Raises:
             LumenException: as `translate` says.
         """
         request = {"model_name": model, "inputs": _wire(inputs)}
         call = self._channel().stream_infer(_once(request))
+        timeout = first_timeout or self._timeout
         try:
-            while (result := await self._next(call, model)) is not None:
+            while (result := await self._next(call, model, timeout)) is not None:
                 yield _unwire(result)
+                timeout = self._timeout
         finally:
             call.cancel()
 
-    async def _next(self, call: Any, model: str) -> Any:
+    async def _next(self, call: Any, model: str, timeout: float) -> Any:
         """The next result of the stream, or None at its end."""
         try:
-            result, error = await asyncio.wait_for(call.__anext__(), self._timeout)
+            result, error = await within(timeout, call.__anext__())
         except StopAsyncIteration:
             return None
-        except asyncio.TimeoutError as late:
+        except TimeoutError as late:
             raise UpstreamTimeoutException(
-                f"The model {model!r} sent nothing for {self._timeout:g} s; try again."
+                f"The model {model!r} sent nothing for {timeout:g} s; try again."
             ) from late
         except grpc.RpcError as error:
             raise translate(model, error) from error

@@ -89,8 +89,15 @@ def build(model: Any, half: bool = False) -> onnx.ModelProto:
     x = layers.narrow(_mel(g.op("Unsqueeze", audio, g.ints(0)), model.mel_stats))
     x = _encoded(layers, x, model.gpt.conditioning_encoder)
     x = _resampled(layers, x.transpose(0, 2, 1), model.gpt.conditioning_perceiver)
-    g.output(x, "gpt_cond_latent", FLOAT, [XTTS_CONDITION_LATENTS, model.gpt.model_dim])
+    g.output(_of_open_width(x, audio), "gpt_cond_latent", FLOAT, [XTTS_CONDITION_LATENTS, "W"])
     return g.model()
+
+
+def _of_open_width(x: Value, audio: Value) -> Value:
+    """``x`` with a shape that is known at run time alone: one configuration serves every width, and
+    ONNX Runtime would infer the number."""
+    g = x.graph
+    return g.op("Reshape", x, g.op("Shape", audio) * g.ints(0) + g.ints(XTTS_CONDITION_LATENTS, -1))
 
 
 def _mel(audio: Value, stats: Any) -> Value:

@@ -9,7 +9,7 @@ from typing import Final
 from export.xtts.artefact import Artefact, Device, Difference, ExportOptions, Precision
 from export.xtts.checkpoint import load_checkpoint
 from export.xtts.conditioning import ConditioningArtefact
-from export.xtts.gpt import GptArtefact
+from export.xtts.gpt import OFFERED, GptArtefact
 from export.xtts.install import VERSION, install
 from export.xtts.speaker import SpeakerArtefact
 from export.xtts.speech import SpeechArtefact
@@ -68,19 +68,21 @@ def export_xtts(
         only: the Triton name of the one model to export.
 
     Raises:
-        InvalidInputException: there is no such model.
+        InvalidInputException: there is no such model, or not in this precision.
         ModelLoadException: the checkpoint or an artefact is not as it must be; artefacts that were
             accepted before stay.
         StorageException: the repository cannot be written.
     """
     chosen = _chosen(only)
+    precision = precision or DEFAULT_PRECISION[device]
+    _check_precision(chosen, device, precision)
     tell = on_step or (lambda _what, _done, _total: None)
     tell(f"loading {checkpoint}", 0, len(chosen) + 1)
     model = load_checkpoint(checkpoint)
     done = []
     for step, artefact in enumerate(chosen, 1):
         tell(artefact.name, step, len(chosen) + 1)
-        options = options_of(artefact.name, device, precision or DEFAULT_PRECISION[device])
+        options = options_of(artefact.name, device, precision)
         started = time.perf_counter()
         found = install(artefact, model, repository, options)
         seconds = time.perf_counter() - started
@@ -106,6 +108,15 @@ def _chosen(only: str | None) -> list[Artefact]:
             f"There is no model {only!r} to export, expected one of {', '.join(known)}."
         )
     return [known[only]]
+
+
+def _check_precision(chosen: list[Artefact], device: Device, precision: Precision) -> None:
+    """Refuse before anything is loaded or replaced."""
+    if any(artefact.name == XTTS_GPT for artefact in chosen) and precision not in OFFERED[device]:
+        raise InvalidInputException(
+            f"{XTTS_GPT} is not made in {precision} for --device {device}, expected --precision "
+            f"{' or '.join(OFFERED[device])}."
+        )
 
 
 def _size(folder: Path) -> int:

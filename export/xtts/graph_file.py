@@ -25,6 +25,7 @@ class GraphFile:
     def __init__(self, folder: Path) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = ERRORS
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = str(folder / DEFAULT_FILE)
         self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

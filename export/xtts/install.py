@@ -47,6 +47,7 @@ def install(artefact: Artefact, model: LoadedXtts, repository: Path, options: Ex
             found = artefact.verify(model, aside, options)
             write_manifest(aside, artefact.name, model, options, found)
             _copy_code(artefact.name, aside)
+            _open_to_readers(aside)
             _swap(aside, home / VERSION)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -69,6 +70,13 @@ def _copy_code(name: str, version: Path) -> None:
     code = OWN_REPOSITORY / name / VERSION / CODE
     if code.is_file():
         shutil.copyfile(code, version / CODE)
+
+
+def _open_to_readers(version: Path) -> None:
+    """Triton may run as another user; safetensors writes files for the owner alone."""
+    mode = (version / MANIFEST).stat().st_mode
+    for file in version.iterdir():
+        file.chmod(mode)
 
 
 def _sweep(home: Path) -> None:

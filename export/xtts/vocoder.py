@@ -47,7 +47,7 @@ TIME: Final = 3
 
 TOLERANCE: Final[dict[Precision, float]] = {"fp32": 1e-3, "fp16": 1e-2}
 
-VERIFY_CHUNKS: Final = (6, 10, 9)
+VERIFY_CHUNKS: Final = (6, 10, 6)
 """Latents of the sentence that an export is verified with, as they are pushed."""
 
 
@@ -242,7 +242,7 @@ def _interpolated(latents: Value, start: Value, span: _Span) -> Value:
     origin = _frames(start + count) - _frames(count)
     index = op("Range", span.first.reshape(), span.end.reshape(), ints(1).reshape())
     frame = op("Unsqueeze", (origin + index).cast(FLOAT), ints(1))
-    position = ((frame + 0.5) * (DOWN / UP) - 0.5).max(0.0)
+    position = ((frame + 0.5) * _step_per_frame(count) - 0.5).max(0.0)
     step = op("Floor", position)
     share = position - step
     last = (count - ints(1)).cast(FLOAT)
@@ -257,6 +257,16 @@ def _interpolated(latents: Value, start: Value, span: _Span) -> Value:
 
     matrix = near(step) * (1.0 - share) + near(step + 1.0) * share
     return op("Unsqueeze", op("MatMul", latents.transpose(0, 2, 1), matrix), ints(2))
+
+
+def _step_per_frame(count: Value) -> Value:
+    """DOWN / UP; 1 where a window has as many frames as steps: torch leaves alone what keeps its length.
+
+    Two latents or fewer do, so such a window is a whole sentence.
+    """
+    op = count.graph.op
+    same = op("Equal", _frames(count), count * count.graph.ints(STEPS))
+    return op("Where", same, 1.0, DOWN / UP)
 
 
 def _wanted(keep: Value, total: Value) -> _Span:

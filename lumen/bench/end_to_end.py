@@ -84,7 +84,8 @@ class Chain:
     async def _speech(self, take: "_Take", hear: Iterable[Callable[[Chunk], None]]) -> Stream[Chunk]:
         """The speech at the face's rate, after it was counted and written."""
         resampler = Resampler(self._voice.sample_rate, self._face.sample_rate)
-        async with aclosing(self._voice.speak(TEXT, MANNER)) as speech:
+        speaker = await self._voice.speaker(MANNER)
+        async with aclosing(speaker.speak(TEXT)) as speech:
             async for chunk in speech:
                 take.audio(len(chunk))
                 for write in hear:

@@ -69,7 +69,7 @@ class SoakResult:
         failures: what went wrong, a line each: other errors, other codes than alone, refusals left out.
         largest_latent_difference: from the latents alone, relative to their largest magnitude.
         slots_in_use, queued: after the end; 0 when none is lost.
-        steps: executed, by their rows.
+        steps: executed for the crowd, by their rows.
         resident_mib: of the model's process, after the sentences alone, halfway and at the end.
         seconds: of the crowd.
     """
@@ -106,10 +106,11 @@ async def soak(url: str, metrics_url: str, width: int, plan: SoakPlan) -> SoakRe
     try:
         await crowd.speak_alone()
         crowd.note_memory()
+        before = await _idle_page(metrics_url)
         start = time.perf_counter()
         await crowd.run()
         crowd.result.seconds = time.perf_counter() - start
-        await _note_metrics(metrics_url, crowd.result)
+        _note_metrics(before, await _idle_page(metrics_url), crowd.result)
         crowd.note_memory()
     finally:
         await client.close()
@@ -230,17 +231,22 @@ def _joined(chunks: list[Tensors]) -> Tensors:
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in ("codes", "latents")}
 
 
-async def _note_metrics(url: str, result: SoakResult) -> None:
-    """The scheduler's counts, once its slots are free or ``IDLE_SECONDS`` are over."""
+def _note_metrics(before: str, after: str, result: SoakResult) -> None:
+    result.slots_in_use = round(sum(_values(after, "slots_in_use").values()))
+    result.queued = round(sum(_values(after, "queued").values()))
+    steps, earlier = _values(after, "steps_total"), _values(before, "steps_total")
+    result.steps = {int(rows): round(steps[rows] - earlier[rows]) for rows in sorted(steps)}
+
+
+async def _idle_page(url: str) -> str:
+    """The page of metrics once all slots are free, or ``IDLE_SECONDS`` are over."""
     deadline = time.monotonic() + IDLE_SECONDS
     while True:
         await asyncio.sleep(2 * REFRESH_SECONDS)  # the page is that much late
         page = (await asyncio.to_thread(_read, url)).replace("lumen_xtts_gpt_", "")
-        result.slots_in_use = round(sum(_values(page, "slots_in_use").values()))
-        result.queued = round(sum(_values(page, "queued").values()))
-        result.steps = {int(rows): round(count) for rows, count in _values(page, "steps_total").items()}
-        if result.slots_in_use == result.queued == 0 or time.monotonic() > deadline:
-            return
+        held = [*_values(page, "slots_in_use").values(), *_values(page, "queued").values()]
+        if not any(held) or time.monotonic() > deadline:
+            return page
 
 
 def _values(page: str, name: str) -> dict[str, float]:

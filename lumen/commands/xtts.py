@@ -119,7 +119,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 def _table(done: "Sequence[Exported]") -> Table:
     table = Table("model", "precision")
-    for name in ("MB", "largest difference", "tolerance", "seconds"):
+    for name in ("MB", "difference", "tolerance", "seconds"):
         table.add_column(name, justify="right")
     for each in done:
         found = f"{each.worst.largest:.1e}", f"{each.worst.tolerance:.0e}"

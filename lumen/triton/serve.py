@@ -11,13 +11,22 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lumen.contracts import ESPEAK, FACE_LANDMARKS, WARP, WARP_PORTRAIT, WARP_RENDERER
+from lumen.contracts import (
+    ESPEAK,
+    FACE_LANDMARKS,
+    WARP,
+    WARP_PORTRAIT,
+    WARP_RENDERER,
+    XTTS,
+    XTTS_GPT,
+    XTTS_VOCODER,
+)
 from lumen.errors import InvalidInputException, LumenException
 from lumen.triton.install import gpu_usable
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
 from orchestrator.core.config import Settings
 
-VOICE_MODELS: Final = {"espeak": (ESPEAK,)}
+VOICE_MODELS: Final = {"espeak": (ESPEAK,), "xtts": (XTTS_VOCODER, XTTS_GPT, XTTS)}
 FACE_MODELS: Final = {"warp": (FACE_LANDMARKS, WARP_PORTRAIT, WARP_RENDERER, WARP)}
 """The models of each part; those that others call come first."""
 

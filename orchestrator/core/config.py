@@ -50,9 +50,10 @@ class Settings(BaseSettings):
     )
 
     # Chain
-    voice: Literal["espeak"] = Field("espeak", description="the part that speaks")
+    voice: Literal["espeak", "xtts"] = Field("espeak", description="the part that speaks")
     face: Literal["warp"] = Field("warp", description="the part that animates")
     portrait: str = Field("ada", description="bundled portrait when a request names none")
+    default_voice: str = Field("default", description="id or name of the voice when a request names none")
 
     # API
     api_host: str = Field("0.0.0.0", description="address the API listens on")
@@ -70,6 +71,13 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(40_000_000, ge=1, description="pixels of an uploaded portrait")
     max_audio_seconds: float = Field(120.0, gt=0, description="seconds of audio that one video may have")
     max_concurrent_clips: int = Field(8, ge=1, description="clips made at once; more are answered 503")
+    max_reference_seconds: float = Field(
+        60.0, ge=3, description="seconds of the recordings that one voice is made of, all together"
+    )
+    max_voices: int = Field(1000, ge=0, description="made voices that are kept")
+    first_audio_timeout: float = Field(
+        180.0, gt=0, description="seconds until XTTS's first sound, waiting for a slot included"
+    )
 
     # Media
     audio_sample_rate: int = Field(
@@ -82,6 +90,7 @@ class Settings(BaseSettings):
     models_path: Path = Field(Path("models"), description="checkpoints")
     assets_path: Path = Field(Path("assets"), description="bundled portraits")
     outputs_path: Path = Field(Path("outputs"), description="generated audio/ and video/")
+    voices_path: Path = Field(Path("voices"), description="made voices")
     logs_path: Path = Field(Path("logs"), description="lumen.log and triton.log")
     model_repository: Path = Field(Path("model_repository"), description="Triton's models")
     backends_path: Path = Field(Path("backends"), description="python-based Triton backends")
@@ -109,7 +118,13 @@ class Settings(BaseSettings):
         return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
 
     @field_validator(
-        "models_path", "assets_path", "outputs_path", "logs_path", "model_repository", "backends_path"
+        "models_path",
+        "assets_path",
+        "outputs_path",
+        "voices_path",
+        "logs_path",
+        "model_repository",
+        "backends_path",
     )
     @classmethod
     def _anchor(cls, value: Path) -> Path:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from lumen.errors import (
+    BusyException,
     GenerationException,
     InvalidInputException,
     LumenException,
@@ -57,8 +58,7 @@ def error_response(error: LumenException) -> JSONResponse:
     """The response to ``error``, which is logged here."""
     name = type(error).__name__
     log.log(_level(error.status), "%s (%d): %s", name, error.status, excerpt_lines(error.message))
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimitException) else {}
-    return _body(error.status, name, error.message, headers)
+    return _body(error.status, name, error.message, _retry_after(error))
 
 
 def unhandled(error: Exception) -> JSONResponse:
@@ -106,6 +106,13 @@ def _describe(item: Any) -> str:
     where = ".".join(str(part) for part in item["loc"] if part != "body")
     what = item["msg"].removeprefix("Value error, ")
     return f"{excerpt(where)}: {what}" if where else what
+
+
+def _retry_after(error: LumenException) -> dict[str, str]:
+    """The header that says when to come back; none where it does not depend on time."""
+    if isinstance(error, RateLimitException | BusyException):
+        return {"Retry-After": str(error.retry_after)}
+    return {}
 
 
 def _level(status: int) -> int:

@@ -18,16 +18,21 @@ from orchestrator.core.config import Settings
 from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.core.utils import excerpt, new_request_id, request_id
-from orchestrator.streams import cancel
+from orchestrator.streams import cancel, within
 
 log = logging.getLogger("lumen")
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 
+SAMPLE_RATE_HEADER: Final = "X-Sample-Rate"
+SEED_HEADER: Final = "X-Seed"
+VOICE_PART_HEADER: Final = "X-Voice-Part"
+"""What a streamed answer tells that others tell in their JSON."""
+
 API_PREFIX: Final = "/api/"
 """Paths that the rate limit counts. Files under /outputs, health checks and the docs are free."""
 
-GENERATE_PREFIX: Final = "/api/generate/"
+WORK_PREFIXES: Final = ("/api/generate/", "/api/voices")
 """Paths whose work stops when the client leaves."""
 
 BODY_SECONDS: Final = 120.0
@@ -46,9 +51,15 @@ def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> No
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST", "OPTIONS"],
+        allow_methods=["GET", "POST", "DELETE", "OPTIONS"],
         allow_headers=["*"],
-        expose_headers=[REQUEST_ID_HEADER, "Retry-After"],
+        expose_headers=[
+            REQUEST_ID_HEADER,
+            SAMPLE_RATE_HEADER,
+            SEED_HEADER,
+            VOICE_PART_HEADER,
+            "Retry-After",
+        ],
     )
     app.add_middleware(RequestLogMiddleware)
 
@@ -154,8 +165,8 @@ class BodyLimitMiddleware:
 
     async def _by(self, deadline: float, receive: Receive) -> Message:
         try:
-            return await asyncio.wait_for(receive(), deadline - asyncio.get_running_loop().time())
-        except asyncio.TimeoutError:
+            return await within(deadline - asyncio.get_running_loop().time(), receive())
+        except TimeoutError:
             raise TooSlowException(
                 f"The body was not there after {self._max_seconds:g} s; send less, or over a faster line."
             ) from None
@@ -166,13 +177,13 @@ class BodyLimitMiddleware:
 
 
 class DisconnectMiddleware:
-    """Cancels a generation when its client leaves."""
+    """Cancels a generation when its client leaves, also in the middle of a streamed answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(GENERATE_PREFIX):
+        if scope["type"] != "http" or not scope["path"].startswith(WORK_PREFIXES):
             await self._app(scope, receive, send)
             return
         inbox: asyncio.Queue[Message | Exception] = asyncio.Queue(1)
@@ -180,7 +191,7 @@ class DisconnectMiddleware:
 
         async def watched_send(message: Message) -> None:
             nonlocal answered
-            answered = True
+            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         work = asyncio.create_task(self._work(scope, inbox, watched_send))

@@ -11,19 +11,24 @@ import httpx
 from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
 
+from lumen.contracts import XTTS
 from lumen.errors import ServiceUnavailableException, UpstreamTimeoutException
 from orchestrator.core.config import Settings, load_settings
 from orchestrator.faces import Face, WarpFace
 from orchestrator.triton import PROBE_TIMEOUT, TritonClient, translate
+from orchestrator.voice_library import VoiceLibrary
 from orchestrator.voices import EspeakVoice, Voice
 from orchestrator.writers import EchoWriter, Writer
+from orchestrator.xtts import XttsVoice
 
 if TYPE_CHECKING:
     from google import genai
 
 log = logging.getLogger("lumen")
 
-VOICES: Final[dict[str, Callable[[TritonClient], Voice]]] = {"espeak": EspeakVoice}
+XTTS_VERSION: Final = "1"
+"""Folder of the model repository's `xtts` that holds its checkpoint's manifest and speakers."""
+
 FACES: Final[dict[str, Callable[[TritonClient], Face]]] = {"warp": WarpFace}
 
 UNLOAD_SECONDS: Final = 30.0
@@ -113,7 +118,7 @@ class ModelManager:
 
     def get_voice(self) -> Voice:
         if self._voice is None:
-            self._voice = VOICES[self.settings.voice](self.triton)
+            self._voice = VOICES[self.settings.voice](self)
         return self._voice
 
     def get_xtts_wrapper(self) -> Voice:
@@ -126,8 +131,9 @@ class ModelManager:
         return self._face
 
     def models(self) -> tuple[str, ...]:
-        """The chain's models, in the order to load them."""
-        return (*self.get_voice().models, *self.get_face().models)
+        """The chain's models, in the order to load them; those that only make voices are the last ones."""
+        voice = self.get_voice()
+        return (*voice.models, *self.get_face().models, *voice.learning_models)
 
     async def ensure(self, models: Iterable[str]) -> None:
         """Load those of ``models`` that are not loaded; requests that need the same one load it once.
@@ -197,6 +203,26 @@ class ModelManager:
     def _forget(self) -> None:
         self._triton = self._gemini = self._http = self._voice = self._face = None
         self._locks = {}
+
+
+def _espeak(manager: ModelManager) -> Voice:
+    return EspeakVoice(manager.triton)
+
+
+def _xtts(manager: ModelManager) -> Voice:
+    settings = manager.settings
+    checkpoint = settings.model_repository / XTTS / XTTS_VERSION
+    library = VoiceLibrary(settings.voices_path, checkpoint, settings.max_voices)
+    return XttsVoice(
+        manager.triton,
+        manager.ensure,
+        library,
+        settings.max_reference_seconds,
+        settings.first_audio_timeout,
+    )
+
+
+VOICES: Final[dict[str, Callable[[ModelManager], Voice]]] = {"espeak": _espeak, "xtts": _xtts}
 
 
 def _held(client: InferenceServerClient) -> set[str]:

@@ -3,18 +3,21 @@
 import asyncio
 import logging
 import secrets
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.errors import InvalidInputException
 from orchestrator.audio import decode_audio
+from orchestrator.audio_stream import ENCODINGS, choose_encoding
 from orchestrator.bodies import Body, describe_body, describe_errors, read_body
+from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
 from orchestrator.core.utils import excerpt
 from orchestrator.outputs import Outputs
 from orchestrator.pipeline import Scene
+from orchestrator.routes.streamed import StreamedResponse
 from orchestrator.schemas import (
     MAX_SEED,
     FullRequest,
@@ -27,13 +30,20 @@ from orchestrator.schemas import (
     VideoResponse,
 )
 from orchestrator.services import Services, services
-from orchestrator.voices import Manner
+from orchestrator.voices import DEFAULT, Manner, Sampling
 from orchestrator.writers import Brief, Turn
 
 log = logging.getLogger("lumen")
 
 UPLOADED: Final = "uploaded"
 """What a response calls a portrait that came with the request."""
+
+STREAMED: Final[dict[str, Any]] = {
+    "content": {
+        encoding.media_type: {"schema": {"type": "string", "format": "binary"}} for encoding in ENCODINGS
+    }
+}
+"""What the speech endpoint answers besides JSON."""
 
 router = APIRouter(
     prefix="/api/generate",
@@ -52,12 +62,26 @@ async def generate_text(request: Request, use: Use) -> TextResponse:
     return await use.pipeline.text(_brief(body.fields))
 
 
-@router.post("/tts", openapi_extra=describe_body(TtsRequest))
-async def generate_speech(request: Request, use: Use) -> TtsResponse:
-    """Text-to-speech."""
+@router.post(
+    "/tts",
+    response_model=TtsResponse,
+    response_model_exclude_none=True,
+    responses={200: STREAMED, **describe_errors(404, 406)},
+    openapi_extra=describe_body(TtsRequest),
+)
+async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
+    """Text-to-speech: a file, or with `stream` the audio itself while it is being made.
+
+    What streams is of the kind that `Accept` prefers: audio/wav (of unknown length, and where nothing is
+    preferred), audio/mpeg, audio/ogg (Opus at 48 kHz), audio/pcm (16-bit little-endian). A stream that fails
+    midway breaks off without the end of its body.
+    """
     body = await read_body(request, TtsRequest, use.settings.max_text_length)
     log.info("Speech request: %s", excerpt(body.fields.text))
-    return await use.pipeline.tts(body.fields.text, _manner(body.fields))
+    manner = _manner(body.fields, use, body.fields.seed)
+    if body.fields.stream:
+        return _streamed(body.fields.text, manner, ",".join(request.headers.getlist("accept")), use)
+    return await use.pipeline.tts(body.fields.text, manner)
 
 
 @router.post("/video", responses=describe_errors(404), openapi_extra=describe_body(VideoRequest))
@@ -65,7 +89,7 @@ async def generate_video(request: Request, use: Use) -> VideoResponse:
     """Video of a portrait that speaks given audio."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", excerpt(body.fields.audio_url or "uploaded audio"))
-    scene = await _scene(body.fields, body.files, use)
+    scene = await _scene(body, use)
     return await use.pipeline.video(await _audio(body, use), scene)
 
 
@@ -74,8 +98,9 @@ async def generate_full(request: Request, use: Use) -> FullResponse:
     """The full pipeline: text, audio, video."""
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
-    scene = await _scene(body.fields, body.files, use)
-    return await use.pipeline.full(_brief(body.fields), _manner(body.fields), scene)
+    scene = await _scene(body, use)
+    seed = scene.seed if use.models.get_voice().draws else None
+    return await use.pipeline.full(_brief(body.fields), _manner(body.fields, use, seed), scene)
 
 
 def _brief(fields: TextRequest) -> Brief:
@@ -83,13 +108,43 @@ def _brief(fields: TextRequest) -> Brief:
     return Brief(fields.prompt, history, fields.temperature, fields.max_tokens)
 
 
-def _manner(fields: TtsRequest | FullRequest) -> Manner:
-    return Manner(fields.language, fields.voice, fields.speed)
+def _manner(fields: TtsRequest | FullRequest, use: Services, seed: int | None) -> Manner:
+    """How to speak; a seed by chance where the voice has a use for one and none is given.
+
+    Raises:
+        InvalidInputException: the voice cannot do what is asked.
+    """
+    voice = use.settings.default_voice if fields.voice == DEFAULT else fields.voice
+    part = use.models.get_voice()
+    if part.draws:
+        sampling = Sampling(**fields.sampling.model_dump()) if fields.sampling else Sampling()
+        seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
+        return Manner(fields.language, voice, fields.speed, seed, sampling)
+    for name, value in (("seed", seed), ("sampling", fields.sampling)):
+        if value is not None:
+            raise InvalidInputException(
+                f"{name}: the voice part is {part.name}, which leaves nothing to chance; leave it out"
+            )
+    return Manner(fields.language, voice, fields.speed)
 
 
-async def _scene(fields: VideoRequest | FullRequest, files: dict[str, bytes], use: Services) -> Scene:
+def _streamed(text: str, manner: Manner, accept: str, use: Services) -> StreamedResponse:
+    """The speech in the kind that ``accept`` prefers."""
+    encoding = choose_encoding(accept)
+    rate = encoding.rate(use.settings.audio_sample_rate)
+    headers = {
+        "Content-Type": encoding.content_type(rate),
+        "Cache-Control": "no-store",
+        SAMPLE_RATE_HEADER: str(rate),
+        VOICE_PART_HEADER: use.models.get_voice().name,
+        **({} if manner.seed is None else {SEED_HEADER: str(manner.seed)}),
+    }
+    return StreamedResponse(use.pipeline.speech(text, manner, encoding, rate), headers)
+
+
+async def _scene(body: Body[VideoRequest] | Body[FullRequest], use: Services) -> Scene:
     """The portrait of the request, or the server's default; a seed by chance where none is given."""
-    upload = files.get("portrait_file")
+    fields, upload = body.fields, body.file("portrait_file")
     if upload is not None and fields.portrait is not None:
         raise InvalidInputException("Both portrait and portrait_file came; send one of them.")
     name = fields.portrait or use.settings.portrait
@@ -104,7 +159,7 @@ def _read(outputs: Outputs, url: str) -> bytes:
 
 async def _audio(body: Body[VideoRequest], use: Services) -> npt.NDArray[np.float32]:
     """The audio of the request: float32 [n_samples] at the settings' rate."""
-    upload, url = body.files.get("audio"), body.fields.audio_url
+    upload, url = body.file("audio"), body.fields.audio_url
     if (upload is None) == (url is None):
         raise InvalidInputException("Send either audio_url or, in a form, a file named audio.")
     data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")

@@ -7,15 +7,20 @@ from fastapi import APIRouter, Depends
 
 from lumen import __version__
 from lumen.contracts import FACE_FPS
+from lumen.engines.xtts.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
 from lumen.errors import LumenException
+from orchestrator.audio_stream import ENCODINGS
 from orchestrator.bodies import describe_errors
 from orchestrator.core.config import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.core.utils import request_id, utc_timestamp
 from orchestrator.gpu import read_gpus
+from orchestrator.references import MAX_RECORDINGS, MIN_SECONDS
 from orchestrator.schemas import (
     HISTORY_CHARACTERS,
     HISTORY_MESSAGES,
+    MAX_SEED,
+    MAX_TOP_K,
     HealthResponse,
     ModelHealth,
     RootResponse,
@@ -67,8 +72,16 @@ async def status(use: Use) -> StatusResponse:
         limits=_limits(settings),
         portraits=use.portraits.names(),
         languages=dict(use.models.get_voice().languages),
-        voices=list(use.models.get_voice().voices),
+        voices=await _voices(use),
     )
+
+
+async def _voices(use: Services) -> list[str]:
+    """Names of the voices; none where the voice's checkpoint is not there, which /api/voices explains."""
+    try:
+        return [card.name for card in await use.models.get_voice().cards()]
+    except LumenException:
+        return []
 
 
 def _stamp() -> dict[str, Any]:
@@ -129,6 +142,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     return {
         "gemini_model": settings.gemini_model,
         "default_portrait": settings.portrait,
+        "default_voice": settings.default_voice,
         "video_size": settings.video_size,
         "video_fps": settings.video_fps,
         "face_fps": FACE_FPS,
@@ -151,4 +165,15 @@ def _limits(settings: Settings) -> dict[str, Any]:
         "temperature": [0, 2],
         "max_tokens": [1, 8192],
         "speed": [0.5, 2],
+        "seed": [0, MAX_SEED],
+        "sampling": {
+            "temperature": [0, MAX_TEMPERATURE],
+            "top_k": [0, MAX_TOP_K],
+            "top_p": [0, 1],
+            "repetition_penalty": [MIN_PENALTY, MAX_PENALTY],
+        },
+        "voice_recordings": MAX_RECORDINGS,
+        "voice_seconds": [MIN_SECONDS, settings.max_reference_seconds],
+        "max_voices": settings.max_voices,
+        "stream_types": [encoding.media_type for encoding in ENCODINGS],
     }

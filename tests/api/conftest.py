@@ -17,7 +17,8 @@ from PIL import Image
 from orchestrator.core.config import Settings
 from orchestrator.main import create_app
 from orchestrator.services import Services
-from tests.conftest import TritonFactory
+from tests.api.checkpoint import write_checkpoint
+from tests.conftest import ROOT, TritonFactory
 
 MODELS = Path(__file__).parent / "models"
 DEADLINE = 20.0
@@ -41,7 +42,20 @@ class Api:
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the stand-ins, which write down what happens to them."""
-    return Path(shutil.copytree(MODELS, tmp_path_factory.mktemp("repository") / "models"))
+    return stand_ins(tmp_path_factory.mktemp("repository"))
+
+
+def stand_ins(folder: Path) -> Path:
+    """A model repository in ``folder``: stand-ins, with a checkpoint of XTTS that has two speakers.
+
+    Those for XTTS have the real configurations, so Triton checks names, types and shapes.
+    """
+    repository = Path(shutil.copytree(MODELS, folder / "models"))
+    for config in (ROOT / "model_repository").glob("xtts*/config.pbtxt"):
+        text = config.read_text().replace('backend: "onnxruntime"', 'backend: "python"')
+        (repository / config.parent.name / config.name).write_text(text)
+    write_checkpoint(repository / "xtts" / "1")
+    return repository
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +90,7 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 "writer": "echo",
                 "assets_path": assets,
                 "outputs_path": folder / "outputs",
+                "voices_path": folder / "voices",
                 "logs_path": logs,
                 "rate_limit": "10000/minute",
                 "triton_url": "127.0.0.1:1",
@@ -89,6 +104,18 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def api(serve_with: Serve, triton_url: str) -> Api:
     """The API that most tests share."""
     return serve_with(triton_url=triton_url)
+
+
+@pytest.fixture(scope="session")
+def shared_xtts(serve_with: Serve, triton_url: str, repository: Path) -> Api:
+    return serve_with(triton_url=triton_url, model_repository=repository, voice="xtts")
+
+
+@pytest.fixture
+def xtts(shared_xtts: Api) -> Iterator[Api]:
+    """An API that speaks with XTTS; voices that a test makes go after it."""
+    yield shared_xtts
+    shutil.rmtree(shared_xtts.settings.voices_path, ignore_errors=True)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import wave
 import zlib
 from typing import Any
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -13,6 +14,56 @@ from PIL import Image
 def tone(seconds: float, rate: int = 22_050) -> np.ndarray[Any, np.dtype[np.int16]]:
     """A tone as 16-bit samples."""
     return (np.sin(np.arange(int(seconds * rate)) * 2 * np.pi * 220 / rate) * 12_000).astype(np.int16)
+
+
+def pitch(pcm: Any, rate: int) -> float:
+    """The loudest frequency of samples, in hertz."""
+    return float(np.argmax(np.abs(np.fft.rfft(pcm)))) * rate / len(pcm)
+
+
+def heard(data: bytes) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int]:
+    """An audio file as FFmpeg decodes it: float32 [n_samples], mono, and its rate."""
+    with av.open(io.BytesIO(data)) as file:
+        rate = file.streams.audio[0].rate
+        to_float = av.AudioResampler(format="fltp", layout="mono")
+        frames = [part for frame in file.decode(audio=0) for part in to_float.resample(frame)]
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames]), rate
+
+
+def recording(
+    hertz: float = 400.0,
+    seconds: float = 4.0,
+    *,
+    rate: int = 22_050,
+    layout: str = "mono",
+    container: str = "wav",
+    codec: str = "pcm_s16le",
+    sample_format: str = "s16",
+) -> bytes:
+    """A tone as a file of any kind that FFmpeg writes."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate, layout=layout)
+        samples = np.sin(np.arange(int(seconds * rate)) * 2 * np.pi * hertz / rate).astype(np.float32) / 2
+        planes = np.repeat(samples[None], 2 if layout == "stereo" else 1, axis=0)
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
+        frame.sample_rate = rate
+        to_codec = av.AudioResampler(format=sample_format, layout=layout, rate=rate)
+        for part in (*to_codec.resample(frame), *to_codec.resample(None)):
+            file.mux(stream.encode(part))
+        file.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def silent_film() -> bytes:
+    """A video without sound."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=10, width=64, height=64, pix_fmt="yuv420p")
+        picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        file.mux(stream.encode(picture))
+        file.mux(stream.encode(None))
+    return buffer.getvalue()
 
 
 def wav_bytes(seconds: float, rate: int = 22_050) -> bytes:

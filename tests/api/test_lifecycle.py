@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from orchestrator.core.model_manager import ModelManager
-from tests.api.conftest import MODELS, Api, Serve, assert_error, wait_until
+from tests.api.conftest import Api, Serve, assert_error, stand_ins, wait_until
 from tests.api.media import image_bytes, wav_bytes
 from tests.conftest import TritonFactory
 
@@ -53,7 +53,7 @@ def test_a_model_that_does_not_load(
     serve_with: Serve, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """ModelLoadException carries Triton's reason on one line."""
-    folder = Path(shutil.copytree(MODELS, tmp_path_factory.mktemp("broken") / "models"))
+    folder = stand_ins(tmp_path_factory.mktemp("broken"))
     (folder / "espeak" / "config.pbtxt").write_text('name: "espeak"\nbackend: "no_such_backend"\n')
     shutil.rmtree(folder / "warp")
     server = triton(folder, [])
@@ -139,7 +139,7 @@ def test_triton_dies_in_the_middle_of_a_clip(
     serve_with: Serve, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The request ends with 503, leaves no file, and the API goes on to say what is wrong."""
-    folder = Path(shutil.copytree(MODELS, tmp_path_factory.mktemp("mortal") / "models"))
+    folder = stand_ins(tmp_path_factory.mktemp("mortal"))
     server = triton(folder, [])
     api = serve_with(triton_url=server.grpc_url)
     assert api.client.post(FULL, json={"prompt": "one two three"}).status_code == 200

@@ -28,6 +28,11 @@ def model_of(path: Path) -> Path:
     return REPOSITORY / path.relative_to(REPOSITORY).parts[0]
 
 
+def has_graph(path: Path) -> bool:
+    """Graphs out of checkpoints are not committed; the tests of their exports check those."""
+    return (model_of(path) / "1" / "model.onnx").is_file()
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: str(p.relative_to(REPOSITORY)))
 def test_a_configuration_parses_and_is_complete(path: Path) -> None:
     """No unknown key, a backend, inputs and outputs, and a name that is the folder's if any."""
@@ -40,12 +45,19 @@ def test_a_configuration_parses_and_is_complete(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in CONFIGS if parsed(path).backend == "onnxruntime"],
+    [path for path in CONFIGS if parsed(path).backend == "onnxruntime" and has_graph(path)],
     ids=lambda p: str(p.relative_to(REPOSITORY)),
 )
 def test_a_configuration_fits_its_graph(path: Path) -> None:
     """Names, types and dims of an ONNX model are those of its file."""
+    check_graph(path, model_of(path) / "1")
+
+
+def check_graph(path: Path, version: Path) -> None:
+    """Raises:
+    ModelLoadException: the graph of a version is not what a configuration says.
+    """
     config = parsed(path)
-    file = find_model(model_of(path) / "1", config.default_model_filename)
+    file = find_model(version, config.default_model_filename)
     graph = graph_of(ort.InferenceSession(str(file), providers=["CPUExecutionProvider"]))
     onnx_schema.check(json_format.MessageToDict(config, preserving_proto_field_name=True), graph)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from export.xtts.artefact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, options_of
 from export.xtts.gpt import GptArtefact
@@ -59,9 +58,23 @@ def tiny_repository_int8(
 
 @pytest.fixture(scope="session")
 def gpt_server(
-    tiny_loaded: LoadedXtts, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+    tiny_repository: Path, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> TritonServer:
-    """Triton with the tiny checkpoint's ``xtts_gpt`` in float32."""
-    repository = tmp_path_factory.mktemp("gpt")
-    install(GptArtefact(), tiny_loaded, repository, ExportOptions())
-    return triton(repository, [XTTS_GPT])
+    """Triton with ``xtts_gpt`` in fp32, 8 slots and a queue of 8."""
+    return triton(_with_short_queue(tiny_repository, tmp_path_factory.mktemp("gpt")), [XTTS_GPT])
+
+
+@pytest.fixture(scope="session")
+def gpt_server_int8(
+    tiny_repository_int8: Path, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+) -> TritonServer:
+    """The same in int8."""
+    return triton(_with_short_queue(tiny_repository_int8, tmp_path_factory.mktemp("gpt")), [XTTS_GPT])
+
+
+def _with_short_queue(source: Path, repository: Path) -> Path:
+    shutil.copytree(source / XTTS_GPT, repository / XTTS_GPT)
+    config = repository / XTTS_GPT / "config.pbtxt"
+    before, name, after = config.read_text().partition('key: "queue" value { string_value: "')
+    config.write_text(before + name + "8" + after[after.index('"') :])
+    return repository

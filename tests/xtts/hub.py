@@ -54,7 +54,7 @@ class Hub:
 def running(hub: Hub) -> Iterator[Hub]:
     """Serve on a free port of the loopback; the storage has a host name of its own."""
     handler = type("Handler", (_Handler,), {"hub": hub})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         hub.address = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -63,6 +63,11 @@ def running(hub: Hub) -> Iterator[Hub]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up after a cut is no failure of the server."""
 
 
 class _Handler(BaseHTTPRequestHandler):

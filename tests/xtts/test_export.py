@@ -5,27 +5,33 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
+from click.testing import Result
 from google.protobuf import text_format
 from safetensors.numpy import load_file
 from tritonclient.grpc.model_config_pb2 import ModelConfig
+from typer.testing import CliRunner
 
-from export.xtts.artefact import Differences, ExportOptions, difference
+from export.xtts.artefact import Device, Differences, ExportOptions, Precision, difference
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint, sha256
 from export.xtts.export import artefacts, export_xtts, options_of
 from export.xtts.install import OWN_REPOSITORY, install
 from export.xtts.speech import SPEAKERS, SpeechArtefact
+from lumen.commands.xtts import export_xtts as export_command
+from lumen.commands.xtts import random_xtts as random_command
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
 from lumen.engines.onnx_file import find_model
 from lumen.engines.xtts.dims import check_files, dims_of, read_manifest
 from lumen.errors import InvalidInputException, ModelLoadException, StorageException
 from tests.conftest import ROOT
+from tests.serving.test_model_configs import check_graph
 
 MODELS = (XTTS_CONDITIONING, XTTS_SPEAKER, XTTS_VOCODER, XTTS_GPT, XTTS)
 FP32 = ExportOptions("cpu", "fp32")
@@ -51,10 +57,16 @@ def test_a_manifest_says_what_the_artefact_is(
     for output, tolerance in manifest["tolerance"].items():
         assert manifest["measured"][output]["mean"] <= manifest["measured"][output]["max"] <= tolerance
     check_files(version, manifest)
+    assert {path.stat().st_mode & 0o777 for path in version.iterdir()} == {_default_mode(tiny_repository)}
     assert manifest["sha256"] in manifest["files"].values()
     if (version / "model.onnx").is_file():
         assert isinstance(manifest["opset"], int)
         assert find_model(version, "") == version / "model.onnx"
+
+
+def _default_mode(repository: Path) -> int:
+    """Of a file that was written without a wish."""
+    return (repository / XTTS / "config.pbtxt").stat().st_mode & 0o777
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -66,6 +78,12 @@ def test_another_repository_is_complete(tiny_repository: Path, model: str) -> No
     assert (exported / "config.pbtxt").read_bytes() == (own / "config.pbtxt").read_bytes()
     assert (exported / "1" / "model.py").exists() == (own / "1" / "model.py").exists()
     assert not [path for path in exported.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("model", [XTTS_CONDITIONING, XTTS_SPEAKER, XTTS_VOCODER])
+def test_a_graph_fits_its_configuration(tiny_repository: Path, model: str) -> None:
+    """Names, types and dims of an exported graph are those that config.pbtxt promises."""
+    check_graph(OWN_REPOSITORY / model / "config.pbtxt", tiny_repository / model / "1")
 
 
 def test_the_voices_are_the_checkpoints(tiny_repository: Path, tiny_loaded: LoadedXtts) -> None:
@@ -186,6 +204,49 @@ def test_one_model_is_exported_again(tiny_checkpoint: Path, repository: Path) ->
         export_xtts(tiny_checkpoint, repository, only="xtts_x")
 
 
+@pytest.mark.parametrize(("device", "precision"), [("cpu", "fp16"), ("gpu", "int8")])
+def test_a_precision_that_is_not_made_is_refused_at_once(
+    tmp_path: Path, device: Device, precision: Precision
+) -> None:
+    """Before the checkpoint is looked for, so that no model is exchanged and another refused."""
+    with pytest.raises(InvalidInputException, match=f"not made in {precision}"):
+        export_xtts(tmp_path / "nowhere", tmp_path, device, precision)
+    assert list(tmp_path.iterdir()) == []
+
+
+def invoke(command: Callable[..., None], *given: str) -> Result:
+    """Run one of the commands by itself."""
+    commands = typer.Typer()
+    commands.command()(command)
+    return CliRunner().invoke(commands, given)
+
+
+def test_the_export_command_tells_errors_in_one_line(tmp_path: Path) -> None:
+    """Exit status 1 and one line that says what to do."""
+    done = invoke(export_command, "--checkpoint", str(tmp_path / "nowhere"))
+    assert done.exit_code == 1
+    assert "There is no folder" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_the_export_command_ends_with_a_table(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Model, precision, size, difference and tolerance of what was accepted."""
+    given = ("--checkpoint", str(tiny_checkpoint), "--repository", str(tmp_path), "--only", XTTS)
+    done = invoke(export_command, *given)
+    assert done.exit_code == 0
+    (row,) = (line for line in done.output.splitlines() if line.startswith("│"))
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[:5] == [XTTS, "fp32", "0.1", "0.0e+00", "0e+00"]
+
+
+def test_the_random_command_refuses_in_one_line(tmp_path: Path) -> None:
+    """It never writes over a checkpoint."""
+    (tmp_path / "model.pth").touch()
+    refused = invoke(random_command, "--out", str(tmp_path))
+    assert refused.exit_code == 1
+    assert "model.pth already" in refused.output
+
+
 def test_the_five_models_in_order() -> None:
     """What the repository has of XTTS is what is exported."""
     assert [artefact.name for artefact in artefacts()] == list(MODELS)
@@ -237,9 +298,8 @@ def test_memory_of_the_full_size(tmp_path: Path) -> None:
     made = peak_bytes("random", "write_random", f"write_random(Path({str(folder)!r}), 'full', 1)")
     loaded = peak_bytes("checkpoint", "load_checkpoint", f"load_checkpoint(Path({str(folder)!r}))")
     size = (folder / "model.pth").stat().st_size
-    sys.stdout.write(
-        f"{size / 1e9:.2f} GB; peak: made {made / size:.2f}, loaded {loaded / size:.2f} times that\n"
-    )
+    peaks = f"made {made / size:.2f}, loaded {loaded / size:.2f}"
+    sys.stdout.write(f"{size / 1e9:.2f} GB; peak memory: {peaks} times that\n")
     assert 1.8e9 < size < 2.0e9
     assert max(made, loaded) < 1.5 * size
     assert load_checkpoint(folder).dims.layers == 30

@@ -20,20 +20,20 @@ async def soaked(server: TritonServer, plan: SoakPlan) -> SoakResult:
     assert result.clean
     assert result.outcomes.total() == plan.requests
     assert set(result.outcomes) == {"spoken", "cancelled", "refused"}
-    assert result.steps.keys() >= {1, 2, 3}
+    assert sum(rows * count for rows, count in result.steps.items()) > 1.2 * sum(result.steps.values())
     return result
 
 
 @pytest.mark.triton
 async def test_a_crowd_loses_nothing(gpt_server: TritonServer) -> None:
     """150 sentences: the same codes as alone, every refusal a refusal, all slots free at the end."""
-    await soaked(gpt_server, SoakPlan(requests=150, sentences=10))
+    await soaked(gpt_server, SoakPlan(requests=150, clients=12, sentences=10))
 
 
 @pytest.mark.triton
 @pytest.mark.heavy
 async def test_a_thousand_sentences_leave_the_memory_flat(gpt_server: TritonServer) -> None:
     """1,000 sentences: as above, and the second half takes no more memory than the first did."""
-    result = await soaked(gpt_server, SoakPlan(requests=1000))
+    result = await soaked(gpt_server, SoakPlan(requests=1000, clients=12))
     _, half, end = result.resident_mib
     assert end - half <= GROWTH_MIB

@@ -133,13 +133,18 @@ def _ratio() -> tuple[int, int]:
 
 @cache
 def _kernel() -> Audio:
-    """[up, taps]: for each of ``up`` samples out, the weights of the samples in around ``down`` of them."""
+    """[up, taps]: for each of ``up`` samples out, the weights of the samples in around ``down`` of them.
+
+    In the reference's precision, whose rounding is heard in bands that are nearly silent.
+    """
     up, down = _ratio()
     cut_off = min(up, down) * ROLL_OFF
     reach = ceil(SINC_ZEROS * down / cut_off)
-    time = np.arange(-reach, reach + down) / down - np.arange(up)[:, np.newaxis] / up
-    time = np.clip(time * cut_off, -SINC_ZEROS, SINC_ZEROS)
-    kernel: Audio = (np.sinc(time) * np.cos(time * np.pi / 2 / SINC_ZEROS) ** 2 * cut_off / down).astype(
-        np.float32
-    )
+    before = np.arange(-reach, reach + down, dtype=np.float32) / np.float32(down)
+    time = before - np.arange(up, dtype=np.float32)[:, np.newaxis] / np.float32(up)
+    time = np.clip(time * np.float32(cut_off), -SINC_ZEROS, SINC_ZEROS)
+    window = np.cos(time * np.float32(np.pi) / np.float32(SINC_ZEROS) / np.float32(2)) ** 2
+    angle = time * np.float32(np.pi)
+    sinc = np.sin(angle) / np.where(angle == 0, np.float32(1), angle)
+    kernel: Audio = np.where(angle == 0, np.float32(1), sinc) * window * np.float32(cut_off / down)
     return kernel

@@ -142,7 +142,8 @@ class Pace:
     """Stretches a sentence's latents for a speed, as they come.
 
     The same as one linear interpolation of all of them by 1 / speed (half-pixel centres), which is
-    what the reference does. Its state is the last latents that the next ones depend on.
+    what the reference does. Its state is the last latents that the next ones depend on. Not covered:
+    where the speed is so near to 1 that the number of latents stays, the reference changes nothing.
     """
 
     def __init__(self, speed: float) -> None:
@@ -194,7 +195,7 @@ class Pace:
 
     def _forget(self) -> None:
         assert self._latents is not None
-        first = min(int(self._positions(self._done, self._done + 1)[0]), self._end - 1)
+        first = max(0, min(int(self._positions(self._done, self._done + 1)[0]), self._end - 1))
         self._latents = self._latents[first - self._first :].copy()
         self._first = first
 

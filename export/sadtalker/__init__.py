@@ -1,0 +1,1 @@
+"""SadTalker checkpoints in, ``model_repository/sadtalker*`` out."""

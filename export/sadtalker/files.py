@@ -1,0 +1,39 @@
+"""The files of a SadTalker checkpoint, as it was released."""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION
+
+SIZES: Final = (256, 512)
+"""Sides of the frames, in pixels; there is a checkpoint for each."""
+
+MAPPINGS: Final = {MOTION: "mapping_00229-model.pth.tar", COEFFICIENTS: "mapping_00109-model.pth.tar"}
+"""File of the mapping that reads so many columns: of cropped portraits, of whole pictures."""
+
+MAPPING_ENTRY: Final = "mapping"
+"""What serving needs of a mapping file; the rest (optimiser, discriminator) is for training."""
+
+RELEASED: Final = {
+    256: "c211f5d6de003516bf1bbda9f47049a4c9c99133b1ab565c6961e5af16477bff",
+    512: "0e063f7ff5258240bdb0f7690783a7b1374e6a4a81ce8fa33456f4cd49694340",
+}
+"""SHA-256 of the released networks file per size; both have the same tensors and shapes."""
+
+BLOCK: Final = 1 << 20
+"""Bytes that are read at a time."""
+
+
+def networks_file(size: int) -> str:
+    """Name of the file with all networks but the mappings."""
+    return f"SadTalker_V0.0.2_{size}.safetensors"
+
+
+def sha256(path: Path) -> str:
+    """Of the file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

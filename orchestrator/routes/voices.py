@@ -1,0 +1,73 @@
+"""``/api/voices``: which voices there are, new ones made of recordings, and away with them."""
+
+import logging
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from lumen.errors import InvalidInputException
+from orchestrator.bodies import describe_body, describe_errors, read_body
+from orchestrator.core.utils import excerpt, request_id, utc_timestamp
+from orchestrator.schemas import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
+from orchestrator.services import Services, services
+from orchestrator.voices import VoiceCard
+
+log = logging.getLogger("lumen")
+
+router = APIRouter(prefix="/api/voices", tags=["voices"], responses=describe_errors(429, 500))
+
+Use = Annotated[Services, Depends(services)]
+
+CREATED = 201
+
+
+@router.get("", response_model_exclude_none=True)
+async def list_voices(use: Use) -> VoicesResponse:
+    """All voices of the part that speaks: built-in ones, then those that were made here."""
+    voice = use.models.get_voice()
+    cards = [VoiceInfo(**asdict(card)) for card in await voice.cards()]
+    return VoicesResponse(**_stamp(), part=voice.name, voices=cards)
+
+
+@router.post(
+    "",
+    status_code=CREATED,
+    response_model_exclude_none=True,
+    responses={
+        200: {"model": VoiceResponse, "description": "The voice of these recordings is there already"},
+        **describe_errors(400, 408, 413, 415, 503, 504, 507),
+    },
+    openapi_extra=describe_body(VoiceRequest),
+)
+async def make_voice(request: Request, response: Response, use: Use) -> VoiceResponse:
+    """A voice like that in the recordings. The same recordings make the same voice, once."""
+    body = await read_body(request, VoiceRequest, use.settings.max_text_length)
+    recordings = body.files.get("audio")
+    if not recordings:
+        raise InvalidInputException("audio: there is no file of this name; send one or more recordings")
+    log.info("Voice request: %d recordings, %d bytes", len(recordings), sum(map(len, recordings)))
+    card, new = await use.models.get_voice().learn(recordings, body.fields.name)
+    response.status_code = CREATED if new else 200
+    return _told(card)
+
+
+@router.get("/{voice}", response_model_exclude_none=True, responses=describe_errors(404))
+async def read_voice(voice: str, use: Use) -> VoiceResponse:
+    """One voice, by its id or its name."""
+    return _told(await use.models.get_voice().card(voice))
+
+
+@router.delete("/{voice}", status_code=204, responses=describe_errors(400, 404))
+async def remove_voice(voice: str, use: Use) -> None:
+    """Remove a voice that was made here, by its id. Who speaks with it now goes on to the end."""
+    log.info("Voice removal: %s", excerpt(voice))
+    await use.models.get_voice().forget(voice)
+
+
+def _told(card: VoiceCard) -> VoiceResponse:
+    return VoiceResponse(**_stamp(), **asdict(card))
+
+
+def _stamp() -> dict[str, Any]:
+    return {"request_id": request_id.get(), "timestamp": utc_timestamp()}

@@ -1,0 +1,66 @@
+"""Checkpoints for the tests: tiny ones made here, and the reference's numbers where they are at hand."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
+from export.sadtalker.random import write_random
+from lumen.engines.sadtalker.dims import TINY
+from tests.conftest import ROOT
+
+GOLDEN_VARIABLE = "LUMEN_GOLDEN"
+
+Golden = dict[str, NDArray[np.float32]]
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint in the released layout, seed 1, networks a sixteenth as wide."""
+    folder = tmp_path_factory.mktemp("sadtalker")
+    write_random(folder, seed=1, dims=TINY)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_networks(tiny_checkpoint: Path) -> SadTalkerNetworks:
+    return load_checkpoint(tiny_checkpoint)
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients() -> Iterator[None]:
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="session")
+def golden_folder() -> Path:
+    """What the reference implementation computes, and the script that writes the weights it used."""
+    given = os.environ.get(GOLDEN_VARIABLE)
+    folder = Path(given) if given else ROOT.parent / "shared" / "golden"
+    if not (folder / "sadtalker_seed1.npz").is_file():
+        pytest.skip(f"the reference's numbers are not in {folder}; name their folder in {GOLDEN_VARIABLE}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden(golden_folder: Path) -> Golden:
+    with np.load(golden_folder / "sadtalker_seed1.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def golden_script(golden_folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("golden_checkpoints", golden_folder / "checkpoints.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,64 @@
+"""`xtts_speaker`'s graph, against the reference's speaker encoder."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from export.xtts import speaker
+from export.xtts.artefact import ExportOptions
+from export.xtts.checkpoint import LoadedXtts
+from export.xtts.graph_file import GraphFile, write
+from export.xtts.speaker import SpeakerArtefact
+from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SPEAKER_WIDTH
+from lumen.engines.onnx_file import DEFAULT_FILE
+from lumen.engines.xtts.reference_audio import average, speaker_recordings
+from lumen.errors import ModelLoadException
+from tests.xtts.comparing import show, worst
+from tests.xtts.test_conditioning import recording
+
+TOLERANCE = 1e-4
+"""Of the embedding's largest magnitude."""
+
+
+@pytest.fixture(scope="module")
+def graph(tiny_model: Any, tmp_path_factory: pytest.TempPathFactory) -> GraphFile:
+    folder = tmp_path_factory.mktemp("speaker")
+    write(speaker.build(tiny_model.hifigan_decoder.speaker_encoder), folder)
+    return GraphFile(folder)
+
+
+def test_embeddings_of_recordings_are_the_references(tiny_model: Any, graph: GraphFile) -> None:
+    """Two recordings at 22.05 kHz, resampled, heard and averaged: within 1e-4 of their scale."""
+    import torch
+
+    recordings = [recording(3.3, 1), recording(0.5, 2)]
+    got = average([graph.run({"audio": audio}) for audio in speaker_recordings(recordings)])
+    expected = [
+        tiny_model.get_speaker_embedding(torch.from_numpy(audio)[None], XTTS_REFERENCE_RATE)
+        for audio in recordings
+    ]
+    assert worst(got, torch.stack(expected).mean(0)[0, :, 0].numpy(), "two recordings") < TOLERANCE
+
+
+def test_an_embedding_has_length_one_and_tells_voices_apart(graph: GraphFile) -> None:
+    """The comparison is not of a constant."""
+    one, other = (graph.run({"audio": a}) for a in speaker_recordings([recording(2, 1), recording(2, 9)]))
+    assert one.shape == (XTTS_SPEAKER_WIDTH,)
+    assert np.linalg.norm(one) == pytest.approx(1.0, abs=1e-5)
+    assert np.abs(one - other).max() > 10 * TOLERANCE * np.abs(one).max()
+
+
+def test_a_wrong_graph_is_not_accepted(tiny_loaded: LoadedXtts, tmp_path: Path) -> None:
+    """The right one is, one weight that is off by a little is noticed."""
+    options = ExportOptions("cpu", "fp32")
+    SpeakerArtefact().write(tiny_loaded, tmp_path, options)
+    show(SpeakerArtefact().verify(tiny_loaded, tmp_path, options))
+    model = onnx.load(tmp_path / DEFAULT_FILE)
+    weights = next(t for t in model.graph.initializer if list(t.dims) == [256, 256, 3, 3])
+    weights.raw_data = (np.frombuffer(weights.raw_data, np.float32) * np.float32(1.1)).tobytes()
+    onnx.save(model, tmp_path / DEFAULT_FILE)
+    with pytest.raises(ModelLoadException, match="speaker_embedding"):
+        SpeakerArtefact().verify(tiny_loaded, tmp_path, options)
