@@ -138,8 +138,8 @@ async def test_speech_comes_in_chunks_while_it_is_made(client: TritonClient) -> 
 @pytest.mark.triton
 @pytest.mark.parametrize(
     "languages",
-    [("en", "zh-cn", "ja", "ko", "hi"), pytest.param(tuple(HELLO), marks=pytest.mark.heavy)],
-    ids=["five", "all"],
+    [("zh-cn", "ja", "ko"), pytest.param(tuple(HELLO), marks=pytest.mark.heavy)],
+    ids=["three", "all"],
 )
 async def test_languages_speak(client: TritonClient, languages: tuple[str, ...]) -> None:
     """Each in its own script, and with a region in the code."""
@@ -158,9 +158,9 @@ async def test_eight_at_once_sound_as_each_alone(client: TritonClient, server: T
     """Each of eight gets its own speech, within the vocoder's tolerance the one that it gets alone."""
     asked = [{"text": f"{n}.", "voice": n, "seed": n, "speed": 2.0} for n in range(8)]
     together = await asyncio.gather(*(speech(client, **one) for one in asked))
-    for n in (2, 5):
-        alone = np.concatenate(await speech(client, **asked[n]))
-        np.testing.assert_allclose(np.concatenate(together[n]), alone, atol=1e-3)
+    alone = np.concatenate(await speech(client, **asked[5]))
+    np.testing.assert_allclose(np.concatenate(together[5]), alone, atol=1e-3)
+    assert len({chunks[0].tobytes() for chunks in together}) == len(together)
     assert counted(server, "slots_in_use") == 0
 
 
@@ -196,7 +196,9 @@ async def test_a_refusal_names_what_came(
 async def test_a_refusal_leaves_the_neighbours_alone(client: TritonClient, server: TritonServer) -> None:
     """Three of six are wrong in three ways; the others speak, and no slot is lost."""
     asked: list[dict[str, Any]] = [{}, {"language": "sv"}, {}, {"top_k": -1}, {}, {"text": "?"}]
-    results = await asyncio.gather(*(speech(client, **one) for one in asked), return_exceptions=True)
+    results = await asyncio.gather(
+        *(speech(client, **{"speed": 2.0, **one}) for one in asked), return_exceptions=True
+    )
     for one, result in zip(asked, results, strict=True):
         assert isinstance(result, InvalidInputException if one else list), result
     assert counted(server, "slots_in_use") == 0

@@ -1,0 +1,49 @@
+"""The benchmark of several streams, on the tiny models: that it measures, not how fast."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from lumen.bench.xtts_streams import main
+from lumen.contracts import XTTS, XTTS_GPT, XTTS_VOCODER
+from lumen.triton.server import TritonServer
+
+
+@pytest.mark.triton
+def test_the_benchmark_ends_in_a_line_of_json(
+    triton: Callable[[Path, Sequence[str]], TritonServer],
+    tiny_repository: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Closed loops and an open one, with times, batches and no errors."""
+    server = triton(tiny_repository, (XTTS_GPT, XTTS_VOCODER, XTTS))
+    save_file(
+        {"gpt_cond_latent": np.ones((32, 64), np.float32), "speaker_embedding": np.ones(512, np.float32)},
+        tmp_path / "voice.safetensors",
+    )
+    options = ["--url", server.grpc_url, "--metrics", server.metrics_url, "--text", "Hi.", "--requests", "1"]
+    options += ["--voice", str(tmp_path / "voice.safetensors"), "--streams", "1", "--rate", "5"]
+    assert main(options) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    closed, poisson = result["loads"]
+    assert closed["load"] == "1 client, closed loop"
+    assert "Poisson" in poisson["load"]
+    for load in result["loads"]:
+        assert load["speeches"] == 1
+        assert load["errors"] == []
+        assert 0 < load["first_audio_s"]["p50"] <= load["first_audio_s"]["p99"]
+        assert sum(load["vocoder_batches"].values()) > 0
+        assert sum(load["gpt_batches"].values()) > 0
+
+
+def test_no_server_and_no_voice_are_one_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is missing is said, without a traceback."""
+    assert main(["--url", "127.0.0.1:1"]) == 1
+    assert "Triton" in capsys.readouterr().out
+    assert main(["--voice", str(tmp_path / "none.safetensors")]) == 1
+    assert "none.safetensors is no voice" in capsys.readouterr().out
