@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeAlias, TypeVar
 
-import anyio
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -57,15 +55,21 @@ async def one(item: T) -> Stream[T]:
 
 
 async def within(seconds: float, work: Awaitable[T]) -> T:
-    """The result of ``work``, which a cancellation of the caller ends for certain.
+    """The result of ``work``, which is cancelled when it takes longer or when the caller is cancelled.
 
     (Before Python 3.12, ``asyncio.wait_for`` loses a cancellation that comes when the work is just done.)
 
     Raises:
         TimeoutError: it took longer.
     """
-    with anyio.fail_after(seconds):
-        return await work
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            raise TimeoutError
+        return task.result()
+    finally:
+        await cancel(task)
 
 
 async def cancel(*tasks: "asyncio.Task[Any]") -> None:
