@@ -1,5 +1,6 @@
 """Triton over gRPC: answers, streams and model control, with LUMEN's errors."""
 
+import contextlib
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -103,6 +104,7 @@ class TritonClient:
         except grpc.RpcError as error:
             raise translate(model, error) from error
         if error is not None:
+            await _read_out(call)
             raise self._died(error) or from_wire(_detail(error)) or translate(model, error)
         return result
 
@@ -264,6 +266,13 @@ def _state(model: Any) -> tuple[str, str]:
     """State and reason; Triton calls a model that was never loaded "", and an unloaded one UNAVAILABLE."""
     unloaded = not model.state or model.reason == "unloaded"
     return ("UNLOADED", "") if unloaded else (model.state, model.reason)
+
+
+async def _read_out(call: Any) -> None:
+    """Read a refused stream to its end: Triton 2.51 keeps a request that is cancelled after its error."""
+    with contextlib.suppress(StopAsyncIteration, TimeoutError, grpc.RpcError):
+        while True:
+            await within(PROBE_TIMEOUT, call.__anext__())
 
 
 async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
