@@ -94,7 +94,7 @@ class TritonClient:
     async def _next(self, call: Any, model: str, timeout: float) -> Any:
         """The next result of the stream, or None at its end."""
         try:
-            result, error = await within(timeout, call.__anext__())
+            result, refusal = await within(timeout, call.__anext__())
         except StopAsyncIteration:
             return None
         except TimeoutError as late:
@@ -103,9 +103,9 @@ class TritonClient:
             ) from late
         except grpc.RpcError as error:
             raise translate(model, error) from error
-        if error is not None:
+        if refusal is not None:
             await _read_out(call)
-            raise self._died(error) or from_wire(_detail(error)) or translate(model, error)
+            raise self._died(refusal) or from_wire(_detail(refusal)) or translate(model, refusal)
         return result
 
     async def is_live(self) -> bool:
@@ -270,9 +270,13 @@ def _state(model: Any) -> tuple[str, str]:
 
 async def _read_out(call: Any) -> None:
     """Read a refused stream to its end: Triton 2.51 keeps a request that is cancelled after its error."""
-    with contextlib.suppress(StopAsyncIteration, TimeoutError, grpc.RpcError):
-        while True:
-            await within(PROBE_TIMEOUT, call.__anext__())
+
+    async def rest() -> None:
+        async for _ in call:
+            pass
+
+    with contextlib.suppress(TimeoutError, grpc.RpcError):
+        await within(PROBE_TIMEOUT, rest())
 
 
 async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
