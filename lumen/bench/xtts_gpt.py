@@ -206,8 +206,8 @@ def load_reference(checkpoint: Path) -> Any:
 
     config = coqui("TTS.tts.configs.xtts_config").XttsConfig()
     config.load_json(str(checkpoint / "config.json"))
-    model = coqui("TTS.tts.models.xtts").Xtts(config)
     with without_advice():
+        model = coqui("TTS.tts.models.xtts").Xtts(config)
         model.load_checkpoint(config, checkpoint_dir=str(checkpoint), eval=True)
     return model
 
