@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
+from lumen.engines.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
 from orchestrator.references import MAX_RECORDINGS
 from orchestrator.voices import DEFAULT
 

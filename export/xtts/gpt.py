@@ -11,7 +11,7 @@ from export.xtts.artefact import Difference, Differences, ExportOptions, Precisi
 from export.xtts.pages import let_go
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
 from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.engines.xtts.gpt_step import EMBEDDINGS, GptStepper, Step
+from lumen.engines.xtts.gpt.stepper import EMBEDDINGS, GptStepper, Step
 from lumen.errors import InvalidInputException
 
 if TYPE_CHECKING:

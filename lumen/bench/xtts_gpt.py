@@ -30,7 +30,7 @@ from rich.table import Table
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_REFERENCE_RATE
 from lumen.engines.xtts.coqui import coqui
 from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.engines.xtts.gpt_step import GptStepper, Step
+from lumen.engines.xtts.gpt.stepper import GptStepper, Step
 
 REFERENCE: Final = "reference"
 PRECISIONS: Final = ("fp32", "int8")

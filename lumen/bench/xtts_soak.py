@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
-from lumen.engines.xtts.gpt_metrics import REFRESH_SECONDS
+from lumen.engines.xtts.gpt.metrics import REFRESH_SECONDS
 from lumen.errors import BusyException, InvalidInputException, LumenException
 from orchestrator.triton import TritonClient
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 
 from lumen import __version__
 from lumen.contracts import FACE_FPS
-from lumen.engines.xtts.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
+from lumen.engines.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
 from lumen.errors import LumenException
 from orchestrator.audio_stream import ENCODINGS
 from orchestrator.bodies import describe_errors

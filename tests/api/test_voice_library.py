@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lumen.engines.xtts.languages import CHARACTER_LIMITS
+from lumen.engines.xtts.text.languages import CHARACTER_LIMITS
 from lumen.errors import InvalidInputException, NotAcceptableException, NotFoundException
 from orchestrator import voice_library
 from orchestrator.audio_stream import ENCODINGS, Encoding, choose_encoding, encoder

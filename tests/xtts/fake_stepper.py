@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.gpt_step import Float32, Int32, Step
+from lumen.engines.xtts.gpt.stepper import Float32, Int32, Step
 
 DIMS = XttsDims(
     layers=1,

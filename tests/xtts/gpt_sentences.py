@@ -12,7 +12,7 @@ from export.xtts.gpt import GptArtefact, Sentence, random_sentence
 from export.xtts.install import install
 from lumen.contracts import XTTS_GPT
 from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.gpt_step import GptStepper, Step
+from lumen.engines.xtts.gpt.stepper import GptStepper, Step
 
 
 def export_gpt(loaded: LoadedXtts, repository: Path, precision: Precision) -> Path:

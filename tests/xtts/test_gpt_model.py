@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
-from lumen.engines.xtts.gpt_metrics import REFRESH_SECONDS
-from lumen.engines.xtts.gpt_settings import settings_of
+from lumen.engines.xtts.gpt.metrics import REFRESH_SECONDS
+from lumen.engines.xtts.gpt.settings import settings_of
 from lumen.errors import (
     BusyException,
     InvalidInputException,

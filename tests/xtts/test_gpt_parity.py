@@ -14,7 +14,7 @@ from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.gpt import Sentence, cosines, reference
 from export.xtts.random import write_random
 from lumen.engines.xtts.dims import read_manifest
-from lumen.engines.xtts.gpt_step import GptStepper
+from lumen.engines.xtts.gpt.stepper import GptStepper
 from tests.xtts.gpt_sentences import alone, export_gpt, greedy, sentence, stacked
 
 TOLERANCE = 1e-3

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lumen.engines.xtts.coqui import coqui
 from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.sampling import (
+from lumen.engines.xtts.gpt.sampling import (
     MAX_SEED,
     PLACEHOLDER_CODE,
     Sampler,

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lumen.engines.xtts.chunks import Chunk, GrowingChunks
-from lumen.engines.xtts.gpt_request import GptRequest
-from lumen.engines.xtts.sampling import Sampling
-from lumen.engines.xtts.scheduler import Scheduler
-from lumen.engines.xtts.turns import FairTurns
+from lumen.engines.xtts.gpt.chunks import Chunk, GrowingChunks
+from lumen.engines.xtts.gpt.prefill_policy import FairTurns
+from lumen.engines.xtts.gpt.request import GptRequest
+from lumen.engines.xtts.gpt.sampling import Sampling
+from lumen.engines.xtts.gpt.scheduler import Scheduler
 from lumen.errors import (
     BusyException,
     GenerationException,

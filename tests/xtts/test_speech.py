@@ -16,7 +16,7 @@ from export.xtts.vocoder import build
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
 from lumen.engines.xtts.speech import MAX_SPEECHES, Manner, Order, Speech, Voice
 from lumen.engines.xtts.tails import PAUSE_SAMPLES
-from lumen.engines.xtts.text import Tokenizer
+from lumen.engines.xtts.text.tokenizer import Tokenizer
 from lumen.engines.xtts.windows import BUCKETS, FRAME_SAMPLES, Window, frames_of
 from lumen.errors import BusyException, GenerationException, InvalidInputException, LumenException
 

@@ -26,8 +26,8 @@ from lumen.contracts import (
     XTTS_VOCODER,
 )
 from lumen.engines.xtts.calls import SAMPLING
-from lumen.engines.xtts.languages import CHARACTER_LIMITS
-from lumen.engines.xtts.lengths import MAX_CODES
+from lumen.engines.xtts.text.languages import CHARACTER_LIMITS
+from lumen.engines.xtts.text.lengths import MAX_CODES
 from lumen.errors import (
     InvalidInputException,
     LumenException,

@@ -14,7 +14,7 @@ from numpy.random import SeedSequence
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
 from lumen.engines.xtts.tails import Pcm, Tail, pause
-from lumen.engines.xtts.text import Piece, Tokenizer
+from lumen.engines.xtts.text.tokenizer import Piece, Tokenizer
 from lumen.engines.xtts.windows import Pace, VocoderContext, Window, Windows
 from lumen.errors import BusyException, GenerationException, InvalidInputException
 

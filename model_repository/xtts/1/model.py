@@ -13,7 +13,7 @@ import triton_python_backend_utils as pb_utils
 from lumen.engines.xtts.calls import Calls, TritonGpt, TritonVocoder
 from lumen.engines.xtts.speech import Manner, Speech, Voice
 from lumen.engines.xtts.streams import unless
-from lumen.engines.xtts.text import Tokenizer
+from lumen.engines.xtts.text.tokenizer import Tokenizer
 from lumen.errors import GenerationException, InvalidInputException, LumenException, from_wire, to_wire
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""``xtts_gpt``: the tensors of ``lumen.engines.xtts.gpt_streams``, one response per chunk of codes."""
+"""``xtts_gpt``: the tensors of ``lumen.engines.xtts.gpt.streams``, one response per chunk of codes."""
 
 import asyncio
 import contextlib
@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from lumen.engines.xtts.chunks import GrowingChunks
 from lumen.engines.xtts.dims import read_manifest
-from lumen.engines.xtts.gpt_metrics import GptMetrics
-from lumen.engines.xtts.gpt_request import GptRequest
-from lumen.engines.xtts.gpt_settings import settings_of
-from lumen.engines.xtts.gpt_step import GptStepper
-from lumen.engines.xtts.gpt_streams import GptStreams
-from lumen.engines.xtts.sampling import sampling_of
-from lumen.engines.xtts.scheduler import Scheduler
+from lumen.engines.xtts.gpt.chunks import GrowingChunks
+from lumen.engines.xtts.gpt.metrics import GptMetrics
+from lumen.engines.xtts.gpt.request import GptRequest
+from lumen.engines.xtts.gpt.sampling import sampling_of
+from lumen.engines.xtts.gpt.scheduler import Scheduler
+from lumen.engines.xtts.gpt.settings import settings_of
+from lumen.engines.xtts.gpt.stepper import GptStepper
+from lumen.engines.xtts.gpt.streams import GptStreams
 from lumen.errors import InvalidInputException, LumenException, to_wire
 
 log = logging.getLogger(__name__)

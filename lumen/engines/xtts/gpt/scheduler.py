@@ -9,12 +9,12 @@ import threading
 from collections import deque
 from typing import Final
 
-from lumen.engines.xtts.chunks import ChunkPolicy
-from lumen.engines.xtts.gpt_request import GptRequest, Listener
-from lumen.engines.xtts.gpt_statistics import Statistics
-from lumen.engines.xtts.gpt_step import Step, Stepper
-from lumen.engines.xtts.ticket import NO_SLOT, Ticket
-from lumen.engines.xtts.turns import FairTurns, PrefillPolicy
+from lumen.engines.xtts.gpt.chunks import ChunkPolicy
+from lumen.engines.xtts.gpt.prefill_policy import FairTurns, PrefillPolicy
+from lumen.engines.xtts.gpt.request import GptRequest, Listener
+from lumen.engines.xtts.gpt.statistics import Statistics
+from lumen.engines.xtts.gpt.stepper import Step, Stepper
+from lumen.engines.xtts.gpt.ticket import NO_SLOT, Ticket
 from lumen.errors import (
     BusyException,
     GenerationException,

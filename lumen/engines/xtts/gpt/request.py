@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.contracts import XTTS_CONDITION_LATENTS
-from lumen.engines.xtts.chunks import Chunk
 from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.sampling import Sampling
+from lumen.engines.xtts.gpt.chunks import Chunk
+from lumen.engines.xtts.gpt.sampling import Sampling
 from lumen.errors import InvalidInputException, LumenException, TooLargeException
 
 

@@ -15,10 +15,9 @@ from export.xtts.checkpoint import LoadedXtts
 from export.xtts.gpt import GptArtefact, Sentence
 from export.xtts.gpt_graph import ALL, CONTRIB, IR_VERSION, OPSET, DataFile, Graph
 from export.xtts.quantize import Int8Products
-from lumen.engines.xtts import gpt_step
 from lumen.engines.xtts.dims import MANIFEST
-from lumen.engines.xtts.gpt_step import EMBEDDINGS, PREFILL_TOKENS, Float32, GptStepper, Step
-from lumen.engines.xtts.kv_slots import HostMemory, PackedRows
+from lumen.engines.xtts.gpt.kv_cache import HostMemory, PackedRows, Rows
+from lumen.engines.xtts.gpt.stepper import EMBEDDINGS, PREFILL_TOKENS, Float32, GptStepper, Step
 from lumen.errors import InvalidInputException, ModelLoadException
 from tests.xtts.gpt_sentences import alone, export_gpt, opened, sentence
 
@@ -90,7 +89,7 @@ def _together(stepper: GptStepper, waiting: list[Sentence], random: np.random.Ge
 def test_a_row_in_a_gap_changes_nothing(fp32_folder: Path) -> None:
     """Where rows stay in place, as on a GPU, what idle and half-filled rows compute is thrown away."""
     packed, fixed = (GptStepper.load(fp32_folder, 3, threads=2) for _ in range(2))
-    fixed._rows = gpt_step.Rows(3)
+    fixed._rows = Rows(3)
     first, other = sentence(packed.dims, 1), sentence(packed.dims, 2, text=70)
     expected, expected_other = alone(packed, first), alone(packed, other)
     opened(fixed, 0, sentence(fixed.dims, 3))

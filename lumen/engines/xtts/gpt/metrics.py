@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from lumen.engines.xtts.gpt_statistics import Statistics
+from lumen.engines.xtts.gpt.statistics import Statistics
 
 REFRESH_SECONDS: Final = 0.2
 """Between refreshes while sentences are spoken: each value is a message to the server, 0.1 ms."""

@@ -16,7 +16,7 @@ from lumen.contracts import XTTS_CONDITION_LATENTS
 from lumen.engines import onnx_config
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.xtts.dims import XttsDims, check_files, dims_of, read_manifest
-from lumen.engines.xtts.kv_slots import CudaMemory, HostMemory, PackedRows, Rows, bind, cache_shape
+from lumen.engines.xtts.gpt.kv_cache import CudaMemory, HostMemory, PackedRows, Rows, bind, cache_shape
 from lumen.errors import GenerationException, InvalidInputException, ModelLoadException
 
 Float32 = NDArray[np.float32]

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from lumen.engines.xtts.chunks import Chunk
-from lumen.engines.xtts.gpt_request import GptRequest
-from lumen.engines.xtts.scheduler import Scheduler
-from lumen.engines.xtts.ticket import Ticket
+from lumen.engines.xtts.gpt.chunks import Chunk
+from lumen.engines.xtts.gpt.request import GptRequest
+from lumen.engines.xtts.gpt.scheduler import Scheduler
+from lumen.engines.xtts.gpt.ticket import Ticket
 from lumen.errors import InvalidInputException, LumenException
 
 CANCEL_POLL_SECONDS: Final = 0.04

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from lumen.engines import sentences
 from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.languages import CHARACTER_LIMITS, language_of
-from lumen.engines.xtts.lengths import max_codes
-from lumen.engines.xtts.numbers import readable
-from lumen.engines.xtts.splitting import ends_sentence, halves, split
+from lumen.engines.xtts.text.languages import CHARACTER_LIMITS, language_of
+from lumen.engines.xtts.text.lengths import max_codes
+from lumen.engines.xtts.text.numbers import readable
+from lumen.engines.xtts.text.splitting import ends_sentence, halves, split
 from lumen.errors import InvalidInputException, ModelLoadException, TooLargeException
 
 MAX_CHARACTERS: Final = 10_000

@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.languages import CHARACTER_LIMITS
+from lumen.engines.xtts.text.languages import CHARACTER_LIMITS
 
 MAX_CODES: Final = XttsDims().max_audio
 """What the GPT has positions for: 28 seconds."""

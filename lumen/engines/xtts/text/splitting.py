@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.languages import CHARACTER_LIMITS
+from lumen.engines.xtts.text.languages import CHARACTER_LIMITS
 
 _SENTENCE_END: Final = re.compile(r"[.!?…。！？｡．؟۔।॥]+[\"'”’»)\]}」』）》】\s]*\Z")
 

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from lumen.engines.xtts.chunks import ChunkBuffer, ChunkPolicy
 from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.gpt_request import GptRequest, Listener
-from lumen.engines.xtts.gpt_step import Float32
-from lumen.engines.xtts.sampling import Sampler
+from lumen.engines.xtts.gpt.chunks import ChunkBuffer, ChunkPolicy
+from lumen.engines.xtts.gpt.request import GptRequest, Listener
+from lumen.engines.xtts.gpt.sampling import Sampler
+from lumen.engines.xtts.gpt.stepper import Float32
 from lumen.errors import LumenException
 
 log = logging.getLogger(__name__)
