@@ -10,9 +10,6 @@ from typing import Any, Final
 from lumen.engines.xtts.coqui import coqui
 from lumen.engines.xtts.languages import CHARACTER_LIMITS
 
-_SENTENCIZERS: Final = {"ja": "zh"}
-"""Japanese sentences end at the marks of Chinese ones, and spaCy's Japanese needs a dictionary more."""
-
 _SENTENCE_END: Final = re.compile(r"[.!?…。！？｡．؟۔।॥]+[\"'”’»)\]}」』）》】\s]*\Z")
 
 _PAUSE: Final = re.compile(r"[,;:،؛，、；：—–](?!\d)\s*")
@@ -36,7 +33,7 @@ def split(text: str, language: str) -> list[str]:
         return [text]
     pieces: list[str] = []
     room = limit
-    for sentence in map(str, _sentencizer(_SENTENCIZERS.get(language, language))(text).sents):
+    for sentence in map(str, _sentencizer(language)(text).sents):
         if pieces and len(sentence) <= room:
             pieces[-1] += " " + sentence
         else:
