@@ -42,12 +42,18 @@ def alone(stepper: GptStepper, of: Sentence) -> list[Step]:
     return steps
 
 
-def greedy(stepper: GptStepper, of: Sentence, count: int, never: int) -> tuple[list[int], list[Step]]:
-    """The likeliest codes but ``never``, and the Steps that they were taken from."""
-    steps, codes = [opened(stepper, 0, of)], []
+def greedy(stepper: GptStepper, of: Sentence, count: int, penalty: float) -> tuple[list[int], list[Step]]:
+    """The likeliest codes but stop, those that were there penalised, and the Steps that they are from.
+
+    The reference's penalty sees its placeholder ids too: ones and the start code.
+    """
+    steps: list[Step] = [opened(stepper, 0, of)]
+    codes: list[int] = []
     while True:
         logits = steps[-1].logits[0].copy()
-        logits[never] = -np.inf
+        seen = [1, stepper.dims.start_audio, *codes]
+        logits[seen] = np.where(logits[seen] > 0, logits[seen] / penalty, logits[seen] * penalty)
+        logits[stepper.dims.stop_audio] = -np.inf
         codes.append(int(logits.argmax()))
         if len(codes) == count:
             break

@@ -1,5 +1,6 @@
 """``xtts_gpt`` against the reference's network, loops and latents."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.xtts.gpt_sentences import alone, export_gpt, greedy, sentence, stacke
 
 TOLERANCE = 1e-3
 STEPS = 200
+PENALTY = 5.0
 STOP_AFTER = 15
 TEXT = "Nobody knows what it says."
 SIZES = ["tiny", pytest.param("full", marks=[pytest.mark.heavy, pytest.mark.timeout(1800)])]
@@ -82,6 +84,7 @@ def test_every_step_and_the_greedy_codes_are_the_reference_s(loaded: LoadedXtts,
             torch.tensor(given.text_ids)[None],
             do_sample=False,
             num_beams=1,
+            repetition_penalty=PENALTY,
             min_new_tokens=gpt.max_gen_mel_tokens,
             stopping_criteria=[lambda ids, _: torch.tensor([ids.shape[1] >= 32 + 62 + 1 + STEPS])],
             return_dict_in_generate=True,
@@ -90,10 +93,10 @@ def test_every_step_and_the_greedy_codes_are_the_reference_s(loaded: LoadedXtts,
         )
         hidden = torch.cat([step[-1][:, -1] for step in generated.hidden_states])
         expected = torch.cat(generated.logits).numpy(), gpt.final_norm(hidden).numpy()
-    ours, steps = greedy(fp32, given, STEPS, never=loaded.dims.stop_audio)
+    ours, steps = greedy(fp32, given, STEPS, PENALTY)
     logits, latents = stacked(steps)
     assert ours == codes[0].tolist()
-    assert len(set(ours)) > STEPS // 20
+    assert len(set(ours)) > STEPS // 2
     assert report("logits", logits, expected[0]) < TOLERANCE
     assert report("latents", latents, expected[1]) < TOLERANCE
 
@@ -158,7 +161,7 @@ def test_inference_gives_the_vocoder_the_same_latents(loaded: LoadedXtts, fp32: 
 
 
 EXPORT = """
-import resource, sys
+import sys
 import subprocess
 import sys
 from pathlib import Path
@@ -169,7 +172,8 @@ loaded, folder = load_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])
 options = ExportOptions("cpu", sys.argv[3])
 GptArtefact().write(loaded, folder, options)
 GptArtefact().verify(loaded, folder, options)
-sys.stdout.write(str(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+status = Path("/proc/self/status").read_text()
+sys.stdout.write(status.split("VmHWM:")[1].split()[0])  # ru_maxrss counts what the parent had
 """
 
 
@@ -179,9 +183,12 @@ sys.stdout.write(str(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
 @pytest.mark.parametrize("loaded", ["full"], indirect=True)
 def test_memory_of_the_export(loaded: LoadedXtts, tmp_path: Path, precision: str) -> None:
     """Loading a checkpoint, writing the GPT and verifying it takes less than 1.5 times its bytes."""
-    arguments = [str(loaded.folder), str(tmp_path), precision]
+    (tmp_path / "artefact").mkdir()
+    own = shutil.copytree(loaded.folder, tmp_path / "own")  # a file that is mapped here too would stay there
+    arguments = [str(own), str(tmp_path / "artefact"), precision]
     done = subprocess.run([sys.executable, "-c", EXPORT, *arguments], capture_output=True, check=True)
-    share = int(done.stdout) / (loaded.folder / "model.pth").stat().st_size
+    share = 1024 * int(done.stdout) / (loaded.folder / "model.pth").stat().st_size
+    shutil.rmtree(own)
     print(f"{precision}: peak memory {share:.2f} times the checkpoint")  # noqa: T201
     assert share < 1.5
 
