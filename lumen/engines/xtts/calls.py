@@ -14,6 +14,7 @@ from lumen.contracts import XTTS_GPT, XTTS_VOCODER
 from lumen.engines.xtts.speech import MAX_SPEECHES, Float32, Order
 from lumen.engines.xtts.streams import ReadAhead
 from lumen.engines.xtts.tails import Pcm
+from lumen.engines.xtts.turns import Turns
 from lumen.engines.xtts.windows import Window
 from lumen.errors import LumenException
 
@@ -90,13 +91,24 @@ class TritonGpt:
 
 
 class TritonVocoder:
-    """Windows at `xtts_vocoder`, which batches those of different speeches."""
+    """Windows at `xtts_vocoder`, which batches those of different speeches.
 
-    def __init__(self, calls: Calls) -> None:
+    A sentence's first window goes before later ones of others, so that nobody's first sound waits for
+    what others will hear in a while.
+
+    Args:
+        calls: reaches the model.
+        places: windows that are there at once, and so may share a batch. What a processor has computed
+            nobody can overtake, so there it is few.
+    """
+
+    def __init__(self, calls: Calls, places: int) -> None:
         self._calls = calls
+        self._turns = Turns(places)
 
     async def pcm(self, window: Window, speaker_embedding: Float32) -> Pcm:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[np.newaxis]}
-        (batch,) = await self._calls.all(XTTS_VOCODER, "pcm", tensors)
+        async with self._turns.turn(rank=window.start):
+            (batch,) = await self._calls.all(XTTS_VOCODER, "pcm", tensors)
         pcm: Pcm = batch[0]
         return pcm

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +26,9 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         tokenizer = Tokenizer(Path(args["model_repository"]) / args["model_version"] / "vocab.json")
         tokenizer.warm_up()
+        places = int(json.loads(args["model_config"])["parameters"]["vocoder_windows"]["string_value"])
         calls = Calls(_infer)
-        self._speech = Speech(tokenizer, TritonGpt(calls), TritonVocoder(calls))
+        self._speech = Speech(tokenizer, TritonGpt(calls), TritonVocoder(calls, places))
 
     async def execute(self, requests: list[Any]) -> None:
         await asyncio.gather(*(self._answer(request) for request in requests))
