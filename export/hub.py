@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from lumen.errors import InvalidInputException, ServiceUnavailableException, StorageException
+from lumen.files import hash_of, sha256
 
 SHA256: Final = re.compile("[0-9a-f]{64}")
 """What the hub calls a large file's version."""
@@ -143,18 +144,11 @@ def _is_whole(path: Path, remote: _Remote) -> bool:
     if path.stat().st_size != remote.size:
         return False
     if SHA256.fullmatch(remote.version):
-        return _hash(path, hashlib.sha256()) == remote.version
+        return sha256(path) == remote.version
     if GIT_BLOB.fullmatch(remote.version):
         blob = hashlib.sha1(f"blob {remote.size}\0".encode(), usedforsecurity=False)
-        return _hash(path, blob) == remote.version
+        return hash_of(path, blob) == remote.version
     return True
-
-
-def _hash(path: Path, digest: Any) -> str:
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return str(digest.hexdigest())
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.dims import dims_of, read_manifest
+from lumen.engines.xtts.artefacts import SPEAKERS, dims_of, read_manifest
 from lumen.errors import InvalidInputException, ModelLoadException, NotFoundException, StorageException
 from orchestrator.core.utils import utc_timestamp
 from orchestrator.files import PendingFile, disk_errors
@@ -28,7 +28,6 @@ from orchestrator.voices import DEFAULT, VoiceCard, unknown
 
 log = logging.getLogger("lumen")
 
-SPEAKERS_FILE: Final = "speakers.safetensors"
 LATENT: Final = "gpt_cond_latent"
 EMBEDDING: Final = "speaker_embedding"
 
@@ -122,7 +121,7 @@ class VoiceLibrary:
             InvalidInputException: it was made with another checkpoint.
             NotFoundException: it was removed.
         """
-        path = self._path(card.id) if card.kind == "custom" else self._checkpoint / SPEAKERS_FILE
+        path = self._path(card.id) if card.kind == "custom" else self._checkpoint / SPEAKERS
         prefix = "" if card.kind == "custom" else f"{card.id}/"
         try:
             key = (f"{path}/{prefix}", path.stat().st_mtime_ns)
@@ -190,7 +189,7 @@ class VoiceLibrary:
 
     def _speakers(self) -> list[str]:
         """Names of the checkpoint's speakers, sorted."""
-        path = self._checkpoint / SPEAKERS_FILE
+        path = self._checkpoint / SPEAKERS
         try:
             with safe_open(path, framework="np") as file:
                 return sorted({key.rpartition("/")[0] for key in file.keys()})  # noqa: SIM118 - is no dict

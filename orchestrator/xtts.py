@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -16,6 +17,7 @@ from lumen.contracts import (
     XTTS_SPEAKER,
     XTTS_VOCODER,
 )
+from lumen.engines.xtts.gpt.sampling import TENSORS
 from lumen.errors import InvalidInputException
 from orchestrator import references
 from orchestrator.triton import Tensors, TritonClient, text_tensor
@@ -144,12 +146,5 @@ def _language(code: str) -> str:
 
 def _drawing(manner: Manner) -> Tensors:
     """The inputs that say how speech is drawn by chance; the model has a default for those left out."""
-    sampling = manner.sampling or Sampling()
-    values: dict[str, tuple[float | None, type[np.generic]]] = {
-        "temperature": (sampling.temperature, np.float32),
-        "top_k": (sampling.top_k, np.int32),
-        "top_p": (sampling.top_p, np.float32),
-        "repetition_penalty": (sampling.repetition_penalty, np.float32),
-        "seed": (manner.seed, np.int64),
-    }
-    return {name: np.array([value], dtype) for name, (value, dtype) in values.items() if value is not None}
+    values = {**asdict(manner.sampling or Sampling()), "seed": manner.seed}
+    return {name: np.array([value], TENSORS[name]) for name, value in values.items() if value is not None}

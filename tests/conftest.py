@@ -1,6 +1,7 @@
 """Fixtures for the whole suite: a real Triton server with the project's backends."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ TritonFactory = Callable[[Path, Sequence[str]], TritonServer]
 
 @pytest.fixture(scope="session")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonFactory]:
-    """`triton(repository, models)` -> a ready server; the same arguments give the same one."""
-    started: dict[tuple[Path, tuple[str, ...]], TritonServer] = {}
+    """`triton(repository, models)` -> a ready server; the same models, in any order, give the same one."""
+    started: dict[tuple[Path, frozenset[str]], TritonServer] = {}
 
     def ready(repository: Path, models: Sequence[str]) -> TritonServer:
-        key = (repository.resolve(), tuple(models))
+        key = (repository.resolve(), frozenset(models))
         if key not in started:
             log_file = tmp_path_factory.mktemp("triton") / "triton.log"
             started[key] = TritonServer(private_options(repository, models, log_file))
@@ -29,5 +30,6 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonFactory]:
         return started[key]
 
     yield ready
-    for server in started.values():
-        server.stop()
+    if started:  # each takes seconds to unload its models
+        with ThreadPoolExecutor(len(started)) as pool:
+            list(pool.map(TritonServer.stop, started.values()))

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from export.sadtalker.files import MAPPING_ENTRY, MAPPINGS, RELEASED, SIZES, networks_file, sha256
+from export.sadtalker.files import MAPPING_ENTRY, MAPPINGS, RELEASED, SIZES, networks_file
 from export.sadtalker.networks import mapping
 from export.sadtalker.networks.audio2exp import Audio2Exp
 from export.sadtalker.networks.audio2pose import Audio2Pose
@@ -20,6 +20,7 @@ from export.sadtalker.networks.generator import Generator
 from export.sadtalker.networks.keypoints import KeypointDetector
 from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, SadTalkerDims
 from lumen.errors import InvalidInputException, ModelLoadException
+from lumen.files import sha256
 
 State = Mapping[str, Tensor]
 Network = TypeVar("Network", bound=nn.Module)

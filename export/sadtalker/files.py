@@ -1,7 +1,5 @@
 """The files of a SadTalker checkpoint, as it was released."""
 
-import hashlib
-from pathlib import Path
 from typing import Final
 
 from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION
@@ -21,19 +19,7 @@ RELEASED: Final = {
 }
 """SHA-256 of the released networks file per size; both have the same tensors and shapes."""
 
-BLOCK: Final = 1 << 20
-"""Bytes that are read at a time."""
-
 
 def networks_file(size: int) -> str:
     """Name of the file with all networks but the mappings."""
     return f"SadTalker_V0.0.2_{size}.safetensors"
-
-
-def sha256(path: Path) -> str:
-    """Of the file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

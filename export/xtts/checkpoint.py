@@ -1,6 +1,5 @@
 """Loads a checkpoint of XTTS v2 into the reference network, strictly, without changing its files."""
 
-import hashlib
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -13,17 +12,18 @@ from export.xtts.layout import (
     DEFAULTS,
     GET_ONE,
     SPEAKERS,
-    VOCABULARY,
     WEIGHTS,
-    check_files,
+    check_layout,
     dims_of_checkpoint,
     read_config,
 )
 from export.xtts.network import build, without_advice
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
+from lumen.engines.xtts.artefacts import VOCABULARY
 from lumen.engines.xtts.coqui import coqui
 from lumen.engines.xtts.dims import XttsDims
 from lumen.errors import ModelLoadException
+from lumen.files import sha256
 
 TRAINER_PARTS: Final = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
 """Modules that the reference's trainer saves beside the model."""
@@ -69,7 +69,7 @@ def load_checkpoint(folder: Path) -> LoadedXtts:
     Raises:
         ModelLoadException: a file is missing, damaged, of another version or of another model.
     """
-    check_files(folder)
+    check_layout(folder)
     dims = dims_of_checkpoint(folder)
     config = read_config(folder)
     parsed, tokenizer = _parsed(folder / CONFIG, config), _tokenizer(folder / VOCABULARY)
@@ -83,14 +83,6 @@ def load_checkpoint(folder: Path) -> LoadedXtts:
         model.eval()  # the reference's own, which also makes gpt.gpt_inference
     model.requires_grad_(False)
     return LoadedXtts(folder, model, dims, config, speakers.speakers, sha256(folder / WEIGHTS))
-
-
-def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _parsed(path: Path, config: dict[str, Any]) -> Any:

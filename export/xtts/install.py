@@ -12,7 +12,7 @@ from typing import Final
 from export.xtts.artefact import Artefact, Differences, ExportOptions
 from export.xtts.checkpoint import LoadedXtts
 from export.xtts.manifest import write_manifest
-from lumen.engines.xtts.dims import MANIFEST
+from lumen.engines.onnx_file import MANIFEST
 from lumen.errors import StorageException
 
 VERSION: Final = "1"

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from lumen.engines.xtts.artefacts import VOCABULARY
 from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
 from lumen.errors import ModelLoadException
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.pth"
-VOCABULARY: Final = "vocab.json"
 SPEAKERS: Final = "speakers_xtts.pth"
 FILES: Final = (CONFIG, WEIGHTS, VOCABULARY, SPEAKERS)
 
@@ -40,7 +40,7 @@ DEFAULTS: Final = (
 """Numbers of ``config.json`` that serving needs: sampling, and seconds of reference audio."""
 
 
-def check_files(folder: Path) -> None:
+def check_layout(folder: Path) -> None:
     """Raises:
     ModelLoadException: a file of the layout is not there, or empty.
     """

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from export.xtts.artefact import Difference, Differences, ExportOptions
-from export.xtts.checkpoint import LoadedXtts, sha256
-from lumen.engines.xtts.dims import MANIFEST
+from export.xtts.checkpoint import LoadedXtts
+from lumen.engines.onnx_file import DEFAULT_FILE, MANIFEST
 from lumen.errors import ModelLoadException
-
-MODEL: Final = "model.onnx"
+from lumen.files import sha256
 
 PACKAGES: Final = ("coqui-tts", "torch", "onnx", "onnxruntime")
 
@@ -49,7 +48,8 @@ def main_file(folder: Path) -> Path:
     files = _files(folder)
     if not files:
         raise ModelLoadException(f"The exporter wrote nothing into {folder}; this is a bug of the exporter.")
-    return next((file for file in files if file.name == MODEL), max(files, key=lambda f: f.stat().st_size))
+    graph = folder / DEFAULT_FILE
+    return graph if graph in files else max(files, key=lambda file: file.stat().st_size)
 
 
 def _worst_of_each(found: Differences) -> list[Difference]:

@@ -2,11 +2,11 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from export.xtts.artefact import Differences, ExportOptions, difference
-from export.xtts.layout import VOCABULARY
 from lumen.contracts import XTTS
+from lumen.engines.xtts.artefacts import SPEAKERS, VOCABULARY
 from lumen.errors import ModelLoadException
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from export.xtts.checkpoint import LoadedXtts
-
-SPEAKERS: Final = "speakers.safetensors"
-"""For each name, ``<name>/gpt_cond_latent`` [32, width] and ``<name>/speaker_embedding`` [512], fp32."""
 
 
 class SpeechArtefact:

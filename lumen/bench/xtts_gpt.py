@@ -11,8 +11,6 @@ checkpoint: speed does not depend on them.
 import argparse
 import json
 import multiprocessing
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -27,6 +25,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from lumen.bench.report import machine
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_REFERENCE_RATE
 from lumen.engines.xtts.coqui import coqui
 from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
@@ -344,8 +343,7 @@ def _result(
         },
         "text_ids": TEXT_IDS,
         "threads": threads,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
+        **machine(),
     }
 
 

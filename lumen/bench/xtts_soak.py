@@ -8,7 +8,6 @@ import contextlib
 import random
 import re
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -18,9 +17,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lumen.bench.gpt_counts import GptCounts, read_gpt_counts
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
 from lumen.engines.xtts.gpt.metrics import REFRESH_SECONDS
-from lumen.errors import BusyException, InvalidInputException, LumenException
+from lumen.errors import BusyException, InvalidInputException, LumenException, ServiceUnavailableException
 from orchestrator.triton import TritonClient
 
 MIB: Final = 2**20
@@ -89,12 +89,13 @@ class SoakResult:
         return not self.failures and self.slots_in_use == self.queued == 0
 
 
-async def soak(url: str, metrics_url: str, width: int, plan: SoakPlan) -> SoakResult:
+async def soak(url: str, metrics_url: str, prefix: str, width: int, plan: SoakPlan) -> SoakResult:
     """Soak the ``xtts_gpt`` of a Triton on this machine that nobody else uses.
 
     Args:
         url: host:port of its gRPC.
         metrics_url: of its metrics page.
+        prefix: of its shared memory's names, which tells its processes from those of others.
         width: of a latent of the checkpoint.
         plan: what to ask.
 
@@ -102,15 +103,15 @@ async def soak(url: str, metrics_url: str, width: int, plan: SoakPlan) -> SoakRe
         LumenException: a sentence could not even be spoken alone.
     """
     client = TritonClient(url, timeout=60.0)
-    crowd = _Crowd(client, plan, width)
+    crowd = _Crowd(client, plan, width, process_of(XTTS_GPT, prefix))
     try:
         await crowd.speak_alone()
         crowd.note_memory()
-        before = await _idle_page(metrics_url)
+        before = await _counts_when_idle(metrics_url)
         start = time.perf_counter()
         await crowd.run()
         crowd.result.seconds = time.perf_counter() - start
-        _note_metrics(before, await _idle_page(metrics_url), crowd.result)
+        _note_counts(before, await _counts_when_idle(metrics_url), crowd.result)
         crowd.note_memory()
     finally:
         await client.close()
@@ -120,14 +121,14 @@ async def soak(url: str, metrics_url: str, width: int, plan: SoakPlan) -> SoakRe
 class _Crowd:
     """The clients, and what they found."""
 
-    def __init__(self, client: TritonClient, plan: SoakPlan, width: int) -> None:
+    def __init__(self, client: TritonClient, plan: SoakPlan, width: int, process: Path) -> None:
         self.result = SoakResult()
         self._client = client
         self._plan = plan
         self._sentences = [_sentence(n, plan, width) for n in range(plan.sentences)]
         self._alone: list[Tensors] = []
         self._chance = random.Random(plan.seed)
-        self._process = _process_of(XTTS_GPT)
+        self._process = process
 
     def note_memory(self) -> None:
         self.result.resident_mib.append(round(_resident_bytes(self._process) / MIB, 1))
@@ -231,52 +232,40 @@ def _joined(chunks: list[Tensors]) -> Tensors:
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in ("codes", "latents")}
 
 
-def _note_metrics(before: str, after: str, result: SoakResult) -> None:
-    result.slots_in_use = round(sum(_values(after, "slots_in_use").values()))
-    result.queued = round(sum(_values(after, "queued").values()))
-    steps, earlier = _values(after, "steps_total"), _values(before, "steps_total")
-    result.steps = {int(rows): round(steps[rows] - earlier[rows]) for rows in sorted(steps)}
+def _note_counts(before: GptCounts, after: GptCounts, result: SoakResult) -> None:
+    result.slots_in_use, result.queued = after.values["slots_in_use"], after.values["queued"]
+    result.steps = {rows: steps - before.steps[rows] for rows, steps in after.steps.items()}
 
 
-async def _idle_page(url: str) -> str:
-    """The page of metrics once all slots are free, or ``IDLE_SECONDS`` are over."""
+async def _counts_when_idle(url: str) -> GptCounts:
+    """Once all slots are free, or ``IDLE_SECONDS`` are over."""
     deadline = time.monotonic() + IDLE_SECONDS
     while True:
         await asyncio.sleep(2 * REFRESH_SECONDS)  # the page is that much late
-        page = (await asyncio.to_thread(_read, url)).replace("lumen_xtts_gpt_", "")
-        held = [*_values(page, "slots_in_use").values(), *_values(page, "queued").values()]
-        if not any(held) or time.monotonic() > deadline:
-            return page
+        counts = await asyncio.to_thread(read_gpt_counts, url)
+        if counts.idle or time.monotonic() > deadline:
+            return counts
 
 
-def _values(page: str, name: str) -> dict[str, float]:
-    """Values of a metric by its label ``rows``, or by "" where it has none."""
-    found = re.findall(rf"^{name}\{{(.*)\}} (\S+)$", page, re.MULTILINE)
-    rows = [re.search(r'rows="(\d+)"', labels) for labels, _ in found]
-    return {m[1] if m else "": float(value) for m, (_, value) in zip(rows, found, strict=True)}
+def process_of(model: str, prefix: str) -> Path:
+    """The process of Triton's Python backend that runs a model, under /proc.
+
+    Args:
+        prefix: of the shared memory's names of that Triton, as `TritonServer.prefix`.
+
+    Raises:
+        ServiceUnavailableException: there is none on this machine.
+    """
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        stub, *arguments = _arguments(path) or [""]
+        if stub.endswith("_stub") and f"/{model}/" in "".join(arguments) and prefix in "".join(arguments):
+            return path.parent
+    raise ServiceUnavailableException(f"No process of {model!r} runs on this machine; start Triton here.")
 
 
-def _read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return str(answer.read().decode())
-
-
-def _process_of(model: str) -> Path:
-    """The newest process of Triton's Python backend that runs a model, under /proc."""
-    wanted = f"/{model}/".encode()
-    running = [
-        path.parent
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if (arguments := _arguments(path)) and b"stub" in arguments[0] and wanted in b" ".join(arguments)
-    ]
-    if not running:
-        raise LumenException(f"No process of the model {model!r} runs on this machine; start Triton here.")
-    return max(running, key=lambda path: int(path.name))
-
-
-def _arguments(cmdline: Path) -> list[bytes]:
+def _arguments(cmdline: Path) -> list[str]:
     try:
-        return cmdline.read_bytes().split(b"\0")
+        return cmdline.read_text(errors="replace").split("\0")
     except OSError:  # it has just ended
         return []
 

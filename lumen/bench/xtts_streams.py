@@ -8,10 +8,8 @@ Needs a server with `xtts`, `xtts_gpt` and `xtts_vocoder` loaded. Ends in one li
 import argparse
 import asyncio
 import json
-import re
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -21,6 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from lumen.bench.gpt_counts import read_gpt_counts
 from lumen.bench.load import Outcome, Sample, closed_loop, open_loop
 from lumen.bench.report import machine
 from lumen.contracts import (
@@ -39,8 +38,6 @@ REQUESTS_PER_STREAM: Final = 4
 TEXT: Final = "Good morning, and thank you for asking. The weather today is mild, with some clouds."
 ANSWER_SECONDS: Final = 120.0
 VOICE_SEED: Final = 1
-
-_STEPS: Final = re.compile(r'^lumen_xtts_gpt_steps_total\{.*rows="(\d+)".*\} (\S+)$', re.MULTILINE)
 
 Batches = dict[int, int]
 
@@ -150,9 +147,7 @@ def _gpt_batches(metrics: str | None) -> Batches:
     """Steps by rows so far; nothing without a metrics page."""
     if metrics is None:
         return {}
-    with urllib.request.urlopen(metrics, timeout=5) as response:
-        page = response.read().decode()
-    return {int(rows): round(float(count)) for rows, count in _STEPS.findall(page)}
+    return read_gpt_counts(metrics).steps
 
 
 def _since(before: Batches, after: Batches) -> Batches:

@@ -1,11 +1,11 @@
 """The ONNX file of a model version, checked before ONNX Runtime sees it."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Final
 
 from lumen.errors import ModelLoadException
+from lumen.files import sha256
 
 DEFAULT_FILE: Final = "model.onnx"
 MANIFEST: Final = "manifest.json"
@@ -38,7 +38,7 @@ def find_model(version: Path, filename: str) -> Path:
 
 def _check_hash(path: Path, manifest: Path) -> None:
     expected = _expected_hash(manifest)
-    actual = _sha256(path)
+    actual = sha256(path)
     if actual != expected:
         raise ModelLoadException(
             f"model file {path} has SHA-256 {actual[:12]}..., {MANIFEST} says {expected[:12]}...: "
@@ -51,11 +51,3 @@ def _expected_hash(manifest: Path) -> str:
         return str(json.loads(manifest.read_bytes())["sha256"]).lower()
     except (ValueError, KeyError, TypeError):
         raise ModelLoadException(f"{manifest} is not JSON with a sha256: export the model again") from None
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()

@@ -1,5 +1,6 @@
 """A tiny XTTS for all tests: the reference network with random weights, made once."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,18 @@ import pytest
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, options_of
 from export.xtts.gpt import GptArtefact
+from export.xtts.graph_file import write
 from export.xtts.install import install
 from export.xtts.random import write_random
-from lumen.contracts import XTTS_GPT
+from export.xtts.vocoder import build
+from lumen.contracts import XTTS, XTTS_GPT, XTTS_VOCODER
 from lumen.triton.server import TritonServer
 from tests.conftest import TritonFactory
+from tests.xtts.slim import slim_decoder
 
 SEED = 1
+WIDTH = 64
+"""Of a tiny latent."""
 
 
 @pytest.fixture(scope="session")
@@ -57,24 +63,35 @@ def tiny_repository_int8(
 
 
 @pytest.fixture(scope="session")
-def gpt_server(
+def xtts_server(
     tiny_repository: Path, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> TritonServer:
-    """Triton with ``xtts_gpt`` in fp32, 8 slots and a queue of 8."""
-    return triton(_with_short_queue(tiny_repository, tmp_path_factory.mktemp("gpt")), [XTTS_GPT])
+    """Triton with all that speaks, in fp32; ``xtts_gpt`` has 8 slots and a queue of 8.
+
+    One for all tests: loading what 17 languages need takes seconds. The vocoder is a slim one.
+    """
+    repository = _with_short_queue(tiny_repository, tmp_path_factory.mktemp("served") / "fp32")
+    vocoder = repository / XTTS_VOCODER / "1"
+    for file in vocoder.iterdir():
+        file.unlink()
+    write(build(slim_decoder(WIDTH).waveform_decoder), vocoder)
+    return triton(repository, [XTTS_GPT, XTTS_VOCODER, XTTS])
 
 
 @pytest.fixture(scope="session")
 def gpt_server_int8(
     tiny_repository_int8: Path, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> TritonServer:
-    """The same in int8."""
-    return triton(_with_short_queue(tiny_repository_int8, tmp_path_factory.mktemp("gpt")), [XTTS_GPT])
+    """Triton with ``xtts_gpt`` alone, in int8; as many slots and places."""
+    repository = _with_short_queue(tiny_repository_int8, tmp_path_factory.mktemp("served") / "int8")
+    return triton(repository, [XTTS_GPT])
 
 
 def _with_short_queue(source: Path, repository: Path) -> Path:
-    shutil.copytree(source / XTTS_GPT, repository / XTTS_GPT)
+    """A copy; its artefacts are links."""
+    shutil.copytree(source, repository, copy_function=os.link)
     config = repository / XTTS_GPT / "config.pbtxt"
     before, name, after = config.read_text().partition('key: "queue" value { string_value: "')
+    config.unlink()  # the link, not the repository's own
     config.write_text(before + name + "8" + after[after.index('"') :])
     return repository

@@ -1,24 +1,13 @@
 """Sentences for the GPT's tests, and ways through a stepper."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.xtts.artefact import ExportOptions, Precision
-from export.xtts.checkpoint import LoadedXtts
-from export.xtts.gpt import GptArtefact, Sentence, random_sentence
-from export.xtts.install import install
-from lumen.contracts import XTTS_GPT
+from export.xtts.gpt import Sentence, random_sentence
 from lumen.engines.xtts.dims import XttsDims
 from lumen.engines.xtts.gpt.stepper import GptStepper, Step
-
-
-def export_gpt(loaded: LoadedXtts, repository: Path, precision: Precision) -> Path:
-    """The folder of the installed artefact."""
-    install(GptArtefact(), loaded, repository, ExportOptions("cpu", precision))
-    return repository / XTTS_GPT / "1"
 
 
 def sentence(dims: XttsDims, seed: int, text: int = 20, codes: int = 12) -> Sentence:

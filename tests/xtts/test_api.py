@@ -11,29 +11,23 @@ import numpy.typing as npt
 import pytest
 
 from lumen import contracts
+from lumen.triton.server import TritonServer
 from orchestrator.core.config import PROJECT_ROOT, Settings
 from orchestrator.references import condition, decode, pieces
 from orchestrator.triton import TritonClient
 from tests.api.conftest import Api, serve
 from tests.api.media import recording
 from tests.api.test_contracts import CheckedClient
-from tests.conftest import TritonFactory
 
 pytestmark = pytest.mark.triton
 
 TTS, VOICES = "/api/generate/tts", "/api/voices"
-MODELS = (contracts.XTTS_VOCODER, contracts.XTTS_GPT, contracts.XTTS)
 SPEECH = {"text": "Hi.", "language": "en", "seed": 7}
 RATE = 24_000
 
 
 @pytest.fixture(scope="module")
-def triton_url(triton: TritonFactory, tiny_repository: Path) -> str:
-    return triton(tiny_repository, MODELS).grpc_url
-
-
-@pytest.fixture(scope="module")
-def api(triton_url: str, tiny_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def api(xtts_server: TritonServer, tiny_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """An API on the profile for machines without a GPU."""
     folder = tmp_path_factory.mktemp("api")
     changes: dict[str, Any] = {
@@ -45,7 +39,7 @@ def api(triton_url: str, tiny_repository: Path, tmp_path_factory: pytest.TempPat
         "voices_path": folder / "voices",
         "logs_path": folder / "logs",
         "rate_limit": "10000/minute",
-        "triton_url": triton_url,
+        "triton_url": xtts_server.grpc_url,
         "audio_sample_rate": RATE,
     }
     with serve(Settings(**changes)) as served:
@@ -101,12 +95,12 @@ def test_what_it_cannot_say(api: Api, fields: dict[str, Any], status: int, fragm
         assert fragment in response.json()["message"]
 
 
-async def test_what_passes_is_what_the_configurations_say(triton_url: str, api: Api) -> None:
+async def test_what_passes_is_what_the_configurations_say(xtts_server: TritonServer, api: Api) -> None:
     """Names, types and shapes of what the API asks XTTS's models and is answered."""
-    client = CheckedClient(triton_url)
+    client = CheckedClient(xtts_server.grpc_url)
     try:
         await _load(client)
-        latents = await condition(client, pieces(decode([recording(300, 9.0)], 60.0)))
+        latents = await condition(client, pieces(decode([recording(300, 4.5)], 60.0)))
         assert latents.gpt_cond_latent.shape == (contracts.XTTS_CONDITION_LATENTS, 64)
         assert latents.speaker_embedding.shape == (contracts.XTTS_SPEAKER_WIDTH,)
         assert client.asked == {contracts.XTTS_CONDITIONING, contracts.XTTS_SPEAKER}

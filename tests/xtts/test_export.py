@@ -20,16 +20,17 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from typer.testing import CliRunner
 
 from export.xtts.artefact import Device, Differences, ExportOptions, Precision, difference
-from export.xtts.checkpoint import LoadedXtts, load_checkpoint, sha256
+from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, export_xtts, options_of
 from export.xtts.install import OWN_REPOSITORY, install
-from export.xtts.speech import SPEAKERS, SpeechArtefact
+from export.xtts.speech import SpeechArtefact
 from lumen.commands.xtts import export_xtts as export_command
 from lumen.commands.xtts import random_xtts as random_command
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
 from lumen.engines.onnx_file import find_model
-from lumen.engines.xtts.dims import check_files, dims_of, read_manifest
+from lumen.engines.xtts.artefacts import SPEAKERS, check_files, dims_of, read_manifest
 from lumen.errors import InvalidInputException, ModelLoadException, StorageException
+from lumen.files import sha256
 from tests.conftest import ROOT
 from tests.serving.test_model_configs import check_graph
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import re
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +14,7 @@ from google.protobuf import text_format
 from numpy.typing import NDArray
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from lumen.bench.gpt_counts import GptCounts, read_gpt_counts
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
 from lumen.engines.xtts.gpt.metrics import REFRESH_SECONDS
 from lumen.engines.xtts.gpt.settings import settings_of
@@ -41,8 +40,8 @@ Tensors = dict[str, NDArray[Any]]
 
 
 @pytest.fixture
-async def client(gpt_server: TritonServer) -> AsyncIterator[TritonClient]:
-    opened = TritonClient(gpt_server.grpc_url, SECONDS)
+async def client(xtts_server: TritonServer) -> AsyncIterator[TritonClient]:
+    opened = TritonClient(xtts_server.grpc_url, SECONDS)
     yield opened
     await opened.close()
 
@@ -73,20 +72,13 @@ async def said(client: TritonClient, values: Tensors) -> Tensors:
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in ("codes", "latents")}
 
 
-def counts(server: TritonServer) -> dict[str, float]:
-    """The model's metrics by name; the steps as `steps_total/rows`."""
-    page = urllib.request.urlopen(server.metrics_url, timeout=5).read().decode()
-    found = re.findall(r"^lumen_xtts_gpt_(\w+)\{(.*?)\} (\S+)$", page, re.MULTILINE)
-    rows = [re.search(r'rows="(\d+)"', labels) for _, labels, _ in found]
-    return {f"{f[0]}/{m[1]}" if m else f[0]: float(f[2]) for f, m in zip(found, rows, strict=True)}
-
-
-async def settled(server: TritonServer, **wanted: float) -> dict[str, float]:
+async def settled(server: TritonServer, **wanted: int) -> GptCounts:
     """The metrics, once no slot is in use, those of `wanted` are there, and they change no more."""
     deadline = time.monotonic() + SECONDS
-    wanted = {"slots_in_use": 0, "queued": 0, **wanted}
-    before: dict[str, float] = {}
-    while (now := counts(server)) != before or now | wanted != now:
+    before = None
+    while (now := read_gpt_counts(server.metrics_url)) != before or not (
+        now.idle and now.values | wanted == now.values
+    ):
         assert time.monotonic() < deadline, (now, wanted)
         before = now
         await asyncio.sleep(2 * REFRESH_SECONDS)
@@ -103,7 +95,7 @@ async def long_sentence(client: TritonClient) -> Tensors:
 
 
 @pytest.mark.triton
-@pytest.mark.parametrize("name", ["gpt_server", "gpt_server_int8"])
+@pytest.mark.parametrize("name", ["xtts_server", "gpt_server_int8"])
 async def test_eight_streams_share_the_steps_and_say_what_each_says_alone(
     name: str, request: pytest.FixtureRequest
 ) -> None:
@@ -121,7 +113,7 @@ async def test_eight_streams_share_the_steps_and_say_what_each_says_alone(
     sys.stdout.write(f"largest difference of latents {worst:.2g}\n")
     assert worst <= LATENT_TOLERANCE
     after = await settled(server)
-    steps = {rows: after[f"steps_total/{rows}"] - before[f"steps_total/{rows}"] for rows in range(1, 9)}
+    steps = {rows: count - before.steps[rows] for rows, count in after.steps.items()}
     sys.stdout.write(f"steps by rows {steps}\n")
     assert sum(rows * count for rows, count in steps.items()) / sum(steps.values()) > 1.5
     await client.close()
@@ -197,12 +189,12 @@ async def test_what_is_missing_is_named(client: TritonClient, missing: str) -> N
 
 
 @pytest.mark.triton
-async def test_a_cancelled_stream_frees_its_slot(gpt_server: TritonServer, client: TritonClient) -> None:
+async def test_a_cancelled_stream_frees_its_slot(xtts_server: TritonServer, client: TritonClient) -> None:
     """Clients that leave after their first chunk end their sentences; a neighbour hears all of its own."""
     values = await long_sentence(client)
     neighbour = sentence(5)
     alone = await said(client, neighbour)
-    before = await settled(gpt_server)
+    before = await settled(xtts_server)
 
     async def leave() -> None:
         async with contextlib.aclosing(client.stream(XTTS_GPT, values)) as chunks:
@@ -210,8 +202,8 @@ async def test_a_cancelled_stream_frees_its_slot(gpt_server: TritonServer, clien
 
     heard, *_ = await asyncio.gather(said(client, neighbour), *(leave() for _ in range(5)))
     assert heard["codes"].tolist() == alone["codes"].tolist()
-    after = await settled(gpt_server, cancelled_total=before["cancelled_total"] + 5)
-    assert after["codes_total"] - before["codes_total"] < 5 * 605
+    after = await settled(xtts_server, cancelled_total=before.values["cancelled_total"] + 5)
+    assert after.values["codes_total"] - before.values["codes_total"] < 5 * 605
 
 
 SPEAKER = """
@@ -231,12 +223,12 @@ asyncio.run(speak())
 
 
 @pytest.mark.triton
-async def test_a_killed_client_frees_its_slot(gpt_server: TritonServer, client: TritonClient) -> None:
+async def test_a_killed_client_frees_its_slot(xtts_server: TritonServer, client: TritonClient) -> None:
     """A client whose process is killed while it is spoken to holds no slot."""
-    before = await settled(gpt_server)
-    await asyncio.to_thread(_speak_and_die, gpt_server.grpc_url)
-    after = await settled(gpt_server)
-    assert after["admitted_total"] > before["admitted_total"]
+    before = await settled(xtts_server)
+    await asyncio.to_thread(_speak_and_die, xtts_server.grpc_url)
+    after = await settled(xtts_server)
+    assert after.values["admitted_total"] > before.values["admitted_total"]
     assert len((await said(client, sentence(2)))["codes"]) > 0
 
 
@@ -249,10 +241,10 @@ def _speak_and_die(url: str) -> None:
 
 
 @pytest.mark.triton
-async def test_a_stream_is_cancelled_by_its_name(gpt_server: TritonServer, client: TritonClient) -> None:
+async def test_a_stream_is_cancelled_by_its_name(xtts_server: TritonServer, client: TritonClient) -> None:
     """A cancel ends the stream of that stream_id without an error, and is itself answered by its end."""
     values = {**await long_sentence(client), "stream_id": tensor("stream_id", 77)}
-    before = await settled(gpt_server)
+    before = await settled(xtts_server)
     codes = 0
     async for chunk in client.stream(XTTS_GPT, values):
         if codes == 0:
@@ -261,13 +253,13 @@ async def test_a_stream_is_cancelled_by_its_name(gpt_server: TritonServer, clien
             assert await chunks_of(client, {"cancel": tensor("cancel", 77)}) == []
         codes += len(chunk["codes"])
     assert codes < 605
-    await settled(gpt_server, cancelled_total=before["cancelled_total"] + 1)
+    await settled(xtts_server, cancelled_total=before.values["cancelled_total"] + 1)
     assert await chunks_of(client, {"cancel": tensor("cancel", 77)}) == []
     assert len((await said(client, {**sentence(1), "stream_id": tensor("stream_id", 77)}))["codes"]) > 0
 
 
 @pytest.mark.triton
-async def test_a_full_house_refuses_at_once(gpt_server: TritonServer, client: TritonClient) -> None:
+async def test_a_full_house_refuses_at_once(xtts_server: TritonServer, client: TritonClient) -> None:
     """More than slots and queue: some hear BusyException, all the others their whole sentence."""
     values = {**await long_sentence(client), "max_codes": tensor("max_codes", 200)}
     alone = await said(client, values)
@@ -281,7 +273,7 @@ async def test_a_full_house_refuses_at_once(gpt_server: TritonServer, client: Tr
     assert len(busy) + len(spoken) == len(heard)
     assert "All 8 slots" in busy[0].message
     assert all(answer["codes"].tolist() == alone["codes"].tolist() for answer in spoken)
-    await settled(gpt_server)
+    await settled(xtts_server)
 
 
 def test_the_configuration_says_what_the_model_does() -> None:

@@ -11,12 +11,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from export.xtts.artefact import Precision
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
-from export.xtts.gpt import Sentence, cosines, reference
+from export.xtts.export import options_of
+from export.xtts.gpt import GptArtefact, Sentence, cosines, reference
+from export.xtts.install import install
 from export.xtts.random import write_random
-from lumen.engines.xtts.dims import read_manifest
+from lumen.contracts import XTTS_GPT
+from lumen.engines.xtts.artefacts import read_manifest
 from lumen.engines.xtts.gpt.stepper import GptStepper
-from tests.xtts.gpt_sentences import alone, export_gpt, greedy, sentence, stacked
+from tests.xtts.gpt_sentences import alone, greedy, sentence, stacked
 
 TOLERANCE = 1e-3
 STEPS = 200
@@ -36,14 +40,30 @@ def loaded(
 
 
 @pytest.fixture(scope="module")
-def fp32(loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory) -> GptStepper:
-    folder = export_gpt(loaded, tmp_path_factory.mktemp("fp32"), "fp32")
-    return GptStepper.load(folder, slots=1, threads=2)
+def repositories(
+    request: pytest.FixtureRequest, loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """With the GPT of ``loaded``, by precision."""
+    if loaded is request.getfixturevalue("tiny_loaded"):
+        return {
+            "fp32": request.getfixturevalue("tiny_repository"),
+            "int8": request.getfixturevalue("tiny_repository_int8"),
+        }
+    precisions: tuple[Precision, ...] = ("fp32", "int8")
+    made = {precision: tmp_path_factory.mktemp(precision) for precision in precisions}
+    for precision in precisions:
+        install(GptArtefact(), loaded, made[precision], options_of(XTTS_GPT, "cpu", precision))
+    return dict(made)
 
 
 @pytest.fixture(scope="module")
-def int8_folder(loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_gpt(loaded, tmp_path_factory.mktemp("int8"), "int8")
+def fp32(repositories: dict[str, Path]) -> GptStepper:
+    return GptStepper.load(repositories["fp32"] / XTTS_GPT / "1", slots=1, threads=2)
+
+
+@pytest.fixture(scope="module")
+def int8_folder(repositories: dict[str, Path]) -> Path:
+    return repositories["int8"] / XTTS_GPT / "1"
 
 
 class StopAfter:
@@ -166,6 +186,7 @@ import subprocess
 import sys
 from pathlib import Path
 from export.xtts.artefact import ExportOptions
+from export.xtts.artefact import Precision
 from export.xtts.checkpoint import load_checkpoint
 from export.xtts.gpt import GptArtefact
 loaded, folder = load_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])

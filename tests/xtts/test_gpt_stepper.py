@@ -15,23 +15,24 @@ from export.xtts.checkpoint import LoadedXtts
 from export.xtts.gpt import GptArtefact, Sentence
 from export.xtts.gpt_graph import ALL, CONTRIB, IR_VERSION, OPSET, DataFile, Graph
 from export.xtts.quantize import Int8Products
-from lumen.engines.xtts.dims import MANIFEST
+from lumen.contracts import XTTS_GPT
+from lumen.engines.onnx_file import MANIFEST
 from lumen.engines.xtts.gpt.kv_cache import HostMemory, PackedRows, Rows
 from lumen.engines.xtts.gpt.stepper import EMBEDDINGS, PREFILL_TOKENS, Float32, GptStepper, Step
 from lumen.errors import InvalidInputException, ModelLoadException
-from tests.xtts.gpt_sentences import alone, export_gpt, opened, sentence
+from tests.xtts.gpt_sentences import alone, opened, sentence
 
 SLOTS = 8
 
 
 @pytest.fixture(scope="module")
-def fp32_folder(tiny_loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_gpt(tiny_loaded, tmp_path_factory.mktemp("fp32"), "fp32")
+def fp32_folder(tiny_repository: Path) -> Path:
+    return tiny_repository / XTTS_GPT / "1"
 
 
 @pytest.fixture(scope="module")
-def int8_folder(tiny_loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_gpt(tiny_loaded, tmp_path_factory.mktemp("int8"), "int8")
+def int8_folder(tiny_repository_int8: Path) -> Path:
+    return tiny_repository_int8 / XTTS_GPT / "1"
 
 
 @pytest.fixture

@@ -1,22 +1,16 @@
 """In-flight batching on a fake GPT that computes: order, fairness, neighbours, cancellation, failures."""
 
-import queue
-import random
 import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from lumen.engines.xtts.gpt.chunks import Chunk, GrowingChunks
+from lumen.engines.xtts.gpt.chunks import GrowingChunks
 from lumen.engines.xtts.gpt.prefill_policy import FairTurns
-from lumen.engines.xtts.gpt.request import GptRequest
-from lumen.engines.xtts.gpt.sampling import Sampling
 from lumen.engines.xtts.gpt.scheduler import Scheduler
 from lumen.errors import (
     BusyException,
@@ -27,90 +21,17 @@ from lumen.errors import (
     TooLargeException,
 )
 from tests.xtts.fake_stepper import DIMS, PIECE, FakeStepper
-
-DEADLINE_SECONDS = 20.0
-CHUNKS = GrowingChunks(first=3, largest=10)
-VOICE = np.linspace(-1, 1, 32 * DIMS.width, dtype=np.float32).reshape(32, DIMS.width)
-SAMPLING = Sampling(0.9, 12, 0.95, 2.0, seed=1, max_codes=DIMS.max_audio)
-
-
-@dataclass
-class Heard:
-    """A listener that keeps everything, and checks that nothing comes after the end."""
-
-    chunks: list[Chunk] = field(default_factory=list)
-    error: LumenException | None = None
-    ends: int = 0
-    over: threading.Event = field(default_factory=threading.Event)
-    on_chunk: Callable[[], None] | None = None
-
-    def chunk(self, chunk: Chunk) -> None:
-        assert not self.over.is_set()
-        assert chunk.codes.shape == (len(chunk.latents),)
-        self.chunks.append(chunk)
-        if self.on_chunk:
-            self.on_chunk()
-
-    def end(self, error: LumenException | None) -> None:
-        self.error = error
-        self.ends += 1
-        self.over.set()
-
-    def wait(self) -> "Heard":
-        assert self.over.wait(DEADLINE_SECONDS), "the sentence did not end"
-        return self
-
-    @property
-    def codes(self) -> list[int]:
-        return [int(code) for chunk in self.chunks for code in chunk.codes]
-
-    @property
-    def latents(self) -> NDArray[np.float32]:
-        return np.concatenate([chunk.latents for chunk in self.chunks])
-
-
-class Gate:
-    """A fault that lets a named call happen only as often as it was told to; the others freely."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._passes: queue.Queue[None] = queue.Queue()
-        self.waiting = threading.Semaphore(0)
-
-    def __call__(self, what: str) -> None:
-        if what == self._what:
-            self.waiting.release()
-            self._passes.get(timeout=DEADLINE_SECONDS)
-
-    def let(self, times: int) -> None:
-        for _ in range(times):
-            self._passes.put(None)
-
-    def reached(self) -> None:
-        """Until the next call stands before the gate."""
-        assert self.waiting.acquire(timeout=DEADLINE_SECONDS)
-
-
-def request(n: int, **changes: object) -> GptRequest:
-    """Sentence number n: its own text, length and seed."""
-    text = np.random.default_rng(n).integers(0, DIMS.text_vocabulary, 1 + n % DIMS.max_text)
-    sampling = replace(SAMPLING, seed=n, **changes)  # type: ignore[arg-type]
-    return GptRequest(text.astype(np.int32), VOICE * (1 + n % 3), sampling)
-
-
-def alone(n: int, **changes: object) -> Heard:
-    """What sentence number n says when nobody else is there."""
-    heard = Heard()
-    with Scheduler(FakeStepper(1), 0, CHUNKS) as scheduler:
-        scheduler.submit(request(n, **changes), heard)
-        return heard.wait()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.001)
+from tests.xtts.scheduling import (
+    CHUNKS,
+    DEADLINE_SECONDS,
+    SAMPLING,
+    VOICE,
+    Gate,
+    Heard,
+    alone,
+    request,
+    until,
+)
 
 
 @pytest.fixture
@@ -363,7 +284,7 @@ def test_a_failing_listener_is_let_go() -> None:
         ({"text_ids": np.zeros(DIMS.max_text + 1, np.int32)}, TooLargeException, "25 text ids, at most 24"),
         ({"text_ids": np.array([0, 50], np.int32)}, InvalidInputException, "text id 50, expected 0 to 49"),
         ({"text_ids": np.array([-1, 50], np.int32)}, InvalidInputException, "text id -1"),
-        ({"gpt_cond_latent": VOICE[:31]}, InvalidInputException, r"\[31, 4\], expected \[32, 4\]"),
+        ({"gpt_cond_latent": VOICE[:31]}, InvalidInputException, r"\[31, 4\], expected float32 \[32, 4\]"),
         ({"gpt_cond_latent": VOICE * np.float32(np.nan)}, InvalidInputException, "not finite"),
         ({"sampling": replace(SAMPLING, top_p=2.0)}, InvalidInputException, "Got top_p 2.0"),
     ],
@@ -411,67 +332,3 @@ def test_the_statistics_say_what_was_done(scheduler: Scheduler, stepper: FakeSte
     assert counts.codes == sum(len(listener.codes) for listener in heard)
     assert counts.steps == {rows: [*map(len, stepper.batches)].count(rows) for rows in counts.steps}
     assert sum(rows * steps for rows, steps in counts.steps.items()) == counts.codes - 12
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_no_slot_is_lost_whatever_happens(seed: int) -> None:
-    """700 sentences, some cancelled at random, some invalid, some steps failing, from three threads.
-
-    At the end all slots are free; who was left in peace said what it says alone.
-    """
-    chance = random.Random(seed)
-    expected = {n: alone(n).codes for n in range(40)}
-
-    def fault(what: str) -> None:
-        if what != "close" and chance.random() < 0.002:
-            raise RuntimeError("injected")
-
-    stepper = FakeStepper(3, fault)
-    with Scheduler(stepper, 10_000, CHUNKS) as scheduler:
-        clients = [Client(scheduler, seed * 10 + i) for i in range(3)]
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join(DEADLINE_SECONDS)
-        outcomes = [outcome for client in clients for outcome in client.outcomes]
-        for n, cancelled, heard in outcomes:
-            said = heard.wait().codes
-            whole = expected[n] if not (cancelled or heard.error) else expected[n][: len(said)]
-            assert said == whole
-            assert heard.ends == 1
-        counts = scheduler.statistics()
-        assert stepper.idle()
-        assert (counts.slots_in_use, counts.queued) == (0, 0)
-        assert counts.finished + counts.cancelled + counts.failed == len(outcomes)
-        assert counts.failed > 0
-        assert counts.cancelled > 0
-        assert counts.refused == sum(client.invalid for client in clients) > 0
-
-
-class Client(threading.Thread):
-    """Submits sentences, a tenth of them invalid, and cancels a tenth at any time."""
-
-    def __init__(self, scheduler: Scheduler, seed: int) -> None:
-        super().__init__()
-        self._scheduler = scheduler
-        self._chance = random.Random(seed)
-        self.outcomes: list[tuple[int, bool, Heard]] = []
-        self.invalid = 0
-
-    def run(self) -> None:
-        for _ in range(233):
-            if self._chance.random() < 0.1:
-                with pytest.raises(InvalidInputException):
-                    self._scheduler.submit(request(0, top_k=-1), Heard())
-                self.invalid += 1
-            else:
-                self._submit(self._chance.randrange(40))
-
-    def _submit(self, n: int) -> None:
-        heard = Heard()
-        cancelled = self._chance.random() < 0.1
-        ticket = self._scheduler.submit(request(n), heard)
-        self.outcomes.append((n, cancelled, heard))
-        if cancelled:
-            heard.over.wait(self._chance.random() * 0.005)
-            ticket.cancel()

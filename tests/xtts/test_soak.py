@@ -13,7 +13,7 @@ GROWTH_MIB = 8.0
 
 
 async def soaked(server: TritonServer, plan: SoakPlan) -> SoakResult:
-    result = await soak(server.grpc_url, server.metrics_url, WIDTH, plan)
+    result = await soak(server.grpc_url, server.metrics_url, server.prefix, WIDTH, plan)
     sys.stdout.write(f"{result}\n")
     assert result.failures == []
     assert (result.slots_in_use, result.queued) == (0, 0)
@@ -25,15 +25,15 @@ async def soaked(server: TritonServer, plan: SoakPlan) -> SoakResult:
 
 
 @pytest.mark.triton
-async def test_a_crowd_loses_nothing(gpt_server: TritonServer) -> None:
+async def test_a_crowd_loses_nothing(xtts_server: TritonServer) -> None:
     """150 sentences: the same codes as alone, every refusal a refusal, all slots free at the end."""
-    await soaked(gpt_server, SoakPlan(requests=150, clients=12, sentences=10))
+    await soaked(xtts_server, SoakPlan(requests=150, clients=12, sentences=10))
 
 
 @pytest.mark.triton
 @pytest.mark.heavy
-async def test_a_thousand_sentences_leave_the_memory_flat(gpt_server: TritonServer) -> None:
+async def test_a_thousand_sentences_leave_the_memory_flat(xtts_server: TritonServer) -> None:
     """1,000 sentences: as above, and the second half takes no more memory than the first did."""
-    result = await soaked(gpt_server, SoakPlan(requests=1000, clients=12))
+    result = await soaked(xtts_server, SoakPlan(requests=1000, clients=12))
     _, half, end = result.resident_mib
     assert end - half <= GROWTH_MIB

@@ -252,13 +252,15 @@ class ReferenceGpt:
                 cond_latents=torch.tensor(order.gpt_cond_latent)[None],
                 return_latent=True,
             )[0].numpy()
-        return FakeStream(np.split(latents, [6, 9, 19]))
+        return FakeStream(np.split(latents, [6, 9]))
 
 
 class OnnxVocoder:
     def __init__(self, model: Any) -> None:
         graph = build(model.hifigan_decoder.waveform_decoder).SerializeToString()
-        self._session = onnxruntime.InferenceSession(graph)
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch wants the cores
+        self._session = onnxruntime.InferenceSession(graph, options)
 
     async def pcm(self, window: Window, speaker_embedding: Float32) -> Float32:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[None]}
@@ -282,7 +284,7 @@ async def test_a_sentence_with_fixed_codes_sounds_as_the_references(
     """The whole sentence, streamed, is `Xtts.inference`'s within 1e-3 (fp32), sample for sample."""
     import torch
 
-    codes = np.random.default_rng(5).integers(0, 1024, 26).tolist()
+    codes = np.random.default_rng(5).integers(0, 1024, 14).tolist()
     monkeypatch.setattr(tiny_model.gpt, "generate", lambda **_: torch.tensor(codes)[None])
     who, text = voice(tiny_model.gpt.model_dim), "Good morning, Dr. Smith: it is 7.30."
     latent, embedding = torch.tensor(who.gpt_cond_latent)[None], torch.tensor(who.speaker_embedding)
@@ -291,7 +293,7 @@ async def test_a_sentence_with_fixed_codes_sounds_as_the_references(
     speech = Speech(tokenizer, ReferenceGpt(tiny_model, codes), onnx_vocoder)
     chunks = [pcm async for pcm in speech.speak(text, "en", who, Manner(speed))]
     pcm = np.concatenate(chunks)
-    assert len(pcm) == len(expected) > XTTS_SAMPLE_RATE // 2
+    assert len(pcm) == len(expected) > XTTS_SAMPLE_RATE // 4
     difference = np.abs(pcm - expected)
 
     assert difference.max() < TOLERANCE, f"maximum {difference.max():.2g}, mean {difference.mean():.2g}"

@@ -14,6 +14,7 @@ import tritonclient.grpc as grpc
 from tritonclient.utils import np_to_triton_dtype
 
 from export.xtts import vocoder
+from export.xtts.checkpoint import LoadedXtts
 from export.xtts.graph_file import write
 from lumen.contracts import XTTS_VOCODER
 from lumen.engines.xtts.windows import Window
@@ -77,3 +78,14 @@ def test_windows_of_callers_share_executions_and_are_the_references(
             pcm = np.concatenate(list(pool.map(lambda window: decode(client, window), windows)))
     assert worst(pcm, vocoder.reference(slim, latents, speaker()), "through Triton") < TOLERANCE
     assert executions(client, CALLERS * len(windows)) < CALLERS * len(windows)
+
+
+def test_the_exported_vocoder_is_served(
+    tiny_repository: Path, tiny_loaded: LoadedXtts, triton: TritonFactory
+) -> None:
+    """The checkpoint's own, at its real size: one window through Triton is the reference's within 1e-3."""
+    latents = np.random.default_rng(4).standard_normal((6, tiny_loaded.dims.width), np.float32)
+    expected = vocoder.reference(tiny_loaded.model.hifigan_decoder, latents, speaker())
+    with grpc.InferenceServerClient(triton(tiny_repository, [XTTS_VOCODER]).grpc_url) as client:
+        pcm = np.concatenate([decode(client, window) for window in cut([latents])])
+    assert worst(pcm, expected, "the real one") < TOLERANCE

@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import re
 import signal
 import time
-import urllib.request
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from lumen.bench.gpt_counts import read_gpt_counts
+from lumen.bench.xtts_soak import process_of
 from lumen.contracts import (
     XTTS,
     XTTS_CONDITION_LATENTS,
@@ -25,7 +25,7 @@ from lumen.contracts import (
     XTTS_SPEAKER_WIDTH,
     XTTS_VOCODER,
 )
-from lumen.engines.xtts.calls import SAMPLING
+from lumen.engines.xtts.gpt.sampling import TENSORS
 from lumen.engines.xtts.text.languages import CHARACTER_LIMITS
 from lumen.engines.xtts.text.lengths import MAX_CODES
 from lumen.errors import (
@@ -68,8 +68,8 @@ Pcm = npt.NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
-def server(triton: Callable[[Path, Sequence[str]], TritonServer], tiny_repository: Path) -> TritonServer:
-    return triton(tiny_repository, MODELS)
+def server(xtts_server: TritonServer) -> TritonServer:
+    return xtts_server
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def request(
         "gpt_cond_latent": latent,
         "speaker_embedding": embedding / np.linalg.norm(embedding),
     }
-    kinds = {"speed": np.float32, **SAMPLING}
+    kinds = {"speed": np.float32, **TENSORS}
     return tensors | {
         name: value if isinstance(value, np.ndarray) else np.array([value], kinds[name])
         for name, value in numbers.items()
@@ -105,11 +105,7 @@ async def speech(client: TritonClient, **asked: Any) -> list[Pcm]:
 
 def counted(server: TritonServer, what: str) -> int:
     """A number of the GPT's from the metrics page."""
-    with urllib.request.urlopen(server.metrics_url, timeout=5) as response:
-        page = response.read().decode()
-    values = re.findall(rf"^lumen_xtts_gpt_{what}\{{.*\}} (\S+)$", page, re.MULTILINE)
-    assert values, f"no lumen_xtts_gpt_{what} on the page"
-    return round(sum(map(float, values)))
+    return read_gpt_counts(server.metrics_url).values[what]
 
 
 async def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -234,7 +230,7 @@ async def test_the_death_of_the_gpt_ends_the_speech(tiny_repository: Path, tmp_p
     with TritonServer(private_options(tiny_repository, MODELS, tmp_path / "triton.log")) as server:
         server.wait_ready()
         client = TritonClient(server.grpc_url, ANSWER_SECONDS)
-        process = _stub(server, XTTS_GPT)
+        process = int(process_of(XTTS_GPT, server.prefix).name)
         os.kill(process, signal.SIGSTOP)
         asked = asyncio.create_task(speech(client))
         done, _ = await asyncio.wait([asked], timeout=1.0)
@@ -247,27 +243,6 @@ async def test_the_death_of_the_gpt_ends_the_speech(tiny_repository: Path, tmp_p
         await client.close()
 
 
-def _stub(server: TritonServer, model: str) -> int:
-    """The process that runs a Python model of this server."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            command = _command(folder)
-            if (
-                "triton_python_backend_stub" in command
-                and f"/{model}/" in command
-                and server.prefix in command
-            ):
-                return int(folder.name)
-    raise AssertionError(f"no process runs {model}")
-
-
-def _command(process: Path) -> str:
-    try:
-        return (process / "cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
-
-
 def test_the_configuration_says_what_the_model_does() -> None:
     """config.pbtxt parses; names, types and optional inputs are those of the model."""
     config = text_format.Parse((REPOSITORY / XTTS / "config.pbtxt").read_text(), ModelConfig())
@@ -275,7 +250,7 @@ def test_the_configuration_says_what_the_model_does() -> None:
     assert config.model_transaction_policy.decoupled
     inputs = {tensor.name: tensor for tensor in config.input}
     kinds = {np.float32: "TYPE_FP32", np.int32: "TYPE_INT32", np.int64: "TYPE_INT64"}
-    numbers = {"speed": np.float32, **SAMPLING}
+    numbers = {"speed": np.float32, **TENSORS}
     del numbers["max_codes"]
     assert {name for name, tensor in inputs.items() if tensor.optional} == set(numbers)
     for name, kind in numbers.items():

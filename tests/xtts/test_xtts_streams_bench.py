@@ -1,7 +1,6 @@
 """The benchmark of several streams, on the tiny models: that it measures, not how fast."""
 
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,25 +8,30 @@ import pytest
 from safetensors.numpy import save_file
 
 from lumen.bench.xtts_streams import main
-from lumen.contracts import XTTS, XTTS_GPT, XTTS_VOCODER
 from lumen.triton.server import TritonServer
 
 
 @pytest.mark.triton
 def test_the_benchmark_ends_in_a_line_of_json(
-    triton: Callable[[Path, Sequence[str]], TritonServer],
-    tiny_repository: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    xtts_server: TritonServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Closed loops and an open one, with times, batches and no errors."""
-    server = triton(tiny_repository, (XTTS_GPT, XTTS_VOCODER, XTTS))
     save_file(
         {"gpt_cond_latent": np.ones((32, 64), np.float32), "speaker_embedding": np.ones(512, np.float32)},
         tmp_path / "voice.safetensors",
     )
-    options = ["--url", server.grpc_url, "--metrics", server.metrics_url, "--text", "Hi.", "--requests", "1"]
-    options += ["--voice", str(tmp_path / "voice.safetensors"), "--streams", "1", "--rate", "5"]
+    options = [
+        "--url",
+        xtts_server.grpc_url,
+        "--metrics",
+        xtts_server.metrics_url,
+        "--text",
+        "Hi.",
+        "--requests",
+        "1",
+    ]
+    options += ["--voice", str(tmp_path / "voice.safetensors"), "--text", "Hi."]
+    options += ["--requests", "1", "--streams", "1", "--rate", "5"]
     assert main(options) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     closed, poisson = result["loads"]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.contracts import XTTS_GPT, XTTS_VOCODER
+from lumen.engines.xtts.gpt import sampling
 from lumen.engines.xtts.speech import MAX_SPEECHES, Float32, Order
 from lumen.engines.xtts.streams import ReadAhead
 from lumen.engines.xtts.tails import Pcm
@@ -22,16 +23,6 @@ Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 Infer: TypeAlias = Callable[[str, str, Tensors], Iterator[Float32]]
 """``infer(model, output, tensors)``: one request; the output of each response. Blocks, in any thread."""
-
-SAMPLING: Final[Mapping[str, type[np.generic]]] = {
-    "temperature": np.float32,
-    "top_k": np.int32,
-    "top_p": np.float32,
-    "repetition_penalty": np.float32,
-    "seed": np.int64,
-    "max_codes": np.int32,
-}
-"""Numbers that `xtts_gpt` takes, each [1]."""
 
 NO_STREAM: Final = 0
 """A stream_id that is never given."""
@@ -73,7 +64,7 @@ class TritonGpt:
             "text_ids": order.piece.ids,
             "gpt_cond_latent": order.gpt_cond_latent,
             "stream_id": np.array([stream_id], np.int64),
-            **{name: np.array([value], SAMPLING[name]) for name, value in numbers.items()},
+            **{name: np.array([value], sampling.TENSORS[name]) for name, value in numbers.items()},
         }
         return ReadAhead(
             source=lambda: self._calls.stream(XTTS_GPT, "latents", tensors),

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from numpy.random import SeedSequence
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
+from lumen.engines.xtts.pace import Pace
 from lumen.engines.xtts.tails import Pcm, Tail, pause
 from lumen.engines.xtts.text.tokenizer import Piece, Tokenizer
-from lumen.engines.xtts.windows import Pace, VocoderContext, Window, Windows
+from lumen.engines.xtts.windows import VocoderContext, Window, Windows
 from lumen.errors import BusyException, GenerationException, InvalidInputException
 
 Float32 = npt.NDArray[np.float32]

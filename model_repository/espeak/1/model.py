@@ -1,15 +1,16 @@
 """``espeak``: the tensors of ``lumen.engines.espeak``, one response per sentence."""
 
 import asyncio
-import logging
+from functools import partial
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
+from lumen.contracts import ESPEAK
 from lumen.engines.espeak import DEFAULT_VOICE, Espeak
-from lumen.errors import InvalidInputException, LumenException, to_wire
+from lumen.triton.adapter import Adapter, Send
 
-log = logging.getLogger(__name__)
+adapter = Adapter(pb_utils, ESPEAK)
 
 
 class TritonPythonModel:
@@ -17,51 +18,21 @@ class TritonPythonModel:
         self._espeak = Espeak()
 
     async def execute(self, requests: list[Any]) -> None:
-        await asyncio.gather(*(self._answer(request) for request in requests))
+        await asyncio.gather(*(adapter.stream(each, partial(self._speak, each)) for each in requests))
 
-    async def _answer(self, request: Any) -> None:
-        sender = request.get_response_sender()
-        refusal = None
-        try:
-            await self._speak(request, sender)
-        except LumenException as error:
-            refusal = _refusal(to_wire(error), error.triton_code)
-        except Exception as error:
-            log.exception("espeak failed")
-            refusal = _refusal(f"espeak failed: {type(error).__name__}", "INTERNAL")
-        finally:
-            sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
-
-    async def _speak(self, request: Any, sender: Any) -> None:
+    async def _speak(self, request: Any, send: Send) -> None:
         for pcm in self._espeak.speak(**_arguments(request)):
             if request.is_cancelled():
                 return
-            sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("pcm", pcm)]))
+            send({"pcm": pcm})
             await asyncio.sleep(0)  # the other requests' turn
 
 
 def _arguments(request: Any) -> dict[str, Any]:
-    rate = pb_utils.get_input_tensor_by_name(request, "rate")
+    rate = adapter.array(request, "rate")
     return {
-        "text": _string(request, "text"),
-        "language": _string(request, "language"),
-        "voice": _string(request, "voice", DEFAULT_VOICE),
-        "rate": 1.0 if rate is None else float(rate.as_numpy()[0]),
+        "text": adapter.text(request, "text"),
+        "language": adapter.text(request, "language"),
+        "voice": adapter.text(request, "voice", DEFAULT_VOICE),
+        "rate": 1.0 if rate is None else float(rate[0]),
     }
-
-
-def _string(request: Any, name: str, default: str = "") -> str:
-    tensor = pb_utils.get_input_tensor_by_name(request, name)
-    if tensor is None:
-        return default
-    try:
-        return str(tensor.as_numpy()[0].decode())
-    except UnicodeDecodeError as error:
-        raise InvalidInputException(
-            f"The {name} is not UTF-8: {error.reason} at byte {error.start}."
-        ) from error
-
-
-def _refusal(message: str, code: str) -> Any:
-    error = pb_utils.TritonError(message, getattr(pb_utils.TritonError, code))
-    return pb_utils.InferenceResponse(output_tensors=[], error=error)

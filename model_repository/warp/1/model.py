@@ -2,50 +2,34 @@
 
 import asyncio
 import contextlib
-import logging
+from functools import partial
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from lumen.contracts import WARP_RENDERER
+from lumen.contracts import WARP, WARP_RENDERER
 from lumen.engines.warp.clip import Clip, render_clip
-from lumen.errors import GenerationException, LumenException, to_wire
+from lumen.errors import GenerationException
+from lumen.triton.adapter import Adapter, Send
 
-log = logging.getLogger(__name__)
+adapter = Adapter(pb_utils, WARP)
 
 
 class TritonPythonModel:
     async def execute(self, requests: list[Any]) -> None:
-        await asyncio.gather(*(_serve(request) for request in requests))
+        await asyncio.gather(*(adapter.stream(each, partial(_send_frames, each)) for each in requests))
 
 
-async def _serve(request: Any) -> None:
-    """Answers one request; whatever happens, its stream ends."""
-    sender = request.get_response_sender()
-    refusal = None
-    try:
-        await _send_frames(request, sender)
-    except LumenException as error:
-        refusal = _refusal(to_wire(error), error.triton_code)
-    except Exception as error:
-        log.exception("warp failed")
-        refusal = _refusal(f"warp failed: {type(error).__name__}", "INTERNAL")
-    finally:
-        sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
-
-
-async def _send_frames(request: Any, sender: Any) -> None:
+async def _send_frames(request: Any, send: Send) -> None:
     clip = _clip(request)
     clip.check()
     async with contextlib.aclosing(render_clip(clip, _render, request.is_cancelled)) as batches:
         async for frames in batches:
-            sender.send(pb_utils.InferenceResponse(output_tensors=[pb_utils.Tensor("frames", frames)]))
+            send({"frames": frames})
 
 
 def _clip(request: Any) -> Clip:
-    def array(name: str) -> Any:
-        return pb_utils.get_input_tensor_by_name(request, name).as_numpy()
-
+    array = partial(adapter.array, request)
     numbers = {name: int(array(name)[0]) for name in ("pcm_start", "first_frame", "n_frames", "seed")}
     return Clip(crop=array("crop"), mesh=array("mesh"), pcm=array("pcm"), **numbers)
 
@@ -65,8 +49,3 @@ async def _render(crop: Any, mesh: Any, motion: Any) -> Any:
     if response.has_error():
         raise GenerationException(f"{WARP_RENDERER}: {response.error().message()}")
     return pb_utils.get_output_tensor_by_name(response, "frame").as_numpy()
-
-
-def _refusal(message: str, code: str) -> Any:
-    error = pb_utils.TritonError(message, getattr(pb_utils.TritonError, code))
-    return pb_utils.InferenceResponse(output_tensors=[], error=error)

@@ -3,80 +3,61 @@
 import asyncio
 import contextlib
 import json
-import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from lumen.contracts import XTTS
+from lumen.engines.xtts.artefacts import VOCABULARY, check_files, read_manifest
 from lumen.engines.xtts.calls import Calls, TritonGpt, TritonVocoder
+from lumen.engines.xtts.gpt import sampling
 from lumen.engines.xtts.speech import Manner, Speech, Voice
 from lumen.engines.xtts.streams import unless
 from lumen.engines.xtts.text.tokenizer import Tokenizer
-from lumen.errors import GenerationException, InvalidInputException, LumenException, from_wire, to_wire
+from lumen.errors import GenerationException, from_wire
+from lumen.triton.adapter import Adapter, Send
 
-log = logging.getLogger(__name__)
+NUMBERS = ("speed", *(name for name in sampling.TENSORS if name != "max_codes"))  # the text decides those
 
-NUMBERS = ("speed", "temperature", "top_k", "top_p", "repetition_penalty", "seed")
+adapter = Adapter(pb_utils, XTTS)
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        tokenizer = Tokenizer(Path(args["model_repository"]) / args["model_version"] / "vocab.json")
+        folder = Path(args["model_repository"]) / args["model_version"]
+        check_files(folder, read_manifest(folder))
+        tokenizer = Tokenizer(folder / VOCABULARY)
         tokenizer.warm_up()
         places = int(json.loads(args["model_config"])["parameters"]["vocoder_windows"]["string_value"])
         calls = Calls(_infer)
         self._speech = Speech(tokenizer, TritonGpt(calls), TritonVocoder(calls, places))
 
     async def execute(self, requests: list[Any]) -> None:
-        await asyncio.gather(*(self._answer(request) for request in requests))
+        await asyncio.gather(*(adapter.stream(each, partial(self._answer, each)) for each in requests))
 
-    async def _answer(self, request: Any) -> None:
-        """Answers one request; whatever happens, its stream ends."""
-        sender = request.get_response_sender()
-        refusal = None
-        try:
-            await unless(request.is_cancelled, self._speak(request, sender))
-        except LumenException as error:
-            refusal = _refusal(to_wire(error), error.triton_code)
-        except Exception as error:
-            log.exception("xtts failed")
-            refusal = _refusal(f"xtts failed: {type(error).__name__}", "INTERNAL")
-        finally:
-            sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+    async def _answer(self, request: Any, send: Send) -> None:
+        await unless(request.is_cancelled, self._speak(request, send))
 
-    async def _speak(self, request: Any, sender: Any) -> None:
+    async def _speak(self, request: Any, send: Send) -> None:
         async with contextlib.aclosing(self._speech.speak(**_arguments(request))) as speech:
             async for pcm in speech:
-                sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("pcm", pcm)]))
+                send({"pcm": pcm})
 
 
 def _arguments(request: Any) -> dict[str, Any]:
-    numbers = {name: _array(request, name) for name in NUMBERS}
-    given = {name: value[0].item() for name, value in numbers.items() if value is not None}
+    array = partial(adapter.array, request)
+    given = {name: value[0].item() for name in NUMBERS if (value := array(name)) is not None}
     speed, seed = given.pop("speed", 1.0), given.pop("seed", None)
     return {
-        "text": _string(request, "text"),
-        "language": _string(request, "language"),
-        "voice": Voice(_array(request, "gpt_cond_latent"), _array(request, "speaker_embedding")),
+        "text": adapter.text(request, "text"),
+        "language": adapter.text(request, "language"),
+        "voice": Voice(array("gpt_cond_latent"), array("speaker_embedding")),
         "manner": Manner(speed, seed, given),
     }
-
-
-def _array(request: Any, name: str) -> Any:
-    tensor = pb_utils.get_input_tensor_by_name(request, name)
-    return None if tensor is None else tensor.as_numpy()
-
-
-def _string(request: Any, name: str) -> str:
-    try:
-        return str(_array(request, name)[0].decode())
-    except UnicodeDecodeError as error:
-        raise InvalidInputException(
-            f"The {name} is not UTF-8: {error.reason} at byte {error.start}."
-        ) from error
 
 
 def _infer(model: str, output: str, tensors: Any) -> Iterator[Any]:
@@ -94,8 +75,3 @@ def _infer(model: str, output: str, tensors: Any) -> Iterator[Any]:
             yield tensor.as_numpy().copy()
     if refusal is not None:
         raise from_wire(refusal.message()) or GenerationException(f"{model}: {refusal.message()}")
-
-
-def _refusal(message: str, code: str) -> Any:
-    error = pb_utils.TritonError(message, getattr(pb_utils.TritonError, code))
-    return pb_utils.InferenceResponse(output_tensors=[], error=error)

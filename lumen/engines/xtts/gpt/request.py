@@ -6,11 +6,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lumen.contracts import XTTS_CONDITION_LATENTS
 from lumen.engines.xtts.dims import XttsDims
 from lumen.engines.xtts.gpt.chunks import Chunk
+from lumen.engines.xtts.gpt.prompt import check_prompt
 from lumen.engines.xtts.gpt.sampling import Sampling
-from lumen.errors import InvalidInputException, LumenException, TooLargeException
+from lumen.errors import LumenException
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class GptRequest:
             InvalidInputException: the text, the voice or the sampling is not what the checkpoint takes.
         """
         self.sampling.check(dims)
-        _check_text(self.text_ids, dims)
-        _check_voice(self.gpt_cond_latent, dims)
+        check_prompt(self.text_ids, self.gpt_cond_latent, dims)
 
 
 class Listener(Protocol):
@@ -45,28 +44,3 @@ class Listener(Protocol):
 
     def end(self, error: LumenException | None) -> None:
         """Nothing comes after this. ``error`` is None when all was said, or the request was cancelled."""
-
-
-def _check_text(ids: NDArray[np.int32], dims: XttsDims) -> None:
-    if ids.ndim != 1 or len(ids) == 0:
-        raise InvalidInputException(f"Got text_ids of the shape {list(ids.shape)}, expected [1 or more].")
-    if len(ids) > dims.max_text:
-        raise TooLargeException(
-            f"Got {len(ids)} text ids, at most {dims.max_text} go into one sentence; split the text."
-        )
-    if ids.min() < 0 or ids.max() >= dims.text_vocabulary:
-        worst = ids.min() if ids.min() < 0 else ids.max()
-        raise InvalidInputException(f"Got the text id {worst}, expected 0 to {dims.text_vocabulary - 1}.")
-
-
-def _check_voice(latent: NDArray[np.float32], dims: XttsDims) -> None:
-    expected = (XTTS_CONDITION_LATENTS, dims.width)
-    if latent.shape != expected:
-        raise InvalidInputException(
-            f"Got a gpt_cond_latent of the shape {list(latent.shape)}, expected {list(expected)}; "
-            "make the voice again with this checkpoint."
-        )
-    if not np.isfinite(latent).all():
-        raise InvalidInputException(
-            "The gpt_cond_latent has values that are not finite; make the voice again."
-        )

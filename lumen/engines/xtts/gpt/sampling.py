@@ -24,6 +24,16 @@ Codes = NDArray[np.int64]
 PLACEHOLDER_CODE: Final = 1
 """The reference puts this id in the prompt's positions, and its penalty takes it for a code."""
 
+TENSORS: Final[Mapping[str, type[np.generic]]] = {
+    "temperature": np.float32,
+    "top_k": np.int32,
+    "top_p": np.float32,
+    "repetition_penalty": np.float32,
+    "seed": np.int64,
+    "max_codes": np.int32,
+}
+"""Inputs of `xtts_gpt`, each [1], by the names of :class:`Sampling`."""
+
 MAX_TEMPERATURE: Final = 2
 MIN_PENALTY: Final = 1
 MAX_PENALTY: Final = 20

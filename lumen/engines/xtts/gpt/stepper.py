@@ -15,9 +15,11 @@ from safetensors.numpy import load_file
 from lumen.contracts import XTTS_CONDITION_LATENTS
 from lumen.engines import onnx_config
 from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.xtts.dims import XttsDims, check_files, dims_of, read_manifest
+from lumen.engines.xtts.artefacts import check_files, dims_of, read_manifest
+from lumen.engines.xtts.dims import XttsDims
 from lumen.engines.xtts.gpt.kv_cache import CudaMemory, HostMemory, PackedRows, Rows, bind, cache_shape
-from lumen.errors import GenerationException, InvalidInputException, ModelLoadException
+from lumen.engines.xtts.gpt.prompt import check_prompt
+from lumen.errors import GenerationException, ModelLoadException
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -155,8 +157,7 @@ class GptStepper:
         """
         if slot in self._sentences or not 0 <= slot < self.slots:
             raise ValueError(f"Slot {slot} is not idle; close it first, or use one below {self.slots}.")
-        _check_text(text_ids, self.dims)
-        _check_voice(gpt_cond_latent, self.dims)
+        check_prompt(text_ids, gpt_cond_latent, self.dims)
         voice = np.ascontiguousarray(gpt_cond_latent)
         prompt = np.concatenate(
             [voice, self._text_embeds(text_ids), self._code_embeds([self.dims.start_audio], [0])]
@@ -326,28 +327,3 @@ def _session(path: Path, threads: int, kind: str, device_id: int) -> ort.Inferen
 def _cache_type(session: ort.InferenceSession) -> np.dtype[Any]:
     found = next(each.type for each in session.get_inputs() if each.name == "past_key_0")
     return np.dtype(np.float16 if found == "tensor(float16)" else np.float32)
-
-
-def _check_text(text_ids: Int32, dims: XttsDims) -> None:
-    if text_ids.ndim != 1 or not 1 <= len(text_ids) <= dims.max_text:
-        raise InvalidInputException(
-            f"Got text ids of shape {list(text_ids.shape)}, expected 1 to {dims.max_text}; split the text."
-        )
-    if text_ids.min() < 0 or text_ids.max() >= dims.text_vocabulary:
-        raise InvalidInputException(
-            f"Got text ids from {text_ids.min()} to {text_ids.max()}, "
-            f"expected 0 to {dims.text_vocabulary - 1}."
-        )
-
-
-def _check_voice(latent: Float32, dims: XttsDims) -> None:
-    expected = (XTTS_CONDITION_LATENTS, dims.width)
-    if latent.shape != expected or latent.dtype != np.float32:
-        raise InvalidInputException(
-            f"Got a gpt_cond_latent of {latent.dtype} {list(latent.shape)}, "
-            f"expected float32 {list(expected)}."
-        )
-    if not np.isfinite(latent).all():
-        raise InvalidInputException(
-            "The gpt_cond_latent has values that are not finite; make the voice again."
-        )

@@ -1,0 +1,91 @@
+"""What every ``model.py`` does alike: tensors out of requests, answers and refusals back.
+
+Importable without Triton, whose module comes as an argument.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lumen.errors import InvalidInputException, LumenException, to_wire
+
+log = logging.getLogger(__name__)
+
+Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+Send: TypeAlias = Callable[[Tensors], None]
+"""Sends one response of a stream."""
+
+
+class Adapter:
+    """Reads and answers the requests of one model.
+
+    Args:
+        pb_utils: Triton's ``triton_python_backend_utils``.
+        model: its name, for errors that nobody foresaw.
+    """
+
+    def __init__(self, pb_utils: Any, model: str) -> None:
+        self._pb_utils = pb_utils
+        self._model = model
+
+    def array(self, request: Any, name: str) -> Any:
+        """An input; None where it was left out."""
+        tensor = self._pb_utils.get_input_tensor_by_name(request, name)
+        return None if tensor is None else tensor.as_numpy()
+
+    def text(self, request: Any, name: str, default: str = "") -> str:
+        """The one string of an input.
+
+        Raises:
+            InvalidInputException: it is not UTF-8.
+        """
+        array = self.array(request, name)
+        if array is None:
+            return default
+        try:
+            return str(array[0].decode())
+        except UnicodeDecodeError as error:
+            raise InvalidInputException(
+                f"The {name} is not UTF-8: {error.reason} at byte {error.start}."
+            ) from error
+
+    def answer(self, make: Callable[[], Tensors]) -> Any:
+        """The one response to a request: what ``make`` gives, or a refusal for what it raises."""
+        try:
+            return self._response(make())
+        except LumenException as error:
+            return self._refusal(error.message, error.triton_code)
+        except Exception as error:
+            return self._failure(error)
+
+    async def stream(self, request: Any, answer: Callable[[Send], Awaitable[None]]) -> None:
+        """Let ``answer`` send the responses to a request; whatever happens, its stream ends.
+
+        What it raises goes out as :func:`to_wire`'s text, with the end of the stream.
+        """
+        sender = request.get_response_sender()
+        refusal = None
+        try:
+            await answer(lambda tensors: sender.send(self._response(tensors)))
+        except LumenException as error:
+            refusal = self._refusal(to_wire(error), error.triton_code)
+        except Exception as error:
+            refusal = self._failure(error)
+        finally:
+            sender.send(refusal, flags=self._pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def _response(self, tensors: Tensors) -> Any:
+        outputs = [self._pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in tensors.items()]
+        return self._pb_utils.InferenceResponse(outputs)
+
+    def _failure(self, error: Exception) -> Any:
+        log.error("%s failed", self._model, exc_info=error)
+        return self._refusal(f"{self._model} failed: {type(error).__name__}", "INTERNAL")
+
+    def _refusal(self, message: str, code: str) -> Any:
+        error = self._pb_utils.TritonError(message, getattr(self._pb_utils.TritonError, code))
+        return self._pb_utils.InferenceResponse([], error=error)
