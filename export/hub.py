@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lumen.errors import InvalidInputException, ServiceUnavailableException, StorageException
+from lumen.errors import (
+    InvalidInputException,
+    LumenException,
+    ServiceUnavailableException,
+    StorageException,
+)
 from lumen.files import hash_of, sha256
 
 SHA256: Final = re.compile("[0-9a-f]{64}")
@@ -181,7 +186,7 @@ def _told(repository: HubRepository, name: str, folder: Path) -> Iterator[None]:
         raise _disk_or_cut(error, name, folder) from error
 
 
-def _refused(repository: HubRepository, name: str, status: int) -> Exception:
+def _refused(repository: HubRepository, name: str, status: int) -> LumenException:
     if status in (401, 403, 404):
         return InvalidInputException(
             f"The hub answered {status} for {repository.name}: there is none, or it wants a token that may "
@@ -192,7 +197,7 @@ def _refused(repository: HubRepository, name: str, status: int) -> Exception:
     )
 
 
-def _disk_or_cut(error: OSError, name: str, folder: Path) -> Exception:
+def _disk_or_cut(error: OSError, name: str, folder: Path) -> LumenException:
     if error.errno is not None:
         return StorageException(f"Cannot write {name} into {folder}: {error.strerror}; what came is kept.")
     return ServiceUnavailableException(

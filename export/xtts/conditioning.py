@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from export.graph import FLOAT, Graph, Value, concat
 from export.xtts.artefact import Difference, Differences, ExportOptions, Precision, difference
-from export.xtts.graph_file import GraphFile, write
-from export.xtts.layers import Layers, array, mel_power
+from export.xtts.graph_file import GraphFile, noise, write
+from export.xtts.layers import NORM_FLOOR, Layers, array, mel_power
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_CONDITIONING, XTTS_REFERENCE_RATE
 from lumen.engines.xtts.coqui import coqui
 
@@ -37,10 +37,6 @@ MEL: Final = {
 MEL_FLOOR: Final = 1e-5
 """Power below which a mel band counts as silent."""
 
-NORM_FLOOR: Final = 1e-12
-"""Least length that a vector is divided by."""
-
-
 TOLERANCE: Final[dict[Precision, float]] = {"fp32": 1e-4, "fp16": 1e-2}
 
 VERIFY_SECONDS: Final = (0.34, 1.3, 4.0)
@@ -57,8 +53,7 @@ class ConditioningArtefact:
 
     def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
         graph, random = GraphFile(folder), np.random.default_rng()
-        samples = [int(seconds * XTTS_REFERENCE_RATE) for seconds in VERIFY_SECONDS]
-        audios = [0.1 * random.standard_normal(count, np.float32) for count in samples]
+        audios = [noise(seconds, XTTS_REFERENCE_RATE, random) for seconds in VERIFY_SECONDS]
         return Differences(tuple(self._difference(model.model, graph, audio, options) for audio in audios))
 
     def _difference(

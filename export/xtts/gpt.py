@@ -71,6 +71,7 @@ class GptArtefact:
         from safetensors.numpy import save_file
 
         from export.xtts.gpt_graph import DataFile, build
+        from export.xtts.graph_file import write as write_graph
 
         products = _products(options)
         state = model.model.gpt.state_dict()
@@ -81,7 +82,7 @@ class GptArtefact:
 
         with DataFile(folder) as data:
             graph = build(model.dims, weights, products, data)
-        (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
+        write_graph(graph, folder)
         save_file({table: weights(name) for table, name in TABLES.items()}, folder / EMBEDDINGS)
 
     def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:

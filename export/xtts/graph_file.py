@@ -33,3 +33,8 @@ class GraphFile:
         """The one output."""
         output: NDArray[np.float32] = self._session.run(None, inputs)[0]
         return output
+
+
+def noise(seconds: float, rate: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """A recording to verify an artefact with: float32 [seconds * rate], mostly in -0.3..0.3."""
+    return np.float32(0.1) * random.standard_normal(int(seconds * rate), np.float32)

@@ -10,6 +10,9 @@ from export.graph import FLOAT, Graph, Value
 
 HALF: Final = TensorProto.FLOAT16
 
+NORM_FLOOR: Final = 1e-12
+"""Least length that a vector is divided by."""
+
 
 class Layers:
     """Adds layers to a graph; weights are constants of the type that it computes in."""

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from export.graph import FLOAT, Graph, Value, concat
 from export.xtts.artefact import Difference, Differences, ExportOptions, difference
-from export.xtts.conditioning import NORM_FLOOR
-from export.xtts.graph_file import GraphFile, write
-from export.xtts.layers import Layers, array, mel_power
+from export.xtts.graph_file import GraphFile, noise, write
+from export.xtts.layers import NORM_FLOOR, Layers, array, mel_power
 from lumen.contracts import XTTS_SPEAKER, XTTS_SPEAKER_RATE, XTTS_SPEAKER_WIDTH
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ LOG_FLOOR: Final = 1e-6
 
 VARIANCE_FLOOR: Final = 1e-5
 """Least variance over time that the pooling gives."""
-
 
 TOLERANCE: Final = 1e-4
 
@@ -45,8 +43,7 @@ class SpeakerArtefact:
 
     def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
         graph, random = GraphFile(folder), np.random.default_rng()
-        samples = [int(seconds * XTTS_SPEAKER_RATE) for seconds in VERIFY_SECONDS]
-        audios = [0.1 * random.standard_normal(count, np.float32) for count in samples]
+        audios = [noise(seconds, XTTS_SPEAKER_RATE, random) for seconds in VERIFY_SECONDS]
         encoder = model.model.hifigan_decoder.speaker_encoder
         return Differences(tuple(self._difference(encoder, graph, audio) for audio in audios))
 

@@ -44,7 +44,6 @@ LAST_SLOPE: Final = 0.01
 TIME: Final = 3
 """Axis of time in [B, C, 1, T]."""
 
-
 TOLERANCE: Final[dict[Precision, float]] = {"fp32": 1e-3, "fp16": 1e-2}
 
 VERIFY_CHUNKS: Final = (6, 10, 6)

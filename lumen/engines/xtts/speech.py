@@ -116,7 +116,7 @@ class Speech:
             BusyException: ``MAX_SPEECHES`` are being spoken.
             LumenException: a model failed; the GPT is stopped.
         """
-        check(voice, manner)
+        _check(voice, manner)
         if self._speeches >= MAX_SPEECHES:
             raise BusyException(f"{MAX_SPEECHES} speeches are being made, which is the limit; try again.")
         self._speeches += 1
@@ -164,7 +164,7 @@ class Speech:
         return pcm[window.keep]
 
 
-def check(voice: Voice, manner: Manner) -> None:
+def _check(voice: Voice, manner: Manner) -> None:
     """Refuse what is wrong with a request, its text aside.
 
     Raises:

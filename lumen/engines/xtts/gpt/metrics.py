@@ -71,8 +71,9 @@ class GptMetrics:
     def _refresh(self) -> None:
         self._due = False
         if not self._closed:
-            self._show_gauges(self._read())
-            self._show_counts(self._read())
+            statistics = self._read()
+            self._show_gauges(statistics)
+            self._show_counts(statistics)
 
     def _show_gauges(self, statistics: Statistics) -> None:
         for name, (_, value) in _GAUGES.items():

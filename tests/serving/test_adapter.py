@@ -1,0 +1,143 @@
+"""What every ``model.py`` does with requests, on a strict stand-in for Triton's module."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lumen.errors import BusyException, InvalidInputException, LumenException
+from lumen.triton.adapter import Adapter, Send
+
+FINAL = 1
+
+
+class TritonError:
+    INTERNAL, INVALID_ARG, UNAVAILABLE = range(3)
+
+    def __init__(self, message: str, code: int) -> None:
+        self.message, self.code = message, code
+
+
+@dataclass
+class Tensor:
+    name: str
+    values: Any
+
+    def as_numpy(self) -> Any:
+        return self.values
+
+
+@dataclass
+class InferenceResponse:
+    tensors: list[Tensor]
+    error: TritonError | None = None
+
+
+@dataclass
+class Sender:
+    sent: list[InferenceResponse] = field(default_factory=list)
+    ended: bool = False
+
+    def send(self, response: InferenceResponse | None, flags: int = 0) -> None:
+        assert not self.ended, "something came after the end"
+        self.ended = flags == FINAL
+        if response is not None:
+            self.sent.append(response)
+
+
+@dataclass
+class Request:
+    inputs: dict[str, Any] = field(default_factory=dict)
+    sender: Sender = field(default_factory=Sender)
+
+    def get_response_sender(self) -> Sender:
+        return self.sender
+
+
+class PbUtils:
+    """The names of ``triton_python_backend_utils`` that are used."""
+
+    TRITONSERVER_RESPONSE_COMPLETE_FINAL = FINAL
+    TritonError = TritonError
+    Tensor = Tensor
+    InferenceResponse = InferenceResponse
+
+    @staticmethod
+    def get_input_tensor_by_name(request: Request, name: str) -> Tensor | None:
+        return Tensor(name, request.inputs[name]) if name in request.inputs else None
+
+
+@pytest.fixture
+def adapter() -> Adapter:
+    return Adapter(PbUtils, "speaker")
+
+
+async def test_a_stream_has_its_responses_and_an_end(adapter: Adapter) -> None:
+    """Tensors go out under their names, one response for each time."""
+    request = Request()
+
+    async def answer(send: Send) -> None:
+        for n in range(3):
+            send({"pcm": np.arange(n)})
+
+    await adapter.stream(request, answer)
+    assert [(r.tensors[0].name, len(r.tensors[0].values)) for r in request.sender.sent] == [
+        ("pcm", 0),
+        ("pcm", 1),
+        ("pcm", 2),
+    ]
+    assert request.sender.ended
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "code"),
+    [
+        (InvalidInputException("no such voice"), "InvalidInputException: no such voice", "INVALID_ARG"),
+        (BusyException("no slot"), "BusyException: no slot", "UNAVAILABLE"),
+        (KeyError("a secret"), "speaker failed: KeyError", "INTERNAL"),
+    ],
+)
+async def test_a_stream_that_fails_ends_too(
+    adapter: Adapter, error: Exception, message: str, code: str
+) -> None:
+    """What was sent stays, then the refusal with class and code; what nobody foresaw tells no detail."""
+    request = Request()
+
+    async def answer(send: Send) -> None:
+        send({"pcm": np.zeros(1)})
+        raise error
+
+    await adapter.stream(request, answer)
+    assert request.sender.ended
+    (_, refusal) = request.sender.sent
+    assert refusal.error is not None
+    assert (refusal.error.message, refusal.error.code) == (message, getattr(TritonError, code))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(InvalidInputException("no face"), "no face"), (KeyError("a secret"), "speaker failed: KeyError")],
+)
+def test_one_request_fails_alone(adapter: Adapter, error: Exception, message: str) -> None:
+    """A refusal is a response beside the others'; Triton keeps its code, so the class is left out."""
+
+    def fail() -> dict[str, Any]:
+        raise error
+
+    good, bad = adapter.answer(lambda: {"out": np.ones(2)}), adapter.answer(fail)
+    assert good.error is None
+    assert good.tensors[0].values.tolist() == [1, 1]
+    assert bad.error.message == message
+
+
+def test_text_is_utf8_or_left_out(adapter: Adapter) -> None:
+    """Bytes that are no text are refused by the input's name."""
+    request = Request(
+        {"text": np.array(["häh".encode()], np.object_), "voice": np.array([b"\xff"], np.object_)}
+    )
+    assert adapter.text(request, "text") == "häh"
+    assert adapter.text(request, "language", "en") == "en"
+    assert adapter.array(request, "language") is None
+    with pytest.raises(LumenException, match="The voice is not UTF-8"):
+        adapter.text(request, "voice")
