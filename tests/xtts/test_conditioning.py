@@ -118,9 +118,10 @@ def test_what_is_too_loud_is_clipped() -> None:
         ([recording(3), np.zeros(0, np.float32)], "recording 2 has 0.00 s"),
         ([recording(3), np.zeros(99_000, np.float32)], "recording 2 is silent"),
         ([recording(3, level=1e-4)], r"silent \(-\d+ dBFS\)"),
+        ([recording(3, level=1e-4) + np.float32(0.5)], r"silent \(-\d+ dBFS\)"),
         ([recording(3) * np.float32(np.nan)], "no numbers"),
     ],
-    ids=["none", "short", "empty", "zeros", "quiet", "nan"],
+    ids=["none", "short", "empty", "zeros", "quiet", "offset", "nan"],
 )
 def test_recordings_that_say_nothing_are_refused(recordings: list[Audio], complaint: str) -> None:
     """With what came and what was expected, before anything is computed."""

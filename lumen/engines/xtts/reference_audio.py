@@ -18,7 +18,7 @@ MIN_SECONDS: Final = 0.33
 """Shorter recordings and chunks say too little about a voice: the reference leaves them out."""
 
 SILENCE_DBFS: Final = -60.0
-"""Recordings whose mean power is below this are silent (a full-scale sine has -3 dBFS)."""
+"""Recordings whose mean power around their mean is below this are silent (a full-scale sine has -3 dBFS)."""
 
 SINC_ZEROS: Final = 6
 """Zero crossings of the resampling filter on each side."""
@@ -116,7 +116,7 @@ def _checked(audio: Audio, number: int) -> Audio:
         raise InvalidInputException(
             f"Reference recording {number} has samples that are no numbers; send sound."
         )
-    power = float(np.mean(np.square(audio, dtype=np.float64)))
+    power = float(np.var(audio, dtype=np.float64))
     level = 10 * log10(power) if power > 0 else -np.inf
     if level < SILENCE_DBFS:
         raise InvalidInputException(
