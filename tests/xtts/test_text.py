@@ -126,6 +126,24 @@ def test_a_text_with_nothing_to_speak_is_refused(tokenizer: Tokenizer, text: str
         tokenizer.pieces(text, "en")
 
 
+@pytest.mark.parametrize("text", ["He said [it] again.", "[de] [STOP] good [en] morning"])
+def test_words_of_the_vocabulary_in_a_text_are_text(tokenizer: Tokenizer, text: str) -> None:
+    """A tag such as [it] in a text is read, and does not change the language."""
+    (piece,) = tokenizer.pieces(text, "en")
+    (round_brackets,) = tokenizer.pieces(text.replace("[", "(").replace("]", ")"), "en")
+    assert piece.ids.tolist() == round_brackets.ids.tolist()
+    tags = {tokenizer.pieces("a", code)[0].ids[0] for code in ("en", "de", "it")}
+    assert set(piece.ids[1:].tolist()).isdisjoint(tags)
+
+
+@pytest.mark.parametrize(("text", "language"), [("٣٤ كتب", "ar"), ("३४ किताबें", "hi"), ("３４さつ", "ja")])
+def test_digits_of_all_scripts_are_read(tokenizer: Tokenizer, text: str, language: str) -> None:
+    """As 0 to 9, which is what the reference puts into words."""
+    (piece,) = tokenizer.pieces(text, language)
+    (latin,) = tokenizer.pieces("34" + text[2:], language)
+    assert piece.ids.tolist() == latin.ids.tolist()
+
+
 def test_pieces_with_nothing_to_speak_are_left_out(tokenizer: Tokenizer) -> None:
     """A line of marks between sentences is not sent to the GPT."""
     text = "This is a sentence. " * 12 + "- " * 260 + "And another one."

@@ -1,9 +1,11 @@
 """Text to the GPT's ids, with the reference's tokenizer and its limits."""
 
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from unicodedata import decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,11 @@ MAX_CHARACTERS: Final = 10_000
 
 MAX_TOKENS: Final = 401
 """Text ids of one piece: the reference takes less than the 402 positions of the released GPT."""
+
+_DIGIT: Final = re.compile(r"\d")
+
+_ROUND: Final = str.maketrans("[]", "()")
+"""Brackets mark the vocabulary's own words: a text that has them could change its language."""
 
 _TAGS: Final = {"zh": "zh-cn"}
 """Languages that the vocabulary calls otherwise."""
@@ -82,7 +89,7 @@ class Tokenizer:
         if self._words.token_to_id(_tag(code)) is None:
             raise InvalidInputException(f"This checkpoint's vocabulary has no language {code!r}.")
         with self._lock:
-            parts = split(" ".join(sentences.clean(text).split()), code)
+            parts = split(_plain(text), code)
             pieces = [piece for part in parts for piece in self._fitting(part.strip().lower(), code)]
         if not pieces:
             raise InvalidInputException(f"Nothing to speak in {text[:40]!r}; expected words or numbers.")
@@ -110,6 +117,12 @@ class Tokenizer:
         """Whether there is a letter or a digit in it; the special ones are in brackets."""
         word = self._words.id_to_token(token)
         return not word.startswith("[") and any(map(str.isalnum, word))
+
+
+def _plain(text: str) -> str:
+    """The text on one line, without what is not to be spoken, digits of all scripts as 0 to 9."""
+    kept = _DIGIT.sub(lambda digit: str(decimal(digit[0])), sentences.clean(text))
+    return " ".join(kept.translate(_ROUND).split())
 
 
 def _tag(language: str) -> str:
