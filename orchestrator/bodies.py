@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -135,7 +135,8 @@ def _value(model: type[BaseModel], name: str, value: Any) -> Any:
 
 
 def _is_text(annotation: Any) -> bool:
-    return annotation is str or str in getattr(annotation, "__args__", ())
+    """Whether a field takes text, maybe among other things and with limits."""
+    return annotation is str or any(map(_is_text, get_args(annotation)))
 
 
 def describe_body(model: type[BaseModel]) -> dict[str, Any]:

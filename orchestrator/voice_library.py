@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import threading
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ class VoiceLibrary:
         self._max = max_voices
         self._cache: OrderedDict[tuple[str, int], Latents] = OrderedDict()
         self._lock = threading.Lock()
+        self._adding = threading.Lock()
 
     def cards(self) -> list[VoiceCard]:
         """The checkpoint's voices by name, then the learned ones by age.
@@ -100,13 +102,13 @@ class VoiceLibrary:
             NotFoundException: there is none.
             InvalidInputException: several have this name.
         """
-        wanted = voice.strip().casefold()
+        wanted = _folded(voice)
         if (made := self._of_id(wanted)) is not None:
             return made
         cards = self.cards()
         if wanted == DEFAULT and cards:
             return cards[0]
-        found = [card for card in cards if wanted == card.name.casefold()]
+        found = [card for card in cards if wanted == _folded(card.name)]
         if len(found) > 1:
             ids = ", ".join(card.id for card in found)
             raise InvalidInputException(f"{len(found)} voices are called {voice!r}; send an id: {ids}.")
@@ -144,8 +146,8 @@ class VoiceLibrary:
             StorageException: there are as many as may be.
         """
         others = [card for card in self.cards() if card.id != voice]
-        taken = {DEFAULT, *(card.name.casefold() for card in others), *(card.id for card in others)}
-        if name.casefold() in taken:
+        taken = {DEFAULT, *(_folded(card.name) for card in others), *(card.id for card in others)}
+        if _folded(name) in taken:
             raise InvalidInputException(f"name: {name!r} is another voice's; choose another one.")
         if sum(card.kind == "custom" for card in others) >= self._max:
             raise StorageException(f"There are {self._max} voices, which is all that are kept; remove one.")
@@ -154,7 +156,8 @@ class VoiceLibrary:
         """Keep a voice under its id, whole or not at all; one of the same id is replaced.
 
         Raises:
-            StorageException: the disk is full.
+            InvalidInputException: its name was given to another one meanwhile.
+            StorageException: the disk is full, or there are as many voices as may be.
         """
         header = {
             "name": learned.name,
@@ -166,7 +169,8 @@ class VoiceLibrary:
         tensors = {LATENT: latents.gpt_cond_latent, EMBEDDING: latents.speaker_embedding}
         path = self._path(learned.id)
         file = PendingFile(path)
-        with disk_errors(path, "voices"), file.discarded_on_error():
+        with self._adding, disk_errors(path, "voices"), file.discarded_on_error():
+            self.check_name(learned.name, learned.id)
             self._folder.mkdir(parents=True, exist_ok=True)
             file.path.write_bytes(save(tensors, header))
             file.publish()
@@ -243,6 +247,11 @@ class VoiceLibrary:
 
     def _manifest(self) -> dict[str, Any]:
         return read_manifest(self._checkpoint)
+
+
+def _folded(name: str) -> str:
+    """The same for names that look the same: in any case, composed or not, wide or not."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
 
 
 def _card(path: Path, source: str) -> VoiceCard | None:

@@ -12,11 +12,15 @@ import numpy.typing as npt
 from lumen import espeak_catalog
 from lumen.contracts import ESPEAK, ESPEAK_SAMPLE_RATE
 from lumen.errors import InvalidInputException, NotFoundException
+from orchestrator.core.utils import excerpt
 from orchestrator.streams import Stream
 from orchestrator.triton import Tensors, TritonClient, text_tensor
 
 DEFAULT: Final = "default"
 """The name under which every part has a voice."""
+
+MAX_NAMED: Final = 40
+"""Names that a message lists at most."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +237,8 @@ def primary(code: str) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """What is said of a ``name`` that is not among ``known``: near ones, or all."""
-    names = list(known)
+    """What is said of a ``name`` that is not among ``known``: near ones, or up to ``MAX_NAMED``."""
+    name, names = excerpt(name), list(known)
     near = difflib.get_close_matches(name.lower(), names) or names
-    return f"There is no {kind} {name!r}; send one of: {', '.join(near)}."
+    more = f" and {len(near) - MAX_NAMED} more" if len(near) > MAX_NAMED else ""
+    return f"There is no {kind} {name!r}; send one of: {', '.join(near[:MAX_NAMED])}{more}."

@@ -232,10 +232,35 @@ def test_recordings_that_cannot_be_used(
     assert not xtts.settings.voices_path.exists()
 
 
+def test_names_that_look_like_json(xtts: Api) -> None:
+    """A form's name is text, whatever it looks like."""
+    for index, name in enumerate(("1", "null", '{"a": 1}')):
+        response = post(xtts, recording(500 + 50 * index), name=name)
+        assert (response.status_code, response.json().get("name")) == (201, name), response.text
+
+
+def test_names_are_not_taken_at_once(xtts: Api) -> None:
+    """Of two voices of one name that are made at the same time, one is refused."""
+    with ThreadPoolExecutor() as threads:
+        made = list(threads.map(lambda hertz: post(xtts, recording(hertz), name="Twin"), (500, 600)))
+    assert sorted(response.status_code for response in made) == [201, 400]
+    assert xtts.client.get(f"{VOICES}/Twin").status_code == 200
+
+
+def test_an_unknown_name_is_answered_briefly(serve_with: Serve, triton_url: str, repository: Path) -> None:
+    """Not with every voice that there is."""
+    api = serve_with(triton_url=triton_url, model_repository=repository, voice="xtts")
+    for index in range(45):
+        assert post(api, recording(500 + index), name=f"Voice {index}").status_code == 201
+    message = api.client.get(f"{VOICES}/{'q' * 3000}").json()["message"]
+    assert "and 7 more" in message
+    assert len(message) < 1000
+
+
 def test_names_are_not_taken_twice(xtts: Api) -> None:
     """A name leads to one voice: those of others, built-in ones included, and `default` are refused."""
     assert post(xtts, recording(500), name="Mine").status_code == 201
-    for name in ("Mine", "MINE", "ada lovelace", "default"):
+    for name in ("Mine", "MINE", "\uff2dine", "ada lovelace", "Be\u0300de", "default"):
         assert_error(post(xtts, recording(600), name=name), 400, "InvalidInputException", "another voice")
     for name in ("", " ", "a\x07b", "a" * 65):
         assert_error(post(xtts, recording(600), name=name), 400, "InvalidInputException", "name")
