@@ -22,13 +22,19 @@ from typer.testing import CliRunner
 from export.xtts.artefact import Device, Differences, ExportOptions, Precision, difference
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, export_xtts, options_of
-from export.xtts.install import OWN_REPOSITORY, install
+from export.xtts.install import OWN_REPOSITORY, VERSION, install
 from export.xtts.speech import SpeechArtefact
 from lumen.commands.xtts import export_xtts as export_command
 from lumen.commands.xtts import random_xtts as random_command
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
-from lumen.engines.onnx_file import find_model
-from lumen.engines.xtts.artefacts import SPEAKERS, check_files, dims_of, read_manifest
+from lumen.engines.onnx_file import MANIFEST, find_model
+from lumen.engines.xtts.artefacts import (
+    SPEAKERS,
+    check_files,
+    check_one_checkpoint,
+    dims_of,
+    read_manifest,
+)
 from lumen.errors import InvalidInputException, ModelLoadException, StorageException
 from lumen.files import sha256
 from tests.conftest import ROOT
@@ -291,6 +297,17 @@ def peak_bytes(module: str, function: str, call: str) -> int:
     program = MEASURED.format(module=module, function=function, call=call)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
     return int(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_artefacts_of_two_checkpoints_are_not_served_together(tmp_path: Path) -> None:
+    """An export that was killed between two models leaves such a repository; others' folders may lack."""
+    for model, source in ((XTTS, "a" * 64), (XTTS_VOCODER, "a" * 64), (XTTS_GPT, "b" * 64)):
+        folder = tmp_path / model / VERSION
+        folder.mkdir(parents=True)
+        (folder / MANIFEST).write_text(json.dumps({"source_sha256": source}))
+    check_one_checkpoint(tmp_path / XTTS / VERSION, (XTTS_VOCODER, XTTS_SPEAKER))
+    with pytest.raises(ModelLoadException, match=r"b{12}.*lumen export xtts` again"):
+        check_one_checkpoint(tmp_path / XTTS / VERSION, (XTTS_VOCODER, XTTS_GPT))
 
 
 @pytest.mark.heavy

@@ -1,6 +1,7 @@
 """What an export of XTTS leaves for serving: files, and the manifest that they are checked by."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,4 +67,23 @@ def check_files(folder: Path, manifest: dict[str, Any]) -> None:
             raise ModelLoadException(
                 f"{folder / name} has SHA-256 {found[:12]}..., the manifest says "
                 f"{expected[:12]}...: damaged or from another export; run `lumen export xtts` again."
+            )
+
+
+def check_one_checkpoint(folder: Path, others: Iterable[str]) -> None:
+    """Compare where the artefacts of a repository come from: an export that was killed leaves a mixture.
+
+    Args:
+        folder: an artefact's, ``<repository>/<model>/<version>``.
+        others: models; those that are not there are not compared.
+
+    Raises:
+        ModelLoadException: one was exported from another checkpoint.
+    """
+    source = read_manifest(folder).get("source_sha256")
+    for other in (folder.parents[1] / name / folder.name for name in others):
+        if (other / MANIFEST).is_file() and (found := read_manifest(other).get("source_sha256")) != source:
+            raise ModelLoadException(
+                f"{other} was exported from the checkpoint {str(found)[:12]}..., {folder} from "
+                f"{str(source)[:12]}...: they do not belong together; run `lumen export xtts` again."
             )

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from lumen.contracts import XTTS
-from lumen.engines.xtts.artefacts import VOCABULARY, check_files, read_manifest
+from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
+from lumen.engines.xtts.artefacts import VOCABULARY, check_files, check_one_checkpoint, read_manifest
 from lumen.engines.xtts.calls import Calls, TritonGpt, TritonVocoder
 from lumen.engines.xtts.gpt import sampling
 from lumen.engines.xtts.speech import Manner, Speech, Voice
@@ -30,6 +30,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         folder = Path(args["model_repository"]) / args["model_version"]
         check_files(folder, read_manifest(folder))
+        check_one_checkpoint(folder, (XTTS_CONDITIONING, XTTS_SPEAKER, XTTS_VOCODER, XTTS_GPT))
         tokenizer = Tokenizer(folder / VOCABULARY)
         tokenizer.warm_up()
         places = int(json.loads(args["model_config"])["parameters"]["vocoder_windows"]["string_value"])
