@@ -207,7 +207,7 @@ async def test_a_cancelled_speech_frees_its_slot_and_leaves_the_others(
 ) -> None:
     """Of four long speeches three are left at once, one after its first chunk; a fifth is not disturbed."""
     before = counted(server, "codes_total")
-    long = "This is a long sentence that goes on and on, and on, and on. " * 40
+    long = "This is a long sentence that goes on and on, and on, and on. " * 150  # some 40 pieces
     staying = {"text": "Hello.", "seed": 1, "speed": 2.0}
     heard = asyncio.create_task(speech(client, **staying))
     leaving = [asyncio.create_task(speech(client, text=long, seed=n)) for n in range(3)]
@@ -221,7 +221,7 @@ async def test_a_cancelled_speech_frees_its_slot_and_leaves_the_others(
     together = np.concatenate(await heard)
     np.testing.assert_allclose(np.concatenate(await speech(client, **staying)), together, atol=1e-3)
     await settled(server)
-    assert counted(server, "codes_total") - before < 6 * MAX_CODES, "speeches went on that nobody heard"
+    assert counted(server, "codes_total") - before < 20 * MAX_CODES, "speeches went on that nobody heard"
 
 
 @pytest.mark.triton
