@@ -30,6 +30,7 @@ from lumen.contracts import (
     XTTS_VOCODER,
 )
 from lumen.engines.xtts.dims import XttsDims
+from lumen.engines.xtts.gpt.metrics import REFRESH_SECONDS
 from lumen.errors import GenerationException, InvalidInputException, LumenException
 from orchestrator.triton import Tensors, TritonClient, text_tensor
 
@@ -118,9 +119,9 @@ class _Speaker:
 
 async def _load(options: argparse.Namespace, client: TritonClient, load: Any) -> dict[str, Any]:
     """One load, with what the models executed meanwhile."""
-    vocoder, gpt = await _vocoder_batches(client), await asyncio.to_thread(_gpt_batches, options.metrics)
+    vocoder, gpt = await _vocoder_batches(client), await _gpt_batches(options.metrics)
     outcome: Outcome = await load
-    after = await _vocoder_batches(client), await asyncio.to_thread(_gpt_batches, options.metrics)
+    after = await _vocoder_batches(client), await _gpt_batches(options.metrics)
     return {
         "load": outcome.label,
         "speeches": len(outcome.samples),
@@ -143,11 +144,12 @@ async def _vocoder_batches(client: TritonClient) -> Batches:
     }
 
 
-def _gpt_batches(metrics: str | None) -> Batches:
+async def _gpt_batches(metrics: str | None) -> Batches:
     """Steps by rows so far; nothing without a metrics page."""
     if metrics is None:
         return {}
-    return read_gpt_counts(metrics).steps
+    await asyncio.sleep(2 * REFRESH_SECONDS)  # the page is that much late
+    return (await asyncio.to_thread(read_gpt_counts, metrics)).steps
 
 
 def _since(before: Batches, after: Batches) -> Batches:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,9 +13,7 @@ from google.protobuf import text_format
 from numpy.typing import NDArray
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from lumen.bench.gpt_counts import GptCounts, read_gpt_counts
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
-from lumen.engines.xtts.gpt.metrics import REFRESH_SECONDS
 from lumen.engines.xtts.gpt.settings import settings_of
 from lumen.errors import (
     BusyException,
@@ -28,6 +25,7 @@ from lumen.errors import (
 from lumen.triton.server import TritonServer
 from orchestrator.triton import TritonClient
 from tests.conftest import ROOT
+from tests.xtts.settling import settled
 
 WIDTH = 64
 SECONDS = 20.0
@@ -70,19 +68,6 @@ async def chunks_of(client: TritonClient, values: Tensors) -> list[Tensors]:
 async def said(client: TritonClient, values: Tensors) -> Tensors:
     chunks = await chunks_of(client, values)
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in ("codes", "latents")}
-
-
-async def settled(server: TritonServer, **wanted: int) -> GptCounts:
-    """The metrics, once no slot is in use, those of `wanted` are there, and they change no more."""
-    deadline = time.monotonic() + SECONDS
-    before = None
-    while (now := read_gpt_counts(server.metrics_url)) != before or not (
-        now.idle and now.values | wanted == now.values
-    ):
-        assert time.monotonic() < deadline, (now, wanted)
-        before = now
-        await asyncio.sleep(2 * REFRESH_SECONDS)
-    return now
 
 
 async def long_sentence(client: TritonClient) -> Tensors:

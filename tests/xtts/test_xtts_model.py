@@ -37,6 +37,7 @@ from lumen.errors import (
 from lumen.triton.server import TritonServer, private_options
 from orchestrator.triton import TritonClient, text_tensor
 from tests.conftest import ROOT
+from tests.xtts.settling import settled
 
 REPOSITORY = ROOT / "model_repository"
 MODELS = (XTTS_GPT, XTTS_VOCODER, XTTS)
@@ -157,7 +158,7 @@ async def test_eight_at_once_sound_as_each_alone(client: TritonClient, server: T
     alone = np.concatenate(await speech(client, **asked[5]))
     np.testing.assert_allclose(np.concatenate(together[5]), alone, atol=1e-3)
     assert len({chunks[0].tobytes() for chunks in together}) == len(together)
-    assert counted(server, "slots_in_use") == 0
+    await settled(server)
 
 
 @pytest.mark.triton
@@ -197,7 +198,7 @@ async def test_a_refusal_leaves_the_neighbours_alone(client: TritonClient, serve
     )
     for one, result in zip(asked, results, strict=True):
         assert isinstance(result, InvalidInputException if one else list), result
-    assert counted(server, "slots_in_use") == 0
+    await settled(server)
 
 
 @pytest.mark.triton
@@ -206,7 +207,7 @@ async def test_a_cancelled_speech_frees_its_slot_and_leaves_the_others(
 ) -> None:
     """Of four long speeches three are left at once, one after its first chunk; a fifth is not disturbed."""
     before = counted(server, "codes_total")
-    long = "This is a long sentence that goes on and on, and on, and on. " * 40
+    long = "This is a long sentence that goes on and on, and on, and on. " * 150  # some 40 pieces
     staying = {"text": "Hello.", "seed": 1, "speed": 2.0}
     heard = asyncio.create_task(speech(client, **staying))
     leaving = [asyncio.create_task(speech(client, text=long, seed=n)) for n in range(3)]
@@ -219,8 +220,8 @@ async def test_a_cancelled_speech_frees_its_slot_and_leaves_the_others(
     )
     together = np.concatenate(await heard)
     np.testing.assert_allclose(np.concatenate(await speech(client, **staying)), together, atol=1e-3)
-    assert counted(server, "slots_in_use") == 0
-    assert counted(server, "codes_total") - before < 6 * MAX_CODES, "speeches went on that nobody heard"
+    await settled(server)
+    assert counted(server, "codes_total") - before < 20 * MAX_CODES, "speeches went on that nobody heard"
 
 
 @pytest.mark.triton
