@@ -72,10 +72,13 @@ def test_a_voice_that_goes_while_it_is_looked_up(library: VoiceLibrary) -> None:
         library.load(card)
 
 
-def test_a_name_that_two_processes_gave(library: VoiceLibrary) -> None:
+def test_a_name_that_two_processes_gave(library: VoiceLibrary, tmp_path: Path) -> None:
     """Which of two voices is meant is not guessed."""
-    for number in (1, 2):
-        library.add(learned(number, "twin"), latents(number))
+    other = VoiceLibrary(tmp_path / "other", tmp_path / "checkpoint", max_voices=100)
+    for number, process in ((1, library), (2, other)):
+        process.add(learned(number, "twin"), latents(number))
+    for file in (tmp_path / "other").iterdir():
+        file.rename(tmp_path / "voices" / file.name)
     with pytest.raises(InvalidInputException, match=f"{1:032x}, {2:032x}"):
         library.find("twin")
     assert library.find(f"{2:032x}").name == "twin"
