@@ -13,7 +13,7 @@ from export.sadtalker.audio2pose import Audio2PoseParts
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.face3d import Face3dParts
 from export.sadtalker.motion import COLUMNS, MotionParts
-from export.sadtalker.network_artefact import NetworkArtefact
+from export.sadtalker.network_artefact import NetworkArtefact, Parts
 from export.sadtalker.providers import falls_to_cpu
 from export.sadtalker.renderer import RendererArtefact
 from export.sadtalker.source import SourceParts
@@ -70,7 +70,13 @@ class Wanted:
 
 def artefacts() -> list[Artefact[SadTalkerNetworks]]:
     """In the order in which they are exported."""
-    small = [Face3dParts(), SourceParts(), Audio2ExpParts(), Audio2PoseParts(), *map(MotionParts, COLUMNS)]
+    small: list[Parts] = [
+        Face3dParts(),
+        SourceParts(),
+        Audio2ExpParts(),
+        Audio2PoseParts(),
+        *map(MotionParts, COLUMNS),
+    ]
     return [*map(NetworkArtefact, small), RendererArtefact()]
 
 
