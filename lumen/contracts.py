@@ -18,6 +18,13 @@ XTTS_SPEAKER: Final = "xtts_speaker"
 XTTS_GPT: Final = "xtts_gpt"
 XTTS_VOCODER: Final = "xtts_vocoder"
 XTTS: Final = "xtts"
+SADTALKER_FACE3D: Final = "sadtalker_face3d"
+SADTALKER_SOURCE: Final = "sadtalker_source"
+SADTALKER_AUDIO2EXP: Final = "sadtalker_audio2exp"
+SADTALKER_AUDIO2POSE: Final = "sadtalker_audio2pose"
+SADTALKER_MOTION: Final = "sadtalker_motion"
+SADTALKER_MOTION_FULL: Final = "sadtalker_motion_full"
+SADTALKER_RENDERER: Final = "sadtalker_renderer"
 
 FACE_FPS: Final = 25
 """Frames per second that every face makes."""
