@@ -25,7 +25,7 @@ MAX_RATE: Final = 4.0
 def blinks(
     clip_frames: int, seed: int, rate: float = 1.0, first_frame: int = 0, n_frames: int | None = None
 ) -> NDArray[np.float32]:
-    """How far the eyes are shut in frames [first_frame, first_frame + n_frames): float32 [n], 0 open to 1 shut.
+    """How far the eyes are shut in frames from ``first_frame`` on: float32 [n_frames], 0 open to 1 shut.
 
     clip_frames: of the whole clip. rate: how often, relative to the reference's about 34 blinks a minute;
     0 to ``MAX_RATE``, 0 is never. n_frames: all that follow by default.
