@@ -1,4 +1,4 @@
-"""One model of Triton asks another, from a Python model's event loop."""
+"""One model of Triton asks another."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -30,15 +30,33 @@ async def triton_call(
     Raises:
         LumenException: as :func:`refusal_of` says.
     """
-    inputs = [pb_utils.Tensor(name, np.ascontiguousarray(value)) for name, value in tensors.items()]
-    request = pb_utils.InferenceRequest(model_name=model, requested_output_names=list(outputs), inputs=inputs)
     try:
-        response = await request.async_exec()
+        response = await _request(pb_utils, model, outputs, tensors).async_exec()
     except pb_utils.TritonModelException as error:
         raise refusal_of(model, str(error), "") from error
+    return _outputs(pb_utils, model, outputs, response)
+
+
+def triton_call_now(
+    pb_utils: Any, model: str, outputs: Sequence[str], tensors: Tensors
+) -> list[npt.NDArray[Any]]:
+    """:func:`triton_call` for models without an event loop: blocks."""
+    try:
+        response = _request(pb_utils, model, outputs, tensors).exec()
+    except pb_utils.TritonModelException as error:
+        raise refusal_of(model, str(error), "") from error
+    return _outputs(pb_utils, model, outputs, response)
+
+
+def _request(pb_utils: Any, model: str, outputs: Sequence[str], tensors: Tensors) -> Any:
+    inputs = [pb_utils.Tensor(name, np.ascontiguousarray(value)) for name, value in tensors.items()]
+    return pb_utils.InferenceRequest(model_name=model, requested_output_names=list(outputs), inputs=inputs)
+
+
+def _outputs(pb_utils: Any, model: str, outputs: Sequence[str], response: Any) -> list[npt.NDArray[Any]]:
     if response.has_error():
-        error = response.error()
-        raise refusal_of(model, error.message(), code_of(pb_utils, error))
+        refusal = response.error()
+        raise refusal_of(model, refusal.message(), code_of(pb_utils, refusal))
     return [pb_utils.get_output_tensor_by_name(response, name).as_numpy().copy() for name in outputs]
 
 

@@ -1,4 +1,4 @@
-"""``sadtalker``: the tensors of ``lumen.engines.sadtalker.rendering``; the networks that it calls are Triton's."""
+"""``sadtalker``: the tensors of ``lumen.engines.sadtalker.rendering``; its networks are Triton's models."""
 
 import asyncio
 import contextlib
