@@ -119,7 +119,7 @@ def _projection(points: FloatArray) -> FloatArray:
     points [5, 2] are taken as a picture of ``MODEL_POINTS``: points = model @ axes + origin.
     """
     model = np.concatenate([MODEL_POINTS, np.ones((len(MODEL_POINTS), 1))], 1)
-    return np.linalg.lstsq(model, points, rcond=None)[0]
+    return np.asarray(np.linalg.lstsq(model, points, rcond=None)[0], np.float64)
 
 
 def portrait_row(face: NDArray[np.float32], place: NDArray[np.float32]) -> NDArray[np.float32]:
