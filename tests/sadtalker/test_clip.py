@@ -36,17 +36,17 @@ CLOSE = 1e-5
 """Of key points in [-1, 1]: the networks' rows differ by so much with the size of their batch."""
 
 
-def clip_of(n_frames: int, **changes: Any) -> Clip:
+def clip_of(length: int, **changes: Any) -> Clip:
     rng = np.random.default_rng(7)
     whole = Clip(
         crop=rng.integers(0, 255, (256, 256, 3), np.uint8),
         row=np.r_[rng.standard_normal(MOTION) * 0.2, 1.2, 128, 120].astype(np.float32),
         preprocess=Preprocess.CROP,
-        pcm=babble(n_frames),
+        pcm=babble(length),
         pcm_start=0,
         first_frame=0,
-        n_frames=n_frames,
-        clip_frames=n_frames,
+        n_frames=length,
+        clip_frames=length,
         seed=5,
     )
     return replace(whole, **changes)
@@ -145,12 +145,12 @@ async def test_lookahead_and_context_are_as_long_as_they_must_be(points: PointLe
         pcm = quiet.pcm.copy()
         pcm[first:beyond] = 0.5
         np.testing.assert_array_equal(await rendered(points, replace(quiet, pcm=pcm)), at_rest)
-    reached = []
+    reached, loud = [], np.sign(babble(1))
     for first in range(32):  # one of every phase of the chunks of head motion
         clip = replace(quiet, first_frame=148 + first)
         frame = 148 + first + ahead
         pcm = clip.pcm.copy()
-        pcm[frame * n : (frame + 1) * n] = 0.5
+        pcm[frame * n : (frame + 1) * n] = loud
         before, after = await rendered(points, clip), await rendered(points, replace(clip, pcm=pcm))
         reached.append(bool((before != after).any()))
     assert any(reached)
