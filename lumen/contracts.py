@@ -29,6 +29,7 @@ SADTALKER_PORTRAIT: Final = "sadtalker_portrait"
 SADTALKER_DRIVER: Final = "sadtalker_driver"
 SADTALKER: Final = "sadtalker"
 GFPGAN: Final = "gfpgan"
+FACE_ENHANCER: Final = "face_enhancer"
 
 FACE_FPS: Final = 25
 """Frames per second that every face makes."""
