@@ -62,7 +62,7 @@ class Acting:
         }
 
     @property
-    def angles(self) -> tuple[tuple[float, ...], ...]:
+    def angles(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
         """Stops of yaw, pitch and roll."""
         return self.input_yaw or (), self.input_pitch or (), self.input_roll or ()
 
@@ -81,5 +81,5 @@ def refuse_controls(face: str, acting: Acting, framing: Framing) -> None:
     asked = [*acting.asked(), *(["preprocess"] if framing.preprocess is not None else [])]
     if asked:
         raise InvalidInputException(
-            f"{asked[0]}: the face is {face}, which has no such control; leave it out, or serve FACE=sadtalker"
+            f"{asked[0]}: the face is {face}, which has no such control; leave it out or serve FACE=sadtalker"
         )

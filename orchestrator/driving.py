@@ -6,7 +6,7 @@ FFmpeg's libraries decode. They see bytes in memory only and may try the formats
 import asyncio
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Final
 
@@ -63,7 +63,7 @@ async def rows_of(
     return np.concatenate(rows)
 
 
-def _pieces(video: bytes, name: str, max_seconds: float) -> Iterator[npt.NDArray[np.uint8]]:
+def _pieces(video: bytes, name: str, max_seconds: float) -> Generator[npt.NDArray[np.uint8], None, None]:
     """Yield uint8 [n, H, W, 3] RGB, at most ``PIECE`` frames each."""
     frames = driving_frames(video, name, max_seconds)
     while piece := list(itertools.islice(frames, PIECE)):
@@ -82,7 +82,7 @@ def driving_frames(video: bytes, name: str, max_seconds: float) -> Iterator[npt.
                 raise TooLargeException(
                     f"{name}: the video is over {max_seconds:g} s long; send a shorter one"
                 )
-            pixels = frame.reformat(*size, format="rgb24").to_ndarray()
+            pixels = np.asarray(frame.reformat(*size, format="rgb24").to_ndarray(), np.uint8)
             while made <= seconds * FACE_FPS + 0.5:
                 made += 1
                 yield pixels

@@ -30,11 +30,11 @@ from lumen.contracts import (
     SADTALKER_RENDERER,
     SADTALKER_SOURCE,
 )
+from lumen.engines.artefacts import read_manifest
 from lumen.engines.sadtalker.camera import camera
 from lumen.engines.sadtalker.crop import Box, Preprocess
 from lumen.engines.sadtalker.dims import EXPRESSION
 from lumen.engines.sadtalker.paste import PasteBack, PoissonPaste, output_size
-from lumen.engines.xtts.artefacts import read_manifest
 from lumen.errors import InvalidInputException, ModelLoadException
 from orchestrator.acting import Acting, Framing
 from orchestrator.driving import rows_of
@@ -60,6 +60,8 @@ ENHANCER_SCALE: Final = 2
 
 CACHED_DRIVERS: Final = 16
 """Driving videos whose motion is kept: 280 bytes a frame."""
+
+EXPORT: Final = "lumen export sadtalker"
 
 Load = Callable[[Iterable[str]], Awaitable[None]]
 """Loads those of the named models that are not loaded."""
@@ -130,7 +132,7 @@ class SadTalkerFace:
             raise InvalidInputException(
                 "blend: is for frames that are put back into the picture; send preprocess full or extfull too"
             )
-        camera(*acting.angles, n_frames=1)
+        camera(*acting.angles, 1)
 
     async def study(self, image: Pixels, framing: Framing) -> Likeness:
         """Whole pictures over ``max_side`` are made smaller first, which a warning says."""
@@ -181,7 +183,7 @@ class SadTalkerFace:
         if acting.turns and clip_frames == UNKNOWN:
             speech, clip_frames = await gathered(pcm)
             pcm = one(speech)
-        view = camera(*acting.angles, n_frames=max(clip_frames, 1)) if any(acting.angles) else None
+        view = camera(*acting.angles, max(clip_frames, 1)) if any(acting.angles) else None
 
         async def render(window: Window) -> Pixels:
             inputs = {**told, **window_tensors(window), **_window(window, view)}
@@ -252,7 +254,7 @@ class SadTalkerFace:
     def _manifest(self) -> dict[str, Any]:
         """Of the checkpoint; empty where it is not on this machine."""
         try:
-            return read_manifest(self._checkpoint)
+            return read_manifest(self._checkpoint, EXPORT)
         except ModelLoadException:
             return {}
 

@@ -98,7 +98,7 @@ class TextRequest(Strict):
     prompt: Text = Field(description="what to answer")
     temperature: Temperature = 0.7
     max_tokens: MaxTokens = 1024
-    conversation_history: History = []
+    conversation_history: History = Field(default_factory=list)
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -217,7 +217,7 @@ class VoiceRequest(Strict):
 
 
 class AvatarRequest(FramingFields):
-    """A portrait to be kept with all that is computed of it once; as a form, uploaded as ``portrait_file``."""
+    """A portrait to keep with all that is computed of it once; as a form, uploaded as ``portrait_file``."""
 
     files: ClassVar[Mapping[str, int]] = {"portrait_file": 1}
 

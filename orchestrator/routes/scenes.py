@@ -74,14 +74,18 @@ def _acting(body: Body[VideoRequest] | Body[FullRequest]) -> Acting:
         expression_scale=fields.expression_scale,
         head_motion_scale=fields.head_motion_scale,
         blink=fields.blink,
-        input_yaw=fields.input_yaw and tuple(fields.input_yaw),
-        input_pitch=fields.input_pitch and tuple(fields.input_pitch),
-        input_roll=fields.input_roll and tuple(fields.input_roll),
+        input_yaw=_stops(fields.input_yaw),
+        input_pitch=_stops(fields.input_pitch),
+        input_roll=_stops(fields.input_roll),
         ref_eyeblink=body.file("ref_eyeblink_file"),
         ref_pose=body.file("ref_pose_file"),
         enhancer=fields.enhancer,
         blend=fields.blend,
     )
+
+
+def _stops(angles: list[float] | None) -> tuple[float, ...] | None:
+    return None if angles is None else tuple(angles)
 
 
 def _refuse_beside_avatar(body: Body[VideoRequest] | Body[FullRequest]) -> None:

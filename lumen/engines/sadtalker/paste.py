@@ -55,7 +55,7 @@ class PoissonPaste:
 
     Perez et al., 2003 (doi:10.1145/882262.882269): the frame plus a correction that is harmonic inside of the
     box and, on its outermost pixels, the difference to the picture. Harmonic is solved for by a sine
-    transform, made of an FFT. Equals ``cv2.seamlessClone`` of the whole box.
+    transform, made of an FFT.
     """
 
     def __init__(self, picture: Pixels, box: Box) -> None:
@@ -86,7 +86,8 @@ class PoissonPaste:
         pull[:, -1] += border[1:-1, -1]
         waves = _sines(_sines(pull, 0), 1) / self._curvature
         n_rows, n_columns = waves.shape[:2]
-        return _sines(_sines(waves, 0), 1) * (4 / ((n_rows + 1) * (n_columns + 1)))
+        inside: NDArray[np.float64] = _sines(_sines(waves, 0), 1) * (4 / ((n_rows + 1) * (n_columns + 1)))
+        return inside
 
 
 def _curvature(n: int) -> NDArray[np.float64]:
@@ -99,7 +100,7 @@ def _sines(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     n = values.shape[axis]
     moved = np.moveaxis(values, axis, 0)
     spectrum = np.fft.rfft(np.concatenate([np.zeros_like(moved[:1]), moved]), 2 * (n + 1), axis=0)
-    return np.moveaxis(-spectrum.imag[1 : n + 1], 0, axis)
+    return np.asarray(np.moveaxis(-spectrum.imag[1 : n + 1], 0, axis), np.float64)
 
 
 def _ramp(n: int, first_seam: bool, last_seam: bool, feather: float) -> NDArray[np.float32]:

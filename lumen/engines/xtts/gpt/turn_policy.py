@@ -1,4 +1,4 @@
-"""How the GPT's time is shared between prompts that are read, newcomers, and sentences that are heard already."""
+"""How the GPT's time is shared between prompts, newcomers and sentences that are heard already."""
 
 from dataclasses import dataclass
 from enum import Enum
