@@ -22,6 +22,7 @@ from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.networks.point_motion import PointMotion
 from lumen.contracts import SADTALKER_RENDERER
 from lumen.engines.onnx_file import DEFAULT_FILE
+from lumen.engines.torch_file import SCRIPT_FILE
 
 WHITE: Final = 255.0
 FRAME: Final = "frame"
@@ -168,7 +169,7 @@ def _results(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The frames that the file gives, and what it rounded."""
     if (folder / DEFAULT_FILE).is_file():
         return _results_of_graph(folder, given)
-    network = torch.jit.load(str(folder / "model.pt"), map_location="cpu")  # type: ignore[no-untyped-call]
+    network = torch.jit.load(str(folder / SCRIPT_FILE), map_location="cpu")  # type: ignore[no-untyped-call]
     with torch.inference_mode():
         frames = network.frames(*given.values())
         return network(*given.values()), (frames * WHITE).permute(0, 2, 3, 1)
