@@ -3,10 +3,11 @@
 Its network is one object, a ``RendererChoice``: another one may replace it.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import onnx
 import torch
@@ -70,6 +71,9 @@ DTYPES: Final[Mapping[Precision, torch.dtype]] = {
 class RendererNetwork(nn.Module):
     """``FrameRenderer`` that gives pictures: rounded half to even, channels last."""
 
+    TRACED: ClassVar[Sequence[str]] = ("exact",)
+    """Methods beside ``forward`` that TorchScript keeps."""
+
     def __init__(self, frames: nn.Module) -> None:
         super().__init__()
         self.frames = frames
@@ -100,7 +104,7 @@ class RendererChoice:
         """Folded and in ``precision``; key points, grids, shares and statistics stay in float32."""
         generator = folded_generator(model.generator, self.points)
         if precision != "fp32":
-            generator.to(DTYPES[precision])
+            generator = copy.deepcopy(generator).to(DTYPES[precision])  # it shares the checkpoint's tensors
         return RendererNetwork(FrameRenderer(generator)).eval()
 
 
@@ -171,8 +175,7 @@ def _results(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         return _results_of_graph(folder, given)
     network = torch.jit.load(str(folder / SCRIPT_FILE), map_location="cpu")  # type: ignore[no-untyped-call]
     with torch.inference_mode():
-        frames = network.frames(*given.values())
-        return network(*given.values()), (frames * WHITE).permute(0, 2, 3, 1)
+        return network(*given.values()), network.exact(*given.values())
 
 
 def _results_of_graph(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
