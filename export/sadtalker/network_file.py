@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Final, Protocol
 
+import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -60,11 +61,31 @@ def loosened(graph: onnx.ModelProto, sizes: Mapping[str, Sequence[str | None]]) 
     sizes: by tensor, a name for each dimension or None where it stays. Configurations are committed and
     cover every size of checkpoint, and Triton refuses a graph that is more definite than its configuration.
     """
+    for tensor in graph.graph.output:
+        if tensor.name in sizes:
+            _hide_sizes(graph.graph, tensor.name, len(sizes[tensor.name]))
     for tensor in (*graph.graph.input, *graph.graph.output):
         for dim, name in zip(tensor.type.tensor_type.shape.dim, sizes.get(tensor.name, ()), strict=False):
             if name is not None:
                 dim.dim_param = name
     return graph
+
+
+def _hide_sizes(graph: onnx.GraphProto, output: str, rank: int) -> None:
+    """Keep ONNX Runtime, which trusts its own inference more than names, from knowing an output's sizes.
+
+    A Reshape to zeros changes nothing, as 0 stands for "as before"; that they are zeros, the batch's size
+    times 0, shows only when it runs.
+    """
+    definite, batch, zeros, target = (f"{output}.{part}" for part in ("definite", "batch", "zeros", "sizes"))
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [definite if name == output else name for name in names]
+    graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(rank, np.int64), zeros))
+    make = onnx.helper.make_node
+    graph.node.append(make("Shape", [graph.input[0].name], [batch], start=0, end=1))
+    graph.node.append(make("Mul", [batch, zeros], [target]))
+    graph.node.append(make("Reshape", [definite, target], [output]))
 
 
 def _graph(network: nn.Module, example: Tensors, outputs: Sequence[str]) -> onnx.ModelProto:
