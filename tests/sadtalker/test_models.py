@@ -1,23 +1,35 @@
 """SadTalker's models as Triton serves them: the exported networks, the portrait, the clip, the driver."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import tritonclient.grpc as grpc
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
+from export.sadtalker.audio2exp import Audio2ExpParts
+from export.sadtalker.audio2pose import Audio2PoseParts
+from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.export import artefacts
+from export.sadtalker.face3d import Face3dParts
+from export.sadtalker.motion import COLUMNS, MotionParts
+from export.sadtalker.network_artefact import TOLERANCE, Parts
+from export.sadtalker.renderer import FrameRenderer, RendererNetwork
+from export.sadtalker.renderer import inputs as renderer_inputs
+from export.sadtalker.source import SourceParts
 from lumen.contracts import (
     SADTALKER,
     SADTALKER_CONTEXT_FRAMES,
     SADTALKER_LOOKAHEAD_FRAMES,
     SADTALKER_PORTRAIT,
+    SADTALKER_RENDERER,
     SAMPLES_PER_FRAME,
 )
+from lumen.errors import ServiceUnavailableException, from_wire
 from lumen.triton.server import TritonServer
 from tests.conftest import TritonFactory
 from tests.portrait.scenes import portrait
@@ -28,6 +40,9 @@ from tests.streams import ANSWER_SECONDS, Stream, tensor
 pytestmark = pytest.mark.triton
 
 CLIP_FRAMES = 30
+CALLS_IN_FLIGHT = 2
+"""Of one clip, of one frame each, as in sadtalker's config.pbtxt."""
+
 ONE_STEP = 1
 """Of 255: frames of another batch are rounded from numbers that differ in their last bits."""
 
@@ -53,6 +68,17 @@ def stream(server: TritonServer) -> Iterator[Stream]:
 @pytest.fixture(scope="module")
 def ada(client: grpc.InferenceServerClient) -> grpc.InferResult:
     return likeness(client, portrait("ada"))
+
+
+@pytest.fixture(scope="module")
+def whole(server: TritonServer, ada: grpc.InferResult) -> NDArray[np.uint8]:
+    """The clip asked for at once, 1.2 s of it."""
+    opened = Stream(server, SADTALKER)
+    try:
+        opened.ask(**request(ada))
+        return opened.frames()
+    finally:
+        opened.close()
 
 
 def likeness(client: grpc.InferenceServerClient, image: NDArray[np.uint8]) -> grpc.InferResult:
@@ -104,18 +130,100 @@ def test_a_picture_without_a_face_is_refused(client: grpc.InferenceServerClient)
         likeness(client, np.full((300, 300, 3), 90, np.uint8))
 
 
-def test_windows_join_without_a_seam(stream: Stream, ada: grpc.InferResult) -> None:
-    """Every frame of a clip, in order, however the clip is cut into requests."""
-    stream.ask(**request(ada))
-    whole = stream.frames()
+def test_networks_equal_torch(client: grpc.InferenceServerClient, tiny_networks: SadTalkerNetworks) -> None:
+    """Triton's answers to batches of two are what the checkpoint's own networks compute."""
+    for parts in small_parts():
+        given = parts.inputs(tiny_networks, 2)
+        results = parts.reference(tiny_networks)(*given.values())
+        expected = (results,) if isinstance(results, torch.Tensor) else results
+        answer = infer(client, parts.name, given)
+        for name, tensor_ in zip(parts.outputs, expected, strict=True):
+            close = TOLERANCE * float(tensor_.abs().max())
+            np.testing.assert_allclose(answer.as_numpy(name), tensor_.numpy(), rtol=0, atol=close)
+    given = renderer_inputs(tiny_networks, 2)
+    expected = RendererNetwork(FrameRenderer(tiny_networks.generator))(*given.values())
+    got = infer(client, SADTALKER_RENDERER, given).as_numpy("frame")
+    assert steps_apart(got, expected.numpy()) <= ONE_STEP
+
+
+def test_windows_join_without_a_seam(stream: Stream, ada: grpc.InferResult, whole: NDArray[np.uint8]) -> None:
+    """Every frame of a clip, in order, and the same in whatever window it is asked for."""
     assert whole.shape == (CLIP_FRAMES, 256, 256, 3)
     assert len({frame.tobytes() for frame in whole}) == CLIP_FRAMES
-    for cuts in ((0, 7, 30), (0, 1, 18, 30)):
-        parts = []
-        for first, end in zip(cuts[:-1], cuts[1:], strict=True):
-            stream.ask(**request(ada, first, end - first))
-            parts.append(stream.frames())
-        assert steps_apart(np.concatenate(parts), whole) <= ONE_STEP
+    for first, n_frames in ((0, 1), (11, 3), (28, 2)):
+        stream.ask(**request(ada, first, n_frames))
+        assert steps_apart(stream.frames(), whole[first : first + n_frames]) <= ONE_STEP
+
+
+def test_clips_share_the_renderer(
+    server: TritonServer, client: grpc.InferenceServerClient, ada: grpc.InferResult, whole: NDArray[np.uint8]
+) -> None:
+    """Two clips at once: batches hold more frames than one clip has on the way, and all get their own."""
+    alan = likeness(client, portrait("alan"))
+    streams = [Stream(server, SADTALKER) for _ in range(2)]
+    try:
+        streams[1].ask(**request(alan, 0, 4))
+        alone = streams[1].frames()
+        for one, who in zip(streams, (ada, alan), strict=True):
+            one.ask(**request(who, 0, 4))
+        together = [one.frames() for one in streams]
+    finally:
+        for one in streams:
+            one.close()
+    assert steps_apart(together[0], whole[:4]) <= ONE_STEP
+    assert steps_apart(together[1], alone) <= ONE_STEP
+    assert steps_apart(alone, whole[:4]) > ONE_STEP
+    assert max(int(each.batch_size) for each in statistics(client).batch_stats) > CALLS_IN_FLIGHT
+
+
+def test_cancelled_clip_stops(
+    server: TritonServer, client: grpc.InferenceServerClient, stream: Stream, ada: grpc.InferResult
+) -> None:
+    """Once a client has left, the renderer draws for the others alone."""
+    leaving = Stream(server, SADTALKER)
+    leaving.ask(**request(ada, 0, 200, clip_frames=300))
+    next(leaving.until_final())
+    leaving.close(cancel=True)
+    stream.ask(**request(ada, 0, 1))
+    assert len(stream.frames()) == 1  # served after what the other one had on the way
+    before = statistics(client).inference_count
+    stream.ask(**request(ada, 0, 2))
+    assert len(stream.frames()) == 2
+    assert statistics(client).inference_count == before + 2
+
+
+def test_clip_ends_when_the_renderer_goes(
+    client: grpc.InferenceServerClient, stream: Stream, ada: grpc.InferResult
+) -> None:
+    """The stream ends and says that it may be tried again; with the renderer back, it can be."""
+    stream.ask(**request(ada, 0, 200, clip_frames=300))
+    answers = stream.until_final()
+    assert isinstance(next(answers), np.ndarray)
+    client.unload_model(SADTALKER_RENDERER)
+    *_, last = answers
+    assert isinstance(last, InferenceServerException)
+    assert isinstance(from_wire(str(last.message())), ServiceUnavailableException)
+    client.load_model(SADTALKER_RENDERER)
+    stream.ask(**request(ada, 0, 1))
+    assert len(stream.frames()) == 1
+
+
+def small_parts() -> list[Parts]:
+    """All networks but the renderer."""
+    motion = [MotionParts(name) for name in COLUMNS]
+    return [Face3dParts(), SourceParts(), Audio2ExpParts(), Audio2PoseParts(), *motion]
+
+
+def infer(
+    client: grpc.InferenceServerClient, model: str, given: Mapping[str, torch.Tensor]
+) -> grpc.InferResult:
+    inputs = [tensor(name, value.numpy()) for name, value in given.items()]
+    return client.infer(model, inputs, client_timeout=ANSWER_SECONDS)
+
+
+def statistics(client: grpc.InferenceServerClient) -> Any:
+    """What Triton has counted of the renderer."""
+    return client.get_inference_statistics(SADTALKER_RENDERER).model_stats[0]
 
 
 def steps_apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
