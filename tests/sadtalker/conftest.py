@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,12 +12,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from export.install import OWN_REPOSITORY
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
+from export.sadtalker.export import export_sadtalker
 from export.sadtalker.random import write_random
+from lumen.contracts import FACE_LANDMARKS, SADTALKER, SADTALKER_DRIVER, SADTALKER_PORTRAIT
 from lumen.engines.sadtalker.dims import TINY
 from tests.conftest import ROOT
 
 GOLDEN_VARIABLE = "LUMEN_GOLDEN"
+
+CODE_MODELS = (FACE_LANDMARKS, SADTALKER_PORTRAIT, SADTALKER_DRIVER, SADTALKER)
+"""Models without an artefact of the checkpoint's."""
 
 Golden = dict[str, NDArray[np.float32]]
 
@@ -32,6 +39,17 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_networks(tiny_checkpoint: Path) -> SadTalkerNetworks:
     return load_checkpoint(tiny_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def tiny_repository(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with the checkpoint's networks and the models over them. Read it, never write."""
+    repository = tmp_path_factory.mktemp("sadtalker") / "models"
+    with torch.inference_mode(False):
+        export_sadtalker(tiny_checkpoint, repository)
+    for name in CODE_MODELS:
+        shutil.copytree(OWN_REPOSITORY / name, repository / name)
+    return repository
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """warp and warp_renderer as Triton serves them."""
 
-import queue
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc as grpc
-from numpy.typing import NDArray
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from tritonclient.utils import InferenceServerException
 
 from lumen.contracts import SAMPLES_PER_FRAME, WARP, WARP_CONTEXT_FRAMES, WARP_RENDERER
 from lumen.engines.portrait import Portrait
@@ -17,13 +15,11 @@ from lumen.engines.warp.motion import animate
 from lumen.errors import InvalidInputException, from_wire
 from lumen.triton.server import TritonServer
 from tests.conftest import ROOT, TritonFactory
-from tests.warp.scenes import Frames, bundled, motion, render, report
+from tests.streams import ANSWER_SECONDS, Stream, tensor
+from tests.warp.scenes import bundled, motion, render, report
 from tests.warp.speech import babble
 
 pytestmark = pytest.mark.triton
-
-ANSWER_SECONDS = 60.0
-Answer = NDArray[np.uint8] | InferenceServerException
 
 
 @pytest.fixture(scope="module")
@@ -37,53 +33,11 @@ def client(server: TritonServer) -> Iterator[grpc.InferenceServerClient]:
         yield client
 
 
-class Stream:
-    """One client: a gRPC stream with any number of requests."""
-
-    def __init__(self, server: TritonServer) -> None:
-        self._client = grpc.InferenceServerClient(server.grpc_url)
-        self._answers: queue.Queue[Any] = queue.Queue()
-        self._client.start_stream(lambda result, error: self._answers.put(error or result))
-
-    def ask(self, **values: Any) -> None:
-        inputs = [tensor(name, value) for name, value in values.items()]
-        self._client.async_stream_infer(WARP, inputs, enable_empty_final_response=True)
-
-    def until_final(self) -> Iterator[Answer]:
-        """Frames of each response, or the error; ends with the final flag."""
-        while True:
-            answer = self._answers.get(timeout=ANSWER_SECONDS)
-            if isinstance(answer, InferenceServerException):
-                yield answer
-                return
-            frames = answer.as_numpy("frames")
-            if frames is not None:
-                yield frames
-            if answer.get_response().parameters["triton_final_response"].bool_param:
-                return
-
-    def frames(self) -> Frames:
-        answers = list(self.until_final())
-        assert not any(isinstance(answer, InferenceServerException) for answer in answers), answers
-        return np.concatenate([answer for answer in answers if isinstance(answer, np.ndarray)])
-
-    def close(self, cancel: bool = False) -> None:
-        self._client.stop_stream(cancel_requests=cancel)
-        self._client.close()
-
-
 @pytest.fixture
 def stream(server: TritonServer) -> Iterator[Stream]:
-    opened = Stream(server)
+    opened = Stream(server, WARP)
     yield opened
     opened.close()
-
-
-def tensor(name: str, value: Any) -> grpc.InferInput:
-    array = np.asarray(value)
-    given = grpc.InferInput(name, array.shape, np_to_triton_dtype(array.dtype))
-    given.set_data_from_numpy(array)
-    return given
 
 
 def request(who: Portrait, **changes: Any) -> dict[str, Any]:
@@ -133,7 +87,7 @@ def test_clips_share_the_renderer(server: TritonServer, client: grpc.InferenceSe
     """Eight clips at once: everyone gets their own frames, and batches are joined across clips."""
     people = [bundled("ada"), bundled("alan")] * 4
     before = rendered_calls(client)
-    streams = [Stream(server) for _ in people]
+    streams = [Stream(server, WARP) for _ in people]
     try:
         for index, (one, who) in enumerate(zip(streams, people, strict=True)):
             one.ask(**request(who, pcm=babble(1, index), seed=index))
@@ -175,7 +129,7 @@ def test_bad_requests_are_refused_alone(stream: Stream, changes: dict[str, Any],
 def test_cancelled_clip_stops(server: TritonServer, client: grpc.InferenceServerClient) -> None:
     """A client that leaves a long clip after its first frames stops the rendering."""
     before, _ = rendered_calls(client)
-    leaving = Stream(server)
+    leaving = Stream(server, WARP)
     leaving.ask(**request(bundled("ada"), n_frames=2000))
     next(leaving.until_final())
     leaving.close(cancel=True)
