@@ -92,7 +92,8 @@ class PoissonPaste:
 
 def _curvature(n: int) -> NDArray[np.float64]:
     """[n]: minus the second difference of each sine wave that fits between two zeros."""
-    return 2 - 2 * np.cos(np.pi * np.arange(1, n + 1) / (n + 1))
+    curvature: NDArray[np.float64] = 2 - 2 * np.cos(np.pi * np.arange(1, n + 1) / (n + 1))
+    return curvature
 
 
 def _sines(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
