@@ -15,19 +15,27 @@ import pytest
 import uvicorn
 from PIL import Image
 
-from lumen.files import sha256
 from orchestrator.core.config import Settings
 from orchestrator.main import create_app
 from orchestrator.services import Services
 from tests.api.checkpoint import write_checkpoint
 from tests.conftest import ROOT, TritonFactory
-from tests.serving import graphs
 
 MODELS = Path(__file__).parent / "models"
 DEADLINE = 20.0
 
 UNASKED: Final = ("face3d", "source", "audio2exp", "audio2pose", "motion", "motion_full", "renderer")
-"""Models of SadTalker that are only loaded; ONNX Runtime loads faster than Python starts."""
+"""Models of SadTalker that are only loaded: ensembles, which need no process of their own."""
+
+ENSEMBLE: Final = """
+platform: "ensemble"
+input [ { name: "x" data_type: TYPE_FP32 dims: [ 1 ] } ]
+output [ { name: "y" data_type: TYPE_FP32 dims: [ 1 ] } ]
+ensemble_scheduling { step [ {
+  model_name: "face_landmarks" model_version: -1
+  input_map { key: "x" value: "x" } output_map { key: "y" value: "y" }
+} ] }
+"""
 
 
 @dataclass(frozen=True)
@@ -63,10 +71,11 @@ def stand_ins(folder: Path) -> Path:
                 text = config.read_text().replace('backend: "onnxruntime"', 'backend: "python"')
                 (repository / config.parent.name / config.name).write_text(text)
     for name in UNASKED:
-        graphs.write(repository, f"sadtalker_{name}", graphs.embedding(), "max_batch_size: 8\n")
-    renderer = repository / "sadtalker_renderer" / "1"
-    manifest = {"sha256": sha256(renderer / "model.onnx"), "size": 256, "source_sha256": "a" * 64}
-    (renderer / "manifest.json").write_text(json.dumps(manifest))
+        version = repository / f"sadtalker_{name}" / "1"
+        version.mkdir(parents=True)
+        (version.parent / "config.pbtxt").write_text(f'name: "sadtalker_{name}"\n{ENSEMBLE}')
+    manifest = {"size": 256, "source_sha256": "a" * 64}
+    (repository / "sadtalker_renderer" / "1" / "manifest.json").write_text(json.dumps(manifest))
     write_checkpoint(repository / "xtts" / "1")
     return repository
 
