@@ -83,7 +83,7 @@ def driving_frames(video: bytes, name: str, max_seconds: float) -> Iterator[npt.
                     f"{name}: the video is over {max_seconds:g} s long; send a shorter one"
                 )
             pixels = np.asarray(frame.reformat(*size, format="rgb24").to_ndarray(), np.uint8)
-            while made <= seconds * FACE_FPS + 0.5:
+            while made < seconds * FACE_FPS + 0.5:
                 made += 1
                 yield pixels
 

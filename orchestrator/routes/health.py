@@ -7,6 +7,11 @@ from fastapi import APIRouter, Depends
 
 from lumen import __version__
 from lumen.contracts import FACE_FPS
+from lumen.engines.sadtalker.blink import MAX_RATE
+from lumen.engines.sadtalker.camera import MAX_DEGREES, MAX_STOPS
+from lumen.engines.sadtalker.clip import HEAD_MOTION_SCALES
+from lumen.engines.sadtalker.dims import STYLES
+from lumen.engines.sadtalker.windows import EXPRESSION_SCALES
 from lumen.engines.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
 from lumen.errors import LumenException
 from orchestrator.audio_stream import ENCODINGS
@@ -14,6 +19,7 @@ from orchestrator.bodies import describe_errors
 from orchestrator.core.config import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.core.utils import request_id, utc_timestamp
+from orchestrator.fields import MAX_SEED
 from orchestrator.gpu import read_gpus
 from orchestrator.references import MAX_RECORDINGS, MIN_SECONDS
 from orchestrator.schemas import (
@@ -164,7 +170,7 @@ def _limits(settings: Settings) -> dict[str, Any]:
         "temperature": [0, 2],
         "max_tokens": [1, 8192],
         "speed": [0.5, 2],
-        "seed": [0],
+        "seed": [0, MAX_SEED],
         "sampling": {
             "temperature": [0, MAX_TEMPERATURE],
             "top_k": [0, MAX_TOP_K],
@@ -174,5 +180,16 @@ def _limits(settings: Settings) -> dict[str, Any]:
         "voice_recordings": MAX_RECORDINGS,
         "voice_seconds": [MIN_SECONDS, settings.max_reference_seconds],
         "max_voices": settings.max_voices,
+        "max_avatars": settings.max_avatars,
+        "max_driving_seconds": settings.max_driving_seconds,
+        "max_video_side": settings.max_video_side,
+        "controls": {
+            "pose_style": [0, STYLES - 1],
+            "expression_scale": list(EXPRESSION_SCALES),
+            "head_motion_scale": list(HEAD_MOTION_SCALES),
+            "blink": [0, MAX_RATE],
+            "angle": [-MAX_DEGREES, MAX_DEGREES],
+            "angles": MAX_STOPS,
+        },
         "stream_types": [encoding.media_type for encoding in ENCODINGS],
     }

@@ -1,5 +1,6 @@
 """The API on a real port, in front of a real Triton server with small stand-ins for the models."""
 
+import json
 import shutil
 import threading
 import time
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -22,6 +23,19 @@ from tests.conftest import ROOT, TritonFactory
 
 MODELS = Path(__file__).parent / "models"
 DEADLINE = 20.0
+
+UNASKED: Final = ("face3d", "source", "audio2exp", "audio2pose", "motion", "motion_full", "renderer")
+"""Models of SadTalker that are only loaded: ensembles, which need no process of their own."""
+
+ENSEMBLE: Final = """
+platform: "ensemble"
+input [ { name: "x" data_type: TYPE_FP32 dims: [ 1 ] } ]
+output [ { name: "y" data_type: TYPE_FP32 dims: [ 1 ] } ]
+ensemble_scheduling { step [ {
+  model_name: "face_landmarks" model_version: -1
+  input_map { key: "x" value: "x" } output_map { key: "y" value: "y" }
+} ] }
+"""
 
 
 @dataclass(frozen=True)
@@ -48,12 +62,20 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stand_ins(folder: Path) -> Path:
     """A model repository in ``folder``: stand-ins, with a checkpoint of XTTS that has two speakers.
 
-    Those for XTTS have the real configurations, so Triton checks names, types and shapes.
+    Those for XTTS and SadTalker have the real configurations, so Triton checks names, types and shapes.
     """
     repository = Path(shutil.copytree(MODELS, folder / "models"))
-    for config in (ROOT / "model_repository").glob("xtts*/config.pbtxt"):
-        text = config.read_text().replace('backend: "onnxruntime"', 'backend: "python"')
-        (repository / config.parent.name / config.name).write_text(text)
+    for pattern in ("xtts*", "sadtalker*"):
+        for config in (ROOT / "model_repository").glob(f"{pattern}/config.pbtxt"):
+            if (repository / config.parent.name).is_dir():
+                text = config.read_text().replace('backend: "onnxruntime"', 'backend: "python"')
+                (repository / config.parent.name / config.name).write_text(text)
+    for name in UNASKED:
+        version = repository / f"sadtalker_{name}" / "1"
+        version.mkdir(parents=True)
+        (version.parent / "config.pbtxt").write_text(f'name: "sadtalker_{name}"\n{ENSEMBLE}')
+    manifest = {"size": 256, "source_sha256": "a" * 64}
+    (repository / "sadtalker_renderer" / "1" / "manifest.json").write_text(json.dumps(manifest))
     write_checkpoint(repository / "xtts" / "1")
     return repository
 
@@ -91,6 +113,7 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 "assets_path": assets,
                 "outputs_path": folder / "outputs",
                 "voices_path": folder / "voices",
+                "avatars_path": folder / "avatars",
                 "logs_path": logs,
                 "rate_limit": "10000/minute",
                 "triton_url": "127.0.0.1:1",
@@ -116,6 +139,18 @@ def xtts(shared_xtts: Api) -> Iterator[Api]:
     """An API that speaks with XTTS; voices that a test makes go after it."""
     yield shared_xtts
     shutil.rmtree(shared_xtts.settings.voices_path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared_sadtalker(serve_with: Serve, triton_url: str, repository: Path) -> Api:
+    return serve_with(triton_url=triton_url, model_repository=repository, face="sadtalker")
+
+
+@pytest.fixture
+def sadtalker(shared_sadtalker: Api) -> Iterator[Api]:
+    """An API that animates with SadTalker; avatars that a test makes go after it."""
+    yield shared_sadtalker
+    shutil.rmtree(shared_sadtalker.settings.avatars_path, ignore_errors=True)
 
 
 @contextmanager
