@@ -18,6 +18,8 @@ XTTS_SPEAKER: Final = "xtts_speaker"
 XTTS_GPT: Final = "xtts_gpt"
 XTTS_VOCODER: Final = "xtts_vocoder"
 XTTS: Final = "xtts"
+GFPGAN: Final = "gfpgan"
+FACE_ENHANCER: Final = "face_enhancer"
 
 FACE_FPS: Final = 25
 """Frames per second that every face makes."""
@@ -57,3 +59,9 @@ WARP_CONTEXT_FRAMES: Final = 50
 
 WARP_LOOKAHEAD_FRAMES: Final = 5
 """Frames of audio after a frame that its motion depends on (0.2 s: lips move before the sound)."""
+
+ENHANCER_FACTOR: Final = 2
+"""How many times wider and higher `face_enhancer` makes frames."""
+
+ENHANCER_FRAMES: Final = 32
+"""Most frames in a request to `face_enhancer`."""
