@@ -25,16 +25,16 @@ class LoadedGfpgan:
     """The network in evaluation mode, float32 on the CPU, without gradients.
 
     Attributes:
-        sha256: of the file that was read, by its name.
+        sha256: of the file that was read.
     """
 
     dims: GfpganDims
     restorer: Restorer
-    sha256: dict[str, str]
+    sha256: str
 
     def about(self) -> dict[str, Any]:
         """See ``export.artefact.Source``."""
-        released = RELEASED in self.sha256.values()
+        released = self.sha256 == RELEASED
         dims = {**self.dims.to_json(), "face_size": FACE_SIZE}
         return {"dims": dims, "source_sha256": self.sha256, "released": released}
 
@@ -54,7 +54,7 @@ def load_checkpoint(path: Path) -> LoadedGfpgan:
         raise ModelLoadException(f"{file} is not there; `lumen export download gfpgan` fetches it.")
     _, state = read_entry(file, ENTRY, "GFPGAN v1.4")
     dims = _dims(state, file)
-    return LoadedGfpgan(dims, filled(lambda: Restorer(dims), state, file), {file.name: sha256(file)})
+    return LoadedGfpgan(dims, filled(lambda: Restorer(dims), state, file), sha256(file))
 
 
 def _dims(state: State, file: Path) -> GfpganDims:

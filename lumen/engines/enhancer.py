@@ -5,8 +5,8 @@ GFPGAN saw them in training, by the similarity that fits five points best (S. Um
 done by itself, so a clip may be cut into requests anywhere.
 
 Unlike the reference, which parses every restored face into skin, hair and so on to know what to take of it,
-one mask is made once: an oval around the face with a wide soft edge. The restored face's hair and surroundings
-are not taken.
+one mask is made once: an oval around the face with a wide soft edge. The restored face's hair and
+surroundings are not taken.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -63,7 +63,7 @@ class Decoder(nn.Module):
 
     def forward(self, styles: Tensor, scales: Sequence[Tensor], shifts: Sequence[Tensor]) -> Tensor:
         x = self.style_conv1(self.constant_input.weight, styles[:, 0], self.noises[0])
-        rgb = self.to_rgb1(x, styles[:, 1])
+        rgb: Tensor = self.to_rgb1(x, styles[:, 1])
         for step, (scale, shift) in enumerate(zip(scales, shifts, strict=True)):
             first = 2 * step + 1
             x = self.style_convs[2 * step](x, styles[:, first], self.noises[first])

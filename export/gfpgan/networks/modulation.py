@@ -1,8 +1,8 @@
 """Convolutions whose weights a style decides, computed for a whole batch at once.
 
-Scaling a kernel's inputs by s and its outputs by d is scaling the map before and the map after the convolution:
-conv(x, d W s) = d conv(s x, W). So every face of a batch shares the kernel W, and the norm that d undoes needs
-no kernel of its own: sum((W s)^2) = (sum of W^2 over the window) s^2.
+Scaling a kernel's inputs by s and its outputs by d is scaling the maps before and after the convolution:
+conv(x, d W s) = d conv(s x, W). So every face of a batch shares the kernel W, and the norm that d undoes
+needs no kernel of its own: sum((W s)^2) = (sum of W^2 over the window) s^2.
 """
 
 from typing import Final
@@ -82,5 +82,5 @@ class ToRgb(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         conv = self.modulated_conv
         kernels = conv.weight[0, :, :, 0, 0] * conv.scales(style)[:, None, :]
-        rgb: Tensor = (kernels @ x.flatten(2)).unflatten(2, x.shape[2:]) + self.bias
+        rgb: Tensor = (kernels @ x.flatten(2)).reshape(-1, 3, *x.shape[2:]) + self.bias
         return rgb
