@@ -7,8 +7,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Final, Protocol
 
+import numpy as np
 import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from export.artefact import Format
@@ -57,14 +59,44 @@ def open_network(folder: Path, outputs: Sequence[str]) -> NetworkFile:
 def loosened(graph: onnx.ModelProto, sizes: Mapping[str, Sequence[str | None]]) -> onnx.ModelProto:
     """``graph`` with names for sizes that its configuration leaves open.
 
-    sizes: by tensor, a name for each dimension or None where it stays. Configurations are committed and
-    cover every size of checkpoint, and Triton refuses a graph that is more definite than its configuration.
+    sizes: by tensor, a name for each dimension or None where it stays; an input among them, whose second
+    dimension has a name. Configurations are committed and cover every size of checkpoint, and Triton
+    refuses a graph that is more definite than its configuration.
     """
+    opened = next(tensor.name for tensor in graph.graph.input if tensor.name in sizes)
+    for tensor in graph.graph.output:
+        if tensor.name in sizes:
+            _forget_shape(graph.graph, tensor, opened)
     for tensor in (*graph.graph.input, *graph.graph.output):
         for dim, name in zip(tensor.type.tensor_type.shape.dim, sizes.get(tensor.name, ()), strict=False):
             if name is not None:
                 dim.dim_param = name
     return graph
+
+
+def _forget_shape(graph: onnx.GraphProto, output: onnx.ValueInfoProto, opened: str) -> None:
+    """Reshape an output to the shape it has, in a way that ONNX Runtime cannot infer.
+
+    It would replace the names of the output's sizes by their values. So zero times a size of the input
+    ``opened`` is added to them; nothing is copied when it runs.
+    """
+    name, prefix = output.name, f"{output.name}_open"
+    for node in graph.node:
+        node.output[:] = [f"{prefix}_inner" if each == name else each for each in node.output]
+        node.input[:] = [f"{prefix}_inner" if each == name else each for each in node.input]
+    sizes = [dim.dim_value for dim in output.type.tensor_type.shape.dim[1:]]
+    for suffix, values in {"sizes": [-1, *sizes], "zero": [0]}.items():
+        array = np.array(values, np.int64)
+        graph.initializer.append(numpy_helper.from_array(array, f"{prefix}_{suffix}"))
+    make = onnx.helper.make_node
+    graph.node.extend(
+        [
+            make("Shape", [opened], [f"{prefix}_size"], start=1, end=2),
+            make("Mul", [f"{prefix}_size", f"{prefix}_zero"], [f"{prefix}_nothing"]),
+            make("Add", [f"{prefix}_sizes", f"{prefix}_nothing"], [f"{prefix}_shape"]),
+            make("Reshape", [f"{prefix}_inner", f"{prefix}_shape"], [name]),
+        ]
+    )
 
 
 def _graph(network: nn.Module, example: Tensors, outputs: Sequence[str]) -> onnx.ModelProto:
