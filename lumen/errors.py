@@ -100,8 +100,11 @@ class ModelLoadException(LumenException):
 
 
 class ServiceUnavailableException(LumenException):
+    """``retry_after``: seconds after which it is worth trying again."""
+
     status = 503
     triton_code = "UNAVAILABLE"
+    retry_after: ClassVar[int] = 5
 
 
 class StorageException(LumenException):

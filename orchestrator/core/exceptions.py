@@ -18,6 +18,7 @@ from lumen.errors import (
     ModelLoadException,
     NotFoundException,
     RateLimitException,
+    ServiceUnavailableException,
     TooLargeException,
     UnsupportedMediaException,
 )
@@ -110,7 +111,7 @@ def _describe(item: Any) -> str:
 
 def _retry_after(error: LumenException) -> dict[str, str]:
     """The header that says when to come back; none where it does not depend on time."""
-    if isinstance(error, RateLimitException | BusyException):
+    if isinstance(error, RateLimitException | BusyException | ServiceUnavailableException):
         return {"Retry-After": str(error.retry_after)}
     return {}
 

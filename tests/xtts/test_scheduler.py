@@ -99,7 +99,10 @@ def test_neighbours_change_nothing(scheduler: Scheduler, stepper: FakeStepper) -
 
 
 def test_a_sentence_joins_and_leaves_between_steps() -> None:
-    """A newcomer shares the steps of one that is in the middle of its sentence, and goes before it."""
+    """A newcomer steps alone until it is heard, then shares the steps of one that is in mid-sentence.
+
+    It goes before the other, which then goes on alone.
+    """
     gate = Gate("step")
     stepper = FakeStepper(2, gate)
     with Scheduler(stepper, 0, CHUNKS) as scheduler:
@@ -109,7 +112,8 @@ def test_a_sentence_joins_and_leaves_between_steps() -> None:
         gate.let(5)
         for _ in range(6):
             gate.reached()
-        scheduler.submit(request(long + 1, max_codes=4), second)
+        newcomer = next(n for n in range(long + 1, 99) if len(alone(n).codes) > 10)
+        scheduler.submit(request(newcomer, max_codes=CHUNKS.size(0) + 3), second)
         gate.let(10_000)
         first.wait()
         second.wait()
@@ -133,11 +137,11 @@ def test_sentences_start_in_the_order_in_which_they_come() -> None:
 
 
 def test_a_long_prompt_does_not_stop_the_others() -> None:
-    """While a prompt is read in pieces, the running sentence makes a step between any two of them."""
+    """While a prompt is read in pieces, the others step as often as their patience says."""
     calls: list[str] = []
     stepper = FakeStepper(2, calls.append)
     long = next(n for n in range(50) if len(alone(n).codes) > 40)
-    with Scheduler(stepper, 0, CHUNKS) as scheduler:
+    with Scheduler(stepper, 0, CHUNKS, policy=NewcomersFirst(patience=1)) as scheduler:
         first, second = Heard(), Heard()
         first.on_chunk = lambda: calls.append("chunk")
         scheduler.submit(request(long), first)

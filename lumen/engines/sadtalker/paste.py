@@ -92,7 +92,7 @@ class PoissonPaste:
 
 def _curvature(n: int) -> NDArray[np.float64]:
     """[n]: minus the second difference of each sine wave that fits between two zeros."""
-    return 2 - 2 * np.cos(np.pi * np.arange(1, n + 1) / (n + 1))
+    return np.asarray(2 - 2 * np.cos(np.pi * np.arange(1, n + 1) / (n + 1)), np.float64)
 
 
 def _sines(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

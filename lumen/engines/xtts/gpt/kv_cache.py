@@ -2,8 +2,8 @@
 
 ONNX Runtime reads and writes the rows where they lie: it gets their addresses, nothing is copied
 around a step. A step covers rows that lie side by side, so on the CPU a sentence moves, as far as it is
-filled, where others of its step are too far. On a GPU a row more costs little and stays where it is: rows in a gap are
-computed and thrown away.
+filled, where others of its step are too far away. On a GPU a row more costs little and stays where it
+is: rows in a gap are computed and thrown away.
 """
 
 import mmap
