@@ -1,8 +1,7 @@
 """`gfpgan`: face -> restored face, as an ONNX graph; colours are converted in the graph."""
 
-import warnings
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -11,11 +10,10 @@ from numpy.typing import NDArray
 from export.artefact import Difference, Differences, ExportOptions, difference
 from export.gfpgan.checkpoint import LoadedGfpgan
 from export.gfpgan.networks.restorer import ServedRestorer
-from export.graph import OPSET
 from export.graph_file import GraphFile
+from export.sadtalker.network_file import EXPORTED_BATCH, write_network
 from lumen.contracts import GFPGAN
 from lumen.engines.gfpgan_dims import FACE_SIZE
-from lumen.engines.onnx_file import DEFAULT_FILE
 
 STEP: Final = 1 / 255
 """One colour step, relative to the brightest."""
@@ -33,29 +31,15 @@ class GfpganArtefact:
     name = GFPGAN
 
     def write(self, model: LoadedGfpgan, folder: Path, options: ExportOptions) -> None:
-        write(ServedRestorer(model.restorer), folder / DEFAULT_FILE)
+        example = torch.zeros(EXPORTED_BATCH, FACE_SIZE, FACE_SIZE, 3, dtype=torch.uint8)
+        with torch.no_grad():
+            write_network(
+                ServedRestorer(model.restorer), {"face": example}, ["restored"], folder, options.format
+            )
 
     def verify(self, model: LoadedGfpgan, folder: Path, options: ExportOptions) -> Differences:
         served, graph, random = ServedRestorer(model.restorer), GraphFile(folder), np.random.default_rng()
         return Differences(tuple(_difference(served, graph, faces(n, random)) for n in VERIFY_BATCHES))
-
-
-def write(served: ServedRestorer, path: Path) -> None:
-    """The graph with a free batch dimension; exported with two faces, so that none is taken for fixed."""
-    example = torch.zeros(2, FACE_SIZE, FACE_SIZE, 3, dtype=torch.uint8)
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # of the exporter's own code
-        program: Any = torch.onnx.export(
-            served.eval(),
-            (example,),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=["face"],
-            output_names=["restored"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            verbose=False,
-        )
-    program.save(str(path), external_data=False)
 
 
 def faces(n: int, random: np.random.Generator) -> NDArray[np.uint8]:
