@@ -70,13 +70,53 @@ def say(
     speed: Annotated[float | None, typer.Option(help="1 is normal, 0.5 to 2.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the video in pixels: 256 or 512.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same motion.")] = None,
+    avatar: Annotated[str | None, typer.Option(help="Id or name of an avatar of the API.")] = None,
+    preprocess: Annotated[
+        str | None, typer.Option(help="sadtalker: crop, extcrop, resize, full or extfull.")
+    ] = None,
+    still: Annotated[bool, typer.Option("--still", help="sadtalker: keep the portrait's pose.")] = False,
+    pose_style: Annotated[int | None, typer.Option(help="sadtalker: 0 to 45.")] = None,
+    expression_scale: Annotated[float | None, typer.Option(help="sadtalker: 1 is normal, 0 to 3.")] = None,
+    head_motion_scale: Annotated[float | None, typer.Option(help="sadtalker: 1 is normal.")] = None,
+    blink: Annotated[float | None, typer.Option(help="sadtalker: 1 is normal, 0 never, to 4.")] = None,
+    yaw: Annotated[list[float] | None, typer.Option(help="sadtalker: degrees; repeat it to turn.")] = None,
+    pitch: Annotated[list[float] | None, typer.Option(help="sadtalker: degrees; repeat it to turn.")] = None,
+    roll: Annotated[list[float] | None, typer.Option(help="sadtalker: degrees; repeat it to turn.")] = None,
+    ref_eyeblink: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="sadtalker: a video that lends its eyes.")
+    ] = None,
+    ref_pose: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="sadtalker: a video that lends its head.")
+    ] = None,
+    enhancer: Annotated[str | None, typer.Option(help="sadtalker: gfpgan, where it is exported.")] = None,
     profile: Profile = None,
 ) -> None:
     """Make one video. Uses the API that runs on this machine, or starts everything for this clip."""
     from lumen import serve
     from lumen.client import Clip
 
-    clip = Clip(text, language, voice, speed, portrait, size, seed)
+    clip = Clip(
+        text,
+        language,
+        voice,
+        speed,
+        portrait,
+        size,
+        seed,
+        avatar,
+        preprocess,
+        still or None,
+        pose_style,
+        expression_scale,
+        head_motion_scale,
+        blink,
+        yaw or None,
+        pitch or None,
+        roll or None,
+        ref_eyeblink,
+        ref_pose,
+        enhancer,
+    )
     with reported():
         asyncio.run(serve.say(load_settings(profile), console, clip, output))
         sys.stdout.write(f"{output}\n")

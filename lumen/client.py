@@ -1,5 +1,6 @@
 """A client of the REST API, as the command line uses it."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +12,16 @@ from lumen.errors import GenerationException, ServiceUnavailableException
 
 CONNECT_SECONDS = 5.0
 
+UPLOADS = ("ref_eyeblink", "ref_pose")
+"""Driving videos, which go along as files."""
+
 
 @dataclass(frozen=True)
 class Clip:
     """What ``POST /api/generate/full`` takes; ``None`` leaves a field to the server's default.
 
-    ``portrait`` is the name of a bundled portrait or the path of an image file.
+    ``portrait`` is the name of a bundled portrait or the path of an image file; ``ref_eyeblink`` and
+    ``ref_pose`` are video files. What the face has no control for is refused by the API.
     """
 
     prompt: str
@@ -26,9 +31,30 @@ class Clip:
     portrait: str | None = None
     size: int | None = None
     seed: int | None = None
+    avatar: str | None = None
+    preprocess: str | None = None
+    still: bool | None = None
+    pose_style: int | None = None
+    expression_scale: float | None = None
+    head_motion_scale: float | None = None
+    blink: float | None = None
+    input_yaw: list[float] | None = None
+    input_pitch: list[float] | None = None
+    input_roll: list[float] | None = None
+    ref_eyeblink: Path | None = None
+    ref_pose: Path | None = None
+    enhancer: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        given = asdict(self).items()
+        return {name: value for name, value in given if value is not None and name not in UPLOADS}
+
+    def files(self) -> dict[str, Path]:
+        """What is uploaded, by the form's field; a portrait that is no file is a bundled one's name."""
+        portrait = Path(self.portrait) if self.portrait else None
+        paths = {"portrait": portrait if portrait and portrait.is_file() else None}
+        paths |= {name: getattr(self, name) for name in UPLOADS}
+        return {f"{name}_file": path for name, path in paths.items() if path is not None}
 
 
 class LumenClient:
@@ -78,12 +104,13 @@ class LumenClient:
         raise GenerationException(f"{self.url} answered {answer.status_code}, and not as LUMEN's API does")
 
     async def _post_full(self, clip: Clip) -> httpx.Response:
-        fields = clip.fields()
-        image = Path(clip.portrait) if clip.portrait else None
-        if image is None or not image.is_file():
+        fields, paths = clip.fields(), clip.files()
+        if not paths:
             return await self._http.post("/api/generate/full", json=fields)
-        del fields["portrait"]
-        files = {"portrait_file": (image.name, image.read_bytes())}
+        if "portrait_file" in paths:
+            del fields["portrait"]
+        fields = {name: json.dumps(v) if isinstance(v, list | bool) else v for name, v in fields.items()}
+        files = {name: (path.name, path.read_bytes()) for name, path in paths.items()}
         return await self._http.post("/api/generate/full", data=fields, files=files)
 
     async def download(self, path: str, to: Path) -> None:

@@ -89,9 +89,6 @@ def export_sadtalker(
 ) -> list[Exported]:
     """Load a checkpoint and put its networks, or one of them, into a model repository.
 
-    Memory: the checkpoint, one folded network and the file that is made of it; about three times the
-    checkpoint's size for the renderer.
-
     Args:
         checkpoint: a folder with the released files.
         repository: Triton's models; configurations are copied into another than the project's.

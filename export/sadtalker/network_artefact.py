@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from export.artefact import Difference, Differences, ExportOptions, difference
 from export.graph_file import write
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from export.sadtalker.network_file import EXPORTED_BATCH, Tensors, loosened, open_network, write_network
+from export.sadtalker.network_file import EXPORTED_BATCH, loosened, open_network, write_network
 from lumen.engines.onnx_file import DEFAULT_FILE
 
 VERIFIED_BATCHES: Final = (1, 3)
@@ -86,6 +86,3 @@ def random_points(batch: int) -> Tensor:
 def moved_points(points: Tensor) -> Tensor:
     """The same points a little further."""
     return points + 0.05 * torch.randn_like(points)
-
-
-__all__ = ["NetworkArtefact", "Parts", "Tensors", "loosen_file", "moved_points", "random_points"]

@@ -128,10 +128,11 @@ def _without_notes(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _traced(network: nn.Module, example: tuple[Tensor, ...]) -> torch.jit.ScriptModule:
+    methods = dict.fromkeys(("forward", *getattr(network, "TRACED", ())), example)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sizes become constants, as they shall
-        traced: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call]
-            network.eval(), example, check_trace=False
+        traced: torch.jit.ScriptModule = torch.jit.trace_module(  # type: ignore[no-untyped-call]
+            network.eval(), methods, check_trace=False
         )
     return traced
 

@@ -3,10 +3,11 @@
 Its network is one object, a ``RendererChoice``: another one may replace it.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import onnx
 import torch
@@ -22,6 +23,7 @@ from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.networks.point_motion import PointMotion
 from lumen.contracts import SADTALKER_RENDERER
 from lumen.engines.onnx_file import DEFAULT_FILE
+from lumen.engines.torch_file import SCRIPT_FILE
 
 WHITE: Final = 255.0
 FRAME: Final = "frame"
@@ -69,6 +71,9 @@ DTYPES: Final[Mapping[Precision, torch.dtype]] = {
 class RendererNetwork(nn.Module):
     """``FrameRenderer`` that gives pictures: rounded half to even, channels last."""
 
+    TRACED: ClassVar[Sequence[str]] = ("exact",)
+    """Methods beside ``forward`` that TorchScript keeps."""
+
     def __init__(self, frames: nn.Module) -> None:
         super().__init__()
         self.frames = frames
@@ -99,7 +104,7 @@ class RendererChoice:
         """Folded and in ``precision``; key points, grids, shares and statistics stay in float32."""
         generator = folded_generator(model.generator, self.points)
         if precision != "fp32":
-            generator.to(DTYPES[precision])
+            generator = copy.deepcopy(generator).to(DTYPES[precision])  # it shares the checkpoint's tensors
         return RendererNetwork(FrameRenderer(generator)).eval()
 
 
@@ -168,10 +173,9 @@ def _results(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The frames that the file gives, and what it rounded."""
     if (folder / DEFAULT_FILE).is_file():
         return _results_of_graph(folder, given)
-    network = torch.jit.load(str(folder / "model.pt"), map_location="cpu")  # type: ignore[no-untyped-call]
+    network = torch.jit.load(str(folder / SCRIPT_FILE), map_location="cpu")  # type: ignore[no-untyped-call]
     with torch.inference_mode():
-        frames = network.frames(*given.values())
-        return network(*given.values()), (frames * WHITE).permute(0, 2, 3, 1)
+        return network(*given.values()), network.exact(*given.values())
 
 
 def _results_of_graph(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

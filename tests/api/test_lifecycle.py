@@ -131,6 +131,7 @@ def test_too_many_clips(serve_with: Serve, triton_url: str) -> None:
     wait_until(lambda: api.services.pipeline.active_clips == 1)
     response = api.client.post(TTS, json={"text": "one"})
     assert_error(response, 503, "ServiceUnavailableException", "try again")
+    assert int(response.headers["Retry-After"]) > 0
     hanging.join()
     assert api.client.post(TTS, json={"text": "one"}).status_code == 200
 

@@ -52,7 +52,8 @@ class DownBlock3d(ConvBlock3d):
     """[B, C_in, D, H, W] -> [B, C_out, D, H/2, W/2]: the depth stays."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.avg_pool3d(super().forward(x), (1, 2, 2))
+        y = super().forward(x)
+        return F.avg_pool3d(y.float(), (1, 2, 2)).to(y.dtype)  # not made for halves on a CPU
 
 
 class UpBlock3d(ConvBlock3d):

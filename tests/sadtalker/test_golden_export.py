@@ -1,0 +1,103 @@
+"""Parity of what is served: the reference's checkpoint, exported, draws and moves as the reference does."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from numpy.typing import NDArray
+
+from export.sadtalker.export import export_sadtalker
+from lumen import contracts
+from lumen.engines.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
+from lumen.engines.sadtalker.windows import coefficients, portrait_window, windows
+from tests.sadtalker.closeness import difference, report
+from tests.sadtalker.conftest import Golden
+from tests.sadtalker.test_golden import ENERGY, TOLERANCE
+
+STEP = 1 / 255
+"""Between two neighbouring colours: what rounding to 8 bits may cost twice over is one step."""
+
+Array = NDArray[Any]
+
+
+@pytest.fixture(scope="module")
+def repository(golden_script: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All seven models of the reference's checkpoint, float32."""
+    checkpoint = tmp_path_factory.mktemp("golden")
+    golden_script.write(checkpoint, 1, 256)
+    repository = tmp_path_factory.mktemp("repository")
+    export_sadtalker(checkpoint, repository)
+    return repository
+
+
+def run(repository: Path, model: str, **inputs: Array) -> list[Array]:
+    session = ort.InferenceSession(
+        repository / model / "1" / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    return [np.asarray(output) for output in session.run(None, inputs)]
+
+
+def driving(repository: Path, model: str, window: Array, keypoints: Array) -> Array:
+    n = len(window)
+    camera = np.full((n, 3), np.nan, np.float32)
+    (points,) = run(repository, model, window=window, keypoints=np.repeat(keypoints, n, 0), camera=camera)
+    return points
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+def test_exported_networks_are_the_reference(repository: Path, golden: Golden) -> None:
+    """Coefficients, expression, key points of both mappings within 1e-4; frames, and how they move."""
+    (face,) = run(repository, contracts.SADTALKER_FACE3D, image=golden["face3d_image"][None])
+    assert difference("face3d", face[0], golden["face3d_coeffs"])[0] < TOLERANCE
+
+    n = len(golden["mel_windows"])
+    row = golden["reference_coeffs"]
+    (expression,) = run(
+        repository,
+        contracts.SADTALKER_AUDIO2EXP,
+        mel=golden["mel_windows"][:, None],
+        reference=np.tile(row[:EXPRESSION], (n, 1)),
+        blink=golden["blink"].reshape(n, 1),
+    )
+    assert difference("expression", expression, golden["expression"])[0] < TOLERANCE
+
+    image = np.rint(golden["source_image"].transpose(1, 2, 0)[None] * 255).astype(np.uint8)
+    appearance, compressed, keypoints = run(repository, contracts.SADTALKER_SOURCE, image=image)
+    exact = bool(np.abs(image[0] / 255 - golden["source_image"].transpose(1, 2, 0)).max() < 1e-6)
+    report(f"the golden portrait has 8 bits a colour: {exact}")
+    assert difference("key points", keypoints[0], golden["canonical_keypoints"])[0] < TOLERANCE
+    for model, columns, name in (
+        (contracts.SADTALKER_MOTION, MOTION, "mapping229"),
+        (contracts.SADTALKER_MOTION_FULL, COEFFICIENTS, "mapping109"),
+    ):
+        rows = coefficients(golden["expression"], golden["pose"], row, columns)
+        points = driving(repository, model, windows(rows), keypoints)
+        assert difference(name, points, golden[f"{name}_driving_keypoints"])[0] < TOLERANCE
+
+    rows = coefficients(golden["expression"], golden["pose"], row, MOTION)
+    moved = driving(repository, contracts.SADTALKER_MOTION, windows(rows), keypoints)
+    source = driving(repository, contracts.SADTALKER_MOTION, portrait_window(row, MOTION)[None], keypoints)
+    frames = np.concatenate(
+        [
+            run(
+                repository,
+                contracts.SADTALKER_RENDERER,
+                appearance=appearance,
+                compressed=compressed,
+                source=source,
+                driving=moved[i : i + 1],
+            )[0]
+            for i in golden["frame_index"]
+        ]
+    )
+    drawn = frames.transpose(0, 3, 1, 2) / 255
+    apart = np.abs(drawn - golden["frames"])
+    report(f"frames in 8 bits: mean {apart.mean():.2e}, max {apart.max():.2e}")
+    assert (apart <= 0.51 * STEP).mean() > 0.995
+    assert apart.max() < 3e-2
+    for got, want in zip(np.diff(drawn, axis=0), np.diff(golden["frames"], axis=0), strict=True):
+        assert abs(float(np.square(got).sum() / np.square(want).sum()) - 1) < ENERGY
