@@ -55,6 +55,21 @@ def install(
     return found
 
 
+def install_code(name: str, repository: Path) -> None:
+    """Put a model that has no artefact, its configuration and code, into another repository.
+
+    Raises:
+        StorageException: the repository cannot be written.
+    """
+    with _storage_errors(repository):
+        _copy_settings(name, repository)
+        if repository.resolve() == OWN_REPOSITORY:
+            return
+        version = repository / name / VERSION
+        version.mkdir(exist_ok=True)
+        _copy_code(name, version)
+
+
 def _copy_settings(name: str, repository: Path) -> None:
     """The configuration goes with the model when it is exported into another repository."""
     home = repository / name

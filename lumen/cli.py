@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lumen.commands import sadtalker, xtts
+from lumen.commands import gfpgan, sadtalker, xtts
 from lumen.commands.reported import console, reported
 from orchestrator.core.config import load_settings
 
@@ -26,6 +26,7 @@ export = typer.Typer(help="Build the artefacts in model_repository/.", no_args_i
 app.add_typer(export, name="export")
 export.command("xtts")(xtts.export_xtts)
 export.command("sadtalker")(sadtalker.export_sadtalker)
+export.command("gfpgan")(gfpgan.export_gfpgan)
 export.add_typer(xtts.random, name="random")
 export.add_typer(xtts.download, name="download")
 

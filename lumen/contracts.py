@@ -70,6 +70,12 @@ WARP_CONTEXT_FRAMES: Final = 50
 WARP_LOOKAHEAD_FRAMES: Final = 5
 """Frames of audio after a frame that its motion depends on (0.2 s: lips move before the sound)."""
 
+ENHANCER_FACTOR: Final = 2
+"""How many times wider and higher `face_enhancer` makes frames."""
+
+ENHANCER_FRAMES: Final = 32
+"""Most frames in a request to `face_enhancer`."""
+
 SADTALKER_CONTEXT_FRAMES: Final = 53
 """Frames of audio before a frame that SadTalker makes it of.
 

@@ -2,15 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from export.sadtalker.files import MAPPING_ENTRY, MAPPINGS, RELEASED, SIZES, networks_file
 from export.sadtalker.networks import mapping
@@ -19,11 +17,11 @@ from export.sadtalker.networks.audio2pose import Audio2Pose
 from export.sadtalker.networks.face3d import Face3d
 from export.sadtalker.networks.generator import Generator
 from export.sadtalker.networks.keypoints import KeypointDetector
+from export.state import State, broken, filled, read_entry, some
 from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, SadTalkerDims
 from lumen.errors import InvalidInputException, ModelLoadException
 from lumen.files import sha256
 
-State = Mapping[str, Tensor]
 Network = TypeVar("Network", bound=nn.Module)
 
 FACE3D: Final = "face_3drecon."
@@ -122,11 +120,7 @@ def load_network(kind: type[Network], dims: SadTalkerDims, state: State, path: P
     Raises:
         ModelLoadException: a name, shape or type differs, or a value is not finite.
     """
-    with torch.device("meta"):
-        network = kind(dims, *sizes)
-    _compare(network.state_dict(), state, path)
-    network.load_state_dict(state, strict=True, assign=True)
-    return network.eval().requires_grad_(False)
+    return filled(lambda: kind(dims, *sizes), state, path)
 
 
 def _paths(folder: Path, size: int) -> list[Path]:
@@ -145,7 +139,7 @@ def _read_networks(path: Path) -> State:
     try:
         state = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise _broken(path, error) from error
+        raise broken(path, error) from error
     skipped = [name for name in state if name.startswith(TRAINING_ONLY)]
     if skipped:
         logger.info("Skipped %d tensors of %s: %s", len(skipped), path.name, ", ".join(TRAINING_ONLY))
@@ -153,7 +147,7 @@ def _read_networks(path: Path) -> State:
     foreign = [name for name in kept if not name.startswith(PREFIXES)]
     if foreign:
         raise ModelLoadException(
-            f"{path} is not a SadTalker checkpoint: it has {_some(foreign)}; "
+            f"{path} is not a SadTalker checkpoint: it has {some(foreign)}; "
             f"expected only {', '.join(PREFIXES)} download it again."
         )
     return kept
@@ -196,38 +190,11 @@ def _load_mapping(path: Path, dims: SadTalkerDims, columns: int) -> mapping.Mapp
 
 def _read_mapping(path: Path) -> State:
     """The mapping's tensors out of a file that holds the state of a whole training run."""
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken pickle may raise anything
-        raise _broken(path, error) from error
-    state = content.get(MAPPING_ENTRY) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise ModelLoadException(
-            f"{path} has no entry `{MAPPING_ENTRY}` with tensors; expected a mapping, download it again."
-        )
+    content, state = read_entry(path, MAPPING_ENTRY, "a mapping")
     skipped = [str(name) for name in content if name != MAPPING_ENTRY]
     if skipped:
         logger.info("Skipped what only training needs in %s: %s", path.name, ", ".join(skipped))
     return state
-
-
-def _compare(expected: State, state: State, path: Path) -> None:
-    """Raise ModelLoadException unless names, shapes and types agree and all values are finite."""
-    missing = [name for name in expected if name not in state]
-    if missing:
-        raise ModelLoadException(f"{path} lacks {_some(missing)}; download it again.")
-    unknown = [name for name in state if name not in expected]
-    if unknown:
-        raise ModelLoadException(f"{path} has unknown tensors, {_some(unknown)}; download it again.")
-    for name, tensor in state.items():
-        want = expected[name]
-        if (tensor.shape, tensor.dtype) != (want.shape, want.dtype):
-            raise ModelLoadException(
-                f"{path}: {name} is {tensor.dtype} {list(tensor.shape)}, expected {want.dtype} "
-                f"{list(want.shape)}; use files of one release."
-            )
-        if not torch.isfinite(tensor).all():
-            raise ModelLoadException(f"{path}: {name} has values that are not finite; download it again.")
 
 
 def _refuse_other_size(networks: SadTalkerNetworks, path: Path) -> None:
@@ -239,14 +206,3 @@ def _refuse_other_size(networks: SadTalkerNetworks, path: Path) -> None:
                 f"{path} is the released {networks_file(size)} under another name; "
                 f"ask for size {size} or rename it."
             )
-
-
-def _broken(path: Path, error: Exception) -> ModelLoadException:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return ModelLoadException(f"{path} cannot be read ({reason}); download it again.")
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first name, and how many more there are."""
-    first, *rest = names
-    return f"{first} and {len(rest)} more" if rest else first

@@ -6,8 +6,6 @@ seed alone, scaled so that activations neither vanish nor explode.
 
 import hashlib
 import math
-import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,6 +24,7 @@ from export.sadtalker.networks.face3d import Face3d
 from export.sadtalker.networks.generator import Generator
 from export.sadtalker.networks.keypoints import AntiAlias, KeypointDetector
 from export.sadtalker.networks.mapping import Mapping
+from export.state import write_aside
 from lumen.engines.sadtalker.dims import POSE, POSE_CHUNK, POSE_LATENT, SadTalkerDims
 
 State = dict[str, Tensor]
@@ -49,10 +48,10 @@ def write_random(folder: Path, seed: int, size: int = 256, dims: SadTalkerDims |
     dims = dims or SadTalkerDims()
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / networks_file(size), *(folder / name for name in MAPPINGS.values())]
-    _write(paths[0], partial(save_file, random_state(networks_layout(dims), seed)))
+    write_aside(paths[0], partial(save_file, random_state(networks_layout(dims), seed)))
     for columns, path in zip(MAPPINGS, paths[1:], strict=True):
         content = {MAPPING_ENTRY: random_state(mapping_layout(dims, columns), seed)}
-        _write(path, partial(torch.save, content))
+        write_aside(path, partial(torch.save, content))
     return paths
 
 
@@ -144,13 +143,3 @@ def _singular_vectors(weight: Tensor) -> tuple[Tensor, Tensor]:
         v = nn.functional.normalize(matrix.T @ u, dim=0)
         u = nn.functional.normalize(matrix @ v, dim=0)
     return u, v
-
-
-def _write(path: Path, save: Callable[[Path], None]) -> None:
-    """Under a temporary name first: readers see the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -38,6 +38,8 @@ EXPORTED = (
     contracts.SADTALKER_PORTRAIT,
     contracts.SADTALKER_DRIVER,
     contracts.SADTALKER,
+    contracts.GFPGAN,
+    contracts.FACE_ENHANCER,
 )
 """Models whose artefacts are exported and not in the checkout."""
 

@@ -1,0 +1,60 @@
+"""``lumen export gfpgan``, ``lumen export random gfpgan``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lumen.commands.reported import console, reported
+from lumen.commands.xtts import Device, random
+from lumen.contracts import GFPGAN
+from orchestrator.core.config import load_settings
+
+if TYPE_CHECKING:
+    from export.gfpgan.export import Exported
+
+
+def export_gfpgan(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="GFPGANv1.4.pth or its folder; models/gfpgan without it.")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where the model will run.")] = Device.CPU,
+    repository: Annotated[Path | None, typer.Option(help="The model repository to write into.")] = None,
+) -> None:
+    """Turn a GFPGAN v1.4 checkpoint into a Triton model, checked against the checkpoint."""
+    from export.gfpgan.export import export_gfpgan
+
+    with reported():
+        settings = load_settings()
+        with console.status("exporting gfpgan …"):
+            done = export_gfpgan(
+                checkpoint or settings.models_path / "gfpgan",
+                repository or settings.model_repository,
+                device.value,
+            )
+        Console().print(_table(done))
+
+
+@random.command("gfpgan")
+def random_gfpgan(
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = 1,
+    tiny: Annotated[bool, typer.Option("--tiny", help="A network a sixteenth as wide.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where it goes; models/gfpgan-random without it.")] = None,
+) -> None:
+    """Write a GFPGAN v1.4 checkpoint with random weights: it restores no face, but takes as long."""
+    from export.gfpgan.random import write_random
+    from lumen.engines.gfpgan_dims import TINY
+
+    with reported(), console.status("writing random weights …"):
+        folder = out or load_settings().models_path / "gfpgan-random"
+        write_random(folder, seed, TINY if tiny else None)
+    Console().print(str(folder), soft_wrap=True)
+
+
+def _table(done: "Exported") -> Table:
+    table = Table("model", "MB", "difference", "tolerance", "seconds")
+    found = f"{done.worst.largest:.1e}", f"{done.worst.tolerance:.0e}"
+    table.add_row(GFPGAN, f"{done.size / 1e6:.1f}", *found, f"{done.seconds:.1f}")
+    return table

@@ -1,0 +1,59 @@
+"""``face_enhancer``: asks ``face_landmarks`` and ``gfpgan`` for ``lumen.engines.enhancer``."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from lumen.contracts import FACE_ENHANCER, FACE_LANDMARKS, GFPGAN
+from lumen.engines.enhancer import DEFAULT_WEIGHT, enhance
+from lumen.errors import GenerationException
+from lumen.triton.adapter import Adapter, Tensors
+
+adapter = Adapter(pb_utils, FACE_ENHANCER)
+
+
+class TritonPythonModel:
+    def execute(self, requests: list[Any]) -> list[Any]:
+        return [adapter.answer(partial(_enhanced, request)) for request in requests]
+
+
+def _enhanced(request: Any) -> Tensors:
+    weight = adapter.array(request, "weight")
+    frames = enhance(
+        adapter.array(request, "frames"),
+        _landmarks,
+        partial(_restored, request),
+        DEFAULT_WEIGHT if weight is None else float(weight[0]),
+    )
+    return {"frames": frames}
+
+
+def _landmarks(frame: Any) -> Any:
+    """Of the largest face, [68, 2]; None without one."""
+    found = _ask(FACE_LANDMARKS, "image", frame, "landmarks")
+    return found[0] if len(found) else None
+
+
+def _restored(request: Any, faces: Any) -> Any:
+    """Raises:
+    GenerationException: the caller hung up meanwhile.
+    """
+    if request.is_cancelled():
+        raise GenerationException(f"{FACE_ENHANCER}: cancelled by the caller")
+    return _ask(GFPGAN, "face", faces, "restored")
+
+
+def _ask(model: str, name: str, value: Any, wanted: str) -> Any:
+    """One output of the model beside this one.
+
+    Raises:
+        GenerationException: it refused or failed.
+    """
+    tensor = pb_utils.Tensor(name, np.ascontiguousarray(value))
+    request = pb_utils.InferenceRequest(model_name=model, requested_output_names=[wanted], inputs=[tensor])
+    response = request.exec()
+    if response.has_error():
+        raise GenerationException(f"{model}: {response.error().message()}")
+    return np.array(pb_utils.get_output_tensor_by_name(response, wanted).as_numpy())
