@@ -21,7 +21,9 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize(("form", "scale"), [(winograd(), 1), (repeated(2), 2), (repeated(3), 3), (repeated(4), 4)])
+@pytest.mark.parametrize(
+    ("form", "scale"), [(winograd(), 1), (repeated(2), 2), (repeated(3), 3), (repeated(4), 4)]
+)
 @pytest.mark.parametrize("depth", [1, 3])
 def test_tiled_convolution(form: Form, scale: int, depth: int) -> None:
     """It equals the convolution of the (repeated) volume, at the edges and in a last, smaller band too."""
@@ -43,11 +45,6 @@ def request_of_two(tiny_networks: SadTalkerNetworks) -> tuple[Tensor, ...]:
     return *tiny_networks.generator.encode(image), source, source + 0.05 * noise(*source.shape)
 
 
-@pytest.fixture(scope="module")
-def scripted(tiny_networks: SadTalkerNetworks) -> torch.jit.ScriptModule:
-    return torch.jit.script(TiledRenderer(tiny_networks.generator).eval())
-
-
 def test_tiled_frame(tiny_networks: SadTalkerNetworks, request_of_two: tuple[Tensor, ...]) -> None:
     """Before it is rounded to bytes a frame is the one that the network as loaded draws."""
     appearance, compressed, source, driving = (x[:1] for x in request_of_two)
@@ -63,11 +60,12 @@ def test_tiled_frame(tiny_networks: SadTalkerNetworks, request_of_two: tuple[Ten
     assert mean < EXACT
 
 
-def test_scripted_batches(scripted: torch.jit.ScriptModule, request_of_two: tuple[Tensor, ...]) -> None:
-    """As TorchScript it takes any batch; a frame alone is the frame in the batch to the bit."""
-    together = scripted(*request_of_two)
+def test_batches(tiny_networks: SadTalkerNetworks, request_of_two: tuple[Tensor, ...]) -> None:
+    """It takes any batch; a frame alone is the frame in the batch to the bit."""
+    renderer = TiledRenderer(tiny_networks.generator)
+    together = renderer(*request_of_two)
     assert together.dtype == torch.uint8
     assert together.shape == (2, SIDE, SIDE, 3)
     for i in range(2):
-        assert torch.equal(scripted(*(x[i : i + 1] for x in request_of_two))[0], together[i])
+        assert torch.equal(renderer(*(x[i : i + 1] for x in request_of_two))[0], together[i])
     assert not torch.equal(together[0], together[1])

@@ -100,7 +100,9 @@ class TiledMotion(nn.Module):
         height, width = seen.shape[1], seen.shape[2]
         taps = torch.bmm(seen.flatten(1, 2), self.occlusion).sum(0).T
         kernel = OCCLUSION_SIDE
-        moved = F.fold(taps.unsqueeze(0), [height, width], [kernel, kernel], padding=[kernel // 2, kernel // 2])
+        moved = F.fold(
+            taps.unsqueeze(0), [height, width], [kernel, kernel], padding=[kernel // 2, kernel // 2]
+        )
         return F.sigmoid(moved[0] + self.occlusion_bias).unsqueeze(-1)
 
 

@@ -1,7 +1,7 @@
 """The renderer's part per frame for a processor: ``FrameRenderer``'s numbers with a quarter of the work.
 
-It is made of the operators of PyTorch alone and can be scripted; frames of a batch are computed one after
-the other, so that every one is the same to the bit in whatever batch it is asked for.
+It is made of the operators of PyTorch alone; frames of a batch are computed one after the other, so that
+every one is the same to the bit in whatever batch it is asked for.
 """
 
 from typing import Final
@@ -38,7 +38,7 @@ class TiledRenderer(nn.Module):
 
     def forward(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
         """appearance: [B, 32, D, S/4, S/4]. compressed: [B, 4, D, S/4, S/4]. source, driving: [B, 15, 3]."""
-        frames = torch.jit.annotate(list[Tensor], [])
+        frames = []
         for i in range(appearance.shape[0]):
             j = i + 1
             frames.append(self.frame(appearance[i:j], compressed[i:j], source[i:j], driving[i:j]))
