@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lumen.commands import xtts
+from lumen.commands import sadtalker, xtts
 from lumen.commands.reported import console, reported
 from orchestrator.core.config import load_settings
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 export = typer.Typer(help="Build the artefacts in model_repository/.", no_args_is_help=True)
 app.add_typer(export, name="export")
 export.command("xtts")(xtts.export_xtts)
+export.command("sadtalker")(sadtalker.export_sadtalker)
 export.add_typer(xtts.random, name="random")
 export.add_typer(xtts.download, name="download")
 

@@ -18,6 +18,18 @@ XTTS_SPEAKER: Final = "xtts_speaker"
 XTTS_GPT: Final = "xtts_gpt"
 XTTS_VOCODER: Final = "xtts_vocoder"
 XTTS: Final = "xtts"
+SADTALKER_FACE3D: Final = "sadtalker_face3d"
+SADTALKER_SOURCE: Final = "sadtalker_source"
+SADTALKER_AUDIO2EXP: Final = "sadtalker_audio2exp"
+SADTALKER_AUDIO2POSE: Final = "sadtalker_audio2pose"
+SADTALKER_MOTION: Final = "sadtalker_motion"
+SADTALKER_MOTION_FULL: Final = "sadtalker_motion_full"
+SADTALKER_RENDERER: Final = "sadtalker_renderer"
+SADTALKER_PORTRAIT: Final = "sadtalker_portrait"
+SADTALKER_DRIVER: Final = "sadtalker_driver"
+SADTALKER: Final = "sadtalker"
+GFPGAN: Final = "gfpgan"
+FACE_ENHANCER: Final = "face_enhancer"
 
 FACE_FPS: Final = 25
 """Frames per second that every face makes."""
@@ -57,3 +69,19 @@ WARP_CONTEXT_FRAMES: Final = 50
 
 WARP_LOOKAHEAD_FRAMES: Final = 5
 """Frames of audio after a frame that its motion depends on (0.2 s: lips move before the sound)."""
+
+SADTALKER_CONTEXT_FRAMES: Final = 53
+"""Frames of audio before a frame that SadTalker makes it of.
+
+The mapping sees the 13 frames before it, the smoothing of the first of them the 6 before that, and the
+first of those may be the last of 32 frames of head motion that are made together: 13 + 6 + 31 = 50. The
+sound of a frame begins 2 frames early, and its first column of the spectrogram up to 561 samples before
+that (160 of rounding, half a window of 400, one of the pre-emphasis), which is one frame more.
+"""
+
+SADTALKER_LOOKAHEAD_FRAMES: Final = 53
+"""Frames of audio after a frame that SadTalker makes it of.
+
+13 + 6 + 31 = 50 as before it; and the last column that a frame hears ends 1480 samples after the frame,
+which is three frames more.
+"""

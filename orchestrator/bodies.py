@@ -15,6 +15,7 @@ from lumen.errors import InvalidInputException, UnsupportedMediaException
 from orchestrator.core.exceptions import invalid
 from orchestrator.core.utils import excerpt
 from orchestrator.schemas import (
+    AvatarRequest,
     ErrorResponse,
     FullRequest,
     TextRequest,
@@ -28,9 +29,9 @@ M = TypeVar("M", bound=BaseModel)
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 
-REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest)
+REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest)
 
-MAX_FORM_FIELDS: Final = 20
+MAX_FORM_FIELDS: Final = 40
 
 
 @dataclass(frozen=True)

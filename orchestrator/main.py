@@ -20,7 +20,7 @@ from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.outputs import URL_PREFIX
-from orchestrator.routes import generation, health, voices
+from orchestrator.routes import avatars, generation, health, voices
 from orchestrator.services import make_services
 
 DESCRIPTION = "A prompt becomes a video of a portrait that speaks the answer."
@@ -40,6 +40,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(health.router)
     app.include_router(generation.router)
     app.include_router(voices.router)
+    app.include_router(avatars.router)
     app.mount(URL_PREFIX, StaticFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
     add_handlers(app)
     add_middleware(app, settings, app.state.limiter)

@@ -1,5 +1,6 @@
 """The procedure: writer, voice, face, file. Each stage starts on the first piece of the one before."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,19 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.errors import ServiceUnavailableException
+from orchestrator.acting import Acting, Framing
 from orchestrator.audio_stream import Encoding, encoder
 from orchestrator.core.config import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.core.utils import request_id, utc_timestamp
-from orchestrator.faces import Likeness
+from orchestrator.faces import Likeness, Staging
 from orchestrator.file_thread import FileThread, Sink, wav_sink
 from orchestrator.outputs import Outputs, kept_together
 from orchestrator.schemas import FullResponse, TextResponse, TtsResponse, VideoResponse
 from orchestrator.sentences import sentences
-from orchestrator.speech import Meter, in_pieces, read_aloud, resampled
+from orchestrator.speech import Meter, in_pieces, read_aloud, resampled, resampled_length
 from orchestrator.streams import Stream, one, read_ahead, tapped
 from orchestrator.video import VideoWriter
 from orchestrator.voices import Manner
+from orchestrator.windows import UNKNOWN, frames_of
 from orchestrator.writers import Brief
 
 log = logging.getLogger("lumen")
@@ -38,19 +41,31 @@ SPEECH_AHEAD: Final = 64
 
 @dataclass(frozen=True)
 class Scene:
-    """What is filmed.
+    """What is filmed: a portrait, or an avatar whose ``likeness`` is known.
 
     Attributes:
+        name: of the portrait or the avatar, for the response.
+        framing: for the portrait.
+        acting: how it moves.
         image: the portrait, uint8 [H, W, 3], RGB.
-        portrait: its name, for the response.
-        size: side of the video in pixels.
-        seed: of the motion.
+        likeness: the avatar's.
+        avatar: its id.
     """
 
-    image: npt.NDArray[np.uint8]
-    portrait: str
-    size: int
-    seed: int
+    name: str
+    framing: Framing
+    acting: Acting
+    image: npt.NDArray[np.uint8] | None = None
+    likeness: Likeness | None = None
+    avatar: str | None = None
+
+
+@dataclass(frozen=True)
+class Cast:
+    """A portrait that is learned, and how its frames become the video's."""
+
+    likeness: Likeness
+    staging: Staging
 
 
 class Pipeline:
@@ -117,12 +132,13 @@ class Pipeline:
         clock, face = Clock(), self._models.get_face()
         meter, path = Meter(self._rate, self._max_seconds), self._outputs.video(request_id.get())
         with self._clip(path):
-            likeness = await self._prepare(face.models, scene, clock)
+            cast = await self._prepare(face.models, scene, clock)
             speech = tapped(in_pieces(pcm, self._rate), meter.add)
-            await self._shoot(speech, self._rate, likeness, scene, clock, path)
+            n_samples = resampled_length(len(pcm), self._rate, face.sample_rate)
+            await self._shoot(speech, self._rate, cast, scene, clock, path, clip_frames=frames_of(n_samples))
         return VideoResponse(
             **clock.stamp(),
-            **_credits(scene),
+            **_credits(scene, cast),
             video_url=self._outputs.url(path),
             audio_seconds=meter.seconds,
             parts={"face": face.name},
@@ -136,15 +152,15 @@ class Pipeline:
         meter, name = Meter(voice.sample_rate, self._max_seconds), request_id.get()
         wav, mp4 = self._outputs.audio(name), self._outputs.video(name)
         with self._clip(wav, mp4):
-            likeness = await self._prepare((*voice.models, *face.models), scene, clock)
+            cast = await self._prepare((*voice.models, *face.models), scene, clock)
             text = tapped(writer.write(brief), script.append, clock.first("first_text"))
             text = read_ahead(text, TEXT_AHEAD)
             speech = tapped(read_aloud(sentences(text), speaker), meter.add, clock.first("first_audio"))
             speech = read_ahead(speech, SPEECH_AHEAD)
-            await self._shoot(speech, voice.sample_rate, likeness, scene, clock, mp4, wav)
+            await self._shoot(speech, voice.sample_rate, cast, scene, clock, mp4, wav)
         return FullResponse(
             **clock.stamp(),
-            **_credits(scene),
+            **_credits(scene, cast),
             text="".join(script).strip(),
             note=writer.note,
             voice=speaker.voice,
@@ -154,36 +170,42 @@ class Pipeline:
             parts={"writer": writer.name, "voice": voice.name, "face": face.name},
         )
 
-    async def _prepare(self, models: Iterable[str], scene: Scene, clock: "Clock") -> Likeness:
+    async def _prepare(self, models: Iterable[str], scene: Scene, clock: "Clock") -> Cast:
         """Load ``models`` where they are not, and learn the portrait."""
         await self._models.ensure(models)
         clock.mark("models")
-        likeness = await self._models.get_face().study(scene.image, scene.size)
+        face, likeness = self._models.get_face(), scene.likeness
+        if likeness is None:
+            assert scene.image is not None
+            likeness = await face.study(scene.image, scene.framing)
+        staging = await asyncio.to_thread(face.stage, likeness, scene.acting)
         clock.mark("portrait")
-        return likeness
+        return Cast(likeness, staging)
 
     async def _shoot(
         self,
         speech: Stream[npt.NDArray[np.float32]],
         rate: int,
-        likeness: Likeness,
+        cast: Cast,
         scene: Scene,
         clock: "Clock",
         mp4: Path,
         wav: Path | None = None,
+        clip_frames: int = UNKNOWN,
     ) -> None:
         """Animate ``speech`` of ``rate`` samples per second into ``mp4``, and keep it in ``wav`` too."""
-        face = self._models.get_face()
+        face, staging = self._models.get_face(), cast.staging
         async with FileThread() as files:
-            film = await files.open(VideoWriter(mp4, scene.size, scene.size, self._fps, rate))
+            film = await files.open(VideoWriter(mp4, staging.width, staging.height, self._fps, rate))
             sinks: list[Sink] = [film.write_audio]
             if wav is not None:
                 sinks.append(await files.open(wav_sink(wav, rate, self._rate)))
             heard = resampled(_recorded(speech, files, *sinks), rate, face.sample_rate)
-            frames = tapped(face.animate(likeness, heard, scene.seed), clock.first("first_frame"))
+            animated = face.animate(cast.likeness, heard, scene.acting, clip_frames)
+            frames = tapped(animated, clock.first("first_frame"))
             async with aclosing(frames):
                 async for batch in frames:
-                    await files.run(film.write_frames, batch)
+                    await files.run(_write_staged, film, staging, batch)
             clock.mark("frames")
         clock.mark("video")
 
@@ -251,5 +273,22 @@ async def _exhaust(stream: Stream[Any]) -> None:
             pass
 
 
-def _credits(scene: Scene) -> dict[str, Any]:
-    return {"portrait": scene.portrait, "size": scene.size, "seed": scene.seed}
+def _write_staged(film: VideoWriter, staging: Staging, frames: npt.NDArray[np.uint8]) -> None:
+    """One at a time: what is put back into a large picture takes megabytes a frame."""
+    for frame in frames:
+        film.write_frames(staging.finish(frame)[None])
+
+
+def _credits(scene: Scene, cast: Cast) -> dict[str, Any]:
+    framing = cast.likeness.framing
+    chosen = {} if framing.preprocess is None else {"preprocess": framing.preprocess.value}
+    return {
+        "portrait": scene.name,
+        "avatar": scene.avatar,
+        "size": framing.size,
+        "width": cast.staging.width,
+        "height": cast.staging.height,
+        "seed": scene.acting.seed,
+        "controls": {**chosen, **scene.acting.asked()},
+        "warnings": list(cast.likeness.warnings),
+    }

@@ -48,14 +48,22 @@ class Portraits:
                 "Name one of them or upload a portrait_file."
             )
 
+    def read(self, name: str) -> bytes:
+        """The file of the bundled portrait.
+
+        Raises:
+            InvalidInputException: there is none of that name.
+        """
+        self.check(name)
+        return (self._folder / f"{name}.png").read_bytes()
+
     async def bundled(self, name: str) -> npt.NDArray[np.uint8]:
         """The bundled portrait as uint8 [H, W, 3], RGB.
 
         Raises:
             InvalidInputException: there is none of that name.
         """
-        self.check(name)
-        return await self.decode((self._folder / f"{name}.png").read_bytes())
+        return await self.decode(self.read(name))
 
     async def decode(self, data: bytes) -> npt.NDArray[np.uint8]:
         """An uploaded picture as uint8 [H, W, 3], RGB, upright, at most ``MAX_SIDE`` a side.

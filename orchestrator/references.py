@@ -18,6 +18,7 @@ from lumen.engines.xtts.reference_audio import (
 )
 from lumen.errors import InvalidInputException, TooLargeException
 from orchestrator.audio import decode_audio
+from orchestrator.shelf import ID_CHARACTERS
 from orchestrator.triton import TritonClient
 from orchestrator.voice_library import EMBEDDING, LATENT, Latents
 
@@ -30,9 +31,6 @@ MIN_SECONDS: Final = 3.0
 LIMITS: Final = ReferenceLimits()
 PARAMETERS: Final[dict[str, float]] = asdict(LIMITS)
 """The released configuration of the conditioning: part of what a voice is made of."""
-
-ID_CHARACTERS: Final = 32
-"""Hexadecimal digits of a voice's id: 128 bits of the hash."""
 
 Recordings: TypeAlias = Sequence[npt.NDArray[np.float32]]
 """float32 [n_samples] each, mono, in -1..1, `XTTS_REFERENCE_RATE` samples per second."""

@@ -1,6 +1,5 @@
 """Bodies of requests and responses."""
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -8,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from lumen.engines.xtts.dims import XttsDims
 from lumen.engines.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
+from orchestrator.fields import MAX_SEED, FramingFields, Name, SceneFields, Strict, readable
 from orchestrator.references import MAX_RECORDINGS
 from orchestrator.voices import DEFAULT
 
@@ -17,29 +17,14 @@ HISTORY_MESSAGES: Final = 50
 HISTORY_CHARACTERS: Final = 8_000
 """Characters of one such message."""
 
-NAME_CHARACTERS: Final = 64
-"""Characters of a language, voice or portrait name."""
-
 URL_CHARACTERS: Final = 300
 """Characters of an audio_url."""
-
-MAX_SEED: Final = 2**31 - 1
 
 MAX_TOP_K: Final = XttsDims().audio_vocabulary
 """There are no more codes to choose from."""
 
 DEFAULT_MAX_TEXT: Final = 500
 """Used where no settings say otherwise, as in the published schema."""
-
-
-def _readable(text: str) -> str:
-    """Refuse blank text and control characters; white space is fine."""
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r":
-            raise ValueError(f"has the control character U+{ord(character):04X}; send plain text")
-    if not any(unicodedata.category(c)[0] not in "CZ" for c in text):
-        raise ValueError("is blank; send some text")
-    return text.strip()
 
 
 def _within_limit(text: str, info: ValidationInfo) -> str:
@@ -50,38 +35,24 @@ def _within_limit(text: str, info: ValidationInfo) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_within_limit), AfterValidator(_readable)]
+Text = Annotated[str, AfterValidator(_within_limit), AfterValidator(readable)]
 """What is written or spoken; bounded by the settings."""
-
-Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS), AfterValidator(_readable)]
 
 Temperature = Annotated[
     float, Field(ge=0, le=2, allow_inf_nan=False, description="0 is the most predictable, 2 the most varied")
 ]
 MaxTokens = Annotated[int, Field(ge=1, le=8192, description="tokens that the reply may have at most")]
 Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1.0 is the normal rate")]
-Size = Annotated[Literal[256, 512], Field(description="side of the square video in pixels")]
-Seed = Annotated[
-    int, Field(ge=0, le=MAX_SEED, description="the same seed makes the same motion, and the same speech")
-]
-
-
 TtsSeed = Annotated[
     int, Field(ge=0, le=MAX_SEED, description="the same seed makes the same speech; for xtts")
 ]
-
-
-class Strict(BaseModel):
-    """Unknown fields and wrong types are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Message(Strict):
     """One message of the conversation so far."""
 
     role: Literal["user", "assistant", "model"] = Field(description="assistant and model mean the same")
-    content: Annotated[str, Field(max_length=HISTORY_CHARACTERS), AfterValidator(_readable)]
+    content: Annotated[str, Field(max_length=HISTORY_CHARACTERS), AfterValidator(readable)]
 
 
 History = Annotated[list[Message], Field(max_length=HISTORY_MESSAGES, description="oldest message first")]
@@ -127,7 +98,7 @@ class TextRequest(Strict):
     prompt: Text = Field(description="what to answer")
     temperature: Temperature = 0.7
     max_tokens: MaxTokens = 1024
-    conversation_history: History = []
+    conversation_history: History = Field(default_factory=list)
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -170,17 +141,21 @@ class TtsRequest(Strict):
     )
 
 
-class VideoRequest(Strict):
-    """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``."""
+SCENE_FILES: Final = {"portrait_file": 1, "ref_eyeblink_file": 1, "ref_pose_file": 1}
+"""Uploads of a scene: a portrait, and videos whose face lends its blinks or the motion of its head."""
 
-    files: ClassVar[Mapping[str, int]] = {"audio": 1, "portrait_file": 1}
+
+class VideoRequest(SceneFields):
+    """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``; or none."""
+
+    files: ClassVar[Mapping[str, int]] = {"audio": 1, **SCENE_FILES}
 
     audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
         None, description="the audio_url of an earlier response"
     )
-    portrait: Name | None = Field(None, description="a bundled portrait; the server's default without one")
-    size: Size | None = None
-    seed: Seed | None = None
+    idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="in place of audio: a clip of so many seconds in which nobody speaks"
+    )
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -190,30 +165,37 @@ class VideoRequest(Strict):
                     "portrait": "ada",
                     "size": 256,
                     "seed": 7,
-                }
+                },
+                {
+                    "audio_url": "/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav",
+                    "avatar": "Ada",
+                    "pose_style": 12,
+                    "expression_scale": 1.2,
+                    "blink": 0.5,
+                    "input_yaw": [-20, 20, 0],
+                },
+                {"portrait": "ada", "preprocess": "full", "still": True, "idle_seconds": 4},
             ]
         }
     )
 
 
-class FullRequest(TextRequest):
+class FullRequest(SceneFields, TextRequest):
     """A prompt for the whole chain; as a form, with a portrait uploaded as ``portrait_file``."""
 
-    files: ClassVar[Mapping[str, int]] = {"portrait_file": 1}
+    files: ClassVar[Mapping[str, int]] = SCENE_FILES
 
     language: LanguageField = "en"
     voice: VoiceField = DEFAULT
     speed: Speed = 1.0
     sampling: SamplingField = None
-    portrait: Name | None = Field(None, description="a bundled portrait; the server's default without one")
-    size: Size | None = None
-    seed: Seed | None = None
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"prompt": "Hello! How are you?", "conversation_history": []},
                 {"prompt": "Wie geht es dir?", "language": "de", "portrait": "ada", "size": 512, "seed": 7},
+                {"prompt": "Look at this!", "avatar": "Ada", "head_motion_scale": 1.5, "pose_style": 3},
             ]
         }
     )
@@ -232,6 +214,18 @@ class VoiceRequest(Strict):
     name: Name | None = Field(None, description="what to call it; made of its id without one")
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada"}]})
+
+
+class AvatarRequest(FramingFields):
+    """A portrait to keep with all that is computed of it once; as a form, uploaded as ``portrait_file``."""
+
+    files: ClassVar[Mapping[str, int]] = {"portrait_file": 1}
+
+    name: Name | None = Field(None, description="what to call it; made of its id without one")
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"portrait": "ada", "name": "Ada", "preprocess": "full"}]}
+    )
 
 
 Timings = dict[str, float]
@@ -269,9 +263,14 @@ class TtsResponse(Made):
 class VideoResponse(Made):
     video_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.mp4"])
     audio_seconds: float
-    portrait: str = Field(description="name of the bundled portrait, or uploaded")
-    size: int
+    portrait: str = Field(description="name of the bundled portrait or of the avatar, or uploaded")
+    avatar: str | None = Field(None, description="id of the avatar")
+    size: int = Field(description="side of the animated square")
+    width: int = Field(description="of the video")
+    height: int = Field(description="of the video")
     seed: int
+    controls: dict[str, Any] = Field(description="what was asked of the face, and what it chose to frame")
+    warnings: list[str] = Field(description="what to know about the portrait")
 
 
 class FullResponse(VideoResponse):
@@ -297,6 +296,28 @@ class VoiceResponse(Answer, VoiceInfo):
 class VoicesResponse(Answer):
     part: str = Field(description="the part that speaks")
     voices: list[VoiceInfo]
+
+
+class AvatarInfo(BaseModel):
+    id: str = Field(description="hash of the picture, of the parameters and of the checkpoint")
+    name: str
+    created: str = Field(description="ISO 8601, UTC")
+    part: str = Field(description="the face that it was made for")
+    size: int
+    preprocess: str | None = None
+    face: list[int] | None = Field(None, description="left, top, right, bottom in the picture, in pixels")
+    confidence: float | None = Field(None, description="0..1, that it is a face")
+    warnings: list[str]
+    usable: bool = Field(True, description="false when another face or checkpoint made it")
+
+
+class AvatarResponse(Answer, AvatarInfo):
+    """One avatar."""
+
+
+class AvatarsResponse(Answer):
+    part: str = Field(description="the face that is served")
+    avatars: list[AvatarInfo]
 
 
 class ErrorResponse(BaseModel):

@@ -75,6 +75,11 @@ async def resampled(
     yield resampler.flush()
 
 
+def resampled_length(n_samples: int, rate_in: int, rate_out: int) -> int:
+    """Samples that `resampled` makes of so many."""
+    return round(n_samples * rate_out / rate_in)
+
+
 async def in_pieces(pcm: npt.NDArray[np.float32], rate: int) -> Stream[npt.NDArray[np.float32]]:
     """Finished audio, float32 [n_samples], in pieces of ``PIECE_SECONDS``."""
     step = rate * PIECE_SECONDS

@@ -58,25 +58,37 @@ class TritonClient:
         self._client: Any = None
         self._dead: set[str] = set()
 
-    async def infer(self, model: str, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
+    async def infer(
+        self, model: str, inputs: Tensors, timeout: float | None = None
+    ) -> dict[str, npt.NDArray[Any]]:
         """Ask ``model`` once and return its output tensors by name.
+
+        Args:
+            timeout: seconds that it may take; the client's own without one.
 
         Raises:
             LumenException: as `translate` says.
         """
         try:
-            result = await self._channel().infer(model, _wire(inputs), client_timeout=self._timeout)
+            result = await self._channel().infer(
+                model, _wire(inputs), client_timeout=timeout or self._timeout
+            )
         except InferenceServerException as error:
             raise self._died(error) or translate(model, error) from error
         return _unwire(result)
 
     async def stream(
-        self, model: str, inputs: Tensors, first_timeout: float | None = None
+        self,
+        model: str,
+        inputs: Tensors,
+        first_timeout: float | None = None,
+        next_timeout: float | None = None,
     ) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
         """Ask a decoupled ``model`` once and yield its answers' tensors; leaving early cancels it.
 
         Args:
             first_timeout: seconds that the first answer may take, where it may wait for its turn.
+            next_timeout: seconds that each later one may take. Both are the client's own without one.
 
         Raises:
             LumenException: as `translate` says.
@@ -87,7 +99,7 @@ class TritonClient:
         try:
             while (result := await self._next(call, model, timeout)) is not None:
                 yield _unwire(result)
-                timeout = self._timeout
+                timeout = next_timeout or self._timeout
         finally:
             call.cancel()
 

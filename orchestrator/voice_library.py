@@ -5,10 +5,7 @@ It belongs to the checkpoint that made it: another one hears other things in the
 """
 
 import json
-import logging
-import re
 import threading
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,22 +15,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
 from lumen.engines.xtts.artefacts import SPEAKERS, dims_of, read_manifest
-from lumen.errors import InvalidInputException, ModelLoadException, NotFoundException, StorageException
+from lumen.errors import InvalidInputException, ModelLoadException, NotFoundException
 from orchestrator.core.utils import utc_timestamp
-from orchestrator.files import PendingFile, disk_errors
-from orchestrator.voices import DEFAULT, VoiceCard, unknown
-
-log = logging.getLogger("lumen")
+from orchestrator.shelf import Shelf, folded
+from orchestrator.voices import DEFAULT, VoiceCard
 
 LATENT: Final = "gpt_cond_latent"
 EMBEDDING: Final = "speaker_embedding"
-
-ID: Final = re.compile(r"[0-9a-f]{32}")
-"""The id of a learned voice."""
 
 CACHED_VOICES: Final = 64
 """Voices whose numbers are kept in memory: 130 kB each."""
@@ -79,12 +70,10 @@ class VoiceLibrary:
     """
 
     def __init__(self, folder: Path, checkpoint: Path, max_voices: int) -> None:
-        self._folder = folder
+        self._shelf = Shelf(folder, "voice", max_voices)
         self._checkpoint = checkpoint
-        self._max = max_voices
         self._cache: OrderedDict[tuple[str, int], Latents] = OrderedDict()
         self._lock = threading.Lock()
-        self._adding = threading.Lock()
 
     def cards(self) -> list[VoiceCard]:
         """The checkpoint's voices by name, then the learned ones by age.
@@ -102,19 +91,13 @@ class VoiceLibrary:
             NotFoundException: there is none.
             InvalidInputException: several have this name.
         """
-        wanted = _folded(voice)
+        wanted = folded(voice)
         if (made := self._of_id(wanted)) is not None:
             return made
         cards = self.cards()
         if wanted == DEFAULT and cards:
             return cards[0]
-        found = [card for card in cards if wanted == _folded(card.name)]
-        if len(found) > 1:
-            ids = ", ".join(card.id for card in found)
-            raise InvalidInputException(f"{len(found)} voices are called {voice!r}; send an id: {ids}.")
-        if not found:
-            raise NotFoundException(unknown("voice", voice, [card.name for card in cards]))
-        return found[0]
+        return self._shelf.pick(voice, cards)
 
     def load(self, card: VoiceCard) -> Latents:
         """The numbers of a voice.
@@ -123,7 +106,7 @@ class VoiceLibrary:
             InvalidInputException: it was made with another checkpoint.
             NotFoundException: it was removed.
         """
-        path = self._path(card.id) if card.kind == "custom" else self._checkpoint / SPEAKERS
+        path = self._shelf.path(card.id) if card.kind == "custom" else self._checkpoint / SPEAKERS
         prefix = "" if card.kind == "custom" else f"{card.id}/"
         try:
             key = (f"{path}/{prefix}", path.stat().st_mtime_ns)
@@ -146,11 +129,8 @@ class VoiceLibrary:
             StorageException: there are as many as may be.
         """
         others = [card for card in self.cards() if card.id != voice]
-        taken = {DEFAULT, *(_folded(card.name) for card in others), *(card.id for card in others)}
-        if _folded(name) in taken:
-            raise InvalidInputException(f"name: {name!r} is another voice's; choose another one.")
-        if sum(card.kind == "custom" for card in others) >= self._max:
-            raise StorageException(f"There are {self._max} voices, which is all that are kept; remove one.")
+        kept = sum(card.kind == "custom" for card in others)
+        self._shelf.check(name, others, kept, reserved=(DEFAULT,))
 
     def add(self, learned: Learned, latents: Latents) -> VoiceCard:
         """Keep a voice under its id, whole or not at all; one of the same id is replaced.
@@ -167,13 +147,9 @@ class VoiceLibrary:
             "source_sha256": self._source(),
         }
         tensors = {LATENT: latents.gpt_cond_latent, EMBEDDING: latents.speaker_embedding}
-        path = self._path(learned.id)
-        file = PendingFile(path)
-        with self._adding, disk_errors(path, "voices"), file.discarded_on_error():
+        with self._shelf.adding:
             self.check_name(learned.name, learned.id)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file.path.write_bytes(save(tensors, header))
-            file.publish()
+            self._shelf.write(learned.id, tensors, header)
         return _card_of(learned.id, header, self._source())
 
     def remove(self, voice: str) -> None:
@@ -183,13 +159,9 @@ class VoiceLibrary:
             NotFoundException: there is none.
             InvalidInputException: it is the checkpoint's.
         """
-        path = self._path(voice)
-        if not ID.fullmatch(voice) or not path.is_file():
-            if voice in self._speakers():
-                raise InvalidInputException(f"The voice {voice!r} is the checkpoint's; it cannot be removed.")
-            raise NotFoundException(f"There is no voice of the id {voice!r}; GET /api/voices lists them.")
-        with disk_errors(path, "voices"):
-            path.unlink(missing_ok=True)
+        if voice in self._speakers():
+            raise InvalidInputException(f"The voice {voice!r} is the checkpoint's; it cannot be removed.")
+        self._shelf.remove(voice)
 
     def _speakers(self) -> list[str]:
         """Names of the checkpoint's speakers, sorted."""
@@ -201,13 +173,21 @@ class VoiceLibrary:
             raise ModelLoadException(f"{path} cannot be read ({error}); run `lumen export xtts`.") from error
 
     def _learned(self) -> list[VoiceCard]:
-        source = self._source()
-        paths = [path for path in self._folder.glob("*.safetensors") if ID.fullmatch(path.stem)]
-        cards = [card for path in paths if (card := _card(path, source)) is not None]
+        found = [self._card(voice, header) for voice, header in self._shelf.headers().items()]
+        cards = [card for card in found if card is not None]
         return sorted(cards, key=lambda card: (card.created or "", card.id))
 
     def _of_id(self, voice: str) -> VoiceCard | None:
-        return _card(self._path(voice), self._source()) if ID.fullmatch(voice) else None
+        header = self._shelf.header(voice)
+        return None if header is None else self._card(voice, header)
+
+    def _card(self, voice: str, header: Mapping[str, str]) -> VoiceCard | None:
+        """What the header of a learned voice says; None when it is damaged."""
+        try:
+            return _card_of(voice, header, self._source())
+        except (KeyError, ValueError) as error:
+            self._shelf.damaged(voice, error)
+            return None
 
     def _read(self, path: Path, prefix: str, card: VoiceCard) -> Latents:
         with safe_open(path, framework="np") as file:
@@ -238,36 +218,12 @@ class VoiceLibrary:
             while len(self._cache) > CACHED_VOICES:
                 self._cache.popitem(last=False)
 
-    def _path(self, voice: str) -> Path:
-        return self._folder / f"{voice}.safetensors"
-
     def _source(self) -> str:
         """Names the checkpoint."""
         return str(self._manifest().get("source_sha256", ""))
 
     def _manifest(self) -> dict[str, Any]:
         return read_manifest(self._checkpoint)
-
-
-def _folded(name: str) -> str:
-    """The same for names that look the same: in any case, composed or not, wide or not."""
-    return unicodedata.normalize("NFKC", name.strip()).casefold()
-
-
-def _card(path: Path, source: str) -> VoiceCard | None:
-    """What the header of a learned voice says; None when it is gone or damaged.
-
-    Args:
-        source: of the checkpoint that is served.
-    """
-    try:
-        with safe_open(path, framework="np") as file:
-            return _card_of(path.stem, file.metadata() or {}, source)
-    except FileNotFoundError:
-        return None
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        log.warning("The voice %s is damaged: %s", path.name, error)
-        return None
 
 
 def _card_of(voice: str, header: Mapping[str, str], source: str) -> VoiceCard:

@@ -1,5 +1,6 @@
 """Loads SadTalker's released checkpoints strictly: names, shapes and types of all that serving needs."""
 
+import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -70,6 +71,20 @@ class SadTalkerNetworks:
     def released(self) -> bool:
         """Whether the networks file is the released one, byte for byte."""
         return self.sha256[networks_file(self.size)] == RELEASED[self.size]
+
+    def about(self) -> dict[str, Any]:
+        """See ``export.artefact.Source``; ``source_sha256`` is of the hashes of all files together."""
+        together = "".join(digest for _, digest in sorted(self.sha256.items()))
+        return {
+            "dims": self.dims.to_json(),
+            "size": self.size,
+            "source_sha256": hashlib.sha256(together.encode()).hexdigest(),
+            "sources": self.sha256,
+        }
+
+    def packages(self) -> tuple[str, ...]:
+        """See ``export.artefact.Source``."""
+        return ("torch", "onnx", "onnxruntime")
 
 
 def load_checkpoint(folder: Path, size: int = 256) -> SadTalkerNetworks:

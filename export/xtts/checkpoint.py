@@ -60,6 +60,18 @@ class LoadedXtts:
         """Sampling and conditioning numbers of ``config.json``."""
         return {key: self.config[key] for key in DEFAULTS}
 
+    def about(self) -> dict[str, Any]:
+        """See ``export.artefact.Source``."""
+        return {
+            "dims": self.dims.to_json(),
+            "source_sha256": self.source_sha256,
+            "defaults": self.defaults,
+        }
+
+    def packages(self) -> tuple[str, ...]:
+        """See ``export.artefact.Source``."""
+        return ("coqui-tts", "torch", "onnx", "onnxruntime")
+
 
 def load_checkpoint(folder: Path) -> LoadedXtts:
     """Load ``config.json``, ``model.pth``, ``vocab.json`` and ``speakers_xtts.pth`` of ``folder``.

@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from export.artefact import Difference, Differences, ExportOptions, Precision, difference
 from export.graph import FLOAT, Graph, Value, concat
-from export.xtts.artefact import Difference, Differences, ExportOptions, Precision, difference
-from export.xtts.graph_file import GraphFile, noise, write
+from export.graph_file import GraphFile, noise, write
 from export.xtts.layers import NORM_FLOOR, Layers, array, mel_power
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_CONDITIONING, XTTS_REFERENCE_RATE
 from lumen.engines.xtts.coqui import coqui
@@ -44,7 +44,7 @@ VERIFY_SECONDS: Final = (0.34, 1.3, 4.0)
 
 
 class ConditioningArtefact:
-    """See ``export.xtts.artefact.Artefact``."""
+    """See ``export.artefact.Artefact``."""
 
     name = XTTS_CONDITIONING
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from export.xtts.artefact import Artefact, Device, Difference, ExportOptions, Precision
-from export.xtts.checkpoint import load_checkpoint
+from export.artefact import Artefact, Device, Difference, ExportOptions, Precision
+from export.install import VERSION, install
+from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.conditioning import ConditioningArtefact
 from export.xtts.gpt import OFFERED, GptArtefact
-from export.xtts.install import VERSION, install
 from export.xtts.speaker import SpeakerArtefact
 from export.xtts.speech import SpeechArtefact
 from export.xtts.vocoder import VocoderArtefact
@@ -45,7 +45,7 @@ class Exported:
     seconds: float
 
 
-def artefacts() -> list[Artefact]:
+def artefacts() -> list[Artefact[LoadedXtts]]:
     """In the order in which they are exported."""
     return [ConditioningArtefact(), SpeakerArtefact(), VocoderArtefact(), GptArtefact(), SpeechArtefact()]
 
@@ -99,7 +99,7 @@ def options_of(model: str, device: Device, precision: Precision) -> ExportOption
     return ExportOptions(device, precision)
 
 
-def _chosen(only: str | None) -> list[Artefact]:
+def _chosen(only: str | None) -> list[Artefact[LoadedXtts]]:
     known = {artefact.name: artefact for artefact in artefacts()}
     if only is None:
         return list(known.values())
@@ -110,7 +110,7 @@ def _chosen(only: str | None) -> list[Artefact]:
     return [known[only]]
 
 
-def _check_precision(chosen: list[Artefact], device: Device, precision: Precision) -> None:
+def _check_precision(chosen: list[Artefact[LoadedXtts]], device: Device, precision: Precision) -> None:
     """Refuse before anything is loaded or replaced."""
     if any(artefact.name == XTTS_GPT for artefact in chosen) and precision not in OFFERED[device]:
         raise InvalidInputException(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from export.xtts.artefact import Difference, Differences, ExportOptions, Precision, difference
+from export.artefact import Difference, Differences, ExportOptions, Precision, difference
 from export.xtts.pages import let_go
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
 from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
@@ -70,8 +70,8 @@ class GptArtefact:
         """
         from safetensors.numpy import save_file
 
+        from export.graph_file import write as write_graph
         from export.xtts.gpt_graph import DataFile, build
-        from export.xtts.graph_file import write as write_graph
 
         products = _products(options)
         state = model.model.gpt.state_dict()

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from export.artefact import Difference, Differences, ExportOptions, difference
 from export.graph import FLOAT, Graph, Value, concat
-from export.xtts.artefact import Difference, Differences, ExportOptions, difference
-from export.xtts.graph_file import GraphFile, noise, write
+from export.graph_file import GraphFile, noise, write
 from export.xtts.layers import NORM_FLOOR, Layers, array, mel_power
 from lumen.contracts import XTTS_SPEAKER, XTTS_SPEAKER_RATE, XTTS_SPEAKER_WIDTH
 
@@ -34,7 +34,7 @@ VERIFY_SECONDS: Final = (0.34, 3.0)
 
 
 class SpeakerArtefact:
-    """See ``export.xtts.artefact.Artefact``."""
+    """See ``export.artefact.Artefact``."""
 
     name = XTTS_SPEAKER
 

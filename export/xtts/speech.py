@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.xtts.artefact import Differences, ExportOptions, difference
+from export.artefact import Differences, ExportOptions, difference
 from lumen.contracts import XTTS
 from lumen.engines.xtts.artefacts import SPEAKERS, VOCABULARY
 from lumen.errors import ModelLoadException

@@ -22,9 +22,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from export.artefact import Differences, ExportOptions, Precision, difference
 from export.graph import FLOAT, Graph, Value
-from export.xtts.artefact import Differences, ExportOptions, Precision, difference
-from export.xtts.graph_file import GraphFile, write
+from export.graph_file import GraphFile, write
 from export.xtts.layers import Layers, array
 from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
 from lumen.engines.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP, VocoderContext, Windows
@@ -51,7 +51,7 @@ VERIFY_CHUNKS: Final = (6, 10, 6)
 
 
 class VocoderArtefact:
-    """See ``export.xtts.artefact.Artefact``."""
+    """See ``export.artefact.Artefact``."""
 
     name = XTTS_VOCODER
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lumen.bench.inputs import MANNER, SEED, TEXT
 from lumen.bench.load import Sample
 from lumen.errors import GenerationException
+from orchestrator.acting import Acting
 from orchestrator.audio import Resampler, WavWriter
 from orchestrator.core.config import Settings
 from orchestrator.faces import Likeness, WarpFace
@@ -60,7 +61,7 @@ class Chain:
         return take.sample(self._voice.sample_rate)
 
     async def _record(self, take: "_Take", folder: Path) -> None:
-        side, rate = self._likeness.crop.shape[0], self._voice.sample_rate
+        side, rate = self._likeness.framing.size, self._voice.sample_rate
         name = f"{id(take):x}"
         with (
             VideoWriter(folder / f"{name}.mp4", side, side, self._fps, rate) as film,
@@ -74,7 +75,7 @@ class Chain:
         hear: Iterable[Callable[[Chunk], None]],
         see: Iterable[Callable[[npt.NDArray[np.uint8]], None]],
     ) -> None:
-        frames = self._face.animate(self._likeness, self._speech(take, hear), SEED)
+        frames = self._face.animate(self._likeness, self._speech(take, hear), Acting(SEED))
         async with aclosing(frames):
             async for batch in frames:
                 take.frame()

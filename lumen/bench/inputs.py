@@ -18,6 +18,7 @@ from lumen.contracts import (
     WARP_RENDERER,
 )
 from lumen.engines.warp.motion import animate
+from orchestrator.acting import Framing
 from orchestrator.audio import Resampler
 from orchestrator.core.config import Settings
 from orchestrator.faces import Likeness, WarpFace
@@ -56,7 +57,7 @@ async def make_scene(settings: Settings, triton: TritonClient) -> Scene:
     """The settings' portrait and ``TEXT``, through the models that will be measured."""
     portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
     image = await portraits.bundled(settings.portrait)
-    likeness = await WarpFace(triton).study(image, settings.video_size)
+    likeness = await WarpFace(triton).study(image, Framing(settings.video_size))
     voice = EspeakVoice(triton)
     speaker = await voice.speaker(MANNER)
     speech = np.concatenate([chunk async for chunk in speaker.speak(TEXT)])
@@ -67,7 +68,7 @@ async def make_scene(settings: Settings, triton: TritonClient) -> Scene:
 
 def model_inputs(scene: Scene) -> dict[str, Tensors]:
     """One request for each model; the face models work on frames from the second second on."""
-    crop, mesh = scene.likeness.crop, scene.likeness.mesh
+    crop, mesh = scene.likeness.tensors["crop"], scene.likeness.tensors["mesh"]
     heard = scene.pcm[: (2 * FACE_FPS + WARP_LOOKAHEAD_FRAMES) * SAMPLES_PER_FRAME]
     motion = animate(heard, 0, FACE_FPS, FACE_FPS, SEED)
     size = np.array([crop.shape[0]], np.int32)

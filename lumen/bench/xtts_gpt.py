@@ -218,7 +218,7 @@ def _export(checkpoint: Path, folder: Path) -> XttsDims:
 
 
 def _write_artefacts(checkpoint: Path, folder: Path) -> XttsDims:
-    from export.xtts.artefact import ExportOptions
+    from export.artefact import ExportOptions
     from export.xtts.checkpoint import load_checkpoint
     from export.xtts.gpt import GptArtefact
 

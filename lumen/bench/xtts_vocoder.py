@@ -71,8 +71,8 @@ def _network() -> Any:
 
 
 def _session(network: Any) -> ort.InferenceSession:
+    from export.graph_file import write
     from export.xtts import vocoder
-    from export.xtts.graph_file import write
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = THREADS

@@ -56,7 +56,7 @@ def export_xtts(
 
     with reported():
         settings = load_settings()
-        with _progress() as on_step:
+        with progress() as on_step:
             done = export_xtts(
                 checkpoint or settings.models_path / "xtts",
                 repository or settings.model_repository,
@@ -81,7 +81,7 @@ def random_xtts(
 
     with reported():
         folder = out or load_settings().models_path / f"xtts-random-{size.value}"
-        with _progress() as on_step:
+        with progress() as on_step:
             write_random(folder, size.value, seed, lambda done, total: on_step("tensors", done, total))
         Console().print(str(folder), soft_wrap=True)
 
@@ -110,7 +110,7 @@ def _ask(licence: str) -> bool:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def progress() -> Iterator[Callable[[str, int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("starting", total=None)

@@ -14,6 +14,15 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from lumen.contracts import (
     ESPEAK,
     FACE_LANDMARKS,
+    SADTALKER,
+    SADTALKER_AUDIO2EXP,
+    SADTALKER_AUDIO2POSE,
+    SADTALKER_FACE3D,
+    SADTALKER_MOTION,
+    SADTALKER_MOTION_FULL,
+    SADTALKER_PORTRAIT,
+    SADTALKER_RENDERER,
+    SADTALKER_SOURCE,
     WARP,
     WARP_PORTRAIT,
     WARP_RENDERER,
@@ -27,7 +36,14 @@ from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
 from orchestrator.core.config import Settings
 
 VOICE_MODELS: Final = {"espeak": (ESPEAK,), "xtts": (XTTS_VOCODER, XTTS_GPT, XTTS)}
-FACE_MODELS: Final = {"warp": (FACE_LANDMARKS, WARP_PORTRAIT, WARP_RENDERER, WARP)}
+FACE_MODELS: Final = {
+    "warp": (FACE_LANDMARKS, WARP_PORTRAIT, WARP_RENDERER, WARP),
+    "sadtalker": (
+        *(FACE_LANDMARKS, SADTALKER_FACE3D, SADTALKER_PORTRAIT),
+        *(SADTALKER_SOURCE, SADTALKER_AUDIO2EXP, SADTALKER_AUDIO2POSE),
+        *(SADTALKER_MOTION, SADTALKER_MOTION_FULL, SADTALKER_RENDERER, SADTALKER),
+    ),
+}
 """The models of each part; those that others call come first."""
 
 _WATCH_SECONDS: Final = 0.5

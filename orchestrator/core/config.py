@@ -51,7 +51,7 @@ class Settings(BaseSettings):
 
     # Chain
     voice: Literal["espeak", "xtts"] = Field("espeak", description="the part that speaks")
-    face: Literal["warp"] = Field("warp", description="the part that animates")
+    face: Literal["warp", "sadtalker"] = Field("warp", description="the part that animates")
     portrait: str = Field("ada", description="bundled portrait when a request names none")
     default_voice: str = Field("default", description="id or name of the voice when a request names none")
 
@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         60.0, ge=3, description="seconds of the recordings that one voice is made of, all together"
     )
     max_voices: int = Field(1000, ge=0, description="made voices that are kept")
+    max_driving_seconds: float = Field(
+        30.0, gt=0, description="seconds of a driving video, whose face lends its motion"
+    )
+    max_avatars: int = Field(1000, ge=0, description="made avatars that are kept")
+    frames_timeout: float = Field(120.0, gt=0, description="seconds until the next frames of SadTalker")
     first_audio_timeout: float = Field(
         180.0, gt=0, description="seconds until XTTS's first sound, waiting for a slot included"
     )
@@ -84,13 +89,17 @@ class Settings(BaseSettings):
         22_050, ge=8_000, le=48_000, description="samples per second of audio files"
     )
     video_fps: int = Field(25, ge=1, le=60, description="frames per second of video files")
-    video_size: Literal[256, 512] = Field(256, description="side of the square video in pixels")
+    video_size: Literal[256, 512] = Field(256, description="side of the animated square in pixels")
+    max_video_side: int = Field(
+        1920, ge=256, le=4096, description="pixels of the longer side of videos that show the whole picture"
+    )
 
     # Paths
     models_path: Path = Field(Path("models"), description="checkpoints")
     assets_path: Path = Field(Path("assets"), description="bundled portraits")
     outputs_path: Path = Field(Path("outputs"), description="generated audio/ and video/")
     voices_path: Path = Field(Path("voices"), description="made voices")
+    avatars_path: Path = Field(Path("avatars"), description="made avatars")
     logs_path: Path = Field(Path("logs"), description="lumen.log and triton.log")
     model_repository: Path = Field(Path("model_repository"), description="Triton's models")
     backends_path: Path = Field(Path("backends"), description="python-based Triton backends")
@@ -122,6 +131,7 @@ class Settings(BaseSettings):
         "assets_path",
         "outputs_path",
         "voices_path",
+        "avatars_path",
         "logs_path",
         "model_repository",
         "backends_path",

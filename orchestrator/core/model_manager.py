@@ -11,10 +11,12 @@ import httpx
 from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
 
-from lumen.contracts import XTTS
+from lumen.contracts import SADTALKER_RENDERER, XTTS
 from lumen.errors import ServiceUnavailableException, UpstreamTimeoutException
+from orchestrator.avatars import Avatars
 from orchestrator.core.config import Settings, load_settings
 from orchestrator.faces import Face, WarpFace
+from orchestrator.sadtalker import SadTalkerFace
 from orchestrator.triton import PROBE_TIMEOUT, TritonClient, translate
 from orchestrator.voice_library import VoiceLibrary
 from orchestrator.voices import EspeakVoice, Voice
@@ -29,7 +31,8 @@ log = logging.getLogger("lumen")
 XTTS_VERSION: Final = "1"
 """Folder of the model repository's `xtts` that holds its checkpoint's manifest and speakers."""
 
-FACES: Final[dict[str, Callable[[TritonClient], Face]]] = {"warp": WarpFace}
+SADTALKER_VERSION: Final = "1"
+"""Folder of the model repository's `sadtalker_renderer` that holds its checkpoint's manifest."""
 
 UNLOAD_SECONDS: Final = 30.0
 """How long Triton may take to end the requests of models that it unloads."""
@@ -58,6 +61,7 @@ class ModelManager:
         self._http: httpx.AsyncClient | None = None
         self._voice: Voice | None = None
         self._face: Face | None = None
+        self._avatars: Avatars | None = None
         self._locks: dict[str, asyncio.Lock] = {}
 
     def configure(self, settings: Settings) -> "ModelManager":
@@ -127,13 +131,26 @@ class ModelManager:
 
     def get_face(self) -> Face:
         if self._face is None:
-            self._face = FACES[self.settings.face](self.triton)
+            self._face = FACES[self.settings.face](self)
         return self._face
+
+    def get_avatars(self) -> Avatars:
+        """Those of the chain's face."""
+        if self._avatars is None:
+            settings = self.settings
+            self._avatars = Avatars(
+                self.get_face(), settings.avatars_path, settings.max_avatars, settings.max_image_pixels
+            )
+        return self._avatars
 
     def models(self) -> tuple[str, ...]:
         """The chain's models, in the order to load them; those that only make voices are the last ones."""
         voice = self.get_voice()
         return (*voice.models, *self.get_face().models, *voice.learning_models)
+
+    def _all_models(self) -> tuple[str, ...]:
+        """With those that only some controls of the face need."""
+        return (*self.models(), *self.get_face().optional_models)
 
     async def ensure(self, models: Iterable[str]) -> None:
         """Load those of ``models`` that are not loaded; requests that need the same one load it once.
@@ -171,7 +188,7 @@ class ModelManager:
         client = InferenceServerClient(self.settings.triton_url)
         try:
             loaded = _held(client)
-            for model in reversed([model for model in self.models() if model in loaded]):
+            for model in reversed([model for model in self._all_models() if model in loaded]):
                 client.unload_model(model, client_timeout=PROBE_TIMEOUT)
             self._wait_unloaded(client)
             log.info("Unloaded models %s", ", ".join(self.models()))
@@ -182,7 +199,7 @@ class ModelManager:
 
     def _wait_unloaded(self, client: InferenceServerClient) -> None:
         deadline = time.monotonic() + UNLOAD_SECONDS
-        while busy := _held(client) & set(self.models()):
+        while busy := _held(client) & set(self._all_models()):
             if time.monotonic() > deadline:
                 raise UpstreamTimeoutException(
                     f"Triton did not unload {', '.join(busy)} within {UNLOAD_SECONDS:g} s."
@@ -201,7 +218,7 @@ class ModelManager:
             await http.aclose()
 
     def _forget(self) -> None:
-        self._triton = self._gemini = self._http = self._voice = self._face = None
+        self._triton = self._gemini = self._http = self._voice = self._face = self._avatars = None
         self._locks = {}
 
 
@@ -222,6 +239,23 @@ def _xtts(manager: ModelManager) -> Voice:
     )
 
 
+def _warp(manager: ModelManager) -> Face:
+    return WarpFace(manager.triton)
+
+
+def _sadtalker(manager: ModelManager) -> Face:
+    settings = manager.settings
+    return SadTalkerFace(
+        manager.triton,
+        manager.ensure,
+        settings.model_repository / SADTALKER_RENDERER / SADTALKER_VERSION,
+        settings.frames_timeout,
+        settings.max_video_side,
+        settings.max_driving_seconds,
+    )
+
+
+FACES: Final[dict[str, Callable[[ModelManager], Face]]] = {"warp": _warp, "sadtalker": _sadtalker}
 VOICES: Final[dict[str, Callable[[ModelManager], Voice]]] = {"espeak": _espeak, "xtts": _xtts}
 
 

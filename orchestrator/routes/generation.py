@@ -15,11 +15,11 @@ from orchestrator.audio_stream import ENCODINGS, choose_encoding
 from orchestrator.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
 from orchestrator.core.utils import excerpt
+from orchestrator.fields import MAX_SEED
 from orchestrator.outputs import Outputs
-from orchestrator.pipeline import Scene
+from orchestrator.routes.scenes import scene_of
 from orchestrator.routes.streamed import StreamedResponse
 from orchestrator.schemas import (
-    MAX_SEED,
     FullRequest,
     FullResponse,
     TextRequest,
@@ -34,9 +34,6 @@ from orchestrator.voices import DEFAULT, Manner, Sampling
 from orchestrator.writers import Brief, Turn
 
 log = logging.getLogger("lumen")
-
-UPLOADED: Final = "uploaded"
-"""What a response calls a portrait that came with the request."""
 
 STREAMED: Final[dict[str, Any]] = {
     "content": {
@@ -84,22 +81,32 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     return await use.pipeline.tts(body.fields.text, manner)
 
 
-@router.post("/video", responses=describe_errors(404), openapi_extra=describe_body(VideoRequest))
+@router.post(
+    "/video",
+    response_model_exclude_none=True,
+    responses=describe_errors(404),
+    openapi_extra=describe_body(VideoRequest),
+)
 async def generate_video(request: Request, use: Use) -> VideoResponse:
     """Video of a portrait that speaks given audio."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
-    log.info("Video request: %s", excerpt(body.fields.audio_url or "uploaded audio"))
-    scene = await _scene(body, use)
+    log.info("Video request: %s", _sound(body))
+    scene = await scene_of(body, use)
     return await use.pipeline.video(await _audio(body, use), scene)
 
 
-@router.post("/full", response_model_exclude_none=True, openapi_extra=describe_body(FullRequest))
+@router.post(
+    "/full",
+    response_model_exclude_none=True,
+    responses=describe_errors(404),
+    openapi_extra=describe_body(FullRequest),
+)
 async def generate_full(request: Request, use: Use) -> FullResponse:
     """The full pipeline: text, audio, video."""
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
-    scene = await _scene(body, use)
-    seed = scene.seed if use.models.get_voice().draws else None
+    scene = await scene_of(body, use)
+    seed = scene.acting.seed if use.models.get_voice().draws else None
     return await use.pipeline.full(_brief(body.fields), _manner(body.fields, use, seed), scene)
 
 
@@ -142,26 +149,34 @@ def _streamed(text: str, manner: Manner, accept: str, use: Services) -> Streamed
     return StreamedResponse(use.pipeline.speech(text, manner, encoding, rate), headers)
 
 
-async def _scene(body: Body[VideoRequest] | Body[FullRequest], use: Services) -> Scene:
-    """The portrait of the request, or the server's default; a seed by chance where none is given."""
-    fields, upload = body.fields, body.file("portrait_file")
-    if upload is not None and fields.portrait is not None:
-        raise InvalidInputException("Both portrait and portrait_file came; send one of them.")
-    name = fields.portrait or use.settings.portrait
-    seed = secrets.randbelow(MAX_SEED + 1) if fields.seed is None else fields.seed
-    image = await (use.portraits.bundled(name) if upload is None else use.portraits.decode(upload))
-    return Scene(image, name if upload is None else UPLOADED, fields.size or use.settings.video_size, seed)
-
-
 def _read(outputs: Outputs, url: str) -> bytes:
     return outputs.resolve(url).read_bytes()
 
 
 async def _audio(body: Body[VideoRequest], use: Services) -> npt.NDArray[np.float32]:
     """The audio of the request: float32 [n_samples] at the settings' rate."""
-    upload, url = body.file("audio"), body.fields.audio_url
-    if (upload is None) == (url is None):
-        raise InvalidInputException("Send either audio_url or, in a form, a file named audio.")
+    upload, url, idle = body.file("audio"), body.fields.audio_url, body.fields.idle_seconds
+    if sum(source is not None for source in (upload, url, idle)) != 1:
+        raise InvalidInputException("Send one of audio_url, idle_seconds and, in a form, a file named audio.")
+    if idle is not None:
+        return _silence(idle, use)
     data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")
     rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
     return await asyncio.to_thread(decode_audio, data, rate, limit)
+
+
+def _silence(seconds: float, use: Services) -> npt.NDArray[np.float32]:
+    """What is heard of somebody who does not speak: float32 [n_samples] at the settings' rate."""
+    if seconds > use.settings.max_audio_seconds:
+        raise InvalidInputException(
+            f"idle_seconds is {seconds:g}; the limit is {use.settings.max_audio_seconds:g} s"
+        )
+    return np.zeros(max(1, round(seconds * use.settings.audio_sample_rate)), np.float32)
+
+
+def _sound(body: Body[VideoRequest]) -> str:
+    """What a video is made from, for the log."""
+    fields = body.fields
+    if fields.idle_seconds is not None:
+        return f"{fields.idle_seconds:g} s idle"
+    return excerpt(fields.audio_url or "uploaded audio")

@@ -19,7 +19,6 @@ from orchestrator.references import MAX_RECORDINGS, MIN_SECONDS
 from orchestrator.schemas import (
     HISTORY_CHARACTERS,
     HISTORY_MESSAGES,
-    MAX_SEED,
     MAX_TOP_K,
     HealthResponse,
     ModelHealth,
@@ -165,7 +164,7 @@ def _limits(settings: Settings) -> dict[str, Any]:
         "temperature": [0, 2],
         "max_tokens": [1, 8192],
         "speed": [0.5, 2],
-        "seed": [0, MAX_SEED],
+        "seed": [0],
         "sampling": {
             "temperature": [0, MAX_TEMPERATURE],
             "top_k": [0, MAX_TOP_K],

@@ -15,6 +15,7 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import np_to_triton_dtype
 
 from lumen import contracts
+from orchestrator.acting import Acting, Framing
 from orchestrator.faces import WarpFace
 from orchestrator.streams import one
 from orchestrator.triton import Tensors, TritonClient
@@ -27,6 +28,16 @@ EXPORTED = (
     contracts.XTTS_GPT,
     contracts.XTTS_VOCODER,
     contracts.XTTS,
+    contracts.SADTALKER_FACE3D,
+    contracts.SADTALKER_SOURCE,
+    contracts.SADTALKER_AUDIO2EXP,
+    contracts.SADTALKER_AUDIO2POSE,
+    contracts.SADTALKER_MOTION,
+    contracts.SADTALKER_MOTION_FULL,
+    contracts.SADTALKER_RENDERER,
+    contracts.SADTALKER_PORTRAIT,
+    contracts.SADTALKER_DRIVER,
+    contracts.SADTALKER,
 )
 """Models whose artefacts are exported and not in the checkout."""
 
@@ -67,17 +78,23 @@ class CheckedClient(TritonClient):
         super().__init__(url, timeout=60.0)
         self.asked: set[str] = set()
 
-    async def infer(self, model: str, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
+    async def infer(
+        self, model: str, inputs: Tensors, timeout: float | None = None
+    ) -> dict[str, npt.NDArray[Any]]:
         self._check_inputs(model, inputs)
-        answer = await super().infer(model, inputs)
+        answer = await super().infer(model, inputs, timeout)
         check(model, config_of(model).output, answer)
         return answer
 
     async def stream(
-        self, model: str, inputs: Tensors, first_timeout: float | None = None
+        self,
+        model: str,
+        inputs: Tensors,
+        first_timeout: float | None = None,
+        next_timeout: float | None = None,
     ) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
         self._check_inputs(model, inputs)
-        async for answer in super().stream(model, inputs, first_timeout):
+        async for answer in super().stream(model, inputs, first_timeout, next_timeout):
             check(model, config_of(model).output, answer)
             yield answer
 
@@ -106,8 +123,8 @@ async def test_what_passes_is_what_the_configurations_say(client: CheckedClient)
     speaker = await voice.speaker(Manner("en", "default", 1.0))
     speech = [chunk async for chunk in speaker.speak("Good morning!")]
     portrait = np.array(Image.open(ROOT / "assets" / "portraits" / "ada.png").convert("RGB"), np.uint8)
-    likeness = await face.study(portrait, contracts.FRAME_SIZES[0])
+    likeness = await face.study(portrait, Framing(contracts.FRAME_SIZES[0]))
     pcm = np.concatenate(speech)[: face.sample_rate]
-    frames = [batch async for batch in face.animate(likeness, one(pcm), seed=1)]
+    frames = [batch async for batch in face.animate(likeness, one(pcm), Acting(seed=1))]
     assert sum(map(len, frames)) == -(-len(pcm) // contracts.SAMPLES_PER_FRAME)
     assert client.asked == {contracts.ESPEAK, contracts.WARP_PORTRAIT, contracts.WARP}

@@ -22,7 +22,7 @@ from orchestrator.portraits import MAX_SIDE, decode_image
 from orchestrator.sentences import sentences, speakable
 from orchestrator.speech import Meter
 from orchestrator.streams import Stream, map_ahead, one, read_ahead
-from orchestrator.windows import Window, windows
+from orchestrator.windows import Reach, Window, windows
 from tests.api.media import image_bytes
 
 
@@ -70,13 +70,16 @@ def test_markup_is_not_spoken() -> None:
 async def test_windows_cover_the_clip(chunk: int, total: int) -> None:
     """Windows follow each other without gaps, and each has its context and look-ahead."""
     pcm = np.random.default_rng(0).random(total, np.float32)
-    found = [window async for window in windows(chunks_of(pcm, chunk))]
+    found = [window async for window in windows(chunks_of(pcm, chunk), WARP_REACH)]
     n_frames = -(-total // SAMPLES_PER_FRAME)
     assert [w.first for w in found] == [sum(w.count for w in found[:i]) for i in range(len(found))]
     assert sum(w.count for w in found) == n_frames
     padded = np.pad(pcm, (0, n_frames * SAMPLES_PER_FRAME - total))
     for window in found:
         assert_window(window, padded)
+
+
+WARP_REACH = Reach(WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES)
 
 
 def assert_window(window: Window, pcm: npt.NDArray[np.float32]) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from export.graph_file import write
+from export.install import install
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, options_of
 from export.xtts.gpt import GptArtefact
-from export.xtts.graph_file import write
-from export.xtts.install import install
 from export.xtts.random import write_random
 from export.xtts.vocoder import build
 from lumen.contracts import XTTS, XTTS_GPT, XTTS_VOCODER

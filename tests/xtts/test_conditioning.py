@@ -8,11 +8,11 @@ import numpy.typing as npt
 import onnx
 import pytest
 
+from export.artefact import ExportOptions
+from export.graph_file import GraphFile, write
 from export.xtts import conditioning
-from export.xtts.artefact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts
 from export.xtts.conditioning import ConditioningArtefact
-from export.xtts.graph_file import GraphFile, write
 from lumen.contracts import XTTS_CONDITIONING, XTTS_REFERENCE_RATE, XTTS_SPEAKER_RATE
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.xtts.coqui import coqui

@@ -19,10 +19,10 @@ from safetensors.numpy import load_file
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 from typer.testing import CliRunner
 
-from export.xtts.artefact import Device, Differences, ExportOptions, Precision, difference
+from export.artefact import Device, Differences, ExportOptions, Precision, difference
+from export.install import OWN_REPOSITORY, VERSION, install
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, export_xtts, options_of
-from export.xtts.install import OWN_REPOSITORY, VERSION, install
 from export.xtts.speech import SpeechArtefact
 from lumen.commands.xtts import export_xtts as export_command
 from lumen.commands.xtts import random_xtts as random_command

@@ -11,11 +11,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.xtts.artefact import Precision
+from export.artefact import Precision
+from export.install import install
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import options_of
 from export.xtts.gpt import GptArtefact, Sentence, cosines, reference
-from export.xtts.install import install
 from export.xtts.random import write_random
 from lumen.contracts import XTTS_GPT
 from lumen.engines.xtts.artefacts import read_manifest
@@ -185,8 +185,8 @@ import sys
 import subprocess
 import sys
 from pathlib import Path
-from export.xtts.artefact import ExportOptions
-from export.xtts.artefact import Precision
+from export.artefact import ExportOptions
+from export.artefact import Precision
 from export.xtts.checkpoint import load_checkpoint
 from export.xtts.gpt import GptArtefact
 loaded, folder = load_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])

@@ -10,7 +10,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 import pytest
 from onnx import TensorProto, helper
 
-from export.xtts.artefact import ExportOptions
+from export.artefact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts
 from export.xtts.gpt import GptArtefact, Sentence
 from export.xtts.gpt_graph import ALL, CONTRIB, IR_VERSION, OPSET, DataFile, Graph

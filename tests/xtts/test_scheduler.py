@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lumen.engines.xtts.gpt.chunks import GrowingChunks
-from lumen.engines.xtts.gpt.prefill_policy import FairTurns
 from lumen.engines.xtts.gpt.scheduler import Scheduler
+from lumen.engines.xtts.gpt.turn_policy import Crowd, NewcomersFirst, Turn
 from lumen.errors import (
     BusyException,
     GenerationException,
@@ -153,13 +153,14 @@ def test_a_long_prompt_does_not_stop_the_others() -> None:
     assert all("step" in calls[opened + a : opened + b] for a, b in pairwise(pieces))
 
 
-def test_turns_are_fair_and_bounded() -> None:
-    """One newcomer among many: one piece; many newcomers: more, but never over the bound."""
-    turns = FairTurns(most=4)
-    assert turns.pieces(prefilling=1, running=7) == 1
-    assert turns.pieces(prefilling=4, running=2) == 2
-    assert turns.pieces(prefilling=7, running=1) == 4
-    assert turns.pieces(prefilling=1, running=0) == 1
+def test_newcomers_go_first_for_a_while() -> None:
+    """Prompts, then steps of those not heard yet, by fours; the others are never passed over for long."""
+    policy = NewcomersFirst(together=4, patience=8)
+    assert policy.next(Crowd(reading=1, silent=0, speaking=7, passed_over=0)) is Turn.PROMPT
+    assert policy.next(Crowd(reading=4, silent=3, speaking=0, passed_over=0)) is Turn.PROMPT
+    assert policy.next(Crowd(reading=4, silent=4, speaking=1, passed_over=7)) is Turn.NEWCOMERS
+    assert policy.next(Crowd(reading=4, silent=4, speaking=1, passed_over=8)) is Turn.ALL
+    assert policy.next(Crowd(reading=0, silent=0, speaking=1, passed_over=0)) is Turn.ALL
 
 
 def test_a_full_queue_refuses_and_recovers() -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import onnx
 import pytest
 
+from export.artefact import ExportOptions
+from export.graph_file import GraphFile, write
 from export.xtts import speaker
-from export.xtts.artefact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts
-from export.xtts.graph_file import GraphFile, write
 from export.xtts.speaker import SpeakerArtefact
 from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SPEAKER, XTTS_SPEAKER_WIDTH
 from lumen.engines.onnx_file import DEFAULT_FILE

@@ -14,6 +14,7 @@ import pytest
 
 from export.xtts.vocoder import build
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
+from lumen.engines.xtts.lead import Lead
 from lumen.engines.xtts.speech import MAX_SPEECHES, Manner, Order, Speech, Voice
 from lumen.engines.xtts.tails import PAUSE_SAMPLES
 from lumen.engines.xtts.text.tokenizer import Tokenizer
@@ -79,7 +80,7 @@ class FakeVocoder:
         self._failure = failure
         self.speakers: list[Float32] = []
 
-    async def pcm(self, window: Window, speaker_embedding: Float32) -> Float32:
+    async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Float32:
         assert len(window.latents) in BUCKETS
         self._log.append("decode")
         self.speakers.append(speaker_embedding)
@@ -262,7 +263,7 @@ class OnnxVocoder:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch wants the cores
         self._session = onnxruntime.InferenceSession(graph, options)
 
-    async def pcm(self, window: Window, speaker_embedding: Float32) -> Float32:
+    async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Float32:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[None]}
         pcm: Float32 = self._session.run(["pcm"], tensors)[0][0]
         return pcm

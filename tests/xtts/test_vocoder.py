@@ -11,10 +11,10 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from export.artefact import ExportOptions
+from export.graph_file import GraphFile
 from export.xtts import vocoder
-from export.xtts.artefact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts
-from export.xtts.graph_file import GraphFile
 from export.xtts.vocoder import VocoderArtefact
 from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
 from lumen.engines.onnx_file import DEFAULT_FILE

@@ -13,9 +13,9 @@ import pytest
 import tritonclient.grpc as grpc
 from tritonclient.utils import np_to_triton_dtype
 
+from export.graph_file import write
 from export.xtts import vocoder
 from export.xtts.checkpoint import LoadedXtts
-from export.xtts.graph_file import write
 from lumen.contracts import XTTS_VOCODER
 from lumen.engines.xtts.windows import Window
 from lumen.triton.server import TritonServer

@@ -92,10 +92,12 @@ class DenseMotion(nn.Module):
     def forward(self, compressed: Tensor, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
         """Where each cell comes from [B, D, H, W, 3], and what is visible [B, 1, H, W] in [0, 1].
 
-        compressed: [B, 4, D, H, W]. source, driving: key points [B, 15, 3].
+        compressed: [B, 4, D, H, W]. source, driving: key points [B, 15, 3]. All float32, and so are shares
+        and positions, whatever the precision of the weights.
         """
-        seen = self.hourglass(self.evidence(compressed, source, driving))
-        mask = F.softmax(self.mask(seen), 1)
+        evidence = self.evidence(compressed, source, driving)
+        seen = self.hourglass(evidence.to(self.mask.weight.dtype))
+        mask = F.softmax(self.mask(seen).float(), 1)
         mask = torch.where(mask < LEAST_SHARE, torch.zeros_like(mask), mask)
         visible = F.sigmoid(self.occlusion(seen.flatten(1, 2)))
         return self.points.deformation(mask, source, driving), visible

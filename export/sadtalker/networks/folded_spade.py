@@ -113,6 +113,11 @@ def _unwrapped(conv: SpectralConv2d) -> nn.Conv2d:
     return _conv(conv.weight(), conv.bias)
 
 
+def _normal(x: Tensor) -> Tensor:
+    """Instance-normalised; its statistics are float32 in any precision."""
+    return F.instance_norm(x.float()).to(x.dtype)
+
+
 class FoldedSpadeBlock(nn.Module):
     """``SpadeBlock``; ``scale`` is how often the map is repeated."""
 
@@ -125,9 +130,9 @@ class FoldedSpadeBlock(nn.Module):
             self.conv_s, self.norm_s = _unwrapped(block.conv_s), FoldedSpade(block.norm_s, scale)
 
     def forward(self, x: Tensor, feature_map: Tensor) -> Tensor:
-        normal = F.instance_norm(x)
+        normal = _normal(x)
         y = self.conv_0(F.leaky_relu(self.norm_0(normal, feature_map), SLOPE))
-        y = self.conv_1(F.leaky_relu(self.norm_1(F.instance_norm(y), feature_map), SLOPE))
+        y = self.conv_1(F.leaky_relu(self.norm_1(_normal(y), feature_map), SLOPE))
         if self.learned_shortcut:
             x = self.conv_s(self.norm_s(normal, feature_map))
         out: Tensor = x + y
@@ -151,4 +156,4 @@ class FoldedSpadeDecoder(nn.Module):
             x = block(x, feature_map)
         x = self.up_0(F.interpolate(x, scale_factor=2.0), feature_map)
         x = self.up_1(F.interpolate(x, scale_factor=2.0), feature_map)
-        return F.sigmoid(self.conv_img(F.leaky_relu(x, SLOPE)))
+        return F.sigmoid(self.conv_img(F.leaky_relu(x, SLOPE)).float())

@@ -55,7 +55,7 @@ class Generator(nn.Module):
         """The frame's part: key points of portrait and frame [B, 15, 3] -> [B, 3, S, S] in (0, 1)."""
         deformation, visible = self.dense_motion_network(portrait.compressed, source, driving)
         moved = F.grid_sample(portrait.appearance, deformation, align_corners=False)
-        x = self.fourth(self.third(moved.flatten(1, 2))) * visible
+        x = self.fourth(self.third(moved.flatten(1, 2).to(self.fourth.weight.dtype))) * visible
         frame: Tensor = self.decoder(x)
         return frame
 

@@ -89,14 +89,37 @@ def five_points(landmarks: NDArray[np.float32], height: int) -> FloatArray:
 def _place(points: FloatArray) -> tuple[float, float, float]:
     """Scale of the picture, and the position of the model's origin in it, by least squares.
 
-    points [5, 2] are taken as a picture of ``MODEL_POINTS``: points = model @ projection + origin.
+    points: [5, 2], y upwards.
     """
-    model = np.concatenate([MODEL_POINTS, np.ones((len(MODEL_POINTS), 1))], 1)
-    solution = np.linalg.lstsq(model, points, rcond=None)[0]
+    solution = _projection(points)
     units = np.linalg.norm(solution[:3], axis=0).mean()
     if units < 1e-3:
         raise one_point()
     return float(PIXELS_PER_UNIT / units), float(solution[3, 0]), float(solution[3, 1])
+
+
+def yaw_of(landmarks: NDArray[np.float32]) -> float:
+    """How far the head is turned to its side, in degrees: 0 looks at the camera, 90 is a profile.
+
+    Positive turns the nose to the picture's right. landmarks: float32 [68, 2] in pixels, y downwards.
+
+    Raises:
+        InvalidInputException: they are not 68 finite points, or all in one place.
+    """
+    across, _, forward, _ = _projection(five_points(landmarks, 0))
+    width = float(np.linalg.norm(across))
+    if width == 0:
+        raise one_point()
+    return float(np.degrees(np.arctan2(forward @ across / width, width)))
+
+
+def _projection(points: FloatArray) -> FloatArray:
+    """Where the face model's x, y and z axis and its origin lie in the picture, [4, 2], by least squares.
+
+    points [5, 2] are taken as a picture of ``MODEL_POINTS``: points = model @ axes + origin.
+    """
+    model = np.concatenate([MODEL_POINTS, np.ones((len(MODEL_POINTS), 1))], 1)
+    return np.asarray(np.linalg.lstsq(model, points, rcond=None)[0], np.float64)
 
 
 def portrait_row(face: NDArray[np.float32], place: NDArray[np.float32]) -> NDArray[np.float32]:

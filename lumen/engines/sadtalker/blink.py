@@ -22,29 +22,37 @@ LONGEST_GAP: Final = 70
 MAX_RATE: Final = 4.0
 
 
-def blinks(n_frames: int, seed: int, rate: float = 1.0) -> NDArray[np.float32]:
-    """How far the eyes are shut in each frame: float32 [n_frames], 0 open to 1 shut.
+def blinks(
+    clip_frames: int, seed: int, rate: float = 1.0, first_frame: int = 0, n_frames: int | None = None
+) -> NDArray[np.float32]:
+    """How far the eyes are shut in frames from ``first_frame`` on: float32 [n_frames], 0 open to 1 shut.
 
-    rate: how often, relative to the reference's about 34 blinks a minute; 0 to ``MAX_RATE``, 0 is never.
+    clip_frames: of the whole clip. rate: how often, relative to the reference's about 34 blinks a minute;
+    0 to ``MAX_RATE``, 0 is never. n_frames: all that follow by default.
 
     Raises:
         InvalidInputException: the rate is out of range.
     """
     if not 0 <= rate <= MAX_RATE:
         raise InvalidInputException(f"blink rate is {rate}; it must be from 0 to {MAX_RATE}.")
-    shut = np.zeros(n_frames, np.float32)
-    if rate == 0 or n_frames < FEWEST_FRAMES:
-        return shut
+    count = clip_frames - first_frame if n_frames is None else n_frames
+    shut = np.zeros(count + 2 * len(SHUTTING), np.float32)
+    if rate == 0 or clip_frames < FEWEST_FRAMES:
+        return shut[:count]
     rng = np.random.default_rng(seed)
+    offset = first_frame - len(SHUTTING)
     end = 0
-    while (start := end + _gap(rng, n_frames, rate)) + len(SHUTTING) < n_frames:
+    while (start := end + _gap(rng, clip_frames, rate)) + len(SHUTTING) < clip_frames:
+        if start >= first_frame + count:
+            break
         end = start + len(SHUTTING)
-        shut[start:end] = SHUTTING
-    return shut
+        if start >= offset:
+            shut[start - offset : end - offset] = SHUTTING
+    return shut[len(SHUTTING) : len(SHUTTING) + count]
 
 
-def _gap(rng: np.random.Generator, n_frames: int, rate: float) -> int:
+def _gap(rng: np.random.Generator, clip_frames: int, rate: float) -> int:
     """Frames until the next blink, at least one: two blinks never touch."""
-    longest = min(n_frames // 2, LONGEST_GAP)
+    longest = min(clip_frames // 2, LONGEST_GAP)
     frames = rng.integers(SHORTEST_GAP, max(longest, SHORTEST_GAP + 1))
     return max(1, round(int(frames) / rate))

@@ -166,3 +166,16 @@ def _scaled(box: Box, width: int, height: int, full_width: int, full_height: int
     """A box of a picture of width x height, in the picture at its full size."""
     x, y = full_width / width, full_height / height
     return Box(round(box.left * x), round(box.top * y), round(box.right * x), round(box.bottom * y))
+
+
+def preprocess_of(name: str) -> Preprocess:
+    """The mode of a name.
+
+    Raises:
+        InvalidInputException: there is none.
+    """
+    try:
+        return Preprocess(name)
+    except ValueError as error:
+        modes = ", ".join(mode.value for mode in Preprocess)
+        raise InvalidInputException(f"preprocess is {name!r}; it must be one of {modes}.") from error

@@ -57,12 +57,38 @@ def mel_spectrogram(pcm: NDArray[np.float32]) -> NDArray[np.float32]:
 
     pcm: float32 [n_samples], mono, 16 kHz, in [-1, 1]; beyond its ends is silence.
     """
-    emphasised = pcm.astype(np.float64)
-    emphasised[1:] -= PRE_EMPHASIS * pcm[:-1].astype(np.float64)
-    padded = np.pad(emphasised, FFT_SIZE // 2)
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, FFT_SIZE)[::HOP]
+    return mel_columns(pcm, 0, 0, n_columns(len(pcm)), len(pcm))
+
+
+def n_columns(n_samples: int) -> int:
+    """Columns in the spectrogram of so many samples."""
+    return 1 + n_samples // HOP
+
+
+def mel_columns(
+    pcm: NDArray[np.float32], pcm_start: int, first: int, end: int, clip_samples: int
+) -> NDArray[np.float32]:
+    """Columns [first, end) of a clip's spectrogram, out of a part of the clip: float32 [end - first, 80].
+
+    pcm: [n]; its first sample is the clip's ``pcm_start``. What it does not reach of the clip is silence.
+    clip_samples: of the whole clip, beyond which nothing is heard.
+    """
+    start, stop = HOP * first - FFT_SIZE // 2, HOP * (end - 1) + FFT_SIZE // 2
+    heard = _part(pcm, pcm_start, start - 1, stop).astype(np.float64)
+    emphasised = heard[1:] - PRE_EMPHASIS * heard[:-1]
+    emphasised[max(clip_samples - start, 0) :] = 0
+    pieces = np.lib.stride_tricks.sliding_window_view(emphasised, FFT_SIZE)[::HOP]
     blocks = [_levels(pieces[i : i + BLOCK_COLUMNS]) for i in range(0, len(pieces), BLOCK_COLUMNS)]
     return np.concatenate(blocks)
+
+
+def _part(pcm: NDArray[np.float32], pcm_start: int, start: int, stop: int) -> NDArray[np.float32]:
+    """Samples [start, stop) of the clip, float32; zero where ``pcm`` does not reach."""
+    part = np.zeros(stop - start, np.float32)
+    low, high = max(start, pcm_start), min(stop, pcm_start + len(pcm))
+    if low < high:
+        part[low - start : high - start] = pcm[low - pcm_start : high - pcm_start]
+    return part
 
 
 def _levels(pieces: FloatArray) -> NDArray[np.float32]:

@@ -13,40 +13,71 @@ SMOOTHING_ORDER: Final = 2
 """Savitzky-Golay: each frame becomes the value of a parabola fitted to these many frames around it."""
 
 
-def chunks(n_frames: int) -> NDArray[np.int64]:
-    """Which frames each run of the network hears: int64 [n_chunks, 32], frame numbers of the clip.
+def chunk_numbers(first_frame: int, n_frames: int) -> NDArray[np.int64]:
+    """Which runs of the network make frames [first_frame, first_frame + n_frames), in order.
 
-    Frame 0 is at rest and not heard. A last chunk that is not full hears the last 32 frames, and frame 1
-    again and again where there are fewer; only its end is new (see :func:`assemble`).
+    Frame 0 is at rest; run k makes frames 1 + 32 k to 32 + 32 k.
     """
-    starts = np.arange(1, n_frames - POSE_CHUNK + 1, POSE_CHUNK)
-    if n_frames and (n_frames - 1) % POSE_CHUNK:
-        starts = np.append(starts, n_frames - POSE_CHUNK)
-    return np.maximum(starts[:, None] + np.arange(POSE_CHUNK), 1)
+    first, end = max(first_frame, 1), first_frame + n_frames
+    return np.arange((first - 1) // POSE_CHUNK, (max(end, 1) + POSE_CHUNK - 2) // POSE_CHUNK)
 
 
-def latents(n_chunks: int, seed: int, scale: float = 1.0) -> NDArray[np.float32]:
-    """The random vector of each chunk: float32 [n_chunks, 64], normally distributed times ``scale``.
+def chunks(numbers: NDArray[np.int64], clip_frames: int) -> NDArray[np.int64]:
+    """Which frames of a clip these runs of the network hear: int64 [n, 32].
+
+    A last chunk that is not full hears the last 32 frames, and frame 1 again and again where there are
+    fewer; only its end is new (see :func:`assemble`).
+    """
+    return np.maximum(_starts(numbers, clip_frames)[:, None] + np.arange(POSE_CHUNK), 1)
+
+
+def _starts(numbers: NDArray[np.int64], clip_frames: int) -> NDArray[np.int64]:
+    return np.minimum(1 + POSE_CHUNK * numbers, clip_frames - POSE_CHUNK)
+
+
+def latents(numbers: NDArray[np.int64], seed: int, scale: float = 1.0) -> NDArray[np.float32]:
+    """The random vector of each chunk: float32 [n, 64], normally distributed times ``scale``.
 
     A chunk's vector depends on the seed and its number alone: longer clips begin like shorter ones.
     """
-    drawn = [np.random.default_rng([seed, i]).standard_normal(POSE_LATENT) for i in range(n_chunks)]
-    return (np.reshape(drawn, (n_chunks, POSE_LATENT)) * scale).astype(np.float32)
+    drawn = [np.random.default_rng([seed, i]).standard_normal(POSE_LATENT) for i in numbers]
+    return (np.reshape(drawn, (len(numbers), POSE_LATENT)) * scale).astype(np.float32)
 
 
 def assemble(
-    made: NDArray[np.float32], reference: NDArray[np.float32], n_frames: int, scale: float = 1.0
+    made: NDArray[np.float32],
+    frames: NDArray[np.int64],
+    clip_frames: int,
+    reference: NDArray[np.float32],
+    scale: float = 1.0,
 ) -> NDArray[np.float32]:
-    """Pose of every frame before smoothing: float32 [n_frames, 6].
+    """Pose of some frames before smoothing: float32 [n, 6].
 
-    made: [n_chunks, 32, 6], motion of the chunks of :func:`chunks`. reference: [6], the portrait's pose,
-    which is that of frame 0. scale: of the head's motion; 0 keeps the head still.
+    Args:
+        made: [n_chunks, 32, 6], motion of the chunks that :func:`chunk_numbers` names for the frames.
+        frames: [n], neighbours.
+        clip_frames: of the whole clip.
+        reference: [6], the portrait's pose, which is that of frame 0.
+        scale: of the head's motion; 0 keeps the head still.
     """
-    full, rest = divmod(max(n_frames - 1, 0), POSE_CHUNK)
-    ends = made[full:, POSE_CHUNK - rest :] if rest else made[:0]
-    rest_frame = np.zeros((min(n_frames, 1), POSE), np.float32)
-    motion = np.concatenate([rest_frame, made[:full].reshape(-1, POSE), ends.reshape(-1, POSE)])
+    moving = frames[frames > 0]
+    numbers = (moving - 1) // POSE_CHUNK
+    motion = np.zeros((len(frames), POSE), np.float32)
+    if len(moving):
+        places = moving - _starts(numbers, clip_frames)
+        motion[frames > 0] = made[numbers - numbers[0], places]
     return np.asarray(reference + np.float32(scale) * motion, np.float32)
+
+
+def smoothing_span(first_frame: int, end_frame: int, clip_frames: int) -> tuple[int, int]:
+    """The frames [first, end) whose smoothing gives the right values for [first_frame, end_frame)."""
+    half = SMOOTHING_FRAMES // 2
+    first, end = max(first_frame - half, 0), min(end_frame + half, clip_frames)
+    if end == clip_frames:
+        first = max(min(first, clip_frames - SMOOTHING_FRAMES), 0)
+    if first == 0:
+        end = min(max(end, SMOOTHING_FRAMES), clip_frames)
+    return first, end
 
 
 def smooth(pose: NDArray[np.float32]) -> NDArray[np.float32]:

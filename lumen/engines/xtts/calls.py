@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from lumen.contracts import XTTS_GPT, XTTS_VOCODER
 from lumen.engines.xtts.gpt import sampling
+from lumen.engines.xtts.lead import Lead
 from lumen.engines.xtts.speech import MAX_SPEECHES, Float32, Order
 from lumen.engines.xtts.streams import ReadAhead
 from lumen.engines.xtts.tails import Pcm
@@ -84,8 +85,8 @@ class TritonGpt:
 class TritonVocoder:
     """Windows at `xtts_vocoder`, which batches those of different speeches.
 
-    A sentence's first window goes before later ones of others, so that nobody's first sound waits for
-    what others will hear in a while.
+    A speech's first window goes before later ones of others, and of those the one whose listener has
+    least: nobody's first sound waits for what others will hear in a while.
 
     Args:
         calls: reaches the model.
@@ -97,9 +98,9 @@ class TritonVocoder:
         self._calls = calls
         self._turns = Turns(places)
 
-    async def pcm(self, window: Window, speaker_embedding: Float32) -> Pcm:
+    async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Pcm:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[np.newaxis]}
-        async with self._turns.turn(rank=window.start):
+        async with self._turns.turn(rank=lead.seconds):
             (batch,) = await self._calls.all(XTTS_VOCODER, "pcm", tensors)
         pcm: Pcm = batch[0]
         return pcm

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from numpy.random import SeedSequence
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
+from lumen.engines.xtts.lead import Lead
 from lumen.engines.xtts.pace import Pace
 from lumen.engines.xtts.tails import Pcm, Tail, pause
 from lumen.engines.xtts.text.tokenizer import Piece, Tokenizer
@@ -80,8 +82,8 @@ class Gpt(Protocol):
 
 
 class Vocoder(Protocol):
-    async def pcm(self, window: Window, speaker_embedding: Float32) -> Pcm:
-        """All samples of a window, ``window.keep`` among them."""
+    async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Pcm:
+        """All samples of a window, ``window.keep`` among them; sooner where the lead is small."""
 
 
 class Speech:
@@ -132,35 +134,35 @@ class Speech:
     ) -> AsyncGenerator[Pcm, None]:
         pieces = await asyncio.to_thread(self._tokenizer.pieces, text, language)
         async with aclosing(_Line(self._gpt, _orders(pieces, voice, manner))) as line:
-            silent = True
+            lead = Lead()
             for number, piece in enumerate(pieces):
                 breath = piece.ends_sentence and number + 1 < len(pieces)
-                async with aclosing(self._piece(line, voice, manner.speed, breath)) as sound:
+                async with aclosing(self._piece(line, voice, manner.speed, breath, lead)) as sound:
                     async for pcm in sound:
                         if len(pcm):
-                            silent = False
+                            lead.add(len(pcm))
                             yield pcm
-        if silent:
+        if lead.seconds == -inf:
             raise GenerationException(f"The voice made no sound of {text[:40]!r}; try another seed.")
 
     async def _piece(
-        self, line: "_Line", voice: Voice, speed: float, breath: bool
+        self, line: "_Line", voice: Voice, speed: float, breath: bool, lead: Lead
     ) -> AsyncGenerator[Pcm, None]:
         """The next piece's PCM, some of it maybe empty; with a pause after it where a breath is due."""
         pace, windows, tail = Pace(speed), Windows(VocoderContext()), Tail()
         async for latents in line.next():
             for window in windows.push(pace.push(latents)):
-                yield tail.push(await self._decode(window, voice))
+                yield tail.push(await self._decode(window, voice, lead))
         line.begin()
         rest = pace.finish()
         for window in [*(windows.push(rest) if len(rest) else ()), *windows.finish()]:
-            yield tail.push(await self._decode(window, voice))
+            yield tail.push(await self._decode(window, voice, lead))
         yield tail.finish()
         if breath:
             yield pause(tail.quiet_samples, speed)
 
-    async def _decode(self, window: Window, voice: Voice) -> Pcm:
-        pcm = await self._vocoder.pcm(window, voice.speaker_embedding)
+    async def _decode(self, window: Window, voice: Voice, lead: Lead) -> Pcm:
+        pcm = await self._vocoder.pcm(window, voice.speaker_embedding, lead)
         return pcm[window.keep]
 
 

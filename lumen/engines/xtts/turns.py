@@ -17,10 +17,10 @@ class Turns:
     def __init__(self, places: int) -> None:
         self._free = places
         self._numbers = itertools.count()
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
 
     @asynccontextmanager
-    async def turn(self, rank: int) -> AsyncGenerator[None, None]:
+    async def turn(self, rank: float) -> AsyncGenerator[None, None]:
         """A place; of those that wait the lowest rank is next, then who has waited longest."""
         await self._enter(rank)
         try:
@@ -28,7 +28,7 @@ class Turns:
         finally:
             self._leave()
 
-    async def _enter(self, rank: int) -> None:
+    async def _enter(self, rank: float) -> None:
         if self._free:
             self._free -= 1
             return

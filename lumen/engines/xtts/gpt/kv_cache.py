@@ -1,8 +1,8 @@
 """The KV cache of many sentences: one block of memory, a row per sentence, rows of a step side by side.
 
-ONNX Runtime reads and writes the rows where they lie: it gets their addresses, nothing is copied around
-a step. A step covers rows 0 to B - 1, so on the CPU a sentence moves into a gap that another left behind
-it, as far as it is filled. On a GPU a row more costs little and stays where it is: rows in a gap are
+ONNX Runtime reads and writes the rows where they lie: it gets their addresses, nothing is copied
+around a step. A step covers rows that lie side by side, so on the CPU a sentence moves, as far as it is
+filled, where others of its step are too far. On a GPU a row more costs little and stays where it is: rows in a gap are
 computed and thrown away.
 """
 
@@ -92,18 +92,33 @@ class Rows:
         return self._row[slot]
 
     def of(self, slots: Sequence[int]) -> list[int]:
-        """The rows of ``slots``; a step computes all rows up to the last of them."""
+        """The rows of ``slots``; a step computes all from ``first`` of them to the last."""
         return [self._row[slot] for slot in slots]
+
+    def first(self, rows: Sequence[int]) -> int:
+        """Where a step of ``rows`` begins: always at the same one, so that few bindings are made."""
+        return 0
 
 
 class PackedRows(Rows):
-    """Moves sentences so that a step has no gaps; for memory that is read from here."""
+    """Moves sentences so that a step has no gaps; for memory that is read from here.
+
+    Those that lie side by side stay where they are.
+    """
 
     def __init__(self, memory: HostMemory) -> None:
         super().__init__(memory.shape[1])
         self._cells = memory.array
 
     def of(self, slots: Sequence[int]) -> list[int]:
+        rows = super().of(slots)
+        return rows if max(rows) - min(rows) < len(rows) else self._packed(slots)
+
+    def first(self, rows: Sequence[int]) -> int:
+        return min(rows)
+
+    def _packed(self, slots: Sequence[int]) -> list[int]:
+        """The rows from 0 on, after moving into them those of ``slots`` that lie elsewhere."""
         slot_in = {row: slot for slot, row in self._row.items()}
         gaps = [row for row in range(len(slots)) if slot_in.get(row) not in slots]
         outside = [slot for slot in slots if self._row[slot] >= len(slots)]

@@ -10,11 +10,11 @@ from collections import deque
 from typing import Final
 
 from lumen.engines.xtts.gpt.chunks import ChunkPolicy
-from lumen.engines.xtts.gpt.prefill_policy import FairTurns, PrefillPolicy
 from lumen.engines.xtts.gpt.request import GptRequest, Listener
 from lumen.engines.xtts.gpt.statistics import Statistics
 from lumen.engines.xtts.gpt.stepper import Step, Stepper
 from lumen.engines.xtts.gpt.ticket import NO_SLOT, Ticket
+from lumen.engines.xtts.gpt.turn_policy import Crowd, NewcomersFirst, Turn, TurnPolicy
 from lumen.errors import (
     BusyException,
     GenerationException,
@@ -34,7 +34,7 @@ class Scheduler:
         stepper: belongs to the scheduler from now on.
         queue_limit: sentences that may wait for a slot.
         chunks: how many codes go out together.
-        prefill: how prompts and steps take turns.
+        policy: how prompts, newcomers and the others take turns.
     """
 
     def __init__(
@@ -42,15 +42,16 @@ class Scheduler:
         stepper: Stepper,
         queue_limit: int,
         chunks: ChunkPolicy,
-        prefill: PrefillPolicy | None = None,
+        policy: TurnPolicy | None = None,
     ) -> None:
         self._stepper = stepper
         self._chunks = chunks
-        self._policy = prefill or FairTurns()
+        self._policy = policy or NewcomersFirst()
         self._capacity = stepper.slots + queue_limit
         self._free = deque(range(stepper.slots))
         self._prefilling: deque[Ticket] = deque()
         self._running: list[Ticket] = []
+        self._passed_over = 0
         # Shared between threads, under the condition: the queue, the counts and the two flags.
         self._changed = threading.Condition()
         self._queue: deque[Ticket] = deque()
@@ -122,8 +123,7 @@ class Scheduler:
         while self._wait():
             self._drop_cancelled()
             self._admit()
-            self._prefill()
-            self._decode()
+            self._take_turn()
         self._end_all(ServiceUnavailableException(_SHUT_DOWN))
 
     def _wait(self) -> bool:
@@ -161,29 +161,33 @@ class Scheduler:
             self._counts.admitted += 1
             return self._queue.popleft()
 
-    def _prefill(self) -> None:
-        """Some pieces of prompts, the oldest first."""
-        if not self._prefilling:
+    def _take_turn(self) -> None:
+        silent = [ticket for ticket in self._running if ticket.silent]
+        speaking = len(self._running) - len(silent)
+        if not (self._prefilling or self._running):
             return
-        for _ in range(self._policy.pieces(len(self._prefilling), len(self._running))):
-            if not self._prefilling:
-                return
-            ticket = self._prefilling[0]
-            try:
-                step = self._stepper.prefill(ticket.slot)
-            except Exception as error:
-                self._retire(ticket, _failure("prefill", error))
-                continue
-            self._counts.prefill_pieces += 1
-            if step is not None:
-                self._running.append(self._prefilling.popleft())
-                self._take(ticket, step, 0)
+        turn = self._policy.next(Crowd(len(self._prefilling), len(silent), speaking, self._passed_over))
+        self._passed_over = self._passed_over + 1 if speaking and turn is not Turn.ALL else 0
+        if turn is Turn.PROMPT:
+            self._prefill(self._prefilling[0])
+        else:
+            self._decode(silent if turn is Turn.NEWCOMERS else list(self._running))
 
-    def _decode(self) -> None:
-        """One step of all that run."""
-        tickets = list(self._running)
-        if not tickets:
+    def _prefill(self, ticket: Ticket) -> None:
+        """One piece of a prompt."""
+        try:
+            step = self._stepper.prefill(ticket.slot)
+        except Exception as error:
+            self._retire(ticket, _failure("prefill", error))
             return
+        self._counts.prefill_pieces += 1
+        if step is not None:
+            self._prefilling.remove(ticket)
+            self._running.append(ticket)
+            self._take(ticket, step, 0)
+
+    def _decode(self, tickets: list[Ticket]) -> None:
+        """One step."""
         try:
             step = self._stepper.step([t.slot for t in tickets], [t.code for t in tickets])
         except Exception as error:

@@ -195,9 +195,11 @@ class GptStepper:
         """
         sentences = self._ready(slots, codes)
         rows = self._rows.of(slots)
-        embeds = np.zeros((max(rows) + 1, 1, self.dims.width), np.float32)
-        embeds[rows, 0] = self._code_embeds(codes, [sentence.codes + 1 for sentence in sentences])
-        step = self._run(0, embeds, rows)
+        first = self._rows.first(rows)
+        wanted = [row - first for row in rows]
+        embeds = np.zeros((max(wanted) + 1, 1, self.dims.width), np.float32)
+        embeds[wanted, 0] = self._code_embeds(codes, [sentence.codes + 1 for sentence in sentences])
+        step = self._run(first, embeds, wanted)
         self._rows.lengths[rows] += 1
         for sentence in sentences:
             sentence.codes += 1

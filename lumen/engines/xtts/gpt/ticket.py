@@ -24,6 +24,7 @@ class Ticket:
         slot: that it holds, or ``NO_SLOT``.
         code: the last one drawn.
         cancelled: nothing more is said of it.
+        silent: no chunk of it was sent.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Ticket:
         self.slot = NO_SLOT
         self.code = dims.start_audio
         self.cancelled = False
+        self.silent = True
         self._listener = listener
         self._stop = dims.stop_audio
         self._left = request.sampling.max_codes
@@ -61,6 +63,7 @@ class Ticket:
         self._left -= 1
         chunk = self._buffer.add(self.code, latent)
         if chunk is not None:
+            self.silent = False
             self._listener.chunk(chunk)
         return self.code == self._stop or self._left == 0
 

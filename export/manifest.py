@@ -5,17 +5,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from export.xtts.artefact import Difference, Differences, ExportOptions
-from export.xtts.checkpoint import LoadedXtts
+from export.artefact import Difference, Differences, ExportOptions, Source
 from lumen.engines.onnx_file import DEFAULT_FILE, MANIFEST
 from lumen.errors import ModelLoadException
 from lumen.files import sha256
 
-PACKAGES: Final = ("coqui-tts", "torch", "onnx", "onnxruntime")
+FORMATS: Final = {".onnx": "onnx", ".pt": "torchscript"}
+"""By the suffix of the main file; another suffix is its own name."""
 
 
 def write_manifest(
-    folder: Path, name: str, model: LoadedXtts, options: ExportOptions, found: Differences
+    folder: Path, name: str, model: Source, options: ExportOptions, found: Differences
 ) -> None:
     """Write ``manifest.json`` beside the files of an artefact that were verified."""
     main = main_file(folder)
@@ -23,18 +23,16 @@ def write_manifest(
     hashes = {file.name: sha256(file) for file in _files(folder)}
     manifest: dict[str, Any] = {
         "artefact": name,
-        "format": main.suffix.removeprefix("."),
+        "format": FORMATS.get(main.suffix, main.suffix.removeprefix(".")),
         "opset": _opset(main),
         "precision": options.precision,
         "device": options.device,
-        "dims": model.dims.to_json(),
         "tolerance": {each.output: each.tolerance for each in worst},
         "measured": {each.output: {"max": each.largest, "mean": each.mean} for each in worst},
         "sha256": hashes[main.name],
         "files": hashes,
-        "source_sha256": model.source_sha256,
-        "defaults": model.defaults,
-        "exporter": {package: metadata.version(package) for package in PACKAGES},
+        **model.about(),
+        "exporter": {package: metadata.version(package) for package in model.packages()},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 

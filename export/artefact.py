@@ -2,18 +2,29 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from lumen.errors import ModelLoadException
 
-if TYPE_CHECKING:
-    from export.xtts.checkpoint import LoadedXtts
-
 Device = Literal["cpu", "gpu"]
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+Format = Literal["onnx", "torchscript"]
+
+
+class Source(Protocol):
+    """A checkpoint that was loaded: what artefacts are made of."""
+
+    def about(self) -> dict[str, Any]:
+        """What every manifest says of it: ``dims``, ``source_sha256`` and whatever serving needs."""
+
+    def packages(self) -> tuple[str, ...]:
+        """What it was read and exported with; the manifest tells their versions."""
+
+
+Checkpoint = TypeVar("Checkpoint", bound=Source, contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -22,11 +33,13 @@ class ExportOptions:
 
     Attributes:
         device: where it will run.
-        precision: of its weights; int8 is for the matrices of the GPT alone.
+        precision: of its weights; int8 is for the matrices of XTTS's GPT alone.
+        format: of its network; what runs in no network has none.
     """
 
     device: Device = "cpu"
     precision: Precision = "fp32"
+    format: Format = "onnx"
 
 
 @dataclass(frozen=True)
@@ -87,18 +100,18 @@ def difference(output: str, got: npt.ArrayLike, expected: npt.ArrayLike, toleran
     return Difference(output, float(error.max(initial=0.0)), float(error.mean()), tolerance)
 
 
-class Artefact(Protocol):
+class Artefact(Protocol[Checkpoint]):
     """One Triton model's part of an export."""
 
     @property
     def name(self) -> str:
         """The Triton model's."""
 
-    def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
-        """Write the files of the model's version into ``folder``, ``model.onnx`` among them where
-        ONNX Runtime serves it. The caller writes the manifest."""
+    def write(self, model: Checkpoint, folder: Path, options: ExportOptions) -> None:
+        """Write the files of the model's version into ``folder``, ``model.onnx`` or ``model.pt`` among
+        them where ONNX Runtime or PyTorch serves it. The caller writes the manifest."""
 
-    def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
+    def verify(self, model: Checkpoint, folder: Path, options: ExportOptions) -> Differences:
         """Run what was written and the torch module on fresh random inputs.
 
         Raises:

@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from export.xtts.artefact import Artefact, Differences, ExportOptions
-from export.xtts.checkpoint import LoadedXtts
-from export.xtts.manifest import write_manifest
+from export.artefact import Artefact, Checkpoint, Differences, ExportOptions
+from export.manifest import write_manifest
 from lumen.engines.onnx_file import MANIFEST
 from lumen.errors import StorageException
 
 VERSION: Final = "1"
 CODE: Final = "model.py"
 
-OWN_REPOSITORY: Final = Path(__file__).resolve().parents[2] / "model_repository"
+OWN_REPOSITORY: Final = Path(__file__).resolve().parents[1] / "model_repository"
 """Where the models' configurations and code are."""
 
 _ASIDE: Final = ".export-"
@@ -26,7 +25,9 @@ _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
 
 
-def install(artefact: Artefact, model: LoadedXtts, repository: Path, options: ExportOptions) -> Differences:
+def install(
+    artefact: Artefact[Checkpoint], model: Checkpoint, repository: Path, options: ExportOptions
+) -> Differences:
     """Export one model into ``repository/<name>/1``.
 
     Until the last step, which is one rename, the old version is there and whole; it stays when

@@ -30,9 +30,14 @@ class GraphFile:
         self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The one output."""
+        """The first output, or the only one."""
         output: NDArray[np.float32] = self._session.run(None, inputs)[0]
         return output
+
+    def run_all(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Every output by its name."""
+        names = [output.name for output in self._session.get_outputs()]
+        return dict(zip(names, self._session.run(names, inputs), strict=True))
 
 
 def noise(seconds: float, rate: int, random: np.random.Generator) -> NDArray[np.float32]:

@@ -1,0 +1,163 @@
+"""A checkpoint in, the seven networks of SadTalker out, each a Triton model."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from export.artefact import Artefact, Device, Difference, ExportOptions, Format, Precision
+from export.install import VERSION, install
+from export.sadtalker.audio2exp import Audio2ExpParts
+from export.sadtalker.audio2pose import Audio2PoseParts
+from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
+from export.sadtalker.face3d import Face3dParts
+from export.sadtalker.motion import COLUMNS, MotionParts
+from export.sadtalker.network_artefact import NetworkArtefact, Parts
+from export.sadtalker.providers import falls_to_cpu
+from export.sadtalker.renderer import RendererArtefact
+from export.sadtalker.source import SourceParts
+from lumen.contracts import SADTALKER_RENDERER
+from lumen.errors import InvalidInputException
+
+DEFAULT_PRECISION: Final[dict[Device, Precision]] = {"cpu": "fp32", "gpu": "fp16"}
+PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "bf16")
+
+OnStep = Callable[[str, int, int], None]
+"""Told what is being done, the steps done and the steps in all."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One model that was accepted.
+
+    Attributes:
+        model: its Triton name.
+        options: what it was made for.
+        size: bytes of its version's folder.
+        worst: the output nearest to its tolerance.
+        seconds: that writing and verifying took.
+        note: why it is in another format than was asked for; "" where it is not.
+    """
+
+    model: str
+    options: ExportOptions
+    size: int
+    worst: Difference
+    seconds: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an export is for.
+
+    Attributes:
+        size: side of the frames in pixels, 256 or 512.
+        device: where the models will run.
+        precision: of the renderer; None for the device's usual one. The other networks run once per
+            portrait or are small, and what they give are positions: they stay in float32.
+        format: of the networks.
+        onnxruntime: version of the ONNX Runtime that a GPU's models are for, such as "1.19".
+    """
+
+    size: int = 256
+    device: Device = "cpu"
+    precision: Precision | None = None
+    format: Format = "onnx"
+    onnxruntime: str = "1.19"
+
+
+def artefacts() -> list[Artefact[SadTalkerNetworks]]:
+    """In the order in which they are exported."""
+    small: list[Parts] = [
+        Face3dParts(),
+        SourceParts(),
+        Audio2ExpParts(),
+        Audio2PoseParts(),
+        *map(MotionParts, COLUMNS),
+    ]
+    return [*map(NetworkArtefact, small), RendererArtefact()]
+
+
+def export_sadtalker(
+    checkpoint: Path,
+    repository: Path,
+    wanted: Wanted | None = None,
+    only: str | None = None,
+    on_step: OnStep | None = None,
+) -> list[Exported]:
+    """Load a checkpoint and put its networks, or one of them, into a model repository.
+
+    Memory: the checkpoint, one folded network and the file that is made of it; about three times the
+    checkpoint's size for the renderer.
+
+    Args:
+        checkpoint: a folder with the released files.
+        repository: Triton's models; configurations are copied into another than the project's.
+        only: the Triton name of the one model to export.
+
+    Raises:
+        InvalidInputException: there is no such model, size or precision.
+        ModelLoadException: the checkpoint or an artefact is not as it must be; artefacts that were
+            accepted before stay.
+        StorageException: the repository cannot be written.
+    """
+    wanted = wanted or Wanted()
+    chosen = _chosen(only)
+    _check(wanted)
+    tell = on_step or (lambda _what, _done, _total: None)
+    tell(f"loading {checkpoint}", 0, len(chosen) + 1)
+    model = load_checkpoint(checkpoint, wanted.size)
+    done = []
+    for step, artefact in enumerate(chosen, 1):
+        tell(artefact.name, step, len(chosen) + 1)
+        done.append(_export(artefact, model, repository, wanted))
+    tell("done", len(chosen) + 1, len(chosen) + 1)
+    return done
+
+
+def options_of(model: str, wanted: Wanted) -> tuple[ExportOptions, str]:
+    """How a model is made, and why in another format than was asked for."""
+    precision = wanted.precision or DEFAULT_PRECISION[wanted.device]
+    if model != SADTALKER_RENDERER:
+        return ExportOptions(wanted.device, "fp32", wanted.format), ""
+    note = ""
+    if wanted.format == "onnx" and wanted.device == "gpu":
+        note = falls_to_cpu(wanted.onnxruntime)
+    return ExportOptions(wanted.device, precision, "torchscript" if note else wanted.format), note
+
+
+def _export(
+    artefact: Artefact[SadTalkerNetworks], model: SadTalkerNetworks, repository: Path, wanted: Wanted
+) -> Exported:
+    options, note = options_of(artefact.name, wanted)
+    started = time.perf_counter()
+    found = install(artefact, model, repository, options)
+    seconds = time.perf_counter() - started
+    folder = repository / artefact.name / VERSION
+    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    return Exported(artefact.name, options, size, found.worst, seconds, note)
+
+
+def _chosen(only: str | None) -> list[Artefact[SadTalkerNetworks]]:
+    known = {artefact.name: artefact for artefact in artefacts()}
+    if only is None:
+        return list(known.values())
+    if only not in known:
+        raise InvalidInputException(
+            f"There is no model {only!r} to export, expected one of {', '.join(known)}."
+        )
+    return [known[only]]
+
+
+def _check(wanted: Wanted) -> None:
+    """Refuse before anything is loaded or replaced."""
+    if wanted.precision not in (None, *PRECISIONS):
+        raise InvalidInputException(
+            f"SadTalker is not made in {wanted.precision}, expected --precision {' or '.join(PRECISIONS)}."
+        )
+    if wanted.precision == "bf16" and wanted.format == "onnx":
+        raise InvalidInputException(
+            "ONNX Runtime convolves nothing in bf16, expected --format torchscript with --precision bf16."
+        )

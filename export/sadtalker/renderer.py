@@ -1,0 +1,192 @@
+"""`sadtalker_renderer`: a portrait's volumes and a frame's key points -> the frame.
+
+Its network is one object, a ``RendererChoice``: another one may replace it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from export.artefact import Difference, Differences, ExportOptions, Precision
+from export.graph_file import write
+from export.sadtalker.checkpoint import SadTalkerNetworks
+from export.sadtalker.network_artefact import VERIFIED_BATCHES, loosen_file, moved_points, random_points
+from export.sadtalker.network_file import EXPORTED_BATCH, open_network, write_network
+from export.sadtalker.networks.folding import folded_generator
+from export.sadtalker.networks.generator import FrameRenderer
+from export.sadtalker.networks.point_motion import PointMotion
+from lumen.contracts import SADTALKER_RENDERER
+from lumen.engines.onnx_file import DEFAULT_FILE
+
+WHITE: Final = 255.0
+FRAME: Final = "frame"
+EXACT: Final = "exact"
+"""The frame before it is rounded, [B, S, S, 3] in 0..255: only while an export is verified."""
+
+ROUNDING: Final = 0.5
+"""Of 255: less than a step, so that every value is the one that rounding gives."""
+
+CLOSE: Final = 1e-3
+"""What nearly all values of a float32 frame are within, of 0..1."""
+
+
+@dataclass(frozen=True)
+class FrameTolerance:
+    """How far frames may be from the checkpoint's, on a scale of 0..1.
+
+    Shares under a threshold count as none, so a cell may flip by rounding alone: the largest difference
+    says little, mean and share say more.
+
+    Attributes:
+        mean: of all values.
+        far: share of the values that are further away than ``CLOSE``.
+        largest: of all values.
+    """
+
+    mean: float
+    far: float
+    largest: float
+
+
+TOLERANCES: Final[Mapping[Precision, FrameTolerance]] = {
+    "fp32": FrameTolerance(5e-5, 0.005, 3e-2),
+    "fp16": FrameTolerance(2e-3, 0.6, 0.3),
+    "bf16": FrameTolerance(1e-2, 1.0, 0.6),
+}
+
+DTYPES: Final[Mapping[Precision, torch.dtype]] = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+}
+
+
+class RendererNetwork(nn.Module):
+    """``FrameRenderer`` that gives pictures: rounded half to even, channels last."""
+
+    def __init__(self, frames: nn.Module) -> None:
+        super().__init__()
+        self.frames = frames
+
+    def forward(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
+        """Volumes of the portrait, key points [B, 15, 3] -> uint8 [B, S, S, 3] RGB."""
+        return self.exact(appearance, compressed, source, driving).round().to(torch.uint8)
+
+    def exact(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
+        """The same as float32 [B, S, S, 3] in 0..255."""
+        frame: Tensor = self.frames(appearance, compressed, source, driving)
+        return (frame * WHITE).permute(0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class RendererChoice:
+    """The network that is exported, for one device.
+
+    Attributes:
+        points: how the motion of key points is computed; None for what is fastest on a CPU.
+        tolerances: by precision.
+    """
+
+    points: PointMotion | None = None
+    tolerances: Mapping[Precision, FrameTolerance] = field(default_factory=lambda: TOLERANCES)
+
+    def network(self, model: SadTalkerNetworks, precision: Precision) -> RendererNetwork:
+        """Folded and in ``precision``; key points, grids, shares and statistics stay in float32."""
+        generator = folded_generator(model.generator, self.points)
+        if precision != "fp32":
+            generator.to(DTYPES[precision])
+        return RendererNetwork(FrameRenderer(generator)).eval()
+
+
+class RendererArtefact:
+    """See ``export.artefact.Artefact``."""
+
+    name = SADTALKER_RENDERER
+    outputs: Sequence[str] = (FRAME,)
+    open_sizes: Mapping[str, Sequence[str | None]] = {
+        "appearance": (None, "channels", "D", "h", "w"),
+        "compressed": (None, None, "D", "h", "w"),
+        FRAME: (None, "S", "S", None),
+    }
+
+    def __init__(self, choice: RendererChoice | None = None) -> None:
+        self._choice = choice or RendererChoice()
+
+    def write(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> None:
+        network = self._choice.network(model, options.precision)
+        with torch.no_grad():
+            write_network(network, inputs(model, EXPORTED_BATCH), self.outputs, folder, options.format)
+        loosen_file(folder, self.open_sizes)
+
+    def verify(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> Differences:
+        tolerance = self._choice.tolerances[options.precision]
+        found = []
+        for batch in VERIFIED_BATCHES:
+            given = inputs(model, batch)
+            with torch.inference_mode():
+                reference = RendererNetwork(FrameRenderer(model.generator))
+                expected = reference.exact(*given.values()) / WHITE
+            rounded, exact = _results(folder, given)
+            found += compare(exact / WHITE, expected, tolerance)
+            off = (rounded.float() - exact.round()).abs().max()
+            found.append(Difference("frame: rounding", float(off), float(off), ROUNDING))
+        return Differences(tuple(found))
+
+
+def inputs(model: SadTalkerNetworks, batch: int) -> dict[str, Tensor]:
+    """A random portrait's volumes and key points, ``batch`` times, each moved in another way."""
+    image = torch.rand(1, 3, model.size, model.size)
+    with torch.inference_mode():
+        portrait = model.generator.encode(image)
+    source = random_points(batch)
+    return {
+        "appearance": portrait.appearance.clone().expand(batch, -1, -1, -1, -1).contiguous(),
+        "compressed": portrait.compressed.clone().expand(batch, -1, -1, -1, -1).contiguous(),
+        "source": source,
+        "driving": moved_points(source),
+    }
+
+
+def compare(got: Tensor, expected: Tensor, tolerance: FrameTolerance) -> list[Difference]:
+    """Frames in 0..1 by all three criteria."""
+    apart = (got.double() - expected.double()).abs()
+    mean, largest = float(apart.mean()), float(apart.max())
+    far = float((apart > CLOSE).double().mean())
+    return [
+        Difference(FRAME, largest, mean, tolerance.largest),
+        Difference("frame: mean", mean, mean, tolerance.mean),
+        Difference(f"frame: share beyond {CLOSE:g}", far, far, tolerance.far),
+    ]
+
+
+def _results(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """The frames that the file gives, and what it rounded."""
+    if (folder / DEFAULT_FILE).is_file():
+        return _results_of_graph(folder, given)
+    network = torch.jit.load(str(folder / "model.pt"), map_location="cpu")  # type: ignore[no-untyped-call]
+    with torch.inference_mode():
+        frames = network.frames(*given.values())
+        return network(*given.values()), (frames * WHITE).permute(0, 2, 3, 1)
+
+
+def _results_of_graph(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Once more with the input of its Round as a second output, from a file of its own."""
+    aside = folder / ".verified"
+    aside.mkdir(exist_ok=True)
+    graph = onnx.load(str(folder / DEFAULT_FILE))
+    before = next(node.input[0] for node in graph.graph.node if node.op_type == "Round")
+    graph.graph.node.append(onnx.helper.make_node("Identity", [before], [EXACT]))
+    graph.graph.output.append(onnx.helper.make_tensor_value_info(EXACT, onnx.TensorProto.FLOAT, None))
+    write(graph, aside)
+    del graph
+    try:
+        got = open_network(aside, (FRAME, EXACT)).run_all(given)
+    finally:
+        (aside / DEFAULT_FILE).unlink()
+        aside.rmdir()
+    return got[FRAME], got[EXACT]

@@ -1,0 +1,96 @@
+"""``lumen export sadtalker``, ``lumen export random sadtalker``."""
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lumen.commands.reported import console, reported
+from lumen.commands.xtts import Device, progress, random
+from orchestrator.core.config import load_settings
+
+if TYPE_CHECKING:
+    from export.sadtalker.export import Exported
+
+
+class Precision(str, Enum):
+    FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
+
+
+class Format(str, Enum):
+    ONNX = "onnx"
+    TORCHSCRIPT = "torchscript"
+
+
+Size = Annotated[int, typer.Option(help="Side of the frames in pixels: 256 or 512.")]
+
+
+def export_sadtalker(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder of the checkpoint; models/sadtalker without it.")
+    ] = None,
+    size: Size = 256,
+    device: Annotated[Device, typer.Option(help="Where the models will run.")] = Device.CPU,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Of the renderer; fp32 on a CPU and fp16 on a GPU without it.")
+    ] = None,
+    kind: Annotated[Format, typer.Option("--format", help="Of the networks.")] = Format.ONNX,
+    onnxruntime: Annotated[str, typer.Option(help="Version of ONNX Runtime that a GPU's models are for.")] = (
+        "1.19"
+    ),
+    repository: Annotated[Path | None, typer.Option(help="The model repository to write into.")] = None,
+    only: Annotated[str | None, typer.Option(help="One model to export again.")] = None,
+) -> None:
+    """Turn a SadTalker checkpoint into seven Triton models, each checked against the checkpoint."""
+    from export.sadtalker.export import Wanted, export_sadtalker
+
+    with reported():
+        settings = load_settings()
+        wanted = Wanted(size, device.value, precision.value if precision else None, kind.value, onnxruntime)
+        with progress() as on_step:
+            done = export_sadtalker(
+                checkpoint or settings.models_path / "sadtalker",
+                repository or settings.model_repository,
+                wanted,
+                only,
+                on_step,
+            )
+        for note in filter(None, (each.note for each in done)):
+            console.print(note, style="yellow", highlight=False)
+        Console().print(_table(done))
+
+
+@random.command("sadtalker")
+def random_sadtalker(
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = 1,
+    size: Size = 256,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Networks a sixteenth as wide.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Where it goes; models/sadtalker-random without it.")
+    ] = None,
+) -> None:
+    """Write a SadTalker checkpoint with random weights: all of LUMEN runs with it, but it draws noise."""
+    from export.sadtalker.random import write_random
+    from lumen.engines.sadtalker.dims import TINY
+
+    with reported(), console.status("writing random weights …"):
+        folder = out or load_settings().models_path / "sadtalker-random"
+        write_random(folder, seed, size, TINY if tiny else None)
+    Console().print(str(folder), soft_wrap=True)
+
+
+def _table(done: "Sequence[Exported]") -> Table:
+    table = Table("model", "format", "precision")
+    for name in ("MB", "difference", "tolerance", "seconds"):
+        table.add_column(name, justify="right")
+    for each in done:
+        found = f"{each.worst.largest:.1e}", f"{each.worst.tolerance:.0e}"
+        kind = each.options.format, each.options.precision
+        table.add_row(each.model, *kind, f"{each.size / 1e6:.1f}", *found, f"{each.seconds:.1f}")
+    return table

@@ -1,0 +1,6 @@
+"""The TorchScript file of a model version."""
+
+from typing import Final
+
+SCRIPT_FILE: Final = "model.pt"
+"""What Triton's PyTorch backend looks for."""

@@ -1,0 +1,54 @@
+"""``sadtalker``: the tensors of ``lumen.engines.sadtalker.rendering``; its networks are Triton's models."""
+
+import asyncio
+import contextlib
+import json
+from functools import partial
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+
+from lumen.contracts import SADTALKER
+from lumen.engines.sadtalker.clip import Clip, Controls
+from lumen.engines.sadtalker.crop import preprocess_of
+from lumen.engines.sadtalker.rendering import ClipEngine, Limits
+from lumen.triton.adapter import Adapter, Send
+from lumen.triton.calls import triton_call
+
+LIMITS = ("frames_per_call", "calls_in_flight", "rows_per_call", "cache_bytes")
+NUMBERS = ("pcm_start", "first_frame", "n_frames", "clip_frames", "seed")
+SETTINGS = ("still", "pose_style", "expression_scale", "head_motion_scale", "blink")
+SERIES = ("camera", "driver_expression", "driver_pose")
+
+adapter = Adapter(pb_utils, SADTALKER)
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        given = json.loads(args["model_config"])["parameters"]
+        limits = Limits(**{name: int(given[name]["string_value"]) for name in LIMITS})
+        self._engine = ClipEngine(partial(triton_call, pb_utils), limits)
+
+    async def execute(self, requests: list[Any]) -> None:
+        await asyncio.gather(*(adapter.stream(each, partial(self._send_frames, each)) for each in requests))
+
+    async def _send_frames(self, request: Any, send: Send) -> None:
+        clip = _clip(request)
+        clip.check()
+        async with contextlib.aclosing(self._engine.render(clip, request.is_cancelled)) as batches:
+            async for frames in batches:
+                send({"frames": frames})
+
+
+def _clip(request: Any) -> Clip:
+    array = partial(adapter.array, request)
+    settings = {name: value[0].item() for name in SETTINGS if (value := array(name)) is not None}
+    series = {name: value for name in SERIES if (value := array(name)) is not None}
+    return Clip(
+        crop=array("crop"),
+        row=array("row"),
+        preprocess=preprocess_of(adapter.text(request, "preprocess")),
+        pcm=array("pcm"),
+        **{name: int(array(name)[0]) for name in NUMBERS},
+        controls=Controls(**settings, **series),
+    )

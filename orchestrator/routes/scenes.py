@@ -1,0 +1,103 @@
+"""What is filmed: a portrait or an avatar, and how it acts, from the body of a request."""
+
+import asyncio
+import secrets
+
+from lumen.engines.sadtalker.crop import Preprocess
+from lumen.errors import InvalidInputException
+from orchestrator.acting import UPLOADED, Acting, Framing
+from orchestrator.bodies import Body
+from orchestrator.fields import MAX_SEED, FramingFields
+from orchestrator.pipeline import Scene
+from orchestrator.schemas import AvatarRequest, FullRequest, VideoRequest
+from orchestrator.services import Services
+
+
+async def scene_of(body: Body[VideoRequest] | Body[FullRequest], use: Services) -> Scene:
+    """The scene of a request; what the face cannot do is refused here, before anything is loaded."""
+    fields, face = body.fields, use.models.get_face()
+    acting = _acting(body)
+    if fields.avatar is not None:
+        _refuse_beside_avatar(body)
+        avatars = use.models.get_avatars()
+        card = await asyncio.to_thread(avatars.find, fields.avatar)
+        likeness = await asyncio.to_thread(avatars.load, card)
+        face.check(acting, likeness.framing)
+        return Scene(card.name, likeness.framing, acting, likeness=likeness, avatar=card.id)
+    framing = framing_of(fields, use)
+    face.check(acting, framing)
+    name, data = await portrait_of(body, use)
+    return Scene(name, framing, acting, image=await use.portraits.decode(data))
+
+
+def framing_of(fields: FramingFields, use: Services) -> Framing:
+    """The framing that a request asks for, or the server's default.
+
+    Raises:
+        InvalidInputException: the face makes no frames of this size.
+    """
+    face = use.models.get_face()
+    sizes, default = face.sizes, use.settings.video_size
+    if fields.size is not None and fields.size not in sizes:
+        raise InvalidInputException(
+            f"size: the face {face.name} is served for {' or '.join(map(str, sizes))} pixels, "
+            f"not {fields.size}; leave it out"
+        )
+    size = fields.size or (default if default in sizes else sizes[0])
+    return Framing(size, None if fields.preprocess is None else Preprocess(fields.preprocess))
+
+
+async def portrait_of(
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
+) -> tuple[str, bytes]:
+    """Name and bytes of the picture of a request, or of the server's default.
+
+    Raises:
+        InvalidInputException: two came, or there is none of that name.
+    """
+    fields, upload = body.fields, body.file("portrait_file")
+    if upload is not None and fields.portrait is not None:
+        raise InvalidInputException("Both portrait and portrait_file came; send one of them.")
+    if upload is not None:
+        return UPLOADED, upload
+    name = fields.portrait or use.settings.portrait
+    return name, await asyncio.to_thread(use.portraits.read, name)
+
+
+def _acting(body: Body[VideoRequest] | Body[FullRequest]) -> Acting:
+    """The controls of a request; a seed by chance where none is given."""
+    fields = body.fields
+    return Acting(
+        seed=secrets.randbelow(MAX_SEED + 1) if fields.seed is None else fields.seed,
+        still=fields.still,
+        pose_style=fields.pose_style,
+        expression_scale=fields.expression_scale,
+        head_motion_scale=fields.head_motion_scale,
+        blink=fields.blink,
+        input_yaw=_stops(fields.input_yaw),
+        input_pitch=_stops(fields.input_pitch),
+        input_roll=_stops(fields.input_roll),
+        ref_eyeblink=body.file("ref_eyeblink_file"),
+        ref_pose=body.file("ref_pose_file"),
+        enhancer=fields.enhancer,
+        blend=fields.blend,
+    )
+
+
+def _stops(angles: list[float] | None) -> tuple[float, ...] | None:
+    return None if angles is None else tuple(angles)
+
+
+def _refuse_beside_avatar(body: Body[VideoRequest] | Body[FullRequest]) -> None:
+    fields = body.fields
+    belonging = {
+        "portrait": fields.portrait,
+        "portrait_file": body.file("portrait_file"),
+        "preprocess": fields.preprocess,
+        "size": fields.size,
+    }
+    for name, value in belonging.items():
+        if value is not None:
+            raise InvalidInputException(
+                f"Both avatar and {name} came; an avatar has its own, leave {name} out."
+            )

@@ -1,0 +1,67 @@
+"""The exported networks of SadTalker: what an export leaves, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.artefact import ExportOptions
+from export.install import install
+from export.sadtalker.audio2exp import Audio2ExpParts
+from export.sadtalker.checkpoint import SadTalkerNetworks
+from export.sadtalker.export import Wanted, artefacts, export_sadtalker, options_of
+from export.sadtalker.network_artefact import NetworkArtefact
+from export.sadtalker.providers import falls_to_cpu
+from lumen.contracts import SADTALKER_AUDIO2EXP, SADTALKER_RENDERER
+from lumen.engines.sadtalker.artefacts import check_files, read_manifest, sizes_of
+from lumen.errors import InvalidInputException, ModelLoadException
+from tests.serving.test_model_configs import REPOSITORY, check_graph
+
+
+class OtherWeights(Audio2ExpParts):
+    """Exports something else than the checkpoint's network."""
+
+    def served(self, model: SadTalkerNetworks) -> torch.nn.Module:
+        network = super().served(model)
+        next(network.parameters()).mul_(1.1)
+        return network
+
+
+def test_every_network_is_exported_and_fits_its_configurations(
+    tiny_checkpoint: Path, tiny_networks: SadTalkerNetworks, tmp_path: Path
+) -> None:
+    """Manifests say sizes and hashes, graphs are what config.pbtxt of both devices promises."""
+    with torch.inference_mode(False):
+        done = export_sadtalker(tiny_checkpoint, tmp_path)
+    assert [each.model for each in done] == [artefact.name for artefact in artefacts()]
+    for each in done:
+        version = tmp_path / each.model / "1"
+        manifest = read_manifest(version)
+        check_files(version, manifest)
+        assert sizes_of(manifest) == (tiny_networks.dims, 256)
+        for path in (REPOSITORY / each.model).rglob("*.pbtxt"):
+            check_graph(path, version)
+
+
+def test_a_wrong_network_is_refused_and_the_old_one_stays(
+    tiny_networks: SadTalkerNetworks, tmp_path: Path
+) -> None:
+    """A folded network that does something else is not accepted."""
+    options = ExportOptions()
+    with torch.inference_mode(False):
+        install(NetworkArtefact(Audio2ExpParts()), tiny_networks, tmp_path, options)
+        before = read_manifest(tmp_path / SADTALKER_AUDIO2EXP / "1")
+        with pytest.raises(ModelLoadException, match="expression differs"):
+            install(NetworkArtefact(OtherWeights()), tiny_networks, tmp_path, options)
+    assert read_manifest(tmp_path / SADTALKER_AUDIO2EXP / "1") == before
+    assert [path.name for path in (tmp_path / SADTALKER_AUDIO2EXP).glob(".*")] == []
+
+
+def test_volumes_decide_the_format_on_a_gpu(tmp_path: Path) -> None:
+    """An older ONNX Runtime would sample on the CPU: TorchScript is taken and said so."""
+    options, note = options_of(SADTALKER_RENDERER, Wanted(device="gpu"))
+    assert (options.format, options.precision) == ("torchscript", "fp16")
+    assert "1.25" in note
+    assert falls_to_cpu("1.25.0") == ""
+    with pytest.raises(InvalidInputException, match="bf16"):
+        export_sadtalker(tmp_path, tmp_path, Wanted(precision="bf16"))
