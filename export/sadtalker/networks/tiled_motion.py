@@ -4,7 +4,7 @@ The hourglass's smallest convolution stays a plain one: its kernels are larger t
 would make them four times as large. So does the last, 7 cells wide.
 """
 
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ class TiledDown(nn.Module):
         for top in range(0, rows, height):
             n = min(height, rows - top)
             y = F.relu_(self.conv.band(around, top, n))
-            y = (y[0::2] + y[1::2]).unflatten(1, [2, 2]).sum(2).mul_(0.25)
+            y = torch.unflatten(y[0::2] + y[1::2], 1, [2, 2]).sum(2).mul_(0.25)
             out[:, top : top + n] = y.permute(2, 3, 0, 4, 1, 5)
         return out.flatten(3, 4).flatten(1, 2)
 
@@ -58,9 +58,9 @@ class TiledHourglass(nn.Module):
     def __init__(self, motion: DenseMotion) -> None:
         super().__init__()
         encoder, decoder = motion.hourglass.encoder, motion.hourglass.decoder
-        *downs, last = encoder.down_blocks
+        *downs, last = (cast(DownBlock3d, block) for block in encoder.down_blocks)
         self.downs = nn.ModuleList([*(TiledDown(block) for block in downs), PlainDown(last)])
-        self.ups = nn.ModuleList(_up(block) for block in decoder.up_blocks)
+        self.ups = nn.ModuleList(_up(cast(UpBlock3d, block)) for block in decoder.up_blocks)
         self.conv = TiledConv(decoder.conv.weight, decoder.conv.bias, winograd())
 
     def forward(self, around: Tensor) -> Tensor:
@@ -78,13 +78,16 @@ class TiledHourglass(nn.Module):
 class TiledMotion(nn.Module):
     """compressed [1, 4, D, H, W], key points [1, 15, 3] -> deformation [D, H, W, 3], visible [1, H, W, 1]."""
 
+    occlusion: Tensor
+    occlusion_bias: Tensor
+
     def __init__(self, motion: DenseMotion) -> None:
         """motion: with its norms folded into its convolutions."""
         super().__init__()
         self.hourglass = TiledHourglass(motion)
         self.mask = motion.mask
         weight = motion.occlusion.weight.detach()[0].flip(1, 2)
-        by_depth = weight.unflatten(0, (self.mask.in_channels, -1)).flatten(2).permute(1, 0, 2)
+        by_depth = torch.unflatten(weight, 0, [self.mask.in_channels, -1]).flatten(2).permute(1, 0, 2)
         self.register_buffer("occlusion", by_depth.contiguous())
         assert motion.occlusion.bias is not None
         self.register_buffer("occlusion_bias", motion.occlusion.bias.detach().clone())
@@ -101,7 +104,7 @@ class TiledMotion(nn.Module):
         taps = torch.bmm(seen.flatten(1, 2), self.occlusion).sum(0).T
         kernel = OCCLUSION_SIDE
         moved = F.fold(
-            taps.unsqueeze(0), [height, width], [kernel, kernel], padding=[kernel // 2, kernel // 2]
+            taps.unsqueeze(0), (height, width), (kernel, kernel), padding=(kernel // 2, kernel // 2)
         )
         return F.sigmoid(moved[0] + self.occlusion_bias).unsqueeze(-1)
 
@@ -116,7 +119,7 @@ def evidence(compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
     moved = F.grid_sample(copies, places, align_corners=False)
     parts = 1 + moved.shape[1]
     out = padded_zeros(compressed, [depth, height, width, len(shifts) * parts], DEPTH)
-    told = inner(out, DEPTH).unflatten(3, [len(shifts), parts])
+    told = torch.unflatten(inner(out, DEPTH), 3, [len(shifts), parts])
     told[..., 1:, 0] = heat.permute(1, 2, 3, 0)
     told[..., 1:] = moved.permute(2, 3, 4, 0, 1)
     return out

@@ -24,6 +24,9 @@ BRIGHTEST: Final = 255
 class TiledRenderer(nn.Module):
     """Volumes of the portraits, key points -> frames UINT8 [B, S, S, 3] RGB."""
 
+    fourth: Tensor
+    fourth_bias: Tensor
+
     def __init__(self, generator: Generator) -> None:
         """generator: as loaded."""
         super().__init__()

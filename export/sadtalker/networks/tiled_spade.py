@@ -79,6 +79,8 @@ class TiledSpadeBlock(nn.Module):
 class TiledUpBlock(nn.Module):
     """``SpadeBlock`` with a learned shortcut, of an input repeated twice; ``scale`` is the map's."""
 
+    shortcut: Tensor
+
     def __init__(self, block: SpadeBlock, scale: int) -> None:
         super().__init__()
         self.block = TiledSpadeBlock(block)
@@ -105,6 +107,8 @@ class TiledSpadeDecoder(nn.Module):
         blocks = decoder.middle()
         self.fc = TiledConv(decoder.fc.weight, decoder.fc.bias, winograd())
         self.shared = _shared([norm for block in blocks for norm in (block.norm_0, block.norm_1)], 1)
+        self.maps = 2 * blocks[0].norm_0.mlp_gamma.in_channels
+        """Channels that each block of the middle reads of what they share."""
         self.middle = nn.ModuleList(TiledSpadeBlock(block) for block in blocks)
         self.up_0, self.up_1 = TiledUpBlock(decoder.up_0, 2), TiledUpBlock(decoder.up_1, 4)
         self.conv_img = decoder.conv_img
@@ -115,8 +119,8 @@ class TiledSpadeDecoder(nn.Module):
         shared = padded(F.relu_(self.shared(around)))
         start = 0
         for block in self.middle:
-            x = block(x, shared[..., start : start + 2 * block.hidden])
-            start += 2 * block.hidden
+            x = block(x, shared[..., start : start + self.maps])
+            start += self.maps
         x = self.up_1(self.up_0(x, around), around)
         image = self.conv_img(F.leaky_relu_(x, SLOPE).permute(0, 3, 1, 2))
         return F.sigmoid(image).permute(0, 2, 3, 1)
