@@ -118,4 +118,4 @@ def test_an_unreachable_gemini(serve_with: Serve) -> None:
         api = serve_with(writer="gemini", gemini_api_key=KEY, gemini_base_url=address)
         response = ask(api, "Hi")
     assert_error(response, 503, "ServiceUnavailableException", "cannot be reached")
-    assert response.elapsed.total_seconds() < 1
+    assert response.elapsed.total_seconds() < 5
