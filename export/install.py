@@ -4,7 +4,7 @@ import ctypes
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from export.artefact import Artefact, Checkpoint, Differences, ExportOptions
 from export.manifest import write_manifest
 from lumen.engines.onnx_file import MANIFEST
-from lumen.errors import StorageException
+from lumen.errors import InvalidInputException, StorageException
 
 VERSION: Final = "1"
 CODE: Final = "model.py"
@@ -68,6 +68,27 @@ def install_code(name: str, repository: Path) -> None:
         version = repository / name / VERSION
         version.mkdir(exist_ok=True)
         _copy_code(name, version)
+
+
+def chosen_of(artefacts: Sequence[Artefact[Checkpoint]], only: str | None) -> list[Artefact[Checkpoint]]:
+    """All of a family's artefacts, or the one that serves the Triton model ``only``.
+
+    Raises:
+        InvalidInputException: there is no such model.
+    """
+    known = {artefact.name: artefact for artefact in artefacts}
+    if only is None:
+        return list(known.values())
+    if only not in known:
+        raise InvalidInputException(
+            f"There is no model {only!r} to export, expected one of {', '.join(known)}."
+        )
+    return [known[only]]
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a version's folder."""
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
 def _copy_settings(name: str, repository: Path) -> None:

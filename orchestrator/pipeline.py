@@ -17,7 +17,7 @@ from orchestrator.acting import Acting, Framing
 from orchestrator.audio_stream import Encoding, encoder
 from orchestrator.core.config import Settings
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.core.utils import request_id, utc_timestamp
+from orchestrator.core.utils import request_id, stamp
 from orchestrator.faces import Likeness, Staging
 from orchestrator.file_thread import FileThread, Sink, wav_sink
 from orchestrator.outputs import Outputs, kept_together
@@ -249,8 +249,7 @@ class Clock:
     def stamp(self) -> dict[str, Any]:
         """What every response carries: its id, when it was made, and what took how long."""
         return {
-            "request_id": request_id.get(),
-            "timestamp": utc_timestamp(),
+            **stamp(),
             "processing_time": round(time.perf_counter() - self._start, 4),
             "timings": self._marks,
         }

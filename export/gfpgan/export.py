@@ -7,7 +7,7 @@ from pathlib import Path
 from export.artefact import Device, Difference, ExportOptions
 from export.gfpgan.artefact import GfpganArtefact
 from export.gfpgan.checkpoint import load_checkpoint
-from export.install import VERSION, install, install_code
+from export.install import VERSION, install, install_code, size_of
 from lumen.contracts import FACE_ENHANCER, GFPGAN
 
 
@@ -40,5 +40,5 @@ def export_gfpgan(checkpoint: Path, repository: Path, device: Device = "cpu") ->
     install_code(FACE_ENHANCER, repository)
     seconds = time.perf_counter() - started
     folder = repository / GFPGAN / VERSION
-    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    size = size_of(folder)
     return Exported(size, found.worst, seconds)

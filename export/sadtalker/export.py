@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from export.artefact import Artefact, Device, Difference, ExportOptions, Format, Precision
-from export.install import VERSION, install
+from export.install import VERSION, chosen_of, install, size_of
 from export.sadtalker.audio2exp import Audio2ExpParts
 from export.sadtalker.audio2pose import Audio2PoseParts
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
@@ -101,7 +101,7 @@ def export_sadtalker(
         StorageException: the repository cannot be written.
     """
     wanted = wanted or Wanted()
-    chosen = _chosen(only)
+    chosen = chosen_of(artefacts(), only)
     _check(wanted)
     tell = on_step or (lambda _what, _done, _total: None)
     tell(f"loading {checkpoint}", 0, len(chosen) + 1)
@@ -133,19 +133,8 @@ def _export(
     found = install(artefact, model, repository, options)
     seconds = time.perf_counter() - started
     folder = repository / artefact.name / VERSION
-    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    size = size_of(folder)
     return Exported(artefact.name, options, size, found.worst, seconds, note)
-
-
-def _chosen(only: str | None) -> list[Artefact[SadTalkerNetworks]]:
-    known = {artefact.name: artefact for artefact in artefacts()}
-    if only is None:
-        return list(known.values())
-    if only not in known:
-        raise InvalidInputException(
-            f"There is no model {only!r} to export, expected one of {', '.join(known)}."
-        )
-    return [known[only]]
 
 
 def _check(wanted: Wanted) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from export.artefact import Artefact, Device, Difference, ExportOptions, Precision
-from export.install import VERSION, install
+from export.install import VERSION, chosen_of, install, size_of
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.conditioning import ConditioningArtefact
 from export.xtts.gpt import OFFERED, GptArtefact
@@ -73,7 +73,7 @@ def export_xtts(
             accepted before stay.
         StorageException: the repository cannot be written.
     """
-    chosen = _chosen(only)
+    chosen = chosen_of(artefacts(), only)
     precision = precision or DEFAULT_PRECISION[device]
     _check_precision(chosen, device, precision)
     tell = on_step or (lambda _what, _done, _total: None)
@@ -86,7 +86,7 @@ def export_xtts(
         started = time.perf_counter()
         found = install(artefact, model, repository, options)
         seconds = time.perf_counter() - started
-        size = _size(repository / artefact.name / VERSION)
+        size = size_of(repository / artefact.name / VERSION)
         done.append(Exported(artefact.name, options.precision, size, found.worst, seconds))
     tell("done", len(chosen) + 1, len(chosen) + 1)
     return done
@@ -99,17 +99,6 @@ def options_of(model: str, device: Device, precision: Precision) -> ExportOption
     return ExportOptions(device, precision)
 
 
-def _chosen(only: str | None) -> list[Artefact[LoadedXtts]]:
-    known = {artefact.name: artefact for artefact in artefacts()}
-    if only is None:
-        return list(known.values())
-    if only not in known:
-        raise InvalidInputException(
-            f"There is no model {only!r} to export, expected one of {', '.join(known)}."
-        )
-    return [known[only]]
-
-
 def _check_precision(chosen: list[Artefact[LoadedXtts]], device: Device, precision: Precision) -> None:
     """Refuse before anything is loaded or replaced."""
     if any(artefact.name == XTTS_GPT for artefact in chosen) and precision not in OFFERED[device]:
@@ -117,7 +106,3 @@ def _check_precision(chosen: list[Artefact[LoadedXtts]], device: Device, precisi
             f"{XTTS_GPT} is not made in {precision} for --device {device}, expected --precision "
             f"{' or '.join(OFFERED[device])}."
         )
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())

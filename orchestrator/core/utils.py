@@ -21,6 +21,11 @@ def utc_timestamp() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
+def stamp() -> dict[str, str]:
+    """What every response carries: the request's id, and when it was made."""
+    return {"request_id": request_id.get(), "timestamp": utc_timestamp()}
+
+
 def excerpt(text: str) -> str:
     """The beginning of a caller's text on one line, safe to log."""
     line = "".join(c if c.isprintable() else " " for c in text[: LOGGED_CHARACTERS + 1])

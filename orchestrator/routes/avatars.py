@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.acting import Acting
 from orchestrator.avatars import AvatarCard
 from orchestrator.bodies import describe_body, describe_errors, read_body
-from orchestrator.core.utils import excerpt, request_id, utc_timestamp
+from orchestrator.core.utils import excerpt, stamp
 from orchestrator.routes.scenes import framing_of, portrait_of
 from orchestrator.schemas import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, services
@@ -29,7 +29,7 @@ async def list_avatars(use: Use) -> AvatarsResponse:
     """All avatars, the oldest first."""
     cards = await asyncio.to_thread(use.models.get_avatars().cards)
     told = [AvatarInfo(**asdict(card)) for card in cards]
-    return AvatarsResponse(**_stamp(), part=use.models.get_face().name, avatars=told)
+    return AvatarsResponse(**stamp(), part=use.models.get_face().name, avatars=told)
 
 
 @router.post(
@@ -69,8 +69,4 @@ async def remove_avatar(avatar: str, use: Use) -> None:
 
 
 def _told(card: AvatarCard) -> AvatarResponse:
-    return AvatarResponse(**_stamp(), **asdict(card))
-
-
-def _stamp() -> dict[str, Any]:
-    return {"request_id": request_id.get(), "timestamp": utc_timestamp()}
+    return AvatarResponse(**stamp(), **asdict(card))

@@ -18,7 +18,7 @@ from orchestrator.audio_stream import ENCODINGS
 from orchestrator.bodies import describe_errors
 from orchestrator.core.config import Settings
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.core.utils import request_id, utc_timestamp
+from orchestrator.core.utils import stamp
 from orchestrator.fields import MAX_SEED
 from orchestrator.gpu import read_gpus
 from orchestrator.references import MAX_RECORDINGS, MIN_SECONDS
@@ -42,7 +42,7 @@ Use = Annotated[Services, Depends(services)]
 @router.get("/")
 async def root() -> RootResponse:
     """Whether the API is there."""
-    return RootResponse(**_stamp(), status="ok", service="LUMEN", version=__version__, docs="/docs")
+    return RootResponse(**stamp(), status="ok", service="LUMEN", version=__version__, docs="/docs")
 
 
 @router.get("/health")
@@ -52,7 +52,7 @@ async def health(use: Use) -> HealthResponse:
         _triton(use), _models(use.models), asyncio.to_thread(read_gpus, _metrics_url(use.settings))
     )
     return HealthResponse(
-        **_stamp(),
+        **stamp(),
         status="healthy" if triton.ready and not _broken(models) else "degraded",
         version=__version__,
         triton=triton,
@@ -68,7 +68,7 @@ async def status(use: Use) -> StatusResponse:
     """Configuration and limits; never the key."""
     settings = use.settings
     return StatusResponse(
-        **_stamp(),
+        **stamp(),
         version=__version__,
         profile=settings.profile,
         parts=_parts(use),
@@ -87,10 +87,6 @@ async def _voices(use: Services) -> list[str]:
         return [card.name for card in await use.models.get_voice().cards()]
     except LumenException:
         return []
-
-
-def _stamp() -> dict[str, Any]:
-    return {"request_id": request_id.get(), "timestamp": utc_timestamp()}
 
 
 async def _triton(use: Services) -> TritonHealth:

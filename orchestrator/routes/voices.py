@@ -2,13 +2,13 @@
 
 import logging
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.errors import InvalidInputException
 from orchestrator.bodies import describe_body, describe_errors, read_body
-from orchestrator.core.utils import excerpt, request_id, utc_timestamp
+from orchestrator.core.utils import excerpt, stamp
 from orchestrator.schemas import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
 from orchestrator.services import Services, services
 from orchestrator.voices import VoiceCard
@@ -27,7 +27,7 @@ async def list_voices(use: Use) -> VoicesResponse:
     """All voices of the part that speaks: built-in ones, then those that were made here."""
     voice = use.models.get_voice()
     cards = [VoiceInfo(**asdict(card)) for card in await voice.cards()]
-    return VoicesResponse(**_stamp(), part=voice.name, voices=cards)
+    return VoicesResponse(**stamp(), part=voice.name, voices=cards)
 
 
 @router.post(
@@ -66,8 +66,4 @@ async def remove_voice(voice: str, use: Use) -> None:
 
 
 def _told(card: VoiceCard) -> VoiceResponse:
-    return VoiceResponse(**_stamp(), **asdict(card))
-
-
-def _stamp() -> dict[str, Any]:
-    return {"request_id": request_id.get(), "timestamp": utc_timestamp()}
+    return VoiceResponse(**stamp(), **asdict(card))
