@@ -4,18 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from export.gfpgan.files import ENTRY, FILE, RELEASED
 from export.gfpgan.networks.restorer import Restorer
 from export.state import State, filled, read_entry
 from lumen.engines.gfpgan_dims import COARSEST, FACE_SIZE, TINY, WIDTHS, GfpganDims
 from lumen.errors import ModelLoadException
 from lumen.files import sha256
-
-FILE: Final = "GFPGANv1.4.pth"
-ENTRY: Final = "params_ema"
-"""Where the weights are in the file."""
-
-RELEASED: Final = "e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad"
-"""SHA-256 of the released file."""
 
 WIDTH_TENSOR: Final = "stylegan_decoder.constant_input.weight"
 
