@@ -45,7 +45,10 @@ def load_checkpoint(path: Path) -> LoadedGfpgan:
     """
     file = path / FILE if path.is_dir() else path
     if not file.is_file():
-        raise ModelLoadException(f"{file} is not there, expected {FILE} of GFPGAN's releases; put it there.")
+        raise ModelLoadException(
+            f"{file} is not there, expected {FILE} of GFPGAN's releases; "
+            "`lumen export download gfpgan` fetches it."
+        )
     _, state = read_entry(file, ENTRY, "GFPGAN v1.4")
     dims = _dims(state, file)
     return LoadedGfpgan(dims, filled(lambda: Restorer(dims), state, file), sha256(file))
