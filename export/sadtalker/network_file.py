@@ -17,6 +17,7 @@ from export.artefact import Format
 from export.graph_file import GraphFile, write
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.torch_file import SCRIPT_FILE
+from lumen.engines.torch_session import open_script
 
 OPSET: Final = 20
 """The first operator set with a GridSample of volumes."""
@@ -47,8 +48,7 @@ def write_network(
     if kind == "onnx":
         write(_graph(network, example, outputs), folder)
     else:
-        traced: torch.jit.ScriptModule = _traced(network, tuple(example.values()))
-        torch.jit.save(traced, str(folder / SCRIPT_FILE))
+        _write_script(network, tuple(example.values()), folder / SCRIPT_FILE)
 
 
 def open_network(folder: Path, outputs: Sequence[str]) -> NetworkFile:
@@ -127,14 +127,14 @@ def _without_notes(graph: onnx.ModelProto) -> onnx.ModelProto:
     return graph
 
 
-def _traced(network: nn.Module, example: tuple[Tensor, ...]) -> torch.jit.ScriptModule:
+def _write_script(network: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
     methods = dict.fromkeys(("forward", *getattr(network, "TRACED", ())), example)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sizes become constants, as they shall
-        traced: torch.jit.ScriptModule = torch.jit.trace_module(  # type: ignore[no-untyped-call]
+        warnings.simplefilter("ignore")  # of sizes that become constants, and of TorchScript's age
+        traced = torch.jit.trace_module(  # type: ignore[no-untyped-call]
             network.eval(), methods, check_trace=False
         )
-    return traced
+        torch.jit.save(traced, str(path))
 
 
 class _Graph:
@@ -148,9 +148,7 @@ class _Graph:
 
 class _Script:
     def __init__(self, folder: Path, outputs: Sequence[str]) -> None:
-        self._module = torch.jit.load(  # type: ignore[no-untyped-call]
-            str(folder / SCRIPT_FILE), map_location="cpu"
-        )
+        self._module = open_script(folder / SCRIPT_FILE)
         self._outputs = outputs
 
     def run_all(self, inputs: Tensors) -> dict[str, Tensor]:

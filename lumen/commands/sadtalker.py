@@ -47,7 +47,12 @@ def export_sadtalker(
     precision: Annotated[
         Precision | None, typer.Option(help="Of the renderer; fp32 on a CPU and fp16 on a GPU without it.")
     ] = None,
-    kind: Annotated[Format, typer.Option("--format", help="Of the networks.")] = Format.ONNX,
+    kind: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="Of the networks; without it ONNX, or TorchScript where that is faster."
+        ),
+    ] = None,
     onnxruntime: Annotated[str, typer.Option(help="Version of ONNX Runtime that a GPU's models are for.")] = (
         "1.19"
     ),
@@ -59,7 +64,13 @@ def export_sadtalker(
 
     with reported():
         settings = load_settings()
-        wanted = Wanted(size, device.value, precision.value if precision else None, kind.value, onnxruntime)
+        wanted = Wanted(
+            size,
+            device.value,
+            precision.value if precision else None,
+            kind.value if kind else None,
+            onnxruntime,
+        )
         with progress() as on_step:
             done = export_sadtalker(
                 checkpoint or settings.models_path / "sadtalker",
