@@ -1,5 +1,6 @@
 """A network as the file that serves it: ``model.onnx`` or ``model.pt``, written, and run to verify it."""
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -101,6 +102,7 @@ def _forget_shape(graph: onnx.GraphProto, output: onnx.ValueInfoProto, opened: s
 
 def _graph(network: nn.Module, example: Tensors, outputs: Sequence[str]) -> onnx.ModelProto:
     batch = torch.export.Dim("B", min=1, max=MAX_BATCH)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which no network has
     with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         warnings.simplefilter("ignore")  # of the exporter, about itself
         program = torch.onnx.export(
