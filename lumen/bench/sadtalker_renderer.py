@@ -1,13 +1,13 @@
 """What a frame of SadTalker's renderer costs on this CPU, and how far each way of computing it strays.
 
-    python -m lumen.bench.sadtalker_renderer [rounds]
+    python -m lumen.bench.sadtalker_renderer [rounds] [pixels]
 
-Full size, 256 pixels, random weights, fp32, eager PyTorch on ``THREADS`` threads, one portrait, warm. The
-ways take turns in every round, so that a busy machine disturbs all of them; times are medians of the
-rounds. All draw [1, 3, S, S] in (0, 1): rounding to bytes is not part of it. "Whole" computes the
+Full size, 256 pixels or 512, random weights, fp32, eager PyTorch on ``THREADS`` threads, one portrait,
+warm. The ways take turns in every round, so that a busy machine disturbs all of them; times are medians of
+the rounds. All draw [1, 3, S, S] in (0, 1): rounding to bytes is not part of it. "Whole" computes the
 portrait's part for every frame; all others get it from the network as loaded, made once. Errors are those
-of two frames against "whole"; the energy of motion is the mean square of what changes between the two.
-Ends in one JSON line.
+of two frames against "whole"; the energy of motion is the mean square of what changes between the two. Then
+the operators that a frame of the last way spends its time in, and one JSON line.
 """
 
 import json
@@ -22,6 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from export.sadtalker.checkpoint import GENERATOR
 from export.sadtalker.networks.folding import folded_generator
@@ -37,6 +38,9 @@ SEED: Final = 1
 
 SIZE: Final = 256
 """Side of the frames in pixels."""
+
+OPERATORS: Final = 8
+"""That are named; the rest is summed."""
 
 POINTS_SPREAD: Final = 0.3
 """Standard deviation of the portrait's key points; the picture reaches from -1 to 1."""
@@ -70,10 +74,10 @@ class Row:
 
 
 @torch.inference_mode()
-def main(rounds: int) -> None:
+def main(rounds: int, size: int) -> None:
     torch.set_num_threads(THREADS)
     noise = torch.Generator().manual_seed(SEED)
-    image = torch.rand(1, 3, SIZE, SIZE, generator=noise)
+    image = torch.rand(1, 3, size, size, generator=noise)
     source = POINTS_SPREAD * torch.randn(1, KEYPOINTS, 3, generator=noise)
     driving = [source + SHIFTS * torch.randn(source.shape, generator=noise) for _ in range(2)]
     ways = _ways(_generator(), image, source)
@@ -81,9 +85,13 @@ def main(rounds: int) -> None:
     seconds = _seconds(ways, driving, rounds)
     first = next(iter(ways))
     rows = [_row(name, seconds[name], seconds[first], frames[name], frames[first]) for name in ways]
-    Console().print(_table(rows))
-    result = {**machine(), "threads": THREADS, "torch": torch.__version__, "size": SIZE, "rounds": rounds}
-    sys.stdout.write(json.dumps({**result, "ways": [asdict(row) for row in rows]}) + "\n")
+    Console().print(_table(rows, size))
+    operators = _operators(lambda: ways[rows[-1].way](driving[0]))
+    Console().print(_operator_table(operators))
+    result = {**machine(), "threads": THREADS, "torch": torch.__version__, "size": size, "rounds": rounds}
+    sys.stdout.write(
+        json.dumps({**result, "ways": [asdict(row) for row in rows], "operators": operators}) + "\n"
+    )
 
 
 def _generator() -> Generator:
@@ -139,8 +147,28 @@ def _row(name: str, seconds: float, first_seconds: float, frames: Tensor, first:
     )
 
 
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(title=f"SadTalker's renderer, {SIZE} pixels")
+def _operators(frame: Callable[[], Tensor]) -> dict[str, float]:
+    """Seconds by operator, the slowest first, those of what it calls not counted."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        frame()
+    times = {each.key: each.self_cpu_time_total / 1e6 for each in profiler.key_averages()}
+    ranked = sorted(times.items(), key=lambda item: -item[1])
+    return {**dict(ranked[:OPERATORS]), "all others": sum(seconds for _, seconds in ranked[OPERATORS:])}
+
+
+def _operator_table(operators: dict[str, float]) -> Table:
+    table = Table(title="Where a frame of the last way spends its time")
+    table.add_column("operator")
+    for column in ("seconds", "share"):
+        table.add_column(column, justify="right")
+    whole = sum(operators.values())
+    for name, seconds in operators.items():
+        table.add_row(name, f"{seconds:.3f}", f"{seconds / whole:.0%}")
+    return table
+
+
+def _table(rows: Sequence[Row], size: int) -> Table:
+    table = Table(title=f"SadTalker's renderer, {size} pixels")
     table.add_column("way")
     for column in ("s per frame", "times as fast", "mean error", "largest", f"within {CLOSE:g}", "motion"):
         table.add_column(column, justify="right")
@@ -151,4 +179,5 @@ def _table(rows: Sequence[Row]) -> Table:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    numbers = [int(given) for given in sys.argv[1:]]
+    main(*[*numbers, *(ROUNDS, SIZE)[len(numbers) :]])
