@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from lumen.engines.face_mesh import FaceMesher
 from lumen.triton.server import TritonServer, private_options
 
 ROOT = Path(__file__).resolve().parents[1]
 TritonFactory = Callable[[Path, Sequence[str]], TritonServer]
+
+
+@pytest.fixture(scope="session")
+def mesher() -> FaceMesher:
+    """The face finder of ``face_landmarks``."""
+    return FaceMesher()
 
 
 @pytest.fixture(scope="session")
