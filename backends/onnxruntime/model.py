@@ -1,17 +1,15 @@
 """Triton backend "onnxruntime" for servers that have no native one. The work is in `lumen.engines`."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
 from lumen.engines import onnx_schema
-from lumen.engines.bfloat16 import bits_of, capsule_of
-from lumen.engines.onnx_session import OnnxModel, Request, open_session
-from lumen.engines.onnx_types import BFLOAT16, configured, graph_of
-from lumen.errors import InvalidInputException, LumenException
+from lumen.engines.onnx_session import OnnxModel, open_session
+from lumen.engines.onnx_types import graph_of
+from lumen.triton.backend import BackendAdapter
 
 
 class TritonPythonModel:
@@ -36,38 +34,11 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
         version = Path(args["model_repository"]) / args["model_version"]
-        self._model = OnnxModel(
-            config, version, args["model_instance_kind"], int(args["model_instance_device_id"])
-        )
-        tensors = [*configured(config, "input"), *configured(config, "output")]
-        self._bfloat16 = {spec.name for spec in tensors if spec.data_type == BFLOAT16}
+        kind, device_id = args["model_instance_kind"], int(args["model_instance_device_id"])
+        self._adapter = BackendAdapter(pb_utils, config, OnnxModel(config, version, kind, device_id))
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        return [
-            _response(answer, self._tensor) for answer in self._model.execute([*map(self._parsed, requests)])
-        ]
-
-    def _parsed(self, request: Any) -> Request | LumenException:
-        try:
-            inputs = {tensor.name(): self._array(tensor) for tensor in request.inputs()}
-        except (ValueError, TypeError, pb_utils.TritonModelException) as error:
-            return InvalidInputException(f"an input cannot be read: {error}; check its dtype and bytes")
-        return Request(inputs, tuple(request.requested_output_names()))
-
-    def _array(self, tensor: Any) -> Any:
-        return bits_of(tensor) if tensor.name() in self._bfloat16 else tensor.as_numpy()
-
-    def _tensor(self, name: str, array: Any) -> Any:
-        if name in self._bfloat16:
-            return pb_utils.Tensor.from_dlpack(name, capsule_of(array))
-        return pb_utils.Tensor(name, array)
-
-
-def _response(answer: Any, tensor_of: Callable[[str, Any], Any]) -> Any:
-    if isinstance(answer, LumenException):
-        code = getattr(pb_utils.TritonError, answer.triton_code)
-        return pb_utils.InferenceResponse([], error=pb_utils.TritonError(answer.message, code))
-    return pb_utils.InferenceResponse([tensor_of(name, array) for name, array in answer.items()])
+        return self._adapter.execute(requests)
 
 
 def _version_of_this_stub() -> Path:

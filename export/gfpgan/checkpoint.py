@@ -4,18 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from export.gfpgan.files import ENTRY, FILE, RELEASED
 from export.gfpgan.networks.restorer import Restorer
 from export.state import State, filled, read_entry
 from lumen.engines.gfpgan_dims import COARSEST, FACE_SIZE, TINY, WIDTHS, GfpganDims
 from lumen.errors import ModelLoadException
 from lumen.files import sha256
-
-FILE: Final = "GFPGANv1.4.pth"
-ENTRY: Final = "params_ema"
-"""Where the weights are in the file."""
-
-RELEASED: Final = "e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad"
-"""SHA-256 of the released file."""
 
 WIDTH_TENSOR: Final = "stylegan_decoder.constant_input.weight"
 
@@ -51,7 +45,10 @@ def load_checkpoint(path: Path) -> LoadedGfpgan:
     """
     file = path / FILE if path.is_dir() else path
     if not file.is_file():
-        raise ModelLoadException(f"{file} is not there, expected {FILE} of GFPGAN's releases; put it there.")
+        raise ModelLoadException(
+            f"{file} is not there, expected {FILE} of GFPGAN's releases; "
+            "`lumen export download gfpgan` fetches it."
+        )
     _, state = read_entry(file, ENTRY, "GFPGAN v1.4")
     dims = _dims(state, file)
     return LoadedGfpgan(dims, filled(lambda: Restorer(dims), state, file), sha256(file))

@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from export.gfpgan.checkpoint import ENTRY, FILE
+from export.gfpgan.files import ENTRY, FILE
 from export.gfpgan.networks.restorer import Restorer
 from export.sadtalker.random import State, random_state
 from export.state import write_aside

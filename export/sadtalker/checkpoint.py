@@ -129,7 +129,8 @@ def _paths(folder: Path, size: int) -> list[Path]:
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise ModelLoadException(
-            f"{folder} has no {' and no '.join(missing)}; download the checkpoint again."
+            f"{folder} has no {' and no '.join(missing)}; `lumen export download sadtalker` fetches what is "
+            "missing."
         )
     return paths
 

@@ -15,7 +15,7 @@ from export.sadtalker.face3d import Face3dParts
 from export.sadtalker.motion import COLUMNS, MotionParts
 from export.sadtalker.network_artefact import NetworkArtefact, Parts
 from export.sadtalker.providers import falls_to_cpu
-from export.sadtalker.renderer import RendererArtefact
+from export.sadtalker.renderer import RendererArtefact, on_tiles
 from export.sadtalker.source import SourceParts
 from lumen.contracts import SADTALKER_RENDERER
 from lumen.errors import InvalidInputException
@@ -37,7 +37,7 @@ class Exported:
         size: bytes of its version's folder.
         worst: the output nearest to its tolerance.
         seconds: that writing and verifying took.
-        note: why it is in another format than was asked for; "" where it is not.
+        note: why it is in another format than was asked for, or than is usual; "" where it is not.
     """
 
     model: str
@@ -57,14 +57,14 @@ class Wanted:
         device: where the models will run.
         precision: of the renderer; None for the device's usual one. The other networks run once per
             portrait or are small, and what they give are positions: they stay in float32.
-        format: of the networks.
+        format: of the networks; None for ONNX, and for TorchScript where the renderer is faster in it.
         onnxruntime: version of the ONNX Runtime that a GPU's models are for, such as "1.19".
     """
 
     size: int = 256
     device: Device = "cpu"
     precision: Precision | None = None
-    format: Format = "onnx"
+    format: Format | None = None
     onnxruntime: str = "1.19"
 
 
@@ -115,14 +115,18 @@ def export_sadtalker(
 
 
 def options_of(model: str, wanted: Wanted) -> tuple[ExportOptions, str]:
-    """How a model is made, and why in another format than was asked for."""
+    """How a model is made, and why in another format than was asked for, or than is usual."""
     precision = wanted.precision or DEFAULT_PRECISION[wanted.device]
     if model != SADTALKER_RENDERER:
-        return ExportOptions(wanted.device, "fp32", wanted.format), ""
+        return ExportOptions(wanted.device, "fp32", wanted.format or "onnx"), ""
+    tiled = ExportOptions(wanted.device, precision, "torchscript")
+    if wanted.format is None and on_tiles(tiled):
+        return tiled, ""
     note = ""
-    if wanted.format == "onnx" and wanted.device == "gpu":
+    if wanted.format != "torchscript" and wanted.device == "gpu":
         note = falls_to_cpu(wanted.onnxruntime)
-    return ExportOptions(wanted.device, precision, "torchscript" if note else wanted.format), note
+    kind: Format = "torchscript" if note else wanted.format or "onnx"
+    return ExportOptions(wanted.device, precision, kind), note
 
 
 def _export(
@@ -143,7 +147,7 @@ def _check(wanted: Wanted) -> None:
         raise InvalidInputException(
             f"SadTalker is not made in {wanted.precision}, expected --precision {' or '.join(PRECISIONS)}."
         )
-    if wanted.precision == "bf16" and wanted.format == "onnx":
+    if wanted.precision == "bf16" and wanted.format != "torchscript":
         raise InvalidInputException(
             "ONNX Runtime convolves nothing in bf16, expected --format torchscript with --precision bf16."
         )

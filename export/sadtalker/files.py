@@ -19,6 +19,12 @@ RELEASED: Final = {
 }
 """SHA-256 of the released networks file per size; both have the same tensors and shapes."""
 
+MAPPINGS_RELEASED: Final = {
+    MOTION: "62a1e06006cc963220f6477438518ed86e9788226c62ae382ddc42fbcefb83f1",
+    COEFFICIENTS: "84a8642468a3fcfdd9ab6be955267043116c2bec2284686a5262f1eaf017f64c",
+}
+"""SHA-256 of the released mapping files."""
+
 
 def networks_file(size: int) -> str:
     """Name of the file with all networks but the mappings."""

@@ -1,5 +1,6 @@
 """A network as the file that serves it: ``model.onnx`` or ``model.pt``, written, and run to verify it."""
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,6 +18,7 @@ from export.artefact import Format
 from export.graph_file import GraphFile, write
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.torch_file import SCRIPT_FILE
+from lumen.engines.torch_session import open_script
 
 OPSET: Final = 20
 """The first operator set with a GridSample of volumes."""
@@ -47,8 +49,7 @@ def write_network(
     if kind == "onnx":
         write(_graph(network, example, outputs), folder)
     else:
-        traced: torch.jit.ScriptModule = _traced(network, tuple(example.values()))
-        torch.jit.save(traced, str(folder / SCRIPT_FILE))
+        _write_script(network, tuple(example.values()), folder / SCRIPT_FILE)
 
 
 def open_network(folder: Path, outputs: Sequence[str]) -> NetworkFile:
@@ -101,6 +102,7 @@ def _forget_shape(graph: onnx.GraphProto, output: onnx.ValueInfoProto, opened: s
 
 def _graph(network: nn.Module, example: Tensors, outputs: Sequence[str]) -> onnx.ModelProto:
     batch = torch.export.Dim("B", min=1, max=MAX_BATCH)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which no network has
     with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         warnings.simplefilter("ignore")  # of the exporter, about itself
         program = torch.onnx.export(
@@ -127,14 +129,14 @@ def _without_notes(graph: onnx.ModelProto) -> onnx.ModelProto:
     return graph
 
 
-def _traced(network: nn.Module, example: tuple[Tensor, ...]) -> torch.jit.ScriptModule:
+def _write_script(network: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
     methods = dict.fromkeys(("forward", *getattr(network, "TRACED", ())), example)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sizes become constants, as they shall
-        traced: torch.jit.ScriptModule = torch.jit.trace_module(  # type: ignore[no-untyped-call]
+        warnings.simplefilter("ignore")  # of sizes that become constants, and of TorchScript's age
+        traced = torch.jit.trace_module(  # type: ignore[no-untyped-call]
             network.eval(), methods, check_trace=False
         )
-    return traced
+        torch.jit.save(traced, str(path))
 
 
 class _Graph:
@@ -148,9 +150,7 @@ class _Graph:
 
 class _Script:
     def __init__(self, folder: Path, outputs: Sequence[str]) -> None:
-        self._module = torch.jit.load(  # type: ignore[no-untyped-call]
-            str(folder / SCRIPT_FILE), map_location="cpu"
-        )
+        self._module = open_script(folder / SCRIPT_FILE)
         self._outputs = outputs
 
     def run_all(self, inputs: Tensors) -> dict[str, Tensor]:

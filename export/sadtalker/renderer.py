@@ -1,7 +1,4 @@
-"""`sadtalker_renderer`: a portrait's volumes and a frame's key points -> the frame.
-
-Its network is one object, a ``RendererChoice``: another one may replace it.
-"""
+"""`sadtalker_renderer`: a portrait's volumes and a frame's key points -> the frame."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -21,9 +18,11 @@ from export.sadtalker.network_file import EXPORTED_BATCH, open_network, write_ne
 from export.sadtalker.networks.folding import folded_generator
 from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.networks.point_motion import PointMotion
+from export.sadtalker.networks.tiled_renderer import TiledFrame, scripted
 from lumen.contracts import SADTALKER_RENDERER
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.torch_file import SCRIPT_FILE
+from lumen.engines.torch_session import open_script
 
 WHITE: Final = 255.0
 FRAME: Final = "frame"
@@ -100,12 +99,24 @@ class RendererChoice:
     points: PointMotion | None = None
     tolerances: Mapping[Precision, FrameTolerance] = field(default_factory=lambda: TOLERANCES)
 
-    def network(self, model: SadTalkerNetworks, precision: Precision) -> RendererNetwork:
-        """Folded and in ``precision``; key points, grids, shares and statistics stay in float32."""
+    def network(self, model: SadTalkerNetworks, options: ExportOptions) -> RendererNetwork:
+        """Folded and in its precision; key points, grids, shares and statistics stay in float32.
+
+        On tiles where that is the fastest, see ``on_tiles``.
+        """
+        precision = options.precision
+        if on_tiles(options):
+            example = tuple(inputs(model, 1).values())
+            return RendererNetwork(scripted(TiledFrame(model.generator).eval(), example)).eval()
         generator = folded_generator(model.generator, self.points)
         if precision != "fp32":
             generator = copy.deepcopy(generator).to(DTYPES[precision])  # it shares the checkpoint's tensors
         return RendererNetwork(FrameRenderer(generator)).eval()
+
+
+def on_tiles(options: ExportOptions) -> bool:
+    """Whether the renderer multiplies tiles: operators of PyTorch alone can, and a GPU has no use for it."""
+    return options == ExportOptions("cpu", "fp32", "torchscript")
 
 
 class RendererArtefact:
@@ -123,8 +134,8 @@ class RendererArtefact:
         self._choice = choice or RendererChoice()
 
     def write(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> None:
-        network = self._choice.network(model, options.precision)
         with torch.no_grad():
+            network = self._choice.network(model, options)
             write_network(network, inputs(model, EXPORTED_BATCH), self.outputs, folder, options.format)
         loosen_file(folder, self.open_sizes)
 
@@ -173,7 +184,7 @@ def _results(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The frames that the file gives, and what it rounded."""
     if (folder / DEFAULT_FILE).is_file():
         return _results_of_graph(folder, given)
-    network = torch.jit.load(str(folder / SCRIPT_FILE), map_location="cpu")  # type: ignore[no-untyped-call]
+    network = open_script(folder / SCRIPT_FILE)
     with torch.inference_mode():
         return network(*given.values()), network.exact(*given.values())
 

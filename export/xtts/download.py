@@ -4,19 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from export.consent import Terms
 from export.hub import HubRepository, fetch
 from export.xtts.layout import FILES, dims_of_checkpoint
 from lumen.engines.xtts.dims import XttsDims
-from lumen.errors import InvalidInputException
 
 REPOSITORY: Final = "coqui/XTTS-v2"
 
-CONSENT: Final = "COQUI_TOS_AGREED"
-"""Environment variable that says yes, as coqui-tts itself has it."""
-
-LICENCE: Final = (
-    "The weights of XTTS v2 are under the Coqui Public Model License (https://coqui.ai/cpml): they and what "
-    "they speak may be used for purposes that are not commercial, and the licence goes along with every copy."
+TERMS: Final = Terms(
+    what="XTTS v2",
+    licence=(
+        "The weights of XTTS v2 are under the Coqui Public Model License (https://coqui.ai/cpml): they and "
+        "what they speak may be used for purposes that are not commercial, and the licence goes along with "
+        "every copy."
+    ),
+    brief="Coqui Public Model License, not commercial: https://coqui.ai/cpml",
+    variable="COQUI_TOS_AGREED",  # as coqui-tts itself has it
 )
 
 
@@ -26,8 +29,7 @@ def download_xtts(
     """Fetch the four official files into ``folder``, or what of them is missing there.
 
     Args:
-        agreed: the licence was accepted beforehand.
-        ask: puts the licence to a person; None where nobody can be asked.
+        agreed, ask: see ``Terms.require``.
         hub: where the files are, usually ``HubRepository(REPOSITORY)``.
 
     Returns:
@@ -39,10 +41,6 @@ def download_xtts(
         ServiceUnavailableException: the hub cannot be reached, or what came is damaged.
         StorageException: there is no room.
     """
-    if not agreed and not (ask is not None and ask(LICENCE)):
-        raise InvalidInputException(
-            "XTTS v2 is fetched only when its licence is accepted (Coqui Public Model License, not "
-            f"commercial: https://coqui.ai/cpml); set {CONSENT}=1 to accept it."
-        )
+    TERMS.require(agreed, ask)
     fetch(hub, sorted(FILES, key="model.pth".__eq__), folder)
     return dims_of_checkpoint(folder)

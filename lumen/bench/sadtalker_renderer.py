@@ -26,7 +26,7 @@ from torch import Tensor
 from export.sadtalker.checkpoint import GENERATOR
 from export.sadtalker.networks.folding import folded_generator
 from export.sadtalker.networks.generator import Generator, Source
-from export.sadtalker.networks.tiled_renderer import TiledRenderer
+from export.sadtalker.networks.tiled_renderer import TiledFrame
 from export.sadtalker.random import random_state
 from lumen.bench.report import machine
 from lumen.engines.sadtalker.dims import KEYPOINTS, SadTalkerDims
@@ -102,7 +102,7 @@ def _ways(generator: Generator, image: Tensor, source: Tensor) -> dict[str, Way]
         "whole, as loaded": lambda driving: generator(image, source, driving),
         "per frame, as loaded": _split(generator, portrait, source),
         "per frame, folded": _split(folded_generator(generator), portrait, source),
-        "per frame, on tiles": _tiled(TiledRenderer(generator), portrait, source),
+        "per frame, on tiles": _tiled(TiledFrame(generator), portrait, source),
     }
 
 
@@ -110,8 +110,8 @@ def _split(generator: Generator, portrait: Source, source: Tensor) -> Way:
     return lambda driving: generator.render(portrait, source, driving)
 
 
-def _tiled(renderer: TiledRenderer, portrait: Source, source: Tensor) -> Way:
-    return lambda driving: renderer.frame(*portrait, source, driving).permute(0, 3, 1, 2)
+def _tiled(renderer: TiledFrame, portrait: Source, source: Tensor) -> Way:
+    return lambda driving: renderer(*portrait, source, driving)
 
 
 def _seconds(ways: dict[str, Way], driving: Sequence[Tensor], rounds: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
-"""``lumen export gfpgan``, ``lumen export random gfpgan``."""
+"""``lumen export gfpgan``, ``lumen export random gfpgan``, ``lumen export download gfpgan``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lumen.commands.reported import console, reported
-from lumen.commands.xtts import Device, random
+from lumen.commands.xtts import Device, consent, download, random
 from lumen.contracts import GFPGAN
 from orchestrator.core.config import load_settings
 
@@ -51,6 +52,31 @@ def random_gfpgan(
         folder = out or load_settings().models_path / "gfpgan-random"
         write_random(folder, seed, TINY if tiny else None)
     Console().print(str(folder), soft_wrap=True)
+
+
+@download.command("gfpgan")
+def download_gfpgan(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder that it goes into; models/gfpgan without it.")
+    ] = None,
+) -> None:
+    """Fetch the official GFPGAN v1.4 (0.35 GB, parts not for commercial use) from its GitHub release.
+
+    `lumen export gfpgan` then makes a Triton model of it. A file that is there
+    and whole is not fetched again, one that was cut off goes on where it
+    stopped, and its SHA-256 is checked.
+
+    The licence is shown and has to be accepted; GFPGAN_TOS_AGREED=1 says yes
+    beforehand. GITHUB_ENDPOINT names a mirror that has GitHub's paths.
+    """
+    from export.gfpgan.download import RELEASE, TERMS, download_gfpgan
+
+    with reported():
+        settings = load_settings()
+        folder = checkpoint or settings.models_path / "gfpgan"
+        release = replace(RELEASE, endpoint=settings.github_endpoint)
+        download_gfpgan(folder, *consent(TERMS.variable), release)
+        Console().print(str(folder), soft_wrap=True)
 
 
 def _table(done: "Exported") -> Table:

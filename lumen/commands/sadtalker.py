@@ -1,6 +1,7 @@
-"""``lumen export sadtalker``, ``lumen export random sadtalker``."""
+"""``lumen export sadtalker``, ``lumen export random sadtalker``, ``lumen export download sadtalker``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lumen.commands.reported import console, reported
-from lumen.commands.xtts import Device, progress, random
+from lumen.commands.xtts import Device, consent, download, progress, random
 from orchestrator.core.config import load_settings
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ class Precision(str, Enum):
     FP32 = "fp32"
     FP16 = "fp16"
     BF16 = "bf16"
+
+
+class Sizes(str, Enum):
+    SMALL = "256"
+    LARGE = "512"
+    BOTH = "both"
 
 
 class Format(str, Enum):
@@ -40,7 +47,12 @@ def export_sadtalker(
     precision: Annotated[
         Precision | None, typer.Option(help="Of the renderer; fp32 on a CPU and fp16 on a GPU without it.")
     ] = None,
-    kind: Annotated[Format, typer.Option("--format", help="Of the networks.")] = Format.ONNX,
+    kind: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="Of the networks; without it ONNX, or TorchScript where that is faster."
+        ),
+    ] = None,
     onnxruntime: Annotated[str, typer.Option(help="Version of ONNX Runtime that a GPU's models are for.")] = (
         "1.19"
     ),
@@ -52,7 +64,13 @@ def export_sadtalker(
 
     with reported():
         settings = load_settings()
-        wanted = Wanted(size, device.value, precision.value if precision else None, kind.value, onnxruntime)
+        wanted = Wanted(
+            size,
+            device.value,
+            precision.value if precision else None,
+            kind.value if kind else None,
+            onnxruntime,
+        )
         with progress() as on_step:
             done = export_sadtalker(
                 checkpoint or settings.models_path / "sadtalker",
@@ -83,6 +101,36 @@ def random_sadtalker(
         folder = out or load_settings().models_path / "sadtalker-random"
         write_random(folder, seed, size, TINY if tiny else None)
     Console().print(str(folder), soft_wrap=True)
+
+
+@download.command("sadtalker")
+def download_sadtalker(
+    size: Annotated[
+        Sizes, typer.Option(help="Side in pixels of the frames whose networks are fetched.")
+    ] = Sizes.SMALL,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder that they go into; models/sadtalker without it.")
+    ] = None,
+) -> None:
+    """Fetch the official SadTalker files (1.0 GB for one size, 1.8 GB for both) from their GitHub release.
+
+    They are all that `lumen export sadtalker` reads: the two mappings, and the
+    networks of the size. A file that is there and whole is not fetched again,
+    one that was cut off goes on where it stopped, and its SHA-256 is checked.
+
+    The licence is shown and has to be accepted; SADTALKER_TOS_AGREED=1 says yes
+    beforehand. GITHUB_ENDPOINT names a mirror that has GitHub's paths.
+    """
+    from export.sadtalker.download import RELEASE, TERMS, download_sadtalker
+    from export.sadtalker.files import SIZES
+
+    with reported():
+        settings = load_settings()
+        folder = checkpoint or settings.models_path / "sadtalker"
+        sizes = SIZES if size is Sizes.BOTH else (int(size.value),)
+        release = replace(RELEASE, endpoint=settings.github_endpoint)
+        download_sadtalker(folder, *consent(TERMS.variable), sizes, release)
+        Console().print(str(folder), soft_wrap=True)
 
 
 def _table(done: "Sequence[Exported]") -> Table:

@@ -93,15 +93,17 @@ def download_xtts(
 ) -> None:
     """Fetch the official XTTS v2 checkpoint (1.9 GB, not for commercial use) from the Hugging Face hub."""
     from export.hub import HubRepository
-    from export.xtts.download import CONSENT, REPOSITORY, download_xtts
+    from export.xtts.download import REPOSITORY, TERMS, download_xtts
 
     with reported():
         folder = checkpoint or load_settings().models_path / "xtts"
-        agreed = os.environ.get(CONSENT) == "1"
-        download_xtts(
-            folder, agreed, _ask if sys.stdin.isatty() else None, HubRepository(REPOSITORY, revision)
-        )
+        download_xtts(folder, *consent(TERMS.variable), HubRepository(REPOSITORY, revision))
         Console().print(str(folder), soft_wrap=True)
+
+
+def consent(variable: str) -> tuple[bool, Callable[[str], bool] | None]:
+    """What ``Terms.require`` takes, of an environment variable and the person at the terminal."""
+    return os.environ.get(variable) == "1", _ask if sys.stdin.isatty() else None
 
 
 def _ask(licence: str) -> bool:

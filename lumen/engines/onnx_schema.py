@@ -7,7 +7,8 @@ there.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lumen.engines.onnx_types import Graph, TensorSpec, configured
+from lumen.engines.onnx_types import Graph
+from lumen.engines.tensor_types import TensorSpec, configured
 from lumen.errors import ModelLoadException
 
 DEFAULT_MAX_BATCH: Final = 4

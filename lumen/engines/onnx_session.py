@@ -1,37 +1,21 @@
-"""An ONNX model that answers batches of requests, each with a result or an error of its own."""
+"""A model served by ONNX Runtime."""
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
-from numpy.typing import NDArray
 
 from lumen.engines import onnx_config, onnx_schema
+from lumen.engines.batches import Array, Batches, Request, Tensors, one_line
 from lumen.engines.onnx_file import find_model
-from lumen.engines.onnx_types import BFLOAT16, NUMPY_TYPES, STRING, TensorSpec, configured, graph_of
-from lumen.errors import GenerationException, InvalidInputException, LumenException, ModelLoadException
-
-Array = NDArray[Any]
-Tensors = dict[str, Array]
+from lumen.engines.onnx_types import graph_of
+from lumen.engines.tensor_types import BFLOAT16, STRING, TensorSpec, configured
+from lumen.errors import InvalidInputException, LumenException, ModelLoadException
 
 _ONNX_BFLOAT16: Final = 16
-
-
-@dataclass(frozen=True)
-class Request:
-    """One caller's part of a batch.
-
-    Attributes:
-        inputs: name -> array, [B, ...] where the model batches; dtypes as in ``NUMPY_TYPES``.
-        outputs: names of the wanted outputs.
-    """
-
-    inputs: Tensors
-    outputs: tuple[str, ...]
 
 
 class OnnxModel:
@@ -53,10 +37,8 @@ class OnnxModel:
         graph = graph_of(self._session)
         onnx_schema.check(config, graph)
         self._run_options = onnx_config.run_options(config)
-        self._batches = int(config.get("max_batch_size", 0)) > 0
         self._inputs = {spec.name: spec for spec in graph.inputs}
         self._outputs = {spec.name: spec for spec in graph.outputs}
-        self._required = {s.name for s in configured(config, "input") if not s.optional}
         self._scalars = {
             s.name: s.dims for s in configured(config, "output") if not self._outputs[s.name].dims
         }
@@ -66,68 +48,13 @@ class OnnxModel:
             raise ModelLoadException(
                 "the graph has bfloat16 and string tensors: only one of the two is possible"
             )
+        required = {s.name for s in configured(config, "input") if not s.optional}
+        batches = int(config.get("max_batch_size", 0)) > 0
+        self._batches = Batches("ONNX Runtime", graph.inputs, required, batches, self._run)
 
     def execute(self, requests: Sequence[Request | LumenException]) -> list[Tensors | LumenException]:
-        """One answer per request, in order: its wanted outputs, or why it was refused.
-
-        What could not even be read comes in as the error that says so, and goes out again.
-        """
-        checked = [self._checked(request) for request in requests]
-        groups: dict[object, dict[int, Request]] = {}
-        for index, request in enumerate(checked):
-            if isinstance(request, Request):
-                groups.setdefault(self._group(index, request), {})[index] = request
-        answers: dict[int, Tensors | LumenException] = {}
-        for group in groups.values():
-            answers.update(zip(group, self._run_group([*group.values()]), strict=True))
-        return [r if isinstance(r, LumenException) else answers[i] for i, r in enumerate(checked)]
-
-    def _checked(self, request: Request | LumenException) -> Request | LumenException:
-        try:
-            if isinstance(request, Request):
-                self._check(request)
-        except InvalidInputException as error:
-            return error
-        return request
-
-    def _check(self, request: Request) -> None:
-        for name in sorted(self._required - request.inputs.keys()):
-            raise InvalidInputException(
-                f"input {name!r} is missing; send it, its shape is {self._shape(name)}"
-            )
-        for name, array in request.inputs.items():
-            _check_array(array, self._inputs[name])
-        if self._batches and len({len(array) for array in request.inputs.values()}) != 1:
-            sizes = {name: len(array) for name, array in request.inputs.items()}
-            raise InvalidInputException(f"inputs have different batch sizes: {sizes}; send equal ones")
-
-    def _shape(self, name: str) -> list[int]:
-        return list(self._inputs[name].dims)
-
-    def _group(self, index: int, request: Request) -> object:
-        """A key that is equal for requests that can run as one."""
-        if not self._batches:
-            return index
-        return frozenset((name, array.shape[1:]) for name, array in request.inputs.items())
-
-    def _run_group(self, requests: list[Request]) -> list[Tensors | LumenException]:
-        try:
-            return [*self._run_together(requests)]
-        except Exception as error:
-            if len(requests) == 1:
-                return [_as_lumen(error)]
-        # Somebody's values upset the model: find out whose.
-        return [self._run_group([request])[0] for request in requests]
-
-    def _run_together(self, requests: list[Request]) -> list[Tensors]:
-        wanted = sorted({name for request in requests for name in request.outputs})
-        feeds = {name: _joined([r.inputs[name] for r in requests]) for name in requests[0].inputs}
-        results = self._run(wanted, feeds)
-        if not self._batches:
-            return [results]
-        sizes = [len(next(iter(request.inputs.values()))) for request in requests]
-        parts = {name: _divided(name, array, sizes) for name, array in results.items()}
-        return [{n: parts[n][i] for n in request.outputs} for i, request in enumerate(requests)]
+        """See ``Batches.execute``."""
+        return self._batches.execute(requests)
 
     def _run(self, wanted: list[str], feeds: Tensors) -> Tensors:
         ready = {name: _to_runtime(array, self._inputs[name]) for name, array in feeds.items()}
@@ -160,7 +87,7 @@ def open_session(config: dict[str, Any], version: Path, kind: str, device_id: in
         session = ort.InferenceSession(str(path), options, providers=wanted)
     except Exception as error:
         # ONNX Runtime's exceptions share no base class of their own.
-        raise ModelLoadException(f"ONNX Runtime cannot load {path}: {_one_line(error)}") from error
+        raise ModelLoadException(f"ONNX Runtime cannot load {path}: {one_line(error)}") from error
     if wanted[0][0] not in session.get_providers():
         raise ModelLoadException(
             f"ONNX Runtime fell back to {session.get_providers()[0]} for {path}: {wanted[0][0]} did not "
@@ -190,19 +117,6 @@ def from_value(value: ort.OrtValue) -> Array:
     )
 
 
-def _check_array(array: Array, spec: TensorSpec) -> None:
-    expected = np.dtype(NUMPY_TYPES[spec.data_type])
-    if array.dtype != expected:
-        raise InvalidInputException(f"input {spec.name!r} has dtype {array.dtype}, expected {expected}")
-    fits = len(array.shape) == len(spec.dims) and all(
-        d in (-1, n) for n, d in zip(array.shape, spec.dims, strict=True)
-    )
-    if not fits and not (array.size == 1 and not spec.dims):
-        raise InvalidInputException(
-            f"input {spec.name!r} has shape {list(array.shape)}, expected {list(spec.dims)} (-1: any)"
-        )
-
-
 def _to_runtime(array: Array, spec: TensorSpec) -> Array:
     shaped = array if spec.dims else array.reshape(())
     return _decoded(shaped, spec.name) if spec.data_type == STRING else shaped
@@ -219,28 +133,3 @@ def _decoded(array: Array, name: str) -> Array:
     decoded = np.empty(len(texts), np.object_)
     decoded[:] = texts
     return decoded.reshape(array.shape)
-
-
-def _joined(arrays: list[Array]) -> Array:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def _divided(name: str, array: Array, sizes: list[int]) -> list[Array]:
-    if array.ndim == 0 or len(array) != sum(sizes):
-        raise GenerationException(
-            f"output {name!r} has shape {list(array.shape)} for a batch of {sum(sizes)}: the graph does not "
-            "keep the batch dimension; set max_batch_size to 0"
-        )
-    return np.split(array, np.cumsum(sizes)[:-1])
-
-
-def _as_lumen(error: Exception) -> LumenException:
-    return (
-        error
-        if isinstance(error, LumenException)
-        else GenerationException(f"ONNX Runtime: {_one_line(error)}")
-    )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

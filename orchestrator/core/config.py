@@ -96,6 +96,11 @@ class Settings(BaseSettings):
 
     # Paths
     models_path: Path = Field(Path("models"), description="checkpoints")
+    github_endpoint: str = Field(
+        "https://github.com",
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
+        description="address of GitHub, or of a mirror with its paths, that checkpoints are fetched from",
+    )
     assets_path: Path = Field(Path("assets"), description="bundled portraits")
     outputs_path: Path = Field(Path("outputs"), description="generated audio/ and video/")
     voices_path: Path = Field(Path("voices"), description="made voices")

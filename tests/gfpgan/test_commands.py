@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from export.gfpgan.checkpoint import FILE, load_checkpoint
+from export.gfpgan.checkpoint import load_checkpoint
+from export.gfpgan.files import FILE
 from lumen.cli import app
 from lumen.engines.gfpgan_dims import TINY
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.gfpgan.artefact import faces
-from export.gfpgan.checkpoint import ENTRY, FILE, RELEASED, load_checkpoint
+from export.gfpgan.checkpoint import load_checkpoint
+from export.gfpgan.files import ENTRY, FILE, RELEASED
 from export.gfpgan.networks.modulation import SLOPE, ModulatedConv2d, StyleConv, ToRgb
 from export.gfpgan.networks.restorer import HALF_RANGE, Restorer, ServedRestorer
 from export.gfpgan.random import write_random

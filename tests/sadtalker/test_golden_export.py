@@ -15,6 +15,8 @@ from export.sadtalker.export import export_sadtalker
 from lumen import contracts
 from lumen.engines.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
 from lumen.engines.sadtalker.windows import coefficients, portrait_window, windows
+from lumen.engines.torch_file import SCRIPT_FILE
+from lumen.engines.torch_session import open_script
 from tests.sadtalker.closeness import difference, report
 from tests.sadtalker.conftest import Golden
 from tests.sadtalker.test_golden import ENERGY, TOLERANCE
@@ -42,9 +44,10 @@ def repository(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def run(repository: Path, model: str, **inputs: Array) -> list[Array]:
-    session = ort.InferenceSession(
-        repository / model / "1" / "model.onnx", providers=["CPUExecutionProvider"]
-    )
+    version = repository / model / "1"
+    if (version / SCRIPT_FILE).is_file():
+        return [open_script(version / SCRIPT_FILE)(*map(torch.from_numpy, inputs.values())).numpy()]
+    session = ort.InferenceSession(version / "model.onnx", providers=["CPUExecutionProvider"])
     return [np.asarray(output) for output in session.run(None, inputs)]
 
 

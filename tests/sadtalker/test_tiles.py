@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.networks.generator import Source
-from export.sadtalker.networks.tiled_renderer import TiledRenderer
+from export.sadtalker.networks.tiled_renderer import OneByOne, TiledFrame, scripted
 from export.sadtalker.networks.tiles import Form, TiledConv, padded, repeated, winograd
 from tests.sadtalker.closeness import difference
 
@@ -48,24 +48,26 @@ def request_of_two(tiny_networks: SadTalkerNetworks) -> tuple[Tensor, ...]:
 def test_tiled_frame(tiny_networks: SadTalkerNetworks, request_of_two: tuple[Tensor, ...]) -> None:
     """Before it is rounded to bytes a frame is the one that the network as loaded draws."""
     appearance, compressed, source, driving = (x[:1] for x in request_of_two)
-    renderer = TiledRenderer(tiny_networks.generator)
+    renderer = TiledFrame(tiny_networks.generator)
     deformation, visible = tiny_networks.generator.dense_motion_network(compressed, source, driving)
     places, seen = renderer.motion(compressed, source, driving)
     assert difference("deformation", places[None], deformation)[0] < FRAME
     assert difference("visible", seen.permute(0, 3, 1, 2), visible)[0] < FRAME
     expected = tiny_networks.generator.render(Source(appearance, compressed), source, driving)
-    got = renderer.frame(appearance, compressed, source, driving).permute(0, 3, 1, 2)
+    got = renderer(appearance, compressed, source, driving)
     most, mean = difference("frame", got, expected)
     assert most < FRAME
     assert mean < EXACT
 
 
 def test_batches(tiny_networks: SadTalkerNetworks, request_of_two: tuple[Tensor, ...]) -> None:
-    """It takes any batch; a frame alone is the frame in the batch to the bit."""
-    renderer = TiledRenderer(tiny_networks.generator)
+    """TorchScript of one frame takes any batch; a frame alone is the frame in the batch to the bit."""
+    frame = TiledFrame(tiny_networks.generator)
+    with torch.inference_mode(False), torch.no_grad():
+        renderer = scripted(frame, tuple(x[:1].clone() for x in request_of_two))
     together = renderer(*request_of_two)
-    assert together.dtype == torch.uint8
-    assert together.shape == (2, SIDE, SIDE, 3)
+    assert together.shape == (2, 3, SIDE, SIDE)
+    assert torch.equal(together, OneByOne(frame)(*request_of_two))
     for i in range(2):
         assert torch.equal(renderer(*(x[i : i + 1] for x in request_of_two))[0], together[i])
     assert not torch.equal(together[0], together[1])

@@ -10,6 +10,8 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from lumen.engines import onnx_schema
 from lumen.engines.onnx_file import find_model
 from lumen.engines.onnx_types import graph_of
+from lumen.engines.torch_file import SCRIPT_FILE
+from lumen.engines.torch_session import ScriptModel
 from tests.conftest import ROOT
 
 REPOSITORY = ROOT / "model_repository"
@@ -58,9 +60,12 @@ def test_a_configuration_fits_its_graph(path: Path) -> None:
 
 def check_graph(path: Path, version: Path) -> None:
     """Raises:
-    ModelLoadException: the graph of a version is not what a configuration says.
+    ModelLoadException: the network of a version is not what a configuration says.
     """
     config = parsed(path)
+    if (version / SCRIPT_FILE).is_file():
+        ScriptModel(json_format.MessageToDict(config, preserving_proto_field_name=True), version, "CPU", 0)
+        return
     file = find_model(version, config.default_model_filename)
     graph = graph_of(ort.InferenceSession(str(file), providers=["CPUExecutionProvider"]))
     onnx_schema.check(json_format.MessageToDict(config, preserving_proto_field_name=True), graph)

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Final
+
+from tests.http_server import serving
 
 REPOSITORY: Final = "coqui/XTTS-v2"
 COMMIT: Final = "a" * 40
@@ -54,20 +55,8 @@ class Hub:
 def running(hub: Hub) -> Iterator[Hub]:
     """Serve on a free port of the loopback; the storage has a host name of its own."""
     handler = type("Handler", (_Handler,), {"hub": hub})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        hub.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield hub
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up after a cut is no failure of the server."""
+    with serving(handler) as hub.address:
+        yield hub
 
 
 class _Handler(BaseHTTPRequestHandler):

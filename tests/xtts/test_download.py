@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from export.hub import HubRepository, fetch
-from export.xtts.download import CONSENT, LICENCE, download_xtts
+from export.xtts.download import TERMS, download_xtts
 from export.xtts.layout import FILES, WEIGHTS
 from export.xtts.random import SIZES
 from export.xtts.released import config_of
@@ -191,11 +191,11 @@ def test_nothing_is_fetched_without_consent(hub: Hub, tmp_path: Path) -> None:
         return yes
 
     for ask in (None, lambda text: answer(False, text)):
-        with pytest.raises(InvalidInputException, match=f"set {CONSENT}=1"):
+        with pytest.raises(InvalidInputException, match=f"set {TERMS.variable}=1"):
             download_xtts(tmp_path, False, ask, at(hub))
     assert hub.asked == []
     download_xtts(tmp_path, False, lambda text: answer(True, text), at(hub))
-    assert asked == [LICENCE, LICENCE]
+    assert asked == [TERMS.licence] * 2
     assert (tmp_path / WEIGHTS).read_bytes() == CONTENT
 
 
@@ -222,11 +222,11 @@ def test_the_command_honours_endpoint_token_and_consent(hub: Hub, tmp_path: Path
     """HF_ENDPOINT, HF_TOKEN and COQUI_TOS_AGREED are read; without consent one line and status 1."""
     hub.token = "hf_secret"
     environment = {"HF_ENDPOINT": hub.address, "HF_TOKEN": "hf_secret"}
-    refused = command(tmp_path, **environment, **{CONSENT: ""})
+    refused = command(tmp_path, **environment, **{TERMS.variable: ""})
     assert refused.status == 1
     assert len(refused.said.splitlines()) == 1
     assert hub.asked == []
-    done = command(tmp_path, **environment, **{CONSENT: "1"})
+    done = command(tmp_path, **environment, **{TERMS.variable: "1"})
     assert done == Run(0, f"{tmp_path}\n")
     assert (tmp_path / WEIGHTS).read_bytes() == CONTENT
 

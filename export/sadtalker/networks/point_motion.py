@@ -15,6 +15,11 @@ from export.sadtalker.networks.grids import axis, grid
 VARIANCE: Final = 0.01
 """Of the Gaussian around a key point, in squared coordinates."""
 
+FAINT: Final = 1e-12
+"""Heat that no float32 sum shows. Far from a key point numbers are so small that processors multiply them
+many times as slowly (subnormal ones), here and wherever the network carries them.
+"""
+
 Size = tuple[int, int, int]
 """Depth, height and width of a volume."""
 
@@ -65,6 +70,9 @@ class GridMotion:
 class SummedMotion(GridMotion):
     """Heat maps as products of three bells, the deformation as a weighted sum of shifts."""
 
+    def heat(self, source: Tensor, driving: Tensor, size: Size) -> Tensor:
+        return without_faint(super().heat(source, driving, size))
+
     def _gaussians(self, points: Tensor, size: Size) -> Tensor:
         bells = [
             torch.exp(-0.5 * (axis(n, points) - points[..., i, None]).square() / VARIANCE)
@@ -88,6 +96,11 @@ class SeparableMotion(SummedMotion):
         moved = volume.unsqueeze(1) @ x.transpose(-1, -2)[:, :, None, None]
         moved = y[:, :, None, None] @ moved
         return (z[:, :, None] @ moved.flatten(-2)).reshape(moved.shape)
+
+
+def without_faint(heat: Tensor) -> Tensor:
+    """``heat`` with zeros where there is less than ``FAINT`` of it."""
+    return torch.where(heat.abs() < FAINT, torch.zeros_like(heat), heat)
 
 
 def _shift_matrix(shift: Tensor, n: int) -> Tensor:

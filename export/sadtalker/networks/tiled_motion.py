@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 from export.sadtalker.networks.blocks import DownBlock3d, UpBlock3d
 from export.sadtalker.networks.dense_motion import LEAST_SHARE, DenseMotion
 from export.sadtalker.networks.grids import axis, grid
-from export.sadtalker.networks.point_motion import VARIANCE
+from export.sadtalker.networks.point_motion import VARIANCE, without_faint
 from export.sadtalker.networks.tiles import TiledConv, inner, padded, padded_zeros, repeated, winograd
 
 DEPTH: Final = 3
@@ -113,6 +113,7 @@ def evidence(compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
     """``DenseMotion.evidence``, padded: [D + 2, H + 2, W + 2, 80]."""
     depth, height, width = compressed.shape[2:]
     heat = bells(driving, depth, height, width) - bells(source, depth, height, width)
+    heat = without_faint(heat)
     shifts = F.pad(source - driving, [0, 0, 1, 0])[0]
     places = grid(depth, height, width, compressed) + shifts[:, None, None, None]
     copies = compressed.expand(len(shifts), -1, -1, -1, -1)

@@ -4,7 +4,7 @@ It is made of the operators of PyTorch alone; frames of a batch are computed one
 every one is the same to the bit in whatever batch it is asked for.
 """
 
-from typing import Final
+import warnings
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,9 @@ from export.sadtalker.networks.tiled_motion import TiledMotion
 from export.sadtalker.networks.tiled_spade import TiledSpadeDecoder
 from export.sadtalker.networks.tiles import TiledConv, padded, winograd
 
-BRIGHTEST: Final = 255
-"""Of a byte."""
 
-
-class TiledRenderer(nn.Module):
-    """Volumes of the portraits, key points -> frames UINT8 [B, S, S, 3] RGB."""
+class TiledFrame(nn.Module):
+    """Volumes of a portrait, key points -> the frame."""
 
     fourth: Tensor
     fourth_bias: Tensor
@@ -40,19 +37,39 @@ class TiledRenderer(nn.Module):
         self.decoder = TiledSpadeDecoder(generator.decoder)
 
     def forward(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
-        """appearance: [B, 32, D, S/4, S/4]. compressed: [B, 4, D, S/4, S/4]. source, driving: [B, 15, 3]."""
-        frames = []
-        for i in range(appearance.shape[0]):
-            j = i + 1
-            frames.append(self.frame(appearance[i:j], compressed[i:j], source[i:j], driving[i:j]))
-        return torch.cat(frames).mul_(BRIGHTEST).round_().to(torch.uint8)
+        """appearance: [1, 32, D, S/4, S/4]. compressed: [1, 4, D, S/4, S/4]. source, driving: [1, 15, 3].
 
-    def frame(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
-        """One frame [1, S, S, 3] in (0, 1)."""
+        Returns [1, 3, S, S] in (0, 1), laid out channels last.
+        """
         places, visible = self.motion(compressed, source, driving)
         moved = F.grid_sample(appearance, places.unsqueeze(0), align_corners=False)
         around = padded(moved.flatten(1, 2).permute(0, 2, 3, 1))
         x = F.leaky_relu_(self.third(around), SLOPE)
         x = (x @ self.fourth).add_(self.fourth_bias).mul_(visible)
         picture: Tensor = self.decoder(x)
-        return picture
+        return picture.permute(0, 3, 1, 2)
+
+
+class OneByOne(nn.Module):
+    """``FrameRenderer`` of any batch, by a network for one frame: each is the same in every batch."""
+
+    def __init__(self, frame: nn.Module) -> None:
+        super().__init__()
+        self.frame = frame
+
+    def forward(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
+        """appearance: [B, 32, D, S/4, S/4]. compressed: [B, 4, D, S/4, S/4]. source, driving: [B, 15, 3]."""
+        frames = []
+        for i in range(appearance.shape[0]):
+            j = i + 1
+            frames.append(self.frame(appearance[i:j], compressed[i:j], source[i:j], driving[i:j]))
+        return torch.cat(frames)
+
+
+def scripted(frame: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
+    """``OneByOne`` as TorchScript. example: the inputs of one frame, whose sizes become constants."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of those sizes, and of TorchScript's age
+        traced = torch.jit.trace(frame, example, check_trace=False)  # type: ignore[no-untyped-call]
+        whole: nn.Module = torch.jit.script(OneByOne(traced))
+    return whole

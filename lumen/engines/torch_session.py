@@ -1,0 +1,159 @@
+"""A model served by PyTorch: TorchScript, with the native backend's conventions.
+
+The configuration names the tensors. Inputs go to ``forward`` by the names of its arguments where all
+agree; otherwise, and for outputs, by the number after ``__`` where every name ends in one, and in the
+order of the configuration where not.
+"""
+
+import ctypes
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from lumen.engines.batches import Batches, Request, Tensors, one_line
+from lumen.engines.onnx_file import find_model
+from lumen.engines.tensor_types import BFLOAT16, STRING, TensorSpec, configured
+from lumen.engines.torch_file import SCRIPT_FILE
+from lumen.errors import GenerationException, LumenException, ModelLoadException
+
+_NOT_COVERED: Final = ("batch_input", "batch_output", "sequence_batching")
+
+_NUMBERED: Final = re.compile(r".+__(\d+)")
+
+_MALLOC_TRIM_THRESHOLD: Final = -1
+_MALLOC_MMAP_MAX: Final = -4
+
+
+class ScriptModel:
+    """A loaded model; `execute` is its only verb."""
+
+    def __init__(self, config: dict[str, Any], version: Path, kind: str, device_id: int) -> None:
+        """Load and check the model.
+
+        Args:
+            config: Triton's model configuration.
+            version: directory of the model's version.
+            kind: "CPU" or "GPU"; `device_id` counts for the latter.
+
+        Raises:
+            ModelLoadException: the file, the configuration or the device is not as it should be.
+        """
+        inputs, outputs = configured(config, "input"), configured(config, "output")
+        _check_covered(config, [*inputs, *outputs])
+        self._device = _device(kind, device_id)
+        keep_freed_memory()
+        _set_threads(config)
+        path = find_model(version, str(config.get("default_model_filename", "")) or SCRIPT_FILE)
+        self._module = open_script(path, self._device)
+        self._optimized = _parameters(config).get("DISABLE_OPTIMIZED_EXECUTION") != "true"
+        self._inputs = _ordered([spec.name for spec in inputs], _arguments(self._module))
+        self._outputs = _ordered([spec.name for spec in outputs], [])
+        batches = int(config.get("max_batch_size", 0)) > 0
+        specs = [_with_batch(spec) for spec in inputs] if batches else inputs
+        self._batches = Batches("PyTorch", specs, set(self._inputs), batches, self._run)
+
+    def execute(self, requests: Sequence[Request | LumenException]) -> list[Tensors | LumenException]:
+        """See ``Batches.execute``."""
+        return self._batches.execute(requests)
+
+    def _run(self, wanted: list[str], feeds: Tensors) -> Tensors:
+        given = [torch.from_numpy(feeds[name]).to(self._device) for name in self._inputs]
+        execution = torch.jit.optimized_execution(self._optimized)  # type: ignore[attr-defined]
+        with torch.inference_mode(), execution:
+            results = self._module(*given)
+        tensors = [results] if isinstance(results, torch.Tensor) else [*results]
+        if len(tensors) != len(self._outputs):
+            raise GenerationException(
+                f"the network gives {len(tensors)} tensors, not the {len(self._outputs)} of its configuration"
+            )
+        named = dict(zip(self._outputs, tensors, strict=True))
+        return {name: named[name].cpu().numpy() for name in wanted}
+
+
+def open_script(path: Path, device: torch.device | str = "cpu") -> torch.jit.ScriptModule:
+    """A TorchScript file, ready to be run.
+
+    Raises:
+        ModelLoadException: PyTorch cannot read it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript's age
+            loaded: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
+                str(path), map_location=device
+            )
+    except (RuntimeError, ValueError) as error:
+        reason = one_line(error).partition(" Exception raised from")[0]
+        raise ModelLoadException(f"PyTorch cannot load {path}: {reason}") from error
+    return loaded.eval()
+
+
+def keep_freed_memory() -> None:
+    """Let this process's allocator keep what a network frees: it asks for the same again in every call.
+
+    Large blocks go back to the system otherwise, which fills them with zeros each time they return.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_MALLOC_MMAP_MAX, 0)
+        libc.mallopt(_MALLOC_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _check_covered(config: dict[str, Any], tensors: Sequence[TensorSpec]) -> None:
+    wanted = [key for key in _NOT_COVERED if config.get(key)]
+    wanted += [f"{spec.data_type} ({spec.name})" for spec in tensors if spec.data_type in (BFLOAT16, STRING)]
+    wanted += [f"an optional input ({spec.name})" for spec in tensors if spec.optional]
+    if wanted:
+        raise ModelLoadException(
+            f"this PyTorch backend does not do {', '.join(wanted)}: leave it out, or use the native backend"
+        )
+    if not config.get("input") or not config.get("output"):
+        raise ModelLoadException(
+            "the configuration has no inputs or no outputs: TorchScript does not name them, so it must"
+        )
+
+
+def _device(kind: str, device_id: int) -> torch.device:
+    if kind != "GPU":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ModelLoadException(
+            f"Triton gave the instance GPU {device_id}, but this PyTorch ({torch.__version__}) has no CUDA: "
+            "install one that has, or set KIND_CPU"
+        )
+    return torch.device("cuda", device_id)
+
+
+def _set_threads(config: dict[str, Any]) -> None:
+    value = _parameters(config).get("INTRA_OP_THREAD_COUNT")
+    if not value:
+        return
+    if not re.fullmatch(r"[1-9]\d*", value):
+        raise ModelLoadException(f"parameter INTRA_OP_THREAD_COUNT is {value!r}, expected a positive integer")
+    torch.set_num_threads(int(value))
+
+
+def _parameters(config: dict[str, Any]) -> dict[str, str]:
+    return {key: str(value["string_value"]) for key, value in config.get("parameters", {}).items()}
+
+
+def _arguments(module: Any) -> list[str]:
+    """Names of what ``forward`` takes."""
+    return [argument.name for argument in module.forward.schema.arguments[1:]]
+
+
+def _ordered(names: list[str], arguments: list[str]) -> list[str]:
+    if set(names) == set(arguments):
+        return arguments
+    numbers = [_NUMBERED.fullmatch(name) for name in names]
+    if not all(numbers):
+        return names
+    return [name for _, name in sorted((int(m[1]), m[0]) for m in numbers if m)]
+
+
+def _with_batch(spec: TensorSpec) -> TensorSpec:
+    return TensorSpec(spec.name, spec.data_type, (-1, *spec.dims))
