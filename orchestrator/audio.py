@@ -34,6 +34,9 @@ SLACK_SECONDS: Final = 0.1
 SAMPLE_RATES: Final = range(4_000, 384_001)
 """Samples per second that a file may have."""
 
+MAX_CHANNELS: Final = 64
+"""That FFmpeg mixes."""
+
 LENGTH_TAGS: Final = (b"Xing", b"Info", b"VBRI")
 """Marks of an MP3 that states its length; without them FFmpeg only estimates one."""
 
@@ -169,6 +172,10 @@ def _audio_stream(container: InputContainer) -> AudioStream:
     if context is None or context.sample_rate not in SAMPLE_RATES:
         found = "of an unknown codec" if context is None else f"with {context.sample_rate} samples per second"
         raise UnsupportedMediaException(f"The upload's audio {found} cannot be decoded; {EXPECTED}.")
+    if not 1 <= context.channels <= MAX_CHANNELS:
+        raise UnsupportedMediaException(
+            f"The upload's audio has {context.channels} channels; 1 to {MAX_CHANNELS} are taken."
+        )
     return stream
 
 
@@ -205,7 +212,8 @@ def _check_length(seconds: float | None, max_seconds: float) -> None:
 
 def _mono_chunks(container: InputContainer, stream: AudioStream) -> Iterator[npt.NDArray[np.float32]]:
     """Yield float32 [n_samples] in the file's own rate; packets that do not decode are left out."""
-    to_float = av.AudioResampler(format="fltp")
+    # Interleaved: PyAV reads the channels of planar frames beyond the eighth from where there are none.
+    to_float = av.AudioResampler(format="flt")
     for frame in _frames(container, stream):
         try:
             floats = to_float.resample(frame)
@@ -214,7 +222,8 @@ def _mono_chunks(container: InputContainer, stream: AudioStream) -> Iterator[npt
                 "The audio changes its rate or channels midway; send it in one format."
             ) from error
         for converted in floats:
-            yield np.asarray(converted.to_ndarray(), np.float32).mean(axis=0, dtype=np.float32)
+            samples = np.asarray(converted.to_ndarray(), np.float32).reshape(converted.samples, -1)
+            yield samples.mean(axis=1, dtype=np.float32)
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:

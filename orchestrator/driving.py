@@ -31,6 +31,9 @@ MAX_PIXELS: Final = 4096 * 2304
 READ_SIDE: Final = 640
 """Pixels of the longer side that a face is read from; larger frames are made smaller."""
 
+SLACK_SECONDS: Final = 0.25
+"""How far a whole video may differ from the length in its header."""
+
 PIECE: Final = 50
 """Frames of one request: below 62 MB."""
 
@@ -55,12 +58,19 @@ async def rows_of(
     with closing(_pieces(video, name, max_seconds)) as pieces:
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             frames = piece if first is None else np.concatenate([first, piece])
-            answer = (await triton.infer(SADTALKER_DRIVER, {"frames": frames}))["rows"]
+            answer = await _read(triton, frames, name)
             rows.append(answer if first is None else answer[1:])
             first = frames[:1] if first is None else first
     if not rows:
         raise InvalidInputException(f"{name}: the video has no frame that can be read; send a whole one")
     return np.concatenate(rows)
+
+
+async def _read(triton: TritonClient, frames: npt.NDArray[np.uint8], name: str) -> npt.NDArray[np.float32]:
+    try:
+        return (await triton.infer(SADTALKER_DRIVER, {"frames": frames}))["rows"]
+    except InvalidInputException as error:
+        raise InvalidInputException(f"{name}: in the first frame of the video, {error.message}") from error
 
 
 def _pieces(video: bytes, name: str, max_seconds: float) -> Generator[npt.NDArray[np.uint8], None, None]:
@@ -86,6 +96,7 @@ def driving_frames(video: bytes, name: str, max_seconds: float) -> Iterator[npt.
             while made < seconds * FACE_FPS + 0.5:
                 made += 1
                 yield pixels
+        _check_whole(made / FACE_FPS, _declared_seconds(container, stream), name)
 
 
 def _open(video: bytes, name: str) -> InputContainer:
@@ -121,6 +132,23 @@ def _start(stream: VideoStream) -> float:
     if stream.start_time is None or stream.time_base is None:
         return 0.0
     return float(stream.start_time * stream.time_base)
+
+
+def _declared_seconds(container: InputContainer, stream: VideoStream) -> float:
+    """Length of the picture according to the file; 0 where it does not say, or only of all its streams."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if container.duration is not None and len(container.streams) == 1:
+        return container.duration / av.time_base
+    return 0.0
+
+
+def _check_whole(seconds: float, declared: float, name: str) -> None:
+    if declared - seconds > SLACK_SECONDS:
+        raise InvalidInputException(
+            f"{name}: the video is cut off: {seconds:.2f} s of its {declared:.2f} s could be read; "
+            "send the whole file"
+        )
 
 
 def _decoded(container: InputContainer, stream: VideoStream, name: str) -> Iterator[av.VideoFrame]:

@@ -34,7 +34,8 @@ from lumen.engines.artefacts import read_manifest
 from lumen.engines.sadtalker.camera import camera
 from lumen.engines.sadtalker.crop import Box, Preprocess
 from lumen.engines.sadtalker.dims import EXPRESSION
-from lumen.engines.sadtalker.paste import PasteBack, PoissonPaste, output_size
+from lumen.engines.sadtalker.paste import PasteBack, output_size
+from lumen.engines.sadtalker.poisson import PoissonPaste
 from lumen.errors import InvalidInputException, ModelLoadException
 from orchestrator.acting import Acting, Framing
 from orchestrator.driving import rows_of

@@ -239,6 +239,8 @@ def primary(code: str) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """What is said of a ``name`` that is not among ``known``: near ones, or up to ``MAX_NAMED``."""
     name, names = excerpt(name), list(known)
+    if not names:
+        return f"There is no {kind} {name!r}; none is made yet."
     near = difflib.get_close_matches(name.lower(), names) or names
     more = f" and {len(near) - MAX_NAMED} more" if len(near) > MAX_NAMED else ""
     return f"There is no {kind} {name!r}; send one of: {', '.join(near[:MAX_NAMED])}{more}."

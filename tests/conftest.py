@@ -1,15 +1,21 @@
 """Fixtures for the whole suite: a real Triton server with the project's backends."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from lumen.engines.face_mesh import FaceMesher
 from lumen.triton.server import TritonServer, private_options
 
 ROOT = Path(__file__).resolve().parents[1]
 TritonFactory = Callable[[Path, Sequence[str]], TritonServer]
+
+
+@pytest.fixture(scope="session")
+def mesher() -> FaceMesher:
+    """The face finder of ``face_landmarks``."""
+    return FaceMesher()
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +36,5 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonFactory]:
         return started[key]
 
     yield ready
-    if started:  # each takes seconds to unload its models
-        with ThreadPoolExecutor(len(started)) as pool:
-            list(pool.map(TritonServer.stop, started.values()))
+    for server in started.values():
+        server.kill()

@@ -206,6 +206,12 @@ class TritonServer:
         if self._workdir is not None:
             shutil.rmtree(self._workdir, ignore_errors=True)
 
+    def kill(self) -> None:
+        """The same at once: no model is unloaded, no request is waited for."""
+        if self._guard is not None:
+            shm.kill_holders(self.prefix, spared=(self._guard.pid,))
+        self.stop()
+
     def __enter__(self) -> "TritonServer":
         self.start()
         return self

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import signal
+from collections.abc import Container
 from pathlib import Path
 
 from lumen.triton.guard import SHARED_MEMORY
@@ -30,11 +31,12 @@ def remove_stale() -> None:
             segment.unlink(missing_ok=True)
 
 
-def kill_holders(prefix: str) -> None:
+def kill_holders(prefix: str, spared: Container[int] = ()) -> None:
     """Kill the processes with `prefix` in their arguments: the server of that prefix and its stubs."""
     for process in _PROC.glob("[0-9]*"):
-        if prefix.encode() in _command_line(process) and int(process.name) != os.getpid():
-            _kill(int(process.name))
+        pid = int(process.name)
+        if prefix.encode() in _command_line(process) and pid != os.getpid() and pid not in spared:
+            _kill(pid)
 
 
 def _pid_namespace() -> int:

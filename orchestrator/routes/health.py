@@ -53,7 +53,8 @@ async def health(use: Use) -> HealthResponse:
     )
     return HealthResponse(
         **stamp(),
-        status="healthy" if triton.ready and not _broken(models) else "degraded",
+        # Not by Triton's readiness, which any model ends that did not load, if only one request wanted it.
+        status="healthy" if triton.live and not _broken(models) else "degraded",
         version=__version__,
         triton=triton,
         models=models,

@@ -63,7 +63,7 @@ def test_a_model_that_does_not_load(
     assert "\n" not in response.json()["message"]
     assert api.client.get("/health").json()["status"] == "degraded"
     assert api.files() == []
-    server.stop()
+    server.kill()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_triton_dies_in_the_middle_of_a_clip(
     assert_error(response, 503, "ServiceUnavailableException", "Triton")
     assert api.files() == made
     assert api.client.get("/health").json()["status"] == "degraded"
-    server.stop()
+    server.kill()
 
 
 def test_a_model_whose_process_dies(serve_with: Serve, triton_url: str, repository: Path) -> None:

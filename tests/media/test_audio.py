@@ -127,6 +127,32 @@ def test_headers_that_lie_are_refused(channels: int, bits: int, rate: int) -> No
         decode_audio(data, RATE, LIMIT)
 
 
+def _many_channels(pcm: npt.NDArray[np.int16]) -> bytes:
+    """pcm: [n_samples, channels] -> a WAV file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(pcm.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(pcm.tobytes())
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("channels", [2, 8, 9, 24, 64])
+def test_any_number_of_channels_is_mixed(channels: int) -> None:
+    """The mean of all; PyAV crashes the process where the samples of eight or more are planar."""
+    pcm = np.arange(channels, dtype=np.int16) * 200 - 300
+    mono = decode_audio(_many_channels(np.tile(pcm, (3_000, 1))), RATE, LIMIT)
+    assert mono.shape == (3_000,)
+    np.testing.assert_allclose(mono, pcm.mean() / 32_768, atol=1e-6)
+
+
+def test_more_channels_than_can_be_mixed_are_refused() -> None:
+    """The message says how many came and how many may."""
+    with pytest.raises(UnsupportedMediaException, match="65 channels; 1 to 64 are taken"):
+        decode_audio(_many_channels(np.zeros((3_000, 65), np.int16)), RATE, LIMIT)
+
+
 def test_an_empty_recording_is_refused() -> None:
     """A sound header with no samples behind it is not a recording."""
     with pytest.raises(InvalidInputException, match="no samples"):

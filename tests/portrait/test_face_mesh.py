@@ -15,11 +15,6 @@ NAMES = list(PORTRAITS)
 CHIN = 152
 
 
-@pytest.fixture(scope="module")
-def mesher() -> FaceMesher:
-    return FaceMesher()
-
-
 def only(mesher: FaceMesher, image: Pixels) -> Face:
     faces = mesher.find(image)
     assert len(faces) == 1

@@ -140,6 +140,18 @@ def test_a_server_starts_reports_and_leaves_nothing(options: TritonOptions) -> N
 
 
 @pytest.mark.triton
+def test_a_server_that_is_ended_at_once_leaves_nothing(options: TritonOptions) -> None:
+    """Without unloading: no process, no segment, no directory; again, and it does nothing."""
+    server = TritonServer(options)
+    server.start()
+    server.wait_ready()
+    server.kill()
+    assert not server.running
+    assert_nothing_left(server.prefix)
+    server.kill()
+
+
+@pytest.mark.triton
 async def test_a_killed_server_is_noticed_and_cleaned_up(options: TritonOptions) -> None:
     """kill -9 of tritonserver: the stubs end, their segments go, and the failure says what happened."""
     server = TritonServer(options)

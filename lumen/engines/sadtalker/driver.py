@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lumen.engines.face_mesh import Face
 from lumen.engines.landmarks68 import landmarks_of
-from lumen.engines.portrait import RIVAL_SHARE, choose_face
+from lumen.engines.portrait import choose_face
 from lumen.engines.sadtalker.alignment import Aligned, align, portrait_row
 from lumen.engines.sadtalker.crop import Box, Preprocess, crop
 from lumen.engines.sadtalker.dims import MOTION
@@ -70,16 +70,19 @@ class Follower:
         return found
 
     def _nearest(self, faces: Sequence[Face]) -> NDArray[np.float32]:
-        """The face closest to where it was; another one does not take its place."""
+        """The face closest to where it was, of those in the crop: others are somebody else's.
+
+        The crop is the same in every piece of a video, where the face was is not.
+        """
         assert self._place is not None
-        last = self._place
-        side = np.ptp(last, 0).max()
-        near = [
+        assert self.box is not None
+        last, box = self._place, self.box
+        inside = [
             points
             for points in (landmarks_of(face.mesh) for face in faces)
-            if np.linalg.norm(points.mean(0) - last.mean(0)) < RIVAL_SHARE * side
+            if box.left < points[:, 0].mean() < box.right and box.top < points[:, 1].mean() < box.bottom
         ]
-        return min(near, key=lambda points: np.linalg.norm(points.mean(0) - last.mean(0)), default=last)
+        return min(inside, key=lambda points: np.linalg.norm(points.mean(0) - last.mean(0)), default=last)
 
 
 def rows_of(faces: NDArray[np.float32], aligned: Sequence[Aligned]) -> NDArray[np.float32]:
