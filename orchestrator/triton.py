@@ -277,7 +277,7 @@ def _first_line(text: str) -> str:
 def _state(model: Any) -> tuple[str, str]:
     """State and reason; Triton calls a model that was never loaded "", and an unloaded one UNAVAILABLE."""
     unloaded = not model.state or model.reason == "unloaded"
-    return ("UNLOADED", "") if unloaded else (model.state, model.reason)
+    return ("UNLOADED", "") if unloaded else (model.state, _first_line(model.reason))
 
 
 async def _read_out(call: Any) -> None:
