@@ -48,7 +48,11 @@ DAMAGES: list[tuple[str, Callable[[Path], None], str]] = [
     ("truncated", truncate, r"model.onnx has SHA-256 .* damaged or from another export"),
     ("checkpoint", lambda version: rewrite(version, source_sha256="b" * 64), r"the checkpoint b{12}"),
     ("size", lambda version: rewrite(version, size=512), r"frames of 512 pixels, .* for 256"),
-    ("version", lambda version: rewrite(version, dims={"other": 1}), r"of sadtalker_audio2exp do not fit this version"),
+    (
+        "version",
+        lambda version: rewrite(version, dims={"other": 1}),
+        r"of sadtalker_audio2exp do not fit this version",
+    ),
 ]
 
 
