@@ -39,8 +39,8 @@ from orchestrator.core.config import Settings
 
 MIB: Final = 2**20
 
-SETTLED_SECONDS: Final = 60.0
-"""After this much time memory has to be flat."""
+SETTLED_FRAMES: Final = 60 * FACE_FPS
+"""After a minute of the clip memory has to be flat."""
 
 GROWTH_MIB: Final = 16.0
 """What allocators may still take; a frame that is kept of every hundred would add 28 MiB in ten minutes."""
@@ -67,9 +67,8 @@ class Soak:
 
     def growth(self) -> dict[str, float]:
         """MiB by which each process was ever larger than when it had settled."""
-        settled = [sizes for seconds, _, sizes in self.rows if seconds >= SETTLED_SECONDS] or [
-            self.rows[-1][2]
-        ]
+        settled = [sizes for _, frames, sizes in self.rows if frames >= SETTLED_FRAMES]
+        settled = settled or [self.rows[-1][2]]
         return {
             name: round(max(s.get(name, 0.0) for s in settled) - mib, 1) for name, mib in settled[0].items()
         }
