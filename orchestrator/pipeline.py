@@ -193,12 +193,13 @@ class Pipeline:
             if shot.wav is not None:
                 sinks.append(await files.open(wav_sink(shot.wav, rate, self._rate)))
             heard = resampled(_recorded(speech, files, *sinks), rate, face.sample_rate)
-            animated = face.animate(shot.cast.likeness, heard, shot.acting, shot.clip_frames)
+            animated = face.animate(
+                shot.cast.likeness, heard, shot.acting, shot.clip_frames, shot.progress.see
+            )
             frames = tapped(animated, clock.first("first_frame"))
             async with aclosing(frames):
                 async for batch in frames:
                     await files.run(_write_staged, film, staging, batch)
-                    shot.progress.see(batch)
             clock.mark("frames")
         clock.mark("video")
 

@@ -21,7 +21,7 @@ class Progress:
 
     Attributes:
         audio_seconds: speech made so far.
-        frames: of the face, drawn and written so far.
+        frames: of the face, drawn so far.
     """
 
     audio_seconds: float = 0.0

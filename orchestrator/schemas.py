@@ -241,7 +241,7 @@ class Answer(BaseModel):
 
 class ProgressResponse(Answer):
     audio_seconds: float = Field(description="speech made so far")
-    frames: int = Field(description="drawn and written so far, `face_fps` of them a second")
+    frames: int = Field(description="of the face, drawn so far, `face_fps` of them a second")
 
 
 class Made(Answer):
