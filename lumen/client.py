@@ -1,18 +1,33 @@
 """A client of the REST API, as the command line uses it."""
 
+import asyncio
 import json
+import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from lumen.errors import GenerationException, ServiceUnavailableException
 
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS: Final = 5.0
 
-UPLOADS = ("ref_eyeblink", "ref_pose")
+STALLED_SECONDS: Final = 600.0
+"""Without a new sound or frame of a clip; a frame may take half a minute on a CPU that many share."""
+
+FIRST_POLL_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 10.0
+POLL_GROWTH: Final = 1.5
+"""How often a clip is asked after: soon at first, later so seldom that no rate limit is touched."""
+
+PROGRESS_HEADER: Final = "X-Progress-Key"
+"""Carries a key of the client's own, to ask for the progress of its clip by."""
+
+UPLOADS: Final = ("ref_eyeblink", "ref_pose")
 """Driving videos, which go along as files."""
 
 
@@ -57,16 +72,25 @@ class Clip:
         return {f"{name}_file": path for name, path in paths.items() if path is not None}
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a clip is: speech made so far, and frames of the face drawn so far."""
+
+    audio_seconds: float
+    frames: int
+
+
 class LumenClient:
     """Talks to a running API at ``url``; an async context manager.
 
     Args:
         url: e.g. ``http://127.0.0.1:8000``.
-        timeout: seconds that one clip may take.
+        timeout: seconds without progress of a clip after which it is given up.
     """
 
-    def __init__(self, url: str, timeout: float = 600.0) -> None:
+    def __init__(self, url: str, timeout: float = STALLED_SECONDS) -> None:
         self.url = url
+        self._timeout = timeout
         self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS))
 
     async def __aenter__(self) -> "LumenClient":
@@ -85,15 +109,15 @@ class LumenClient:
             return False
         return answer.status_code == httpx.codes.OK and "parts" in _object(answer)
 
-    async def make(self, clip: Clip) -> dict[str, Any]:
-        """Makes a clip and returns the response's body.
+    async def make(self, clip: Clip, on_progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
+        """Makes a clip, however long it takes, and returns the response's body.
 
         Raises:
-            ServiceUnavailableException: nothing answers at the address.
+            ServiceUnavailableException: nothing answers at the address, or the clip does not get on.
             GenerationException: the API refused or failed; the message is the API's.
         """
         try:
-            answer = await self._post_full(clip)
+            answer = await self._watched(clip, on_progress or (lambda _: None))
         except httpx.HTTPError as error:
             raise ServiceUnavailableException(f"the API at {self.url} does not answer: {error}") from error
         body = _object(answer)
@@ -103,15 +127,58 @@ class LumenClient:
             raise GenerationException(f"{body['error']}: {body['message']} (request {body['request_id']})")
         raise GenerationException(f"{self.url} answered {answer.status_code}, and not as LUMEN's API does")
 
-    async def _post_full(self, clip: Clip) -> httpx.Response:
+    async def _watched(self, clip: Clip, on_progress: Callable[[Progress], None]) -> httpx.Response:
+        key = str(uuid.uuid4())
+        posting = asyncio.create_task(self._post_full(clip, key))
+        watching = asyncio.create_task(self._watch(key, on_progress))
+        try:
+            await asyncio.wait([posting, watching], return_when=asyncio.FIRST_COMPLETED)
+            if not posting.done():
+                await watching
+            return await posting
+        finally:
+            posting.cancel()
+            watching.cancel()
+            await asyncio.gather(posting, watching, return_exceptions=True)
+
+    async def _watch(self, key: str, on_progress: Callable[[Progress], None]) -> None:
+        """Ends only by raising: the clip does not get on."""
+        clock = asyncio.get_running_loop().time
+        last, since, pause = None, clock(), min(FIRST_POLL_SECONDS, self._timeout / 4)
+        while clock() - since < self._timeout:
+            await asyncio.sleep(pause)
+            pause = min(pause * POLL_GROWTH, POLL_SECONDS, self._timeout / 4)
+            found = await self._progress(key)
+            if found is not None and found != last:
+                last, since = found, clock()
+                on_progress(found)
+        raise ServiceUnavailableException(
+            f"the API at {self.url} has made no new sound or frame for {self._timeout:g} s: see its log"
+        )
+
+    async def _progress(self, key: str) -> Progress | None:
+        """None where it is not known."""
+        try:
+            answer = await self._http.get(f"/api/generate/progress/{key}", timeout=CONNECT_SECONDS)
+        except httpx.HTTPError:
+            return None
+        body = _object(answer)
+        if not answer.is_success or not {"audio_seconds", "frames"} <= body.keys():
+            return None
+        return Progress(body["audio_seconds"], body["frames"])
+
+    async def _post_full(self, clip: Clip, key: str) -> httpx.Response:
         fields, paths = clip.fields(), clip.files()
+        # No limit to the answer: the clip is watched instead.
+        timeout = httpx.Timeout(self._timeout, connect=CONNECT_SECONDS, read=None)
+        ask = partial(self._http.post, "/api/generate/full", headers={PROGRESS_HEADER: key}, timeout=timeout)
         if not paths:
-            return await self._http.post("/api/generate/full", json=fields)
+            return await ask(json=fields)
         if "portrait_file" in paths:
             del fields["portrait"]
         fields = {name: json.dumps(v) if isinstance(v, list | bool) else v for name, v in fields.items()}
         files = {name: (path.name, path.read_bytes()) for name, path in paths.items()}
-        return await self._http.post("/api/generate/full", data=fields, files=files)
+        return await ask(data=fields, files=files)
 
     async def download(self, path: str, to: Path) -> None:
         """Streams ``path`` (e.g. ``/outputs/video/….mp4``) into the file ``to``, whole or not at all.

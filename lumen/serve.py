@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from lumen.client import Clip, LumenClient
+from lumen.client import Clip, LumenClient, Progress
+from lumen.contracts import FACE_FPS
 from lumen.triton.ports import claim_port, reachable
 from lumen.triton.serve import StoppedError, loading, options_of, ready_line, stop_signals, unless
 from lumen.triton.server import TritonServer
@@ -144,14 +145,19 @@ async def _watched(chain: Running, work: Awaitable[Any]) -> Any:
 
 
 async def _make(client: LumenClient, clip: Clip, console: Console) -> dict[str, Any]:
-    with console.status("making the clip: writing, speaking, rendering …"):
-        body = await client.make(clip)
+    with console.status("making the clip: writing, speaking, rendering …") as status:
+        body = await client.make(clip, lambda progress: status.update(_how_far(progress)))
     seconds, took = body["audio_seconds"], body["processing_time"]
     parts = ", ".join(f"{stage} {part}" for stage, part in body["parts"].items())
     console.print(f"{seconds:.1f} s of video in {took:.1f} s ({parts})", highlight=False)
     if body.get("note"):
         console.print(body["note"], style="yellow", highlight=False)
     return body
+
+
+def _how_far(progress: Progress) -> str:
+    drawn = progress.frames / FACE_FPS
+    return f"making the clip: {progress.audio_seconds:.1f} s spoken, {drawn:.1f} s drawn …"
 
 
 @asynccontextmanager

@@ -34,6 +34,13 @@ WINDOWS_AHEAD: Final = 2
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
+Watch: TypeAlias = Callable[[Pixels], None]
+"""Sees uint8 [n, S, S, 3]."""
+
+
+def unwatched(frames: Pixels) -> None:
+    """Nobody looks."""
+
 
 @dataclass(frozen=True)
 class Likeness:
@@ -132,11 +139,13 @@ class Face(Protocol):
         pcm: Stream[npt.NDArray[np.float32]],
         acting: Acting,
         clip_frames: int = UNKNOWN,
+        on_frames: Watch = unwatched,
     ) -> Stream[Pixels]:
         """Yield uint8 [n, S, S, 3] RGB in order, ``FACE_FPS`` of them per second of ``pcm``.
 
         Args:
             clip_frames: how many there will be, where that is known.
+            on_frames: sees frames as soon as they are drawn, in the order of drawing.
         """
         ...
 
@@ -178,15 +187,25 @@ class WarpFace:
         pcm: Stream[npt.NDArray[np.float32]],
         acting: Acting,
         clip_frames: int = UNKNOWN,
+        on_frames: Watch = unwatched,
     ) -> Stream[Pixels]:
         async def render(window: Window) -> Pixels:
             inputs = {**likeness.tensors, **window_tensors(window), "seed": np.array([acting.seed], np.int64)}
-            async with aclosing(self._triton.stream(WARP, inputs)) as answers:
-                return np.concatenate([answer["frames"] async for answer in answers])
+            return await gathered_frames(self._triton.stream(WARP, inputs), on_frames)
 
         async with aclosing(map_ahead(render, windows(pcm, self.reach), WINDOWS_AHEAD)) as rendered:
             async for frames in rendered:
                 yield frames
+
+
+async def gathered_frames(answers: Stream[Tensors], on_frames: Watch) -> Pixels:
+    """All frames of the answers to one window, each seen by ``on_frames`` when it comes."""
+    frames: list[Pixels] = []
+    async with aclosing(answers):
+        async for answer in answers:
+            on_frames(answer["frames"])
+            frames.append(answer["frames"])
+    return np.concatenate(frames)
 
 
 def window_tensors(window: Window) -> Tensors:

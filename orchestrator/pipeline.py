@@ -21,6 +21,7 @@ from orchestrator.core.utils import request_id, stamp
 from orchestrator.faces import Likeness, Staging
 from orchestrator.file_thread import FileThread, Sink, wav_sink
 from orchestrator.outputs import Outputs, kept_together
+from orchestrator.progress import Progress
 from orchestrator.schemas import FullResponse, TextResponse, TtsResponse, VideoResponse
 from orchestrator.sentences import sentences
 from orchestrator.speech import Meter, in_pieces, read_aloud, resampled, resampled_length
@@ -127,15 +128,16 @@ class Pipeline:
                 yield await thread.run(coder.finish)
         log.info("Streamed %.2f s of speech: %s", meter.seconds, clock.stamp()["timings"])
 
-    async def video(self, pcm: npt.NDArray[np.float32], scene: Scene) -> VideoResponse:
+    async def video(self, pcm: npt.NDArray[np.float32], scene: Scene, progress: Progress) -> VideoResponse:
         """The portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""
         clock, face = Clock(), self._models.get_face()
         meter, path = Meter(self._rate, self._max_seconds), self._outputs.video(request_id.get())
         with self._clip(path):
             cast = await self._prepare(face.models, scene, clock)
-            speech = tapped(in_pieces(pcm, self._rate), meter.add)
+            speech = tapped(in_pieces(pcm, self._rate), meter.add, progress.hear(meter))
             n_samples = resampled_length(len(pcm), self._rate, face.sample_rate)
-            await self._shoot(speech, self._rate, cast, scene, clock, path, clip_frames=frames_of(n_samples))
+            shot = Shot(cast, scene.acting, clock, progress, path, clip_frames=frames_of(n_samples))
+            await self._shoot(speech, self._rate, shot)
         return VideoResponse(
             **clock.stamp(),
             **_credits(scene, cast),
@@ -144,7 +146,7 @@ class Pipeline:
             parts={"face": face.name},
         )
 
-    async def full(self, brief: Brief, manner: Manner, scene: Scene) -> FullResponse:
+    async def full(self, brief: Brief, manner: Manner, scene: Scene, progress: Progress) -> FullResponse:
         """The portrait speaking the writer's reply; all stages run at once."""
         clock, script = Clock(), list[str]()
         writer, voice, face = self._models.get_writer(), self._models.get_voice(), self._models.get_face()
@@ -155,9 +157,9 @@ class Pipeline:
             cast = await self._prepare((*voice.models, *face.models), scene, clock)
             text = tapped(writer.write(brief), script.append, clock.first("first_text"))
             text = read_ahead(text, TEXT_AHEAD)
-            speech = tapped(read_aloud(sentences(text), speaker), meter.add, clock.first("first_audio"))
-            speech = read_ahead(speech, SPEECH_AHEAD)
-            await self._shoot(speech, voice.sample_rate, cast, scene, clock, mp4, wav)
+            seen = meter.add, progress.hear(meter), clock.first("first_audio")
+            speech = read_ahead(tapped(read_aloud(sentences(text), speaker), *seen), SPEECH_AHEAD)
+            await self._shoot(speech, voice.sample_rate, Shot(cast, scene.acting, clock, progress, mp4, wav))
         return FullResponse(
             **clock.stamp(),
             **_credits(scene, cast),
@@ -182,26 +184,18 @@ class Pipeline:
         clock.mark("portrait")
         return Cast(likeness, staging)
 
-    async def _shoot(
-        self,
-        speech: Stream[npt.NDArray[np.float32]],
-        rate: int,
-        cast: Cast,
-        scene: Scene,
-        clock: "Clock",
-        mp4: Path,
-        wav: Path | None = None,
-        clip_frames: int = UNKNOWN,
-    ) -> None:
-        """Animate ``speech`` of ``rate`` samples per second into ``mp4``, and keep it in ``wav`` too."""
-        face, staging = self._models.get_face(), cast.staging
+    async def _shoot(self, speech: Stream[npt.NDArray[np.float32]], rate: int, shot: "Shot") -> None:
+        """Animate ``speech`` of ``rate`` samples per second into files."""
+        face, staging, clock = self._models.get_face(), shot.cast.staging, shot.clock
         async with FileThread() as files:
-            film = await files.open(VideoWriter(mp4, staging.width, staging.height, self._fps, rate))
+            film = await files.open(VideoWriter(shot.mp4, staging.width, staging.height, self._fps, rate))
             sinks: list[Sink] = [film.write_audio]
-            if wav is not None:
-                sinks.append(await files.open(wav_sink(wav, rate, self._rate)))
+            if shot.wav is not None:
+                sinks.append(await files.open(wav_sink(shot.wav, rate, self._rate)))
             heard = resampled(_recorded(speech, files, *sinks), rate, face.sample_rate)
-            animated = face.animate(cast.likeness, heard, scene.acting, clip_frames)
+            animated = face.animate(
+                shot.cast.likeness, heard, shot.acting, shot.clip_frames, shot.progress.see
+            )
             frames = tapped(animated, clock.first("first_frame"))
             async with aclosing(frames):
                 async for batch in frames:
@@ -253,6 +247,24 @@ class Clock:
             "processing_time": round(time.perf_counter() - self._start, 4),
             "timings": self._marks,
         }
+
+
+@dataclass(frozen=True)
+class Shot:
+    """How speech is filmed.
+
+    Attributes:
+        mp4: the video. wav: of the speech alone, where that is kept too.
+        clip_frames: how many there will be, where that is known.
+    """
+
+    cast: Cast
+    acting: Acting
+    clock: Clock
+    progress: Progress
+    mp4: Path
+    wav: Path | None = None
+    clip_frames: int = UNKNOWN
 
 
 async def _recorded(

@@ -45,7 +45,10 @@ from orchestrator.faces import (
     Likeness,
     Pixels,
     Staging,
+    Watch,
     fingerprint,
+    gathered_frames,
+    unwatched,
     window_tensors,
 )
 from orchestrator.kept import Kept
@@ -176,6 +179,7 @@ class SadTalkerFace:
         pcm: Stream[npt.NDArray[np.float32]],
         acting: Acting,
         clip_frames: int = UNKNOWN,
+        on_frames: Watch = unwatched,
     ) -> Stream[Pixels]:
         """A camera that turns takes the length of the clip, so the speech is finished first."""
         told = {**likeness.tensors, **_controls(likeness.framing, acting), **await self._driven(acting)}
@@ -189,8 +193,7 @@ class SadTalkerFace:
         async def render(window: Window) -> Pixels:
             inputs = {**told, **window_tensors(window), **_window(window, view)}
             stream = self._triton.stream(SADTALKER, inputs, self._frames_timeout, self._frames_timeout)
-            async with aclosing(stream) as answers:
-                frames = np.concatenate([answer["frames"] async for answer in answers])
+            frames = await gathered_frames(stream, on_frames)
             return frames if acting.enhancer is None else await self._enhanced(frames)
 
         cut = windows(pcm, self.reach, clip_frames)

@@ -239,6 +239,11 @@ class Answer(BaseModel):
     timestamp: str = Field(description="ISO 8601, UTC")
 
 
+class ProgressResponse(Answer):
+    audio_seconds: float = Field(description="speech made so far")
+    frames: int = Field(description="of the face, drawn so far, `face_fps` of them a second")
+
+
 class Made(Answer):
     """What every generated response carries besides."""
 

@@ -9,6 +9,7 @@ from orchestrator.core.model_manager import ModelManager
 from orchestrator.outputs import Outputs
 from orchestrator.pipeline import Pipeline
 from orchestrator.portraits import Portraits
+from orchestrator.progress import ProgressBoard
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,14 @@ class Services:
     outputs: Outputs
     portraits: Portraits
     pipeline: Pipeline
+    progress: ProgressBoard
 
 
 def make_services(settings: Settings, models: ModelManager) -> Services:
     outputs = Outputs(settings.outputs_path)
     portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
-    return Services(settings, models, outputs, portraits, Pipeline(settings, models, outputs))
+    pipeline = Pipeline(settings, models, outputs)
+    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard())
 
 
 def services(request: Request) -> Services:

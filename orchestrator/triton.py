@@ -232,7 +232,10 @@ def translate(model: str, error: Any) -> LumenException:
     return GenerationException(f"Triton failed{_at(model)}; the server's log says why.")
 
 
-_DEAD_PROCESS: Final = re.compile(r"(?:\w+: )*Stub process '(\w+)_\d+_\d+' is not healthy\.?")
+_DEAD_PROCESS: Final = re.compile(
+    r"(?:\w+: )*(?:The model '\w+' is not there: )?"
+    r"Stub process '(\w+)_\d+_\d+' is not healthy\.?(?:; try again\.)?"
+)
 """What Triton's Python backend says of a model instance without a process, also through another model."""
 
 _DIED: Final = ("UNLOADED", "its process has died; the next request loads it anew")
@@ -277,7 +280,7 @@ def _first_line(text: str) -> str:
 def _state(model: Any) -> tuple[str, str]:
     """State and reason; Triton calls a model that was never loaded "", and an unloaded one UNAVAILABLE."""
     unloaded = not model.state or model.reason == "unloaded"
-    return ("UNLOADED", "") if unloaded else (model.state, model.reason)
+    return ("UNLOADED", "") if unloaded else (model.state, _first_line(model.reason))
 
 
 async def _read_out(call: Any) -> None:

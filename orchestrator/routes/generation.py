@@ -7,14 +7,15 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 
+from lumen.client import PROGRESS_HEADER
 from lumen.errors import InvalidInputException
 from orchestrator.audio import decode_audio
 from orchestrator.audio_stream import ENCODINGS, choose_encoding
 from orchestrator.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
-from orchestrator.core.utils import excerpt
+from orchestrator.core.utils import excerpt, stamp
 from orchestrator.fields import MAX_SEED
 from orchestrator.outputs import Outputs
 from orchestrator.routes.scenes import scene_of
@@ -22,6 +23,7 @@ from orchestrator.routes.streamed import StreamedResponse
 from orchestrator.schemas import (
     FullRequest,
     FullResponse,
+    ProgressResponse,
     TextRequest,
     TextResponse,
     TtsRequest,
@@ -49,6 +51,11 @@ router = APIRouter(
 )
 
 Use = Annotated[Services, Depends(services)]
+
+ProgressKey = Annotated[
+    str | None,
+    Header(alias=PROGRESS_HEADER, description="a UUID of yours, to ask for the clip's progress by"),
+]
 
 
 @router.post("/text", response_model_exclude_none=True, openapi_extra=describe_body(TextRequest))
@@ -87,12 +94,14 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     responses=describe_errors(404),
     openapi_extra=describe_body(VideoRequest),
 )
-async def generate_video(request: Request, use: Use) -> VideoResponse:
+async def generate_video(request: Request, use: Use, progress_key: ProgressKey = None) -> VideoResponse:
     """Video of a portrait that speaks given audio."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", _sound(body))
     scene = await scene_of(body, use)
-    return await use.pipeline.video(await _audio(body, use), scene)
+    pcm = await _audio(body, use)
+    with use.progress.shown(progress_key) as progress:
+        return await use.pipeline.video(pcm, scene, progress)
 
 
 @router.post(
@@ -101,13 +110,22 @@ async def generate_video(request: Request, use: Use) -> VideoResponse:
     responses=describe_errors(404),
     openapi_extra=describe_body(FullRequest),
 )
-async def generate_full(request: Request, use: Use) -> FullResponse:
+async def generate_full(request: Request, use: Use, progress_key: ProgressKey = None) -> FullResponse:
     """The full pipeline: text, audio, video."""
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
     scene = await scene_of(body, use)
     seed = scene.acting.seed if use.models.get_voice().draws else None
-    return await use.pipeline.full(_brief(body.fields), _manner(body.fields, use, seed), scene)
+    manner = _manner(body.fields, use, seed)
+    with use.progress.shown(progress_key) as progress:
+        return await use.pipeline.full(_brief(body.fields), manner, scene, progress)
+
+
+@router.get("/progress/{key}", responses=describe_errors(404))
+async def read_progress(key: str, use: Use) -> ProgressResponse:
+    """How far the clip is whose request carries `key` in its header."""
+    progress = use.progress.read(key)
+    return ProgressResponse(**stamp(), audio_seconds=progress.audio_seconds, frames=progress.frames)
 
 
 def _brief(fields: TextRequest) -> Brief:

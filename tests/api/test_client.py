@@ -1,16 +1,20 @@
 """The command line's client in front of servers that are not LUMEN's."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from lumen.client import Clip, LumenClient
+from lumen.client import Clip, LumenClient, Progress
 from lumen.errors import GenerationException, ServiceUnavailableException
-from tests.api.conftest import served
+from tests.api.conftest import Api, assert_error, served, wait_until
 
 ANSWERS = {
     "html": HTMLResponse("<h1>Another program</h1>"),
@@ -53,3 +57,53 @@ async def test_a_download_that_fails_leaves_no_file(stranger: str, tmp_path: Pat
         with pytest.raises(ServiceUnavailableException, match="cannot be fetched"):
             await client.download("/outputs/video/x.mp4", tmp_path / "clip.mp4")
     assert os.listdir(tmp_path) == []
+
+
+PATIENCE = 0.6
+"""Seconds without progress that the client waits in these tests."""
+
+
+async def test_a_clip_that_gets_on_may_take_long() -> None:
+    """Each new frame gives a clip its time again; the answer is read whenever it comes."""
+    asked, done = 0, asyncio.Event()
+
+    async def tell(request: Request) -> Response:
+        nonlocal asked
+        asked += 1
+        if asked == 3 * 4:  # a client asks four times within its patience
+            done.set()
+        return JSONResponse({"audio_seconds": 1.0, "frames": asked})
+
+    async def film(request: Request) -> Response:
+        await done.wait()
+        return JSONResponse({"video_url": "/outputs/video/x.mp4"})
+
+    routes = [
+        Route("/api/generate/full", film, methods=["POST"]),
+        Route("/api/generate/progress/{key}", tell),
+    ]
+    seen: list[Progress] = []
+    with served(Starlette(routes=routes)) as url:
+        async with LumenClient(url, PATIENCE) as client:
+            assert "video_url" in await client.make(Clip("Hi"), seen.append)
+    assert [each.frames for each in seen] == list(range(1, len(seen) + 1))
+
+
+async def test_a_clip_that_does_not_get_on_is_given_up(api: Api) -> None:
+    """The client says so, and leaves; then the API stops the work and knows the clip no more."""
+    seen: list[Progress] = []
+    async with LumenClient(api.url) as client:
+        await client.make(Clip("one"))  # loads the models
+    async with LumenClient(api.url, PATIENCE) as client:
+        with pytest.raises(ServiceUnavailableException, match="no new sound or frame for"):
+            await client.make(Clip("one two WAIT"), seen.append)
+    assert seen[-1].audio_seconds > 0
+    await asyncio.to_thread(wait_until, lambda: api.services.pipeline.active_clips == 0)
+
+
+def test_progress_keys(api: Api) -> None:
+    """Only whole keys are taken, and an unknown one is 404."""
+    answer = api.client.post("/api/generate/full", json={"prompt": "one"}, headers={"X-Progress-Key": "../x"})
+    assert_error(answer, 400, "InvalidInputException", "progress key")
+    unknown = api.client.get("/api/generate/progress/12345678")
+    assert_error(unknown, 404, "NotFoundException", "No clip of that key")

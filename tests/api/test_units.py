@@ -15,6 +15,7 @@ from PIL import Image
 
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.errors import InvalidInputException
+from orchestrator.faces import gathered_frames
 from orchestrator.file_thread import FileThread
 from orchestrator.gpu import read_gpus
 from orchestrator.outputs import kept_together
@@ -22,6 +23,7 @@ from orchestrator.portraits import MAX_SIDE, decode_image
 from orchestrator.sentences import sentences, speakable
 from orchestrator.speech import Meter
 from orchestrator.streams import Stream, map_ahead, one, read_ahead
+from orchestrator.triton import Tensors
 from orchestrator.windows import Reach, Window, windows
 from tests.api.media import image_bytes
 
@@ -236,3 +238,17 @@ async def test_a_clip_that_is_cancelled_while_it_is_finished(tmp_path: Path) -> 
 def test_metrics_that_are_not_there(url: str) -> None:
     """A Triton address that is none costs the GPUs, not the health check."""
     assert read_gpus(url) == []
+
+
+async def test_frames_are_seen_when_they_come() -> None:
+    """A window that takes minutes shows progress with every answer, and comes whole."""
+    seen: list[int] = []
+
+    async def answers() -> Stream[Tensors]:
+        for n in (1, 2, 3):
+            yield {"frames": np.full((n, 4, 4, 3), n, np.uint8)}
+            assert len(seen) == n
+
+    whole = await gathered_frames(answers(), lambda frames: seen.append(len(frames)))
+    assert seen == [1, 2, 3]
+    assert whole[:, 0, 0, 0].tolist() == [1, 2, 2, 3, 3, 3]

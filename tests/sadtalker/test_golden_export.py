@@ -1,5 +1,7 @@
 """Parity of what is served: the reference's checkpoint, exported, draws and moves as the reference does."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -8,23 +10,32 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+import tritonclient.grpc as grpc
 from numpy.typing import NDArray
 
 from export.sadtalker.checkpoint import load_checkpoint
-from export.sadtalker.export import export_sadtalker
+from export.sadtalker.export import artefacts, export_sadtalker
 from lumen import contracts
 from lumen.engines.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
 from lumen.engines.sadtalker.windows import coefficients, portrait_window, windows
 from lumen.engines.torch_file import SCRIPT_FILE
 from lumen.engines.torch_session import open_script
+from lumen.triton.server import TritonServer
+from tests.conftest import TritonFactory
 from tests.sadtalker.closeness import difference, report
 from tests.sadtalker.conftest import Golden
 from tests.sadtalker.test_golden import ENERGY, TOLERANCE
+from tests.streams import tensor
 
 STEP = 1 / 255
 """Between two neighbouring colours: what rounding to 8 bits may cost twice over is one step."""
 
+ROWS = 8
+"""Of one request to Triton."""
+
 Array = NDArray[Any]
+Run = Callable[..., Array]
+"""``run(model, output, **inputs)``."""
 
 
 @pytest.fixture(scope="module")
@@ -43,36 +54,55 @@ def repository(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return repository
 
 
-def run(repository: Path, model: str, **inputs: Array) -> list[Array]:
+@pytest.fixture(params=["onnxruntime", pytest.param("triton", marks=pytest.mark.triton)])
+def run(request: pytest.FixtureRequest, repository: Path) -> Run:
+    """The exported networks, as they are and behind Triton."""
+    if request.param == "onnxruntime":
+        return partial(run_here, repository)
+    triton: TritonFactory = request.getfixturevalue("triton")
+    return partial(run_in_triton, triton(repository, [artefact.name for artefact in artefacts()]))
+
+
+def run_here(repository: Path, model: str, output: str, **inputs: Array) -> Array:
     version = repository / model / "1"
     if (version / SCRIPT_FILE).is_file():
-        return [open_script(version / SCRIPT_FILE)(*map(torch.from_numpy, inputs.values())).numpy()]
+        frames: Array = open_script(version / SCRIPT_FILE)(*map(torch.from_numpy, inputs.values())).numpy()
+        return frames
     session = ort.InferenceSession(version / "model.onnx", providers=["CPUExecutionProvider"])
-    return [np.asarray(output) for output in session.run(None, inputs)]
+    return np.asarray(session.run([output], inputs)[0])
 
 
-def driving(repository: Path, model: str, window: Array, keypoints: Array) -> Array:
+def run_in_triton(server: TritonServer, model: str, output: str, **inputs: Array) -> Array:
+    n = len(next(iter(inputs.values())))
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        parts = [
+            client.infer(model, [tensor(name, each[i : i + ROWS]) for name, each in inputs.items()])
+            for i in range(0, n, ROWS)
+        ]
+    return np.concatenate([part.as_numpy(output) for part in parts])
+
+
+def driving(run: Run, model: str, window: Array, keypoints: Array) -> Array:
     n = len(window)
     camera = np.full((n, 3), np.nan, np.float32)
-    (points,) = run(repository, model, window=window, keypoints=np.repeat(keypoints, n, 0), camera=camera)
-    return points
+    return run(model, "driving", window=window, keypoints=np.repeat(keypoints, n, 0), camera=camera)
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1800)
-def test_exported_networks_are_the_reference(checkpoint: Path, repository: Path, golden: Golden) -> None:
+def test_exported_networks_are_the_reference(checkpoint: Path, run: Run, golden: Golden) -> None:
     """Coefficients, expression, key points of both mappings within 1e-4; frames, and how they move.
 
     The reference's portrait has more than 8 bits a colour, so the frames' volumes are made of it by torch.
     """
-    (face,) = run(repository, contracts.SADTALKER_FACE3D, image=golden["face3d_image"][None])
+    face = run(contracts.SADTALKER_FACE3D, "coefficients", image=golden["face3d_image"][None])
     assert difference("face3d", face[0], golden["face3d_coeffs"])[0] < TOLERANCE
 
     n = len(golden["mel_windows"])
     row = golden["reference_coeffs"]
-    (expression,) = run(
-        repository,
+    expression = run(
         contracts.SADTALKER_AUDIO2EXP,
+        "expression",
         mel=golden["mel_windows"][:, None],
         reference=np.tile(row[:EXPRESSION], (n, 1)),
         blink=golden["blink"].reshape(n, 1),
@@ -80,31 +110,31 @@ def test_exported_networks_are_the_reference(checkpoint: Path, repository: Path,
     assert difference("expression", expression, golden["expression"])[0] < TOLERANCE
 
     image = np.rint(golden["source_image"].transpose(1, 2, 0)[None] * 255).astype(np.uint8)
-    *_, keypoints = run(repository, contracts.SADTALKER_SOURCE, image=image)
+    keypoints = run(contracts.SADTALKER_SOURCE, "keypoints", image=image)
     assert difference("key points", keypoints[0], golden["canonical_keypoints"])[0] < TOLERANCE
     for model, columns, name in (
         (contracts.SADTALKER_MOTION, MOTION, "mapping229"),
         (contracts.SADTALKER_MOTION_FULL, COEFFICIENTS, "mapping109"),
     ):
         rows = coefficients(golden["expression"], golden["pose"], row, columns)
-        points = driving(repository, model, windows(rows), keypoints)
+        points = driving(run, model, windows(rows), keypoints)
         assert difference(name, points, golden[f"{name}_driving_keypoints"])[0] < TOLERANCE
 
     rows = coefficients(golden["expression"], golden["pose"], row, MOTION)
-    moved = driving(repository, contracts.SADTALKER_MOTION, windows(rows), keypoints)
-    source = driving(repository, contracts.SADTALKER_MOTION, portrait_window(row, MOTION)[None], keypoints)
+    moved = driving(run, contracts.SADTALKER_MOTION, windows(rows), keypoints)
+    source = driving(run, contracts.SADTALKER_MOTION, portrait_window(row, MOTION)[None], keypoints)
     volumes = load_checkpoint(checkpoint).generator.encode(torch.from_numpy(golden["source_image"])[None])
     appearance, compressed = (volume.numpy() for volume in volumes)
     frames = np.concatenate(
         [
             run(
-                repository,
                 contracts.SADTALKER_RENDERER,
+                "frame",
                 appearance=appearance,
                 compressed=compressed,
                 source=source,
                 driving=moved[i : i + 1],
-            )[0]
+            )
             for i in golden["frame_index"]
         ]
     )

@@ -1,6 +1,8 @@
 """SadTalker's models as Triton serves them: the exported networks, the portrait, the clip, the driver."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +26,10 @@ from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.renderer import RendererNetwork
 from export.sadtalker.renderer import inputs as renderer_inputs
 from export.sadtalker.source import SourceParts
+from lumen.bench.xtts_soak import process_of
 from lumen.contracts import (
     SADTALKER,
+    SADTALKER_AUDIO2EXP,
     SADTALKER_CONTEXT_FRAMES,
     SADTALKER_DRIVER,
     SADTALKER_LOOKAHEAD_FRAMES,
@@ -35,6 +39,7 @@ from lumen.contracts import (
 )
 from lumen.errors import ServiceUnavailableException, from_wire
 from lumen.triton.server import TritonServer
+from orchestrator.triton import TritonClient
 from tests.conftest import TritonFactory
 from tests.portrait.scenes import portrait, scaled
 from tests.sadtalker.conftest import CODE_MODELS
@@ -223,6 +228,28 @@ def test_clip_ends_when_the_renderer_goes(
     client.load_model(SADTALKER_RENDERER)
     stream.ask(**request(ada, 0, 1))
     assert len(stream.frames()) == 1
+
+
+async def test_a_network_whose_process_dies_is_loaded_anew(
+    server: TritonServer, ada: grpc.InferResult
+) -> None:
+    """The clip that meets it is refused by its name; from then on it counts as not loaded."""
+    client = TritonClient(server.grpc_url, ANSWER_SECONDS)
+
+    async def draw() -> int:
+        return sum([len(answer["frames"]) async for answer in client.stream(SADTALKER, request(ada, 0, 2))])
+
+    try:
+        assert await draw() == 2
+        process = process_of(SADTALKER_AUDIO2EXP, server.prefix)
+        os.kill(int(process.name), signal.SIGKILL)
+        with pytest.raises(ServiceUnavailableException, match="'sadtalker_audio2exp' has stopped"):
+            await draw()
+        assert not await client.is_model_ready(SADTALKER_AUDIO2EXP)
+        await client.load(SADTALKER_AUDIO2EXP, ANSWER_SECONDS)
+        assert await draw() == 2
+    finally:
+        await client.close()
 
 
 def small_parts() -> list[Parts]:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lumen.contracts import SAMPLES_PER_FRAME
+from lumen.contracts import SADTALKER_LOOKAHEAD_FRAMES, SAMPLES_PER_FRAME
 from lumen.engines.sadtalker import pose
 from lumen.engines.sadtalker.blink import MAX_RATE, SHUTTING, blinks
 from lumen.engines.sadtalker.camera import MAX_STOPS, camera
+from lumen.engines.sadtalker.clip import ENDLESS
 from lumen.engines.sadtalker.dims import (
     COEFFICIENTS,
     EXPRESSION,
@@ -93,6 +94,15 @@ def test_blinks_of_any_length(n_frames: int) -> None:
     else:
         assert shut[0] == shut[-1] == 0
         assert np.count_nonzero(shut) % len(SHUTTING) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_blinks_do_not_jump_when_the_length_becomes_known(seed: int) -> None:
+    """What is heard of a clip whose end is not known yet shuts the eyes as in the whole clip."""
+    for n_frames in range(SADTALKER_LOOKAHEAD_FRAMES + 1, 300):
+        seen = n_frames - SADTALKER_LOOKAHEAD_FRAMES + WINDOW_RADIUS
+        begun = blinks(ENDLESS, seed, n_frames=seen)
+        np.testing.assert_array_equal(begun, blinks(n_frames, seed)[:seen], err_msg=f"{n_frames} frames")
 
 
 def test_blinks() -> None:

@@ -34,6 +34,7 @@ def api(xtts_server: TritonServer, tiny_repository: Path, tmp_path_factory: pyte
         "profile": "cpu",
         "_env_file": None,
         "writer": "echo",
+        "face": "warp",
         "model_repository": tiny_repository,
         "outputs_path": folder / "outputs",
         "voices_path": folder / "voices",
@@ -117,5 +118,5 @@ async def _load(client: TritonClient) -> None:
 def test_the_profiles_are_valid(profile: str) -> None:
     """Both name parts that exist."""
     settings = Settings(profile=profile, _env_file=None)
-    assert (settings.voice, settings.face) == ("xtts", "warp")
+    assert (settings.voice, settings.face) == ("xtts", "sadtalker")
     assert (PROJECT_ROOT / "configs" / f"{profile}.yaml").is_file()

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lumen.contracts import SADTALKER_LOOKAHEAD_FRAMES
 from lumen.errors import InvalidInputException
 
 SHUTTING: Final = (0.5, 0.9, 1.0, 0.9, 0.5)
@@ -17,7 +18,12 @@ SHORTEST_GAP: Final = 10
 """Frames with open eyes between two blinks, at least."""
 
 LONGEST_GAP: Final = 70
-"""Frames between two blinks are fewer than these, and than half of the clip."""
+"""Frames between two blinks are fewer than these.
+
+The reference takes half of the clip where that is less. So does a clip whose length is known before its first
+frame, that is, one no longer than the look-ahead. The frames of a longer one may be made before its length is
+known, and have to be the same as if it were.
+"""
 
 MAX_RATE: Final = 4.0
 
@@ -53,6 +59,7 @@ def blinks(
 
 def _gap(rng: np.random.Generator, clip_frames: int, rate: float) -> int:
     """Frames until the next blink, at least one: two blinks never touch."""
-    longest = min(clip_frames // 2, LONGEST_GAP)
+    short = clip_frames <= SADTALKER_LOOKAHEAD_FRAMES
+    longest = min(clip_frames // 2, LONGEST_GAP) if short else LONGEST_GAP
     frames = rng.integers(SHORTEST_GAP, max(longest, SHORTEST_GAP + 1))
     return max(1, round(int(frames) / rate))

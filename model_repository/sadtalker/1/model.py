@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import SADTALKER
+from lumen.engines.sadtalker.artefacts import check_networks
 from lumen.engines.sadtalker.clip import Clip, Controls
 from lumen.engines.sadtalker.crop import preprocess_of
 from lumen.engines.sadtalker.rendering import ClipEngine, Limits
@@ -25,6 +27,7 @@ adapter = Adapter(pb_utils, SADTALKER)
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
+        check_networks(Path(args["model_repository"]), args["model_version"])
         given = json.loads(args["model_config"])["parameters"]
         limits = Limits(**{name: int(given[name]["string_value"]) for name in LIMITS})
         self._engine = ClipEngine(partial(triton_call, pb_utils), limits)

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_LANDMARKS, SADTALKER_DRIVER, SADTALKER_FACE3D
 from lumen.engines.face_mesh import Face, unstack_faces
+from lumen.engines.sadtalker.artefacts import check_networks
 from lumen.engines.sadtalker.driver import Follower, batches, check_frames, rows_of
 from lumen.triton.adapter import Adapter, Tensors
 from lumen.triton.calls import triton_call_now
@@ -18,6 +20,7 @@ adapter = Adapter(pb_utils, SADTALKER_DRIVER)
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
+        check_networks(Path(args["model_repository"]), args["model_version"], [SADTALKER_FACE3D])
         parameters = json.loads(args["model_config"])["parameters"]
         self._rows = int(parameters["rows_per_call"]["string_value"])
 

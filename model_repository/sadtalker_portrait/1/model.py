@@ -2,6 +2,7 @@
 
 from dataclasses import astuple
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_LANDMARKS, SADTALKER_FACE3D, SADTALKER_PORTRAIT
 from lumen.engines.face_mesh import Face, unstack_faces
+from lumen.engines.sadtalker.artefacts import check_networks
 from lumen.engines.sadtalker.crop import preprocess_of
 from lumen.engines.sadtalker.portrait import make_likeness
 from lumen.triton.adapter import Adapter, Tensors
@@ -18,6 +20,9 @@ adapter = Adapter(pb_utils, SADTALKER_PORTRAIT)
 
 
 class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        check_networks(Path(args["model_repository"]), args["model_version"], [SADTALKER_FACE3D])
+
     def execute(self, requests: list[Any]) -> list[Any]:
         return [adapter.answer(partial(_likeness, request)) for request in requests]
 
