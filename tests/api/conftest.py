@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,23 +105,27 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """`serve_with(**settings)` -> a served API of its own outputs and logs."""
     # The process has one log: the first API that starts opens it, and the others write to it too.
     logs = tmp_path_factory.mktemp("logs")
-    with ExitStack() as stack:
+    started: list[ExitStack] = []
 
-        def start(**changes: Any) -> Api:
-            folder = tmp_path_factory.mktemp("api")
-            defaults = {
-                "writer": "echo",
-                "assets_path": assets,
-                "outputs_path": folder / "outputs",
-                "voices_path": folder / "voices",
-                "avatars_path": folder / "avatars",
-                "logs_path": logs,
-                "rate_limit": "10000/minute",
-                "triton_url": "127.0.0.1:1",
-            }
-            return stack.enter_context(serve(Settings.model_validate({**defaults, **changes})))
+    def start(**changes: Any) -> Api:
+        folder = tmp_path_factory.mktemp("api")
+        defaults = {
+            "writer": "echo",
+            "assets_path": assets,
+            "outputs_path": folder / "outputs",
+            "voices_path": folder / "voices",
+            "avatars_path": folder / "avatars",
+            "logs_path": logs,
+            "rate_limit": "10000/minute",
+            "triton_url": "127.0.0.1:1",
+        }
+        started.append(ExitStack())
+        return started[-1].enter_context(serve(Settings.model_validate({**defaults, **changes})))
 
-        yield start
+    yield start
+    if started:  # each polls whether it shall stop
+        with ThreadPoolExecutor(len(started)) as pool:
+            list(pool.map(ExitStack.close, started))
 
 
 @pytest.fixture(scope="session")

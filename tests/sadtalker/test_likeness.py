@@ -38,7 +38,7 @@ def test_a_good_portrait_has_no_warnings(mesher: FaceMesher, preprocess: Preproc
 @pytest.mark.parametrize(("degrees", "said"), [(-30, 30), (15, None), (30, 30)])
 def test_a_turned_head_is_warned_of(mesher: FaceMesher, degrees: int, said: int | None) -> None:
     """From 20 degrees on, to either side; the warning names the turn."""
-    image = portrait("ada")
+    image = scaled(portrait("ada"), 512)
     warnings = likeness(mesher, turned(image, mesher.find(image)[0], degrees)).warnings
     if said is None:
         assert warnings == ()
@@ -50,7 +50,7 @@ def test_a_turned_head_is_warned_of(mesher: FaceMesher, degrees: int, said: int 
 @pytest.mark.parametrize("degrees", [-60, 60])
 def test_a_face_that_is_turned_away_is_refused(mesher: FaceMesher, degrees: int) -> None:
     """Beyond 45 degrees, to either side."""
-    image = portrait("alan")
+    image = scaled(portrait("alan"), 512)
     profile = turned(image, mesher.find(image)[0], degrees)
     with pytest.raises(InvalidInputException, match=r"is turned away by about .* from the front"):
         likeness(mesher, profile)
