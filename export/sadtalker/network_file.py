@@ -18,7 +18,7 @@ from export.artefact import Format
 from export.graph_file import GraphFile, write
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import open_script
+from lumen.engines.torch_session import executing, open_script
 
 OPSET: Final = 20
 """The first operator set with a GridSample of volumes."""
@@ -131,7 +131,7 @@ def _without_notes(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 def _write_script(network: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
     methods = dict.fromkeys(("forward", *getattr(network, "TRACED", ())), example)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), executing(optimized=False):
         warnings.simplefilter("ignore")  # of sizes that become constants, and of TorchScript's age
         traced = torch.jit.trace_module(  # type: ignore[no-untyped-call]
             network.eval(), methods, check_trace=False
@@ -154,7 +154,7 @@ class _Script:
         self._outputs = outputs
 
     def run_all(self, inputs: Tensors) -> dict[str, Tensor]:
-        with torch.inference_mode():
+        with torch.inference_mode(), executing(optimized=False):
             results = self._module(*inputs.values())
         tensors = (results,) if isinstance(results, Tensor) else results
         return dict(zip(self._outputs, tensors, strict=True))

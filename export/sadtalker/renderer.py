@@ -22,7 +22,7 @@ from export.sadtalker.networks.tiled_renderer import TiledFrame, scripted
 from lumen.contracts import SADTALKER_RENDERER
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import open_script
+from lumen.engines.torch_session import executing, open_script
 
 WHITE: Final = 255.0
 FRAME: Final = "frame"
@@ -185,7 +185,7 @@ def _results(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     if (folder / DEFAULT_FILE).is_file():
         return _results_of_graph(folder, given)
     network = open_script(folder / SCRIPT_FILE)
-    with torch.inference_mode():
+    with torch.inference_mode(), executing(optimized=False):
         return network(*given.values()), network.exact(*given.values())
 
 

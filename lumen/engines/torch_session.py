@@ -9,6 +9,7 @@ import ctypes
 import re
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,8 +63,7 @@ class ScriptModel:
 
     def _run(self, wanted: list[str], feeds: Tensors) -> Tensors:
         given = [torch.from_numpy(feeds[name]).to(self._device) for name in self._inputs]
-        execution = torch.jit.optimized_execution(self._optimized)  # type: ignore[attr-defined]
-        with torch.inference_mode(), execution:
+        with torch.inference_mode(), executing(self._optimized):
             results = self._module(*given)
         tensors = [results] if isinstance(results, torch.Tensor) else [*results]
         if len(tensors) != len(self._outputs):
@@ -90,6 +90,12 @@ def open_script(path: Path, device: torch.device | str = "cpu") -> torch.jit.Scr
         reason = one_line(error).partition(" Exception raised from")[0]
         raise ModelLoadException(f"PyTorch cannot load {path}: {reason}") from error
     return loaded.eval()
+
+
+def executing(optimized: bool) -> AbstractContextManager[None]:
+    """Within it TorchScript is compiled for the inputs of its first calls, or run as it is written."""
+    context: AbstractContextManager[None] = torch.jit.optimized_execution(optimized)  # type: ignore[attr-defined]
+    return context
 
 
 def keep_freed_memory() -> None:
