@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime as ort
 import pytest
 
 from export.install import VERSION
-from lumen.contracts import SADTALKER, SADTALKER_AUDIO2EXP, SADTALKER_FACE3D
+from lumen.bench import stand_in
+from lumen.contracts import SADTALKER, SADTALKER_AUDIO2EXP, SADTALKER_FACE3D, SADTALKER_RENDERER
 from lumen.engines.onnx_file import DEFAULT_FILE, MANIFEST
 from lumen.engines.sadtalker.artefacts import check_networks
 from lumen.errors import ModelLoadException
@@ -19,6 +22,7 @@ from lumen.triton.logfile import load_failures
 from orchestrator.core.config import Settings
 from orchestrator.core.model_manager import ModelManager
 from tests.conftest import TritonFactory
+from tests.serving.test_model_configs import REPOSITORY, check_graph
 
 
 @pytest.fixture
@@ -110,3 +114,17 @@ def test_a_mixture_does_not_become_ready(triton: TritonFactory, repository: Path
         assert "\n" not in text
     assert loaded
     server.stop()
+
+
+def test_the_stand_in_has_the_renderers_tensors(tiny_repository: Path, tmp_path: Path) -> None:
+    """The soak's reduced repository is served like the exported one."""
+    models = stand_in.linked(tiny_repository, tmp_path / "models", small=True)
+    check_networks(models / SADTALKER, VERSION)
+    version = models / SADTALKER_RENDERER / VERSION
+    check_graph(REPOSITORY / SADTALKER_RENDERER / "config.pbtxt", version)
+    session = ort.InferenceSession(version / DEFAULT_FILE, providers=["CPUExecutionProvider"])
+    shapes = {"appearance": (2, 2, 2, 64, 64), "compressed": (2, 4, 2, 64, 64)}
+    points = {name: np.zeros((2, 15, 3), np.float32) for name in ("source", "driving")}
+    volumes = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    (frames,) = session.run(["frame"], {**volumes, **points})
+    assert (frames.shape, frames.dtype) == ((2, 256, 256, 3), np.uint8)
