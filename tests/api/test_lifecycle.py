@@ -6,13 +6,15 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
 from orchestrator.core.model_manager import ModelManager
-from tests.api.conftest import Api, Serve, assert_error, stand_ins, wait_until
+from orchestrator.main import create_app
+from tests.api.conftest import DEADLINE, Api, Serve, assert_error, served, stand_ins, wait_until
 from tests.api.media import image_bytes, wav_bytes
 from tests.conftest import TritonFactory
 
@@ -121,6 +123,31 @@ def test_a_model_that_hangs(serve_with: Serve, triton_url: str, repository: Path
     assert_error(api.client.post(TTS, json={"text": "one WAIT"}), 504, "UpstreamTimeoutException", "0.5 s")
     wait_until(lambda: events(repository, "cancelled") == before + 1)
     assert api.files() == []
+
+
+def test_a_server_that_stops(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """A request that has not ended when a stopping server's patience has: 503 like any, no traceback."""
+    app = create_app(api.settings)
+    with ThreadPoolExecutor(1) as pool:
+        with served(app) as url:
+            asked = pool.submit(httpx.post, url + TTS, json={"text": "one WAIT"}, timeout=DEADLINE)
+            wait_until(lambda: app.state.services.pipeline.active_clips == 1)
+        assert_error(asked.result(), 503, "ServiceUnavailableException", "The server stops")
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_server_that_stops_while_it_streams(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """An answer that has begun breaks off; the client sees that its end is missing, the log no traceback."""
+    body = {"text": "one " * 30 + "WAIT", "stream": True}
+    with ExitStack() as stack:
+        with served(create_app(api.settings)) as url:
+            response = stack.enter_context(httpx.stream("POST", url + TTS, json=body, timeout=DEADLINE))
+            pieces = response.iter_raw()
+            next(pieces)
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(pieces)
+    assert not [record for record in caplog.records if record.exc_info]
+    assert "The server stops; the response breaks off" in caplog.text
 
 
 def test_too_many_clips(serve_with: Serve, triton_url: str) -> None:
