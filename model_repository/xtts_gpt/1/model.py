@@ -23,7 +23,7 @@ from lumen.engines.xtts.gpt.stepper import GptStepper
 from lumen.engines.xtts.gpt.streams import GptStreams
 from lumen.errors import InvalidInputException
 from lumen.triton.adapter import Adapter, Send
-from lumen.triton.caller import Caller
+from lumen.triton.caller import Callers
 
 adapter = Adapter(pb_utils, XTTS_GPT)
 
@@ -37,7 +37,7 @@ class TritonPythonModel:
         chunks = GrowingChunks(settings.first_chunk, settings.largest_chunk)
         self._dims, self._defaults = stepper.dims, read_manifest(folder)["defaults"]
         self._scheduler = Scheduler(stepper, settings.queue, chunks)
-        self._streams = GptStreams(self._scheduler)
+        self._streams, self._callers = GptStreams(self._scheduler), Callers()
         labels = {"model": args["model_name"], "instance": args["model_instance_name"]}
         self._metrics = GptMetrics(pb_utils, labels, self._scheduler.statistics)
 
@@ -49,17 +49,17 @@ class TritonPythonModel:
         self._metrics.close()
 
     async def _serve(self, request: Any) -> None:
-        with Caller(_number(request, "caller")) as caller:
-            await adapter.stream(request, partial(self._answer, request, caller), caller.is_gone)
+        with self._callers.call(_number(request, "caller")) as is_gone:
+            await adapter.stream(request, partial(self._answer, request, is_gone), is_gone)
 
-    async def _answer(self, request: Any, caller: Caller, send: Send) -> None:
+    async def _answer(self, request: Any, is_gone: Callable[[], bool], send: Send) -> None:
         """Sends the chunks of a sentence, or does what is asked about another one."""
         for name, act in (("cancel", self._streams.cancel), ("check", self._streams.check)):
             if (stream_id := _number(request, name)) is not None:
                 act(stream_id)
                 return
         try:
-            await self._speak(request, lambda: request.is_cancelled() or caller.is_gone(), send)
+            await self._speak(request, lambda: request.is_cancelled() or is_gone(), send)
         finally:
             self._metrics.refresh_soon()
 
