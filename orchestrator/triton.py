@@ -246,7 +246,9 @@ def translate(model: str, error: Any) -> LumenException:
     the caller learns only which model failed.
     """
     code, detail = _code(error), _detail(error)
-    if detail.startswith("Request for unknown model"):
+    if detail.startswith(_STOPPING):
+        return ServiceUnavailableException(f"Triton stops{_at(model)}; start it, or try again.")
+    if detail.startswith(_UNLOADED):
         return ServiceUnavailableException(f"The model {model!r} is not loaded in Triton; try again.")
     if code in _REFUSALS:
         return _REFUSALS[code](detail)
@@ -259,8 +261,16 @@ def translate(model: str, error: Any) -> LumenException:
     return GenerationException(f"Triton failed{_at(model)}; the server's log says why.")
 
 
-_DEAD_PROCESS: Final = re.compile(r"(?:\w+: )*Stub process '(\w+)_\d+_\d+' is not healthy\.?")
+_DEAD_PROCESS: Final = re.compile(
+    r"(?:\w+: )*(?:The model '\w+' is not there: )?"
+    r"(?:Failed to process the request\(s\) for model instance '\w+', message: )?"
+    r"Stub process '(\w+)_\d+_\d+' is not healthy\.?(?:; try again\.)?"
+)
 """What Triton's Python backend says of a model instance without a process, also through another model."""
+
+_STOPPING: Final = "Server is stopping"
+_UNLOADED: Final = ("Request for unknown model", "Model version not ready")
+"""How errors of Triton begin, of which its streams drop the code."""
 
 _DIED: Final = ("UNLOADED", "its process has died; the next request loads it anew")
 
