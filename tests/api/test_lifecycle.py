@@ -2,9 +2,7 @@
 
 import asyncio
 import shutil
-import subprocess
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -203,18 +201,6 @@ def test_a_caller_cannot_declare_a_model_dead(api: Api) -> None:
     response = api.client.post(TTS, json={"text": "one", "language": language})
     assert_error(response, 400, "InvalidInputException", "espeak_0_0")
     assert api.client.get("/health").json()["models"]["espeak"]["reason"] == ""
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 kB."""
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True, text=True
-    )
-    if done.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
-    yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 @pytest.mark.parametrize("path", [TTS, VIDEO, FULL])
