@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -70,6 +70,16 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         return task.result()
     finally:
         await cancel(task)
+
+
+async def unless(alarm: Awaitable[NoReturn], work: Awaitable[T]) -> T:
+    """The result of ``work``; or what ``alarm`` raises, when that is first. Neither goes on after this."""
+    done, warned = asyncio.ensure_future(work), asyncio.ensure_future(alarm)
+    try:
+        await asyncio.wait([done, warned], return_when=asyncio.FIRST_COMPLETED)
+        return done.result() if done.done() else warned.result()
+    finally:
+        await cancel(done, warned)
 
 
 async def cancel(*tasks: "asyncio.Task[Any]") -> None:

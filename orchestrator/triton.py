@@ -1,10 +1,13 @@
 """Triton over gRPC: answers, streams and model control, with LUMEN's errors."""
 
+import asyncio
 import contextlib
 import logging
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Any, Final, TypeAlias
+from contextlib import aclosing
+from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc  # type: ignore[import-untyped]  # has no stubs
 import numpy as np
@@ -24,7 +27,7 @@ from lumen.errors import (
     UpstreamTimeoutException,
     from_wire,
 )
-from orchestrator.streams import within
+from orchestrator.streams import unless, within
 
 log = logging.getLogger("lumen")
 
@@ -32,6 +35,9 @@ Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 PROBE_TIMEOUT: Final = 3.0
 """Seconds that Triton may take to say how it is."""
+
+SILENCE_SECONDS: Final = 2.0
+"""After so long without an answer a stream's model is asked whether it lives."""
 
 CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", 2**31 - 1),
@@ -57,6 +63,7 @@ class TritonClient:
         self._timeout = timeout
         self._client: Any = None
         self._dead: set[str] = set()
+        self._deaths: Counter[str] = Counter()
 
     async def infer(
         self, model: str, inputs: Tensors, timeout: float | None = None
@@ -83,30 +90,39 @@ class TritonClient:
         inputs: Tensors,
         first_timeout: float | None = None,
         next_timeout: float | None = None,
+        probe: Tensors | None = None,
     ) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
         """Ask a decoupled ``model`` once and yield its answers' tensors; leaving early cancels it.
 
         Args:
             first_timeout: seconds that the first answer may take, where it may wait for its turn.
             next_timeout: seconds that each later one may take. Both are the client's own without one.
+            probe: inputs that the model answers at once, be it with a refusal. A silent model is asked
+                so: Triton ends no stream of a process that has died, and says of it only what it says
+                to a new request.
 
         Raises:
             LumenException: as `translate` says.
         """
         request = {"model_name": model, "inputs": _wire(inputs)}
         call = self._channel().stream_infer(_once(request))
-        timeout = first_timeout or self._timeout
+        timeout, deaths = first_timeout or self._timeout, self._deaths[model]
         try:
-            while (result := await self._next(call, model, timeout)) is not None:
+            while (result := await self._next(call, model, timeout, deaths, probe)) is not None:
                 yield _unwire(result)
                 timeout = next_timeout or self._timeout
         finally:
             call.cancel()
 
-    async def _next(self, call: Any, model: str, timeout: float) -> Any:
-        """The next result of the stream, or None at its end."""
+    async def _next(self, call: Any, model: str, timeout: float, deaths: int, probe: Tensors | None) -> Any:
+        """The next result of the stream, or None at its end.
+
+        Args:
+            deaths: of the model before the stream began.
+        """
         try:
-            result, refusal = await within(timeout, call.__anext__())
+            awaited = unless(self._death(model, deaths, probe), call.__anext__())
+            result, refusal = await within(timeout, awaited)
         except StopAsyncIteration:
             return None
         except TimeoutError as late:
@@ -119,6 +135,16 @@ class TritonClient:
             await _read_out(call)
             raise self._died(refusal) or from_wire(_detail(refusal)) or translate(model, refusal)
         return result
+
+    async def _death(self, model: str, deaths: int, probe: Tensors | None) -> NoReturn:
+        """Waits for the model's process to die, and raises when it has."""
+        while self._deaths[model] == deaths:
+            await asyncio.sleep(SILENCE_SECONDS)
+            if probe is not None and self._deaths[model] == deaths:
+                with contextlib.suppress(LumenException):  # it lives, or has died, which is counted
+                    async with aclosing(self.stream(model, probe, PROBE_TIMEOUT)) as answers:
+                        await anext(answers, None)
+        raise _stopped(model)
 
     async def is_live(self) -> bool:
         return await self._probe("is_server_live")
@@ -187,7 +213,8 @@ class TritonClient:
             return None
         log.error("The process of model %s has died; the next request loads it anew", found[1])
         self._dead.add(found[1])
-        return ServiceUnavailableException(f"The model {found[1]!r} has stopped; try again to load it anew.")
+        self._deaths[found[1]] += 1
+        return _stopped(found[1])
 
     async def _probe(self, method: str) -> bool:
         try:
@@ -219,7 +246,9 @@ def translate(model: str, error: Any) -> LumenException:
     the caller learns only which model failed.
     """
     code, detail = _code(error), _detail(error)
-    if detail.startswith("Request for unknown model"):
+    if detail.startswith(_STOPPING):
+        return ServiceUnavailableException(f"Triton stops{_at(model)}; start it, or try again.")
+    if detail.startswith(_UNLOADED):
         return ServiceUnavailableException(f"The model {model!r} is not loaded in Triton; try again.")
     if code in _REFUSALS:
         return _REFUSALS[code](detail)
@@ -234,9 +263,14 @@ def translate(model: str, error: Any) -> LumenException:
 
 _DEAD_PROCESS: Final = re.compile(
     r"(?:\w+: )*(?:The model '\w+' is not there: )?"
+    r"(?:Failed to process the request\(s\) for model instance '\w+', message: )?"
     r"Stub process '(\w+)_\d+_\d+' is not healthy\.?(?:; try again\.)?"
 )
 """What Triton's Python backend says of a model instance without a process, also through another model."""
+
+_STOPPING: Final = "Server is stopping"
+_UNLOADED: Final = ("Request for unknown model", "Model version not ready")
+"""How errors of Triton begin, of which its streams drop the code."""
 
 _DIED: Final = ("UNLOADED", "its process has died; the next request loads it anew")
 
@@ -246,6 +280,10 @@ _REFUSALS: Final[dict[str, type[LumenException]]] = {
     "UNIMPLEMENTED": UnsupportedMediaException,
 }
 """gRPC codes that models answer to a caller's mistakes."""
+
+
+def _stopped(model: str) -> ServiceUnavailableException:
+    return ServiceUnavailableException(f"The model {model!r} has stopped; try again to load it anew.")
 
 
 def _translate_load(model: str, error: Any) -> LumenException:

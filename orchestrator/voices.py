@@ -108,7 +108,9 @@ class Speaker:
             BusyException: its model has no room now.
         """
         inputs = {"text": text_tensor(text), **self._tensors}
-        async with aclosing(self._triton.stream(self._model, inputs, self._first_timeout)) as answers:
+        probe = {**inputs, "text": text_tensor("")}
+        stream = self._triton.stream(self._model, inputs, self._first_timeout, probe=probe)
+        async with aclosing(stream) as answers:
             async for answer in answers:
                 yield answer["pcm"]
 

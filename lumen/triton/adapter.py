@@ -62,21 +62,37 @@ class Adapter:
         except Exception as error:
             return self._failure(error)
 
-    async def stream(self, request: Any, answer: Callable[[Send], Awaitable[None]]) -> None:
+    async def stream(
+        self,
+        request: Any,
+        answer: Callable[[Send], Awaitable[None]],
+        is_gone: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Let ``answer`` send the responses to a request; whatever happens, its stream ends.
 
         What it raises goes out as :func:`to_wire`'s text, with the end of the stream.
+
+        Args:
+            is_gone: whether the process of the model that asks has died. Nothing is sent to that one,
+                not even an end: Triton 2.51 would wait for it to take it, and with that the model
+                would say nothing to anybody any more.
         """
         sender = request.get_response_sender()
         refusal = None
+
+        def send(tensors: Tensors) -> None:
+            if not is_gone():
+                sender.send(self._response(tensors))
+
         try:
-            await answer(lambda tensors: sender.send(self._response(tensors)))
+            await answer(send)
         except LumenException as error:
             refusal = self._refusal(to_wire(error), error.triton_code)
         except Exception as error:
             refusal = self._failure(error)
         finally:
-            sender.send(refusal, flags=self._pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            if not is_gone():
+                sender.send(refusal, flags=self._pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     def _response(self, tensors: Tensors) -> Any:
         outputs = [self._pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in tensors.items()]

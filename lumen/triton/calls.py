@@ -15,8 +15,15 @@ from lumen.errors import (
 )
 from lumen.triton.adapter import Tensors
 
-ABSENT: Final = ("unknown model", "is not ready", "not found", "Stub process")
-"""Parts of what Triton says of a model that is not loaded, or whose process has died."""
+ABSENT: Final = (
+    "unknown model",
+    "is not ready",
+    "version not ready",
+    "not found",
+    "Server is stopping",
+    "Stub process",
+)
+"""Parts of what Triton says of a model that is not loaded, or whose process has died, and when it stops."""
 
 
 async def triton_call(

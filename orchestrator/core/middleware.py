@@ -11,9 +11,16 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lumen.errors import InvalidInputException, LumenException, TooLargeException, TooSlowException
+from lumen.errors import (
+    InvalidInputException,
+    LumenException,
+    ServiceUnavailableException,
+    TooLargeException,
+    TooSlowException,
+)
 from orchestrator.core.config import Settings
 from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
@@ -99,7 +106,10 @@ class RequestLogMiddleware:
 
 
 class ErrorMiddleware:
-    """Answers what the other middlewares raise, and every bug, with the body that all errors have."""
+    """Answers what the other middlewares raise, and every bug, with the body that all errors have.
+
+    A request that is cancelled from outside is one that the server, which stops, does not wait for.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -114,11 +124,21 @@ class ErrorMiddleware:
 
         try:
             await self._app(scope, receive, watched_send)
-        except Exception as error:
-            if started or scope["type"] != "http":
+        except (Exception, asyncio.CancelledError) as error:
+            if scope["type"] != "http":
                 raise
-            response = error_response(error) if isinstance(error, LumenException) else unhandled(error)
-            await response(scope, receive, send)
+            if not started:
+                await _response_to(error)(scope, receive, send)
+            elif isinstance(error, asyncio.CancelledError):
+                log.warning("The server stops; the response breaks off")
+            else:
+                raise
+
+
+def _response_to(error: Exception | asyncio.CancelledError) -> Response:
+    if isinstance(error, asyncio.CancelledError):
+        error = ServiceUnavailableException("The server stops; ask again when it is back.")
+    return error_response(error) if isinstance(error, LumenException) else unhandled(error)
 
 
 class RateLimitMiddleware:

@@ -1,5 +1,6 @@
 """Voices are made of recordings once, named by what they are made of, kept, listed and removed."""
 
+import contextlib
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -333,6 +334,17 @@ def test_a_folder_that_cannot_be_written(
         triton_url=triton_url, model_repository=repository, voice="xtts", voices_path=tmp_path / "voices"
     )
     assert_error(post(api, recording()), 507, "StorageException", "voices folder")
+
+
+def test_a_disk_that_is_full(serve_with: Serve, triton_url: str, repository: Path, small_disk: Path) -> None:
+    """No voice, 507, nothing left of it; the other voices speak on."""
+    voices = small_disk / "voices"
+    api = serve_with(triton_url=triton_url, model_repository=repository, voice="xtts", voices_path=voices)
+    with (small_disk / "ballast").open("wb") as ballast, contextlib.suppress(OSError):
+        ballast.write(bytes(2**17))
+    assert_error(post(api, recording()), 507, "StorageException")
+    assert not [path for path in voices.rglob("*") if path.is_file()]
+    assert api.client.post(TTS, json={"text": "one"}).status_code == 200
 
 
 def test_voices_of_espeak(api: Api) -> None:

@@ -20,6 +20,7 @@ from lumen.errors import (
     InvalidInputException,
     LumenException,
     ModelLoadException,
+    NotFoundException,
     TooLargeException,
 )
 from lumen.triton.server import TritonServer
@@ -56,7 +57,7 @@ def sentence(n: int, **values: float) -> Tensors:
 def tensor(name: str, value: float) -> NDArray[Any]:
     kinds: dict[str, type[np.generic]] = {
         **dict.fromkeys(("temperature", "top_p", "repetition_penalty"), np.float32),
-        **dict.fromkeys(("seed", "stream_id", "cancel"), np.int64),
+        **dict.fromkeys(("seed", "stream_id", "cancel", "check", "caller"), np.int64),
     }
     return np.array([value], kinds.get(name, np.int32))
 
@@ -235,11 +236,14 @@ async def test_a_stream_is_cancelled_by_its_name(xtts_server: TritonServer, clie
         if codes == 0:
             with pytest.raises(InvalidInputException, match="stream_id 77 is in use"):
                 await chunks_of(client, values)
+            assert await chunks_of(client, {"check": tensor("check", 77)}) == []
             assert await chunks_of(client, {"cancel": tensor("cancel", 77)}) == []
         codes += len(chunk["codes"])
     assert codes < 605
     await settled(xtts_server, cancelled_total=before.values["cancelled_total"] + 1)
     assert await chunks_of(client, {"cancel": tensor("cancel", 77)}) == []
+    with pytest.raises(NotFoundException, match="77"):
+        await chunks_of(client, {"check": tensor("check", 77)})
     assert len((await said(client, {**sentence(1), "stream_id": tensor("stream_id", 77)}))["codes"]) > 0
 
 
@@ -268,7 +272,7 @@ def test_the_configuration_says_what_the_model_does() -> None:
     assert all(i.optional for i in config.input)
     assert {i.name for i in config.input} == {
         *("text_ids", "gpt_cond_latent", "temperature", "top_k", "top_p", "repetition_penalty"),
-        *("seed", "max_codes", "stream_id", "cancel"),
+        *("seed", "max_codes", "stream_id", "cancel", "check", "caller"),
     }
     assert [o.name for o in config.output] == ["latents", "codes"]
     settings = settings_of(

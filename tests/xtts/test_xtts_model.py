@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,13 @@ REPOSITORY = ROOT / "model_repository"
 MODELS = (XTTS_GPT, XTTS_VOCODER, XTTS)
 ANSWER_SECONDS = 60.0
 FREE_SECONDS = 2.0
+DEATH_SECONDS = 10.0
+"""Until those hear of a process's death who wait for it."""
+
 WIDTH = 64
+
+LONG = "This is a long sentence that goes on and on, and on, and on. " * 150
+"""Some 40 pieces."""
 
 HELLO = {
     "en": "Hi.",
@@ -102,6 +109,31 @@ def request(
 async def speech(client: TritonClient, **asked: Any) -> list[Pcm]:
     async with aclosing(client.stream(XTTS, request(**asked))) as answers:
         return [answer["pcm"] async for answer in answers]
+
+
+async def speech_probed(client: TritonClient, text: str) -> list[Pcm]:
+    """As the API asks, which wants to hear of a death."""
+    stream = client.stream(XTTS, request(text), probe=request(""))
+    async with aclosing(stream) as answers:
+        return [answer["pcm"] async for answer in answers]
+
+
+async def speech_after_a_death(client: TritonClient) -> list[Pcm]:
+    """As the API does it: what is known to be dead is loaded, and who hears of a death tries again."""
+    for _ in MODELS:
+        for model in MODELS:
+            if not await client.is_model_ready(model):
+                await client.load(model, ANSWER_SECONDS)
+        try:
+            return await speech_probed(client, "Hi.")
+        except ServiceUnavailableException:
+            continue
+    raise AssertionError("it does not speak again")
+
+
+def free_or_ended(server: TritonServer, gpt: Path) -> bool:
+    """No slot is in use, or the process that had them is no more."""
+    return not counted(server, "slots_in_use") or not gpt.exists() or " Z " in (gpt / "stat").read_text()
 
 
 def counted(server: TritonServer, what: str) -> int:
@@ -207,11 +239,10 @@ async def test_a_cancelled_speech_frees_its_slot_and_leaves_the_others(
 ) -> None:
     """Of four long speeches three are left at once, one after its first chunk; a fifth is not disturbed."""
     before = counted(server, "codes_total")
-    long = "This is a long sentence that goes on and on, and on, and on. " * 150  # some 40 pieces
     staying = {"text": "Hello.", "seed": 1, "speed": 2.0}
     heard = asyncio.create_task(speech(client, **staying))
-    leaving = [asyncio.create_task(speech(client, text=long, seed=n)) for n in range(3)]
-    async with aclosing(client.stream(XTTS, request(long))) as stream:
+    leaving = [asyncio.create_task(speech(client, text=LONG, seed=n)) for n in range(3)]
+    async with aclosing(client.stream(XTTS, request(LONG))) as stream:
         await anext(stream)
         for task in leaving:
             task.cancel()
@@ -238,9 +269,57 @@ async def test_the_death_of_the_gpt_ends_the_speech(tiny_repository: Path, tmp_p
         assert not done, "a GPT that stands still has answered"
         os.kill(process, signal.SIGKILL)
         with pytest.raises(ServiceUnavailableException, match=XTTS_GPT):
-            await asked
+            await asyncio.wait_for(asked, DEATH_SECONDS)
         await client.load(XTTS_GPT, ANSWER_SECONDS)
         assert await speech(client)
+        await client.close()
+
+
+@pytest.mark.triton
+@pytest.mark.heavy
+async def test_a_gpt_that_died_and_came_back_ends_what_it_forgot(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    """Whoever else's request loads the GPT anew, the speeches of its first life hear that they are over."""
+    with TritonServer(private_options(tiny_repository, MODELS, tmp_path / "triton.log")) as server:
+        server.wait_ready()
+        client, other = (TritonClient(server.grpc_url, ANSWER_SECONDS) for _ in range(2))
+        process = int(process_of(XTTS_GPT, server.prefix).name)
+        os.kill(process, signal.SIGSTOP)
+        asked = asyncio.create_task(speech(client))
+        await asyncio.wait([asked], timeout=1.0)
+        os.kill(process, signal.SIGKILL)
+        with pytest.raises(ServiceUnavailableException, match=XTTS_GPT):
+            await anext(other.stream(XTTS_GPT, {"cancel": np.array([1])}))
+        await other.load(XTTS_GPT, ANSWER_SECONDS)
+        with pytest.raises(ServiceUnavailableException, match="stopped"):
+            await asyncio.wait_for(asked, DEATH_SECONDS)
+        for each in (client, other):
+            await each.close()
+
+
+@pytest.mark.triton
+@pytest.mark.heavy
+async def test_the_death_of_the_voice_ends_its_speeches_and_frees_their_slots(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    """When `xtts` dies its callers hear so and no slot is held; loaded anew, it speaks; twice over.
+
+    Where Triton was sending an answer to it just then, `xtts_gpt` cannot go on: it ends, and comes back too.
+    """
+    with TritonServer(private_options(tiny_repository, MODELS, tmp_path / "triton.log")) as server:
+        server.wait_ready()
+        client = TritonClient(server.grpc_url, ANSWER_SECONDS)
+        for _ in range(2):
+            asked = [asyncio.create_task(speech_probed(client, LONG)) for _ in range(3)]
+            await until(lambda: counted(server, "slots_in_use") >= 3, ANSWER_SECONDS, "nobody speaks")
+            gpt = process_of(XTTS_GPT, server.prefix)
+            os.kill(int(process_of(XTTS, server.prefix).name), signal.SIGKILL)
+            ended = asyncio.gather(*asked, return_exceptions=True)
+            for refusal in await asyncio.wait_for(ended, DEATH_SECONDS):
+                assert isinstance(refusal, ServiceUnavailableException), refusal
+            await until(partial(free_or_ended, server, gpt), DEATH_SECONDS, "a slot is held for nobody")
+            assert await speech_after_a_death(client)
         await client.close()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +25,6 @@ Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 Infer: TypeAlias = Callable[[str, str, Tensors], Iterator[Float32]]
 """``infer(model, output, tensors)``: one request; the output of each response. Blocks, in any thread."""
-
-NO_STREAM: Final = 0
-"""A stream_id that is never given."""
 
 THREADS: Final = MAX_SPEECHES + 8
 """One call at a time for each speech, and some to cancel."""
@@ -59,27 +57,27 @@ class TritonGpt:
         self._calls = calls
 
     def start(self, order: Order) -> ReadAhead[Float32]:
-        stream_id = NO_STREAM + 1 + secrets.randbits(62)
+        stream_id = secrets.randbits(63)
         numbers = {**order.sampling, "max_codes": order.piece.max_codes}
         tensors: dict[str, npt.NDArray[Any]] = {
             "text_ids": order.piece.ids,
             "gpt_cond_latent": order.gpt_cond_latent,
-            "stream_id": np.array([stream_id], np.int64),
+            "stream_id": _integer(stream_id),
+            "caller": _integer(os.getpid()),
             **{name: np.array([value], sampling.TENSORS[name]) for name, value in numbers.items()},
         }
         return ReadAhead(
             source=lambda: self._calls.stream(XTTS_GPT, "latents", tensors),
             cancel=lambda: self._cancel(stream_id),
-            check=lambda: self._tell(NO_STREAM),
+            check=lambda: self._tell("check", stream_id),
         )
 
     async def _cancel(self, stream_id: int) -> None:
         with contextlib.suppress(LumenException):  # the model is gone, and its streams with it
-            await self._tell(stream_id)
+            await self._tell("cancel", stream_id)
 
-    async def _tell(self, stream_id: int) -> None:
-        """Cancel a stream, or none. Raises when the model does not answer."""
-        await self._calls.all(XTTS_GPT, "latents", {"cancel": np.array([stream_id], np.int64)})
+    async def _tell(self, what: str, stream_id: int) -> None:
+        await self._calls.all(XTTS_GPT, "latents", {what: _integer(stream_id)})
 
 
 class TritonVocoder:
@@ -104,3 +102,7 @@ class TritonVocoder:
             (batch,) = await self._calls.all(XTTS_VOCODER, "pcm", tensors)
         pcm: Pcm = batch[0]
         return pcm
+
+
+def _integer(value: int) -> npt.NDArray[np.int64]:
+    return np.array([value], np.int64)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final, Generic, TypeVar
 
-from lumen.errors import UpstreamTimeoutException
+from lumen.errors import NotFoundException, ServiceUnavailableException, UpstreamTimeoutException
 
 T = TypeVar("T")
 
@@ -17,11 +17,14 @@ CANCEL_ATTEMPTS: Final = 10
 POLL_SECONDS: Final = 0.05
 """Between two looks at whether the client is still there."""
 
-SILENCE_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 2.0
 """After so long without an item the source is asked whether it is alive."""
 
 CHECK_SECONDS: Final = 10.0
 """That it then has to say so."""
+
+CHECKS_UNKNOWN: Final = 2
+"""In a row, after which a stream that its source does not know is lost: what it sent last is here by then."""
 
 
 class ReadAhead(Generic[T]):
@@ -33,8 +36,9 @@ class ReadAhead(Generic[T]):
     Args:
         source: called in the thread.
         cancel: makes the source end early.
-        check: raises when the source will never say anything again. Triton's streams hang where the
-            process of the called model dies.
+        check: raises when the source will never say anything again, NotFoundException when it does not
+            know of this stream. Triton's streams hang where the process of the called model dies, and
+            the process that follows it knows nothing of them.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class ReadAhead(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[T | BaseException | None] = asyncio.Queue()
         self._ended = False
+        self._lost = False
         self._done = asyncio.Event()
         # A thread that hangs must not keep the process.
         threading.Thread(target=self._read, args=(source,), daemon=True).start()
@@ -65,12 +70,12 @@ class ReadAhead(Generic[T]):
         return item
 
     async def aclose(self) -> None:
-        """Make the source end, unless it has, and wait for that.
+        """Make the source end, unless it has or is lost, and wait for that.
 
         Asked again until it does: what it was asked first may have overtaken its own beginning.
         """
         for _ in range(CANCEL_ATTEMPTS):
-            if self._done.is_set():
+            if self._done.is_set() or self._lost:
                 return
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._end(), CANCEL_SECONDS)
@@ -80,19 +85,30 @@ class ReadAhead(Generic[T]):
         await self._done.wait()
 
     async def _next(self) -> T | BaseException | None:
+        unknown = 0
         while True:
-            try:
+            with contextlib.suppress(asyncio.TimeoutError):
                 return await asyncio.wait_for(self._items.get(), SILENCE_SECONDS)
-            except asyncio.TimeoutError:  # noqa: PERF203 - rarely
-                await self._ask()
+            unknown = 0 if await self._is_known() else unknown + 1
+            if unknown == CHECKS_UNKNOWN:
+                self._lost = True
+                raise ServiceUnavailableException("A called model has stopped in the middle; try again.")
 
-    async def _ask(self) -> None:
+    async def _is_known(self) -> bool:
+        """Whether the source knows of this stream. Raises when it will never say anything again."""
         try:
             await asyncio.wait_for(self._check(), CHECK_SECONDS)
+        except NotFoundException:
+            return False
         except asyncio.TimeoutError as late:
+            self._lost = True
             raise UpstreamTimeoutException(
                 f"A called model said nothing for {SILENCE_SECONDS + CHECK_SECONDS:g} s; try again."
             ) from late
+        except BaseException:
+            self._lost = True
+            raise
+        return True
 
     def _read(self, source: Callable[[], Iterable[T]]) -> None:
         last: BaseException | None = None

@@ -18,8 +18,8 @@ from lumen.engines.xtts.gpt import sampling
 from lumen.engines.xtts.speech import Manner, Speech, Voice
 from lumen.engines.xtts.streams import unless
 from lumen.engines.xtts.text.tokenizer import Tokenizer
-from lumen.errors import GenerationException, from_wire
 from lumen.triton.adapter import Adapter, Send
+from lumen.triton.calls import code_of, refusal_of
 
 NUMBERS = ("speed", *(name for name in sampling.TENSORS if name != "max_codes"))  # the text decides those
 
@@ -65,14 +65,17 @@ def _infer(model: str, output: str, tensors: Any) -> Iterator[Any]:
     """The output of each response of another model, copied out of the shared memory.
 
     Raises:
-        LumenException: of the class that the model gave it; GenerationException when it gave none.
+        LumenException: as `refusal_of` says.
     """
     inputs = [pb_utils.Tensor(name, np.ascontiguousarray(value)) for name, value in tensors.items()]
     request = pb_utils.InferenceRequest(model_name=model, requested_output_names=[output], inputs=inputs)
     refusal = None
-    for response in request.exec(decoupled=True):  # to its end: Triton keeps what is not read
-        refusal = response.error() if response.has_error() else refusal
-        for tensor in () if response.has_error() else response.output_tensors():
-            yield tensor.as_numpy().copy()
+    try:
+        for response in request.exec(decoupled=True):  # to its end: Triton keeps what is not read
+            refusal = response.error() if response.has_error() else refusal
+            for tensor in () if response.has_error() else response.output_tensors():
+                yield tensor.as_numpy().copy()
+    except pb_utils.TritonModelException as error:
+        raise refusal_of(model, str(error), "") from error
     if refusal is not None:
-        raise from_wire(refusal.message()) or GenerationException(f"{model}: {refusal.message()}")
+        raise refusal_of(model, refusal.message(), code_of(pb_utils, refusal))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from lumen.engines.xtts.gpt.stepper import GptStepper
 from lumen.engines.xtts.gpt.streams import GptStreams
 from lumen.errors import InvalidInputException
 from lumen.triton.adapter import Adapter, Send
+from lumen.triton.caller import Callers
 
 adapter = Adapter(pb_utils, XTTS_GPT)
 
@@ -35,31 +37,35 @@ class TritonPythonModel:
         chunks = GrowingChunks(settings.first_chunk, settings.largest_chunk)
         self._dims, self._defaults = stepper.dims, read_manifest(folder)["defaults"]
         self._scheduler = Scheduler(stepper, settings.queue, chunks)
-        self._streams = GptStreams(self._scheduler)
+        self._streams, self._callers = GptStreams(self._scheduler), Callers()
         labels = {"model": args["model_name"], "instance": args["model_instance_name"]}
         self._metrics = GptMetrics(pb_utils, labels, self._scheduler.statistics)
 
     async def execute(self, requests: list[Any]) -> None:
-        await asyncio.gather(*(adapter.stream(each, partial(self._answer, each)) for each in requests))
+        await asyncio.gather(*(self._serve(each) for each in requests))
 
     def finalize(self) -> None:
         self._scheduler.close()
         self._metrics.close()
 
-    async def _answer(self, request: Any, send: Send) -> None:
-        """Sends the chunks of a sentence, or ends another one."""
-        cancelled = _number(request, "cancel")
-        if cancelled is not None:
-            self._streams.cancel(cancelled)
-            return
+    async def _serve(self, request: Any) -> None:
+        with self._callers.call(_number(request, "caller")) as is_gone:
+            await adapter.stream(request, partial(self._answer, request, is_gone), is_gone)
+
+    async def _answer(self, request: Any, is_gone: Callable[[], bool], send: Send) -> None:
+        """Sends the chunks of a sentence, or does what is asked about another one."""
+        for name, act in (("cancel", self._streams.cancel), ("check", self._streams.check)):
+            if (stream_id := _number(request, name)) is not None:
+                act(stream_id)
+                return
         try:
-            await self._speak(request, send)
+            await self._speak(request, lambda: request.is_cancelled() or is_gone(), send)
         finally:
             self._metrics.refresh_soon()
 
-    async def _speak(self, request: Any, send: Send) -> None:
+    async def _speak(self, request: Any, is_cancelled: Callable[[], bool], send: Send) -> None:
         asked, stream_id = self._asked(request), _number(request, "stream_id")
-        async with contextlib.aclosing(self._streams.speak(asked, stream_id, request.is_cancelled)) as chunks:
+        async with contextlib.aclosing(self._streams.speak(asked, stream_id, is_cancelled)) as chunks:
             async for chunk in chunks:
                 send({"latents": chunk.latents, "codes": chunk.codes})
                 self._metrics.refresh_soon()
