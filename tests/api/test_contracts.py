@@ -94,9 +94,10 @@ class CheckedClient(TritonClient):
         inputs: Tensors,
         first_timeout: float | None = None,
         next_timeout: float | None = None,
+        probe: Tensors | None = None,
     ) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
         self._check_inputs(model, inputs)
-        async for answer in super().stream(model, inputs, first_timeout, next_timeout):
+        async for answer in super().stream(model, inputs, first_timeout, next_timeout, probe):
             check(model, config_of(model).output, answer)
             yield answer
 
