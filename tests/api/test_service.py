@@ -194,7 +194,9 @@ def test_gpu_facts_are_read_from_metrics() -> None:
 def test_published_schema(lonely: Api) -> None:
     """OpenAPI describes every endpoint's bodies, with examples, and all references lead somewhere."""
     schema = lonely.client.get("/openapi.json").json()
-    generate = {path: item["post"] for path, item in schema["paths"].items() if "generate" in path}
+    generate = {
+        path: item["post"] for path, item in schema["paths"].items() if "post" in item and "generate" in path
+    }
     assert set(generate) == {f"/api/generate/{name}" for name in ("text", "tts", "video", "full")}
     for operation in generate.values():
         assert "application/json" in operation["requestBody"]["content"]
