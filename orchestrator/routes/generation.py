@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.client import PROGRESS_HEADER
 from lumen.errors import InvalidInputException
@@ -52,10 +52,17 @@ router = APIRouter(
 
 Use = Annotated[Services, Depends(services)]
 
-ProgressKey = Annotated[
-    str | None,
-    Header(alias=PROGRESS_HEADER, description="a UUID of yours, to ask for the clip's progress by"),
-]
+PROGRESS_KEY: Final = {
+    "parameters": [
+        {
+            "name": PROGRESS_HEADER,
+            "in": "header",
+            "description": "a UUID of yours, to ask for the clip's progress by",
+            "schema": {"type": "string"},
+        }
+    ]
+}
+"""Described by hand: FastAPI would promise a 422 for it, which this API never answers."""
 
 
 @router.post("/text", response_model_exclude_none=True, openapi_extra=describe_body(TextRequest))
@@ -92,15 +99,15 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     "/video",
     response_model_exclude_none=True,
     responses=describe_errors(404),
-    openapi_extra=describe_body(VideoRequest),
+    openapi_extra={**describe_body(VideoRequest), **PROGRESS_KEY},
 )
-async def generate_video(request: Request, use: Use, progress_key: ProgressKey = None) -> VideoResponse:
+async def generate_video(request: Request, use: Use) -> VideoResponse:
     """Video of a portrait that speaks given audio."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", _sound(body))
     scene = await scene_of(body, use)
     pcm = await _audio(body, use)
-    with use.progress.shown(progress_key) as progress:
+    with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
         return await use.pipeline.video(pcm, scene, progress)
 
 
@@ -108,16 +115,16 @@ async def generate_video(request: Request, use: Use, progress_key: ProgressKey =
     "/full",
     response_model_exclude_none=True,
     responses=describe_errors(404),
-    openapi_extra=describe_body(FullRequest),
+    openapi_extra={**describe_body(FullRequest), **PROGRESS_KEY},
 )
-async def generate_full(request: Request, use: Use, progress_key: ProgressKey = None) -> FullResponse:
+async def generate_full(request: Request, use: Use) -> FullResponse:
     """The full pipeline: text, audio, video."""
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
     scene = await scene_of(body, use)
     seed = scene.acting.seed if use.models.get_voice().draws else None
     manner = _manner(body.fields, use, seed)
-    with use.progress.shown(progress_key) as progress:
+    with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
         return await use.pipeline.full(_brief(body.fields), manner, scene, progress)
 
 
