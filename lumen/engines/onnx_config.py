@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import onnxruntime as ort  # type: ignore[import-untyped]
 
+from lumen.engines.model_config import parameters
 from lumen.errors import ModelLoadException
 
 CUDA: Final = "CUDAExecutionProvider"
@@ -26,7 +27,6 @@ _CUDA_CHOICES: Final = {
 _CUDA_VALUES: Final = ("gpu_mem_limit", "do_copy_in_default_stream")
 _SHRINKAGE: Final = "memory.enable_memory_arena_shrinkage"
 _BOOLEANS: Final = {"1": True, "true": True, "0": False, "false": False}
-_NOT_COVERED: Final = ("batch_input", "batch_output", "sequence_batching")
 
 
 def session_options(config: dict[str, Any]) -> ort.SessionOptions:
@@ -44,7 +44,7 @@ def session_options(config: dict[str, Any]) -> ort.SessionOptions:
     options.inter_op_num_threads = max(0, _integer(config, "inter_op_thread_count"))
     options.enable_cpu_mem_arena = _boolean(config, "enable_mem_arena", options.enable_cpu_mem_arena)
     options.enable_mem_pattern = _boolean(config, "enable_mem_pattern", options.enable_mem_pattern)
-    for key, value in _parameters(config).items():
+    for key, value in parameters(config).items():
         if key.startswith("session."):
             options.add_session_config_entry(key, value)
     for library in config.get("model_operations", {}).get("op_library_filename", []):
@@ -55,7 +55,7 @@ def session_options(config: dict[str, Any]) -> ort.SessionOptions:
 def run_options(config: dict[str, Any]) -> ort.RunOptions:
     """Options for every run of a model."""
     options = ort.RunOptions()
-    shrinkage = _parameters(config).get(_SHRINKAGE)
+    shrinkage = parameters(config).get(_SHRINKAGE)
     if shrinkage is not None:
         options.add_run_config_entry(_SHRINKAGE, shrinkage)
     return options
@@ -84,36 +84,18 @@ def providers(config: dict[str, Any], kind: str, device_id: int) -> list[tuple[s
     return [(CUDA, _cuda_options(config, accelerators, device_id)), (CPU, {})]
 
 
-def check_covered(config: dict[str, Any]) -> None:
-    """Raises:
-    ModelLoadException: the configuration wants what this backend does not do.
-    """
-    wanted = [key for key in _NOT_COVERED if config.get(key)]
-    if any(tensor.get("allow_ragged_batch") for tensor in config.get("input", [])):
-        wanted.append("allow_ragged_batch")
-    if wanted:
-        raise ModelLoadException(
-            f"this ONNX Runtime backend does not do {', '.join(wanted)}: "
-            "leave it out, or use the native backend"
-        )
-
-
 def _cuda_options(config: dict[str, Any], accelerators: dict[str, Any], device_id: int) -> dict[str, str]:
     options = {"device_id": str(device_id)}
     for accelerator in accelerators.get("gpu_execution_accelerator", []):
         if accelerator["name"] != "cuda":
             raise ModelLoadException(f"unknown execution accelerator {accelerator['name']!r}; known: 'cuda'")
         options.update(accelerator.get("parameters", {}))
-    parameters = _parameters(config)
+    given = parameters(config)
     for key, choices in _CUDA_CHOICES.items():
-        if key in parameters:
+        if key in given:
             options[key] = choices[_choice(config, key, len(choices))]
-    options.update({key: parameters[key] for key in _CUDA_VALUES if key in parameters})
+    options.update({key: given[key] for key in _CUDA_VALUES if key in given})
     return options
-
-
-def _parameters(config: dict[str, Any]) -> dict[str, str]:
-    return {key: str(value["string_value"]) for key, value in config.get("parameters", {}).items()}
 
 
 def _graph_level(config: dict[str, Any]) -> int:
@@ -121,7 +103,7 @@ def _graph_level(config: dict[str, Any]) -> int:
 
 
 def _integer(config: dict[str, Any], key: str) -> int:
-    value = _parameters(config).get(key, "0")
+    value = parameters(config).get(key, "0")
     try:
         return int(value)
     except ValueError:
@@ -136,7 +118,7 @@ def _choice(config: dict[str, Any], key: str, count: int) -> int:
 
 
 def _boolean(config: dict[str, Any], key: str, default: bool) -> bool:
-    value = _parameters(config).get(key)
+    value = parameters(config).get(key)
     if value is None:
         return default
     if value.lower() not in _BOOLEANS:

@@ -10,6 +10,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 
 from lumen.engines import onnx_config, onnx_schema
 from lumen.engines.batches import Array, Batches, Request, Tensors, one_line
+from lumen.engines.model_config import batches, check_covered
 from lumen.engines.onnx_file import find_model
 from lumen.engines.onnx_types import graph_of
 from lumen.engines.tensor_types import BFLOAT16, STRING, TensorSpec, configured
@@ -32,7 +33,7 @@ class OnnxModel:
         Raises:
             ModelLoadException: the file, the configuration or the device is not as it should be.
         """
-        onnx_config.check_covered(config)
+        check_covered(config, "ONNX Runtime")
         self._session = open_session(config, version, kind, device_id)
         graph = graph_of(self._session)
         onnx_schema.check(config, graph)
@@ -49,8 +50,7 @@ class OnnxModel:
                 "the graph has bfloat16 and string tensors: only one of the two is possible"
             )
         required = {s.name for s in configured(config, "input") if not s.optional}
-        batches = int(config.get("max_batch_size", 0)) > 0
-        self._batches = Batches("ONNX Runtime", graph.inputs, required, batches, self._run)
+        self._batches = Batches("ONNX Runtime", graph.inputs, required, batches(config), self._run)
 
     def execute(self, requests: Sequence[Request | LumenException]) -> list[Tensors | LumenException]:
         """See ``Batches.execute``."""

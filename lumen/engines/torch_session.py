@@ -16,12 +16,11 @@ from typing import Any, Final
 import torch
 
 from lumen.engines.batches import Batches, Request, Tensors, one_line
+from lumen.engines.model_config import batches, check_covered, parameters
 from lumen.engines.onnx_file import find_model
 from lumen.engines.tensor_types import BFLOAT16, STRING, TensorSpec, configured
 from lumen.engines.torch_file import SCRIPT_FILE
 from lumen.errors import GenerationException, LumenException, ModelLoadException
-
-_NOT_COVERED: Final = ("batch_input", "batch_output", "sequence_batching")
 
 _NUMBERED: Final = re.compile(r".+__(\d+)")
 
@@ -50,12 +49,11 @@ class ScriptModel:
         _set_threads(config)
         path = find_model(version, str(config.get("default_model_filename", "")) or SCRIPT_FILE)
         self._module = open_script(path, self._device)
-        self._optimized = _parameters(config).get("DISABLE_OPTIMIZED_EXECUTION") != "true"
+        self._optimized = parameters(config).get("DISABLE_OPTIMIZED_EXECUTION") != "true"
         self._inputs = _ordered([spec.name for spec in inputs], _arguments(self._module))
         self._outputs = _ordered([spec.name for spec in outputs], [])
-        batches = int(config.get("max_batch_size", 0)) > 0
-        specs = [_with_batch(spec) for spec in inputs] if batches else inputs
-        self._batches = Batches("PyTorch", specs, set(self._inputs), batches, self._run)
+        specs = [_with_batch(spec) for spec in inputs] if batches(config) else inputs
+        self._batches = Batches("PyTorch", specs, set(self._inputs), batches(config), self._run)
 
     def execute(self, requests: Sequence[Request | LumenException]) -> list[Tensors | LumenException]:
         """See ``Batches.execute``."""
@@ -110,13 +108,9 @@ def keep_freed_memory() -> None:
 
 
 def _check_covered(config: dict[str, Any], tensors: Sequence[TensorSpec]) -> None:
-    wanted = [key for key in _NOT_COVERED if config.get(key)]
-    wanted += [f"{spec.data_type} ({spec.name})" for spec in tensors if spec.data_type in (BFLOAT16, STRING)]
-    wanted += [f"an optional input ({spec.name})" for spec in tensors if spec.optional]
-    if wanted:
-        raise ModelLoadException(
-            f"this PyTorch backend does not do {', '.join(wanted)}: leave it out, or use the native backend"
-        )
+    others = [f"{spec.data_type} ({spec.name})" for spec in tensors if spec.data_type in (BFLOAT16, STRING)]
+    others += [f"an optional input ({spec.name})" for spec in tensors if spec.optional]
+    check_covered(config, "PyTorch", others)
     if not config.get("input") or not config.get("output"):
         raise ModelLoadException(
             "the configuration has no inputs or no outputs: TorchScript does not name them, so it must"
@@ -135,16 +129,12 @@ def _device(kind: str, device_id: int) -> torch.device:
 
 
 def _set_threads(config: dict[str, Any]) -> None:
-    value = _parameters(config).get("INTRA_OP_THREAD_COUNT")
+    value = parameters(config).get("INTRA_OP_THREAD_COUNT")
     if not value:
         return
     if not re.fullmatch(r"[1-9]\d*", value):
         raise ModelLoadException(f"parameter INTRA_OP_THREAD_COUNT is {value!r}, expected a positive integer")
     torch.set_num_threads(int(value))
-
-
-def _parameters(config: dict[str, Any]) -> dict[str, str]:
-    return {key: str(value["string_value"]) for key, value in config.get("parameters", {}).items()}
 
 
 def _arguments(module: Any) -> list[str]:
