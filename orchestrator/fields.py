@@ -1,7 +1,7 @@
 """What request bodies have in common: checked names, seeds, and what is asked of a face."""
 
 import unicodedata
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -67,6 +67,10 @@ class FramingFields(Strict):
     preprocess: Mode | None = None
 
 
+def _scale(least: float, most: float, description: str) -> Any:
+    return Field(ge=least, le=most, allow_inf_nan=False, description=description)
+
+
 class SceneFields(FramingFields):
     """Who is filmed, and how the portrait acts; for the controls of the face sadtalker see the README."""
 
@@ -75,40 +79,13 @@ class SceneFields(FramingFields):
     still: bool | None = Field(None, description="the head keeps the portrait's pose")
     pose_style: Annotated[int, Field(ge=0, lt=STYLES, description="style of the head's motion")] | None = None
     expression_scale: (
-        Annotated[
-            float,
-            Field(
-                ge=EXPRESSION_SCALES[0],
-                le=EXPRESSION_SCALES[1],
-                allow_inf_nan=False,
-                description="how strong the expression is; 1 changes nothing",
-            ),
-        ]
-        | None
+        Annotated[float, _scale(*EXPRESSION_SCALES, "how strong the expression is; 1 changes nothing")] | None
     ) = None
     head_motion_scale: (
-        Annotated[
-            float,
-            Field(
-                ge=HEAD_MOTION_SCALES[0],
-                le=HEAD_MOTION_SCALES[1],
-                allow_inf_nan=False,
-                description="how far the head moves; 1 changes nothing",
-            ),
-        ]
-        | None
+        Annotated[float, _scale(*HEAD_MOTION_SCALES, "how far the head moves; 1 changes nothing")] | None
     ) = None
     blink: (
-        Annotated[
-            float,
-            Field(
-                ge=0,
-                le=MAX_RATE,
-                allow_inf_nan=False,
-                description="how often the eyes blink; 1 is the usual, 0 never",
-            ),
-        ]
-        | None
+        Annotated[float, _scale(0, MAX_RATE, "how often the eyes blink; 1 is the usual, 0 never")] | None
     ) = None
     input_yaw: Angles | None = None
     input_pitch: Angles | None = None
