@@ -5,11 +5,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Final, NamedTuple
 
 from export.releases import Asset, Release
-from tests.http_server import serving
+from tests.http_server import Handler, serving
 
 PROJECT: Final = "owner/name"
 TAG: Final = "v1"
@@ -79,20 +78,10 @@ def running(github: GitHub) -> Iterator[GitHub]:
         yield github
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     github: GitHub
-    protocol_version = "HTTP/1.1"
 
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-    def _answer(self) -> None:
+    def answer(self) -> None:
         github = self.github
         github.tokens.append(self.headers.get("Authorization"))
         if github.status is not None:

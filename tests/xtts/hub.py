@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Final
 
-from tests.http_server import serving
+from tests.http_server import Handler, serving
 
 REPOSITORY: Final = "coqui/XTTS-v2"
 COMMIT: Final = "a" * 40
@@ -59,20 +58,10 @@ def running(hub: Hub) -> Iterator[Hub]:
         yield hub
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     hub: Hub
-    protocol_version = "HTTP/1.1"
 
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-    def _answer(self) -> None:
+    def answer(self) -> None:
         self.hub.asked.append((self.command, self.path, self.headers.get("Range")))
         if self.path.startswith(STORED):
             self._stored(self.path.removeprefix(STORED))
