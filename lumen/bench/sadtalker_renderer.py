@@ -12,10 +12,8 @@ the operators that a frame of the last way spends its time in, and one JSON line
 
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
 from typing import Final
 
 import torch
@@ -30,6 +28,7 @@ from export.sadtalker.networks.generator import Generator, Source
 from export.sadtalker.networks.tiled_renderer import TiledFrame
 from export.sadtalker.random import random_state
 from lumen.bench.report import machine
+from lumen.bench.turns import medians
 from lumen.engines.sadtalker.dims import KEYPOINTS, SadTalkerDims
 
 THREADS: Final = 2
@@ -82,7 +81,7 @@ def main(rounds: int, size: int) -> None:
     driving = [source + SHIFTS * torch.randn(source.shape, generator=noise) for _ in range(2)]
     ways = _ways(_generator(), image, source)
     frames = {name: torch.cat([way(points) for points in driving]) for name, way in ways.items()}
-    seconds = _seconds(ways, driving, rounds)
+    seconds = medians(ways, driving, rounds)
     first = next(iter(ways))
     rows = [_row(name, seconds[name], seconds[first], frames[name], frames[first]) for name in ways]
     Console().print(_table(rows, size))
@@ -120,18 +119,6 @@ def _split(generator: Generator, portrait: Source, source: Tensor) -> Way:
 
 def _tiled(renderer: TiledFrame, portrait: Source, source: Tensor) -> Way:
     return lambda driving: renderer(*portrait, source, driving)
-
-
-def _seconds(ways: dict[str, Way], driving: Sequence[Tensor], rounds: int) -> dict[str, float]:
-    """Per frame: medians of all frames of all rounds."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for points in driving:
-            for name, way in ways.items():
-                started = time.perf_counter()
-                way(points)
-                times[name].append(time.perf_counter() - started)
-    return {name: median(values) for name, values in times.items()}
 
 
 def _row(name: str, seconds: float, first_seconds: float, frames: Tensor, first: Tensor) -> Row:

@@ -14,11 +14,9 @@ import importlib.util
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
 import numpy as np
@@ -32,6 +30,7 @@ from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.random import write_random
 from export.sadtalker.renderer import FRAME, RendererArtefact, RendererNetwork, inputs
 from lumen.bench.report import machine
+from lumen.bench.turns import medians
 from lumen.engines.batches import Array, Request, Tensors
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.onnx_session import OnnxModel
@@ -89,7 +88,7 @@ def main(rounds: int) -> None:
         frames = [{name: array[i : i + 1] for name, array in together.items()} for i in range(FRAMES)]
         ways = _ways(model, Path(folder))
         drawn = {name: np.concatenate([way(frame) for frame in frames]) for name, way in ways.items()}
-        seconds = _seconds(ways, frames, rounds)
+        seconds = medians(ways, frames, rounds)
     rows = [_row(name, seconds, drawn) for name in ways]
     Console().print(_table(rows))
     result = {**machine(), "threads": THREADS, "torch": torch.__version__, "rounds": rounds}
@@ -160,18 +159,6 @@ def _openvino(graph: Path) -> dict[str, Way]:
         Console().print(f"OpenVINO {openvino.__version__} does not load the graph: {error}", style="yellow")
         return {}
     return {OPENVINO: lambda frame: np.array(compiled(frame)[0])}
-
-
-def _seconds(ways: dict[str, Way], frames: Sequence[Tensors], rounds: int) -> dict[str, float]:
-    """Per frame: medians of all frames of all rounds."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for frame in frames:
-            for name, way in ways.items():
-                started = time.perf_counter()
-                way(frame)
-                times[name].append(time.perf_counter() - started)
-    return {name: median(values) for name, values in times.items()}
 
 
 def _row(name: str, seconds: dict[str, float], drawn: dict[str, Array]) -> Row:
