@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -17,7 +17,6 @@ from export.sadtalker.network_artefact import VERIFIED_BATCHES, loosen_file, mov
 from export.sadtalker.network_file import EXPORTED_BATCH, open_network, write_network
 from export.sadtalker.networks.folding import folded_generator
 from export.sadtalker.networks.generator import FrameRenderer
-from export.sadtalker.networks.point_motion import PointMotion
 from export.sadtalker.networks.tiled_renderer import TiledFrame, scripted
 from lumen.contracts import SADTALKER_RENDERER
 from lumen.engines.onnx_file import DEFAULT_FILE
@@ -87,31 +86,19 @@ class RendererNetwork(nn.Module):
         return (frame * WHITE).permute(0, 2, 3, 1)
 
 
-@dataclass(frozen=True)
-class RendererChoice:
-    """The network that is exported, for one device.
+def network_of(model: SadTalkerNetworks, options: ExportOptions) -> RendererNetwork:
+    """Folded and in its precision; key points, grids, shares and statistics stay in float32.
 
-    Attributes:
-        points: how the motion of key points is computed; None for what is fastest on a CPU.
-        tolerances: by precision.
+    On tiles where that is the fastest, see ``on_tiles``.
     """
-
-    points: PointMotion | None = None
-    tolerances: Mapping[Precision, FrameTolerance] = field(default_factory=lambda: TOLERANCES)
-
-    def network(self, model: SadTalkerNetworks, options: ExportOptions) -> RendererNetwork:
-        """Folded and in its precision; key points, grids, shares and statistics stay in float32.
-
-        On tiles where that is the fastest, see ``on_tiles``.
-        """
-        precision = options.precision
-        if on_tiles(options):
-            example = tuple(inputs(model, 1).values())
-            return RendererNetwork(scripted(TiledFrame(model.generator).eval(), example)).eval()
-        generator = folded_generator(model.generator, self.points)
-        if precision != "fp32":
-            generator = copy.deepcopy(generator).to(DTYPES[precision])  # it shares the checkpoint's tensors
-        return RendererNetwork(FrameRenderer(generator)).eval()
+    if on_tiles(options):
+        example = tuple(inputs(model, 1).values())
+        return RendererNetwork(scripted(TiledFrame(model.generator).eval(), example)).eval()
+    generator = folded_generator(model.generator)
+    if options.precision != "fp32":
+        own = copy.deepcopy(generator)  # it shares the checkpoint's tensors
+        generator = own.to(DTYPES[options.precision])
+    return RendererNetwork(FrameRenderer(generator)).eval()
 
 
 def on_tiles(options: ExportOptions) -> bool:
@@ -130,17 +117,14 @@ class RendererArtefact:
         FRAME: (None, "S", "S", None),
     }
 
-    def __init__(self, choice: RendererChoice | None = None) -> None:
-        self._choice = choice or RendererChoice()
-
     def write(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> None:
         with torch.no_grad():
-            network = self._choice.network(model, options)
+            network = network_of(model, options)
             write_network(network, inputs(model, EXPORTED_BATCH), self.outputs, folder, options.format)
         loosen_file(folder, self.open_sizes)
 
     def verify(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> Differences:
-        tolerance = self._choice.tolerances[options.precision]
+        tolerance = TOLERANCES[options.precision]
         found = []
         for batch in VERIFIED_BATCHES:
             given = inputs(model, batch)

@@ -7,7 +7,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import torch
 import tritonclient.grpc as grpc
@@ -15,11 +14,10 @@ from numpy.typing import NDArray
 
 from export.sadtalker.checkpoint import load_checkpoint
 from export.sadtalker.export import artefacts, export_sadtalker
+from export.sadtalker.network_file import open_network
 from lumen import contracts
 from lumen.engines.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
 from lumen.engines.sadtalker.windows import coefficients, portrait_window, windows
-from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import executing, open_script
 from lumen.triton.server import TritonServer
 from tests.conftest import TritonFactory
 from tests.sadtalker.closeness import difference, report
@@ -64,14 +62,8 @@ def run(request: pytest.FixtureRequest, repository: Path) -> Run:
 
 
 def run_here(repository: Path, model: str, output: str, **inputs: Array) -> Array:
-    version = repository / model / "1"
-    if (version / SCRIPT_FILE).is_file():
-        with executing(optimized=False):
-            script = open_script(version / SCRIPT_FILE)
-            frames: Array = script(*map(torch.from_numpy, inputs.values())).numpy()
-        return frames
-    session = ort.InferenceSession(version / "model.onnx", providers=["CPUExecutionProvider"])
-    return np.asarray(session.run([output], inputs)[0])
+    network = open_network(repository / model / "1", (output,))
+    return network.run_all({name: torch.from_numpy(array) for name, array in inputs.items()})[output].numpy()
 
 
 def run_in_triton(server: TritonServer, model: str, output: str, **inputs: Array) -> Array:
