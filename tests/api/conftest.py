@@ -124,9 +124,10 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         return started[-1].enter_context(serve(Settings.model_validate({**defaults, **changes})))
 
     yield start
-    if started:  # each polls whether it shall stop
-        with ThreadPoolExecutor(len(started)) as pool:
-            list(pool.map(ExitStack.close, started))
+    first, *others = started or [ExitStack()]
+    with ThreadPoolExecutor(len(others) or 1) as pool:  # each polls whether it shall stop
+        list(pool.map(ExitStack.close, others))
+    first.close()  # it has the log, which the others write to until they end
 
 
 @pytest.fixture(scope="session")
