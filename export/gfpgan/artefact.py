@@ -11,7 +11,7 @@ from export.artefact import Difference, Differences, ExportOptions, difference
 from export.gfpgan.checkpoint import LoadedGfpgan
 from export.gfpgan.networks.restorer import ServedRestorer
 from export.graph_file import GraphFile
-from export.sadtalker.network_file import EXPORTED_BATCH, write_network
+from export.network_file import EXPORTED_BATCH, write_network
 from lumen.contracts import GFPGAN
 from lumen.engines.gfpgan_dims import FACE_SIZE
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from export.artefact import Difference, Differences, ExportOptions, difference
 from export.graph_file import write
+from export.network_file import EXPORTED_BATCH, loosened, open_network, write_network
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from export.sadtalker.network_file import EXPORTED_BATCH, loosened, open_network, write_network
 from lumen.engines.onnx_file import DEFAULT_FILE
 
 VERIFIED_BATCHES: Final = (1, 3)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from export.artefact import Difference, Differences, ExportOptions, Precision
 from export.graph_file import write
+from export.network_file import EXPORTED_BATCH, open_network, write_network
 from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.network_artefact import VERIFIED_BATCHES, loosen_file, moved_points, random_points
-from export.sadtalker.network_file import EXPORTED_BATCH, open_network, write_network
 from export.sadtalker.networks.folding import folded_generator
 from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.networks.tiled_renderer import TiledFrame, scripted

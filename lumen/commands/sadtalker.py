@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lumen.commands.reported import console, reported
-from lumen.commands.xtts import Device, consent, download, progress, random
+from lumen.commands.xtts import Device, Format, consent, download, progress, random
 from orchestrator.core.config import load_settings
 
 if TYPE_CHECKING:
@@ -28,11 +28,6 @@ class Sizes(str, Enum):
     SMALL = "256"
     LARGE = "512"
     BOTH = "both"
-
-
-class Format(str, Enum):
-    ONNX = "onnx"
-    TORCHSCRIPT = "torchscript"
 
 
 Size = Annotated[int, typer.Option(help="Side of the frames in pixels: 256 or 512.")]

@@ -34,6 +34,11 @@ class Precision(str, Enum):
     INT8 = "int8"
 
 
+class Format(str, Enum):
+    ONNX = "onnx"
+    TORCHSCRIPT = "torchscript"
+
+
 class Size(str, Enum):
     TINY = "tiny"
     FULL = "full"
@@ -47,6 +52,12 @@ def export_xtts(
     device: Annotated[Device, typer.Option(help="Where the models will run.")] = Device.CPU,
     precision: Annotated[
         Precision | None, typer.Option(help="Of the weights; int8 on a CPU and fp16 on a GPU without it.")
+    ] = None,
+    kind: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="Of the vocoder; without it TorchScript in fp32 on a CPU, where it is faster."
+        ),
     ] = None,
     repository: Annotated[Path | None, typer.Option(help="The model repository to write into.")] = None,
     only: Annotated[str | None, typer.Option(help="One model to export again, such as xtts_gpt.")] = None,
@@ -62,6 +73,7 @@ def export_xtts(
                 repository or settings.model_repository,
                 device.value,
                 precision.value if precision else None,
+                kind.value if kind else None,
                 only,
                 on_step,
             )

@@ -12,9 +12,9 @@ import torch
 import tritonclient.grpc as grpc
 from numpy.typing import NDArray
 
+from export.network_file import open_network
 from export.sadtalker.checkpoint import load_checkpoint
 from export.sadtalker.export import artefacts, export_sadtalker
-from export.sadtalker.network_file import open_network
 from lumen import contracts
 from lumen.engines.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
 from lumen.engines.sadtalker.windows import coefficients, portrait_window, windows

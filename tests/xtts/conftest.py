@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from export.graph_file import write
 from export.install import install
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, options_of
 from export.xtts.gpt import GptArtefact
 from export.xtts.random import write_random
-from export.xtts.vocoder import build
+from export.xtts.tiled_vocoder import write_tiled
 from lumen.contracts import XTTS, XTTS_GPT, XTTS_VOCODER
 from lumen.triton.server import TritonServer
 from tests.conftest import TritonFactory
@@ -74,7 +73,7 @@ def xtts_server(
     vocoder = repository / XTTS_VOCODER / "1"
     for file in vocoder.iterdir():
         file.unlink()
-    write(build(slim_decoder(WIDTH).waveform_decoder), vocoder)
+    write_tiled(slim_decoder(WIDTH).waveform_decoder, vocoder)
     return triton(repository, [XTTS_GPT, XTTS_VOCODER, XTTS])
 
 

@@ -89,7 +89,7 @@ def test_another_repository_is_complete(tiny_repository: Path, model: str) -> No
     assert not [path for path in exported.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("model", [XTTS_CONDITIONING, XTTS_SPEAKER, XTTS_VOCODER])
+@pytest.mark.parametrize("model", [XTTS_CONDITIONING, XTTS_SPEAKER])
 def test_a_graph_fits_its_configuration(tiny_repository: Path, model: str) -> None:
     """Names, types and dims of an exported graph are those that config.pbtxt promises."""
     check_graph(OWN_REPOSITORY / model / "config.pbtxt", tiny_repository / model / "1")
@@ -111,6 +111,15 @@ def test_int8_is_the_gpt_alone(tiny_repository_int8: Path) -> None:
     assert precisions == {**dict.fromkeys(MODELS, "fp32"), XTTS_GPT: "int8"}
     assert options_of(XTTS_VOCODER, "gpu", "int8") == ExportOptions("gpu", "fp16")
     assert options_of(XTTS_GPT, "gpu", "int8") == ExportOptions("gpu", "int8")
+
+
+def test_the_vocoder_is_made_for_where_it_runs(tmp_path: Path) -> None:
+    """TorchScript on a CPU in fp32, ONNX elsewhere and where it is asked for; no TorchScript for a GPU."""
+    assert options_of(XTTS_VOCODER, "cpu", "int8") == ExportOptions("cpu", "fp32", "torchscript")
+    assert options_of(XTTS_VOCODER, "cpu", "int8", "onnx") == ExportOptions("cpu", "fp32", "onnx")
+    assert options_of(XTTS_VOCODER, "gpu", "fp32") == ExportOptions("gpu", "fp32", "onnx")
+    with pytest.raises(InvalidInputException, match="cpu in fp32 alone, got gpu in fp16"):
+        export_xtts(tmp_path / "none", tmp_path, "gpu", vocoder_format="torchscript")
 
 
 class Faulty(SpeechArtefact):

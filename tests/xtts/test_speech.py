@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 
-from export.xtts.vocoder import build
+from export.xtts.vocoder_graph import build
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
 from lumen.engines.xtts.lead import Lead
 from lumen.engines.xtts.speech import MAX_SPEECHES, Manner, Order, Speech, Voice

@@ -12,10 +12,13 @@ import onnxruntime as ort
 import pytest
 
 from export.artefact import ExportOptions
-from export.graph_file import GraphFile
-from export.xtts import vocoder
+from export.graph_file import write
+from export.install import OWN_REPOSITORY
+from export.xtts import vocoder, vocoder_graph
 from export.xtts.checkpoint import LoadedXtts
-from export.xtts.vocoder import VocoderArtefact
+from export.xtts.hifigan import context_of
+from export.xtts.tiled_vocoder import write_tiled
+from export.xtts.vocoder import Decoder, VocoderArtefact, open_vocoder
 from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.xtts.artefacts import read_manifest
@@ -31,6 +34,7 @@ from lumen.engines.xtts.windows import (
     frames_of,
 )
 from lumen.errors import ModelLoadException
+from tests.serving.test_model_configs import check_graph
 from tests.xtts.comparing import show, worst
 from tests.xtts.slim import slim_decoder
 
@@ -52,11 +56,15 @@ def slim_loaded(tiny_loaded: LoadedXtts, slim: Any) -> LoadedXtts:
     return replace(tiny_loaded, dims=dims, model=SimpleNamespace(hifigan_decoder=slim))
 
 
-@pytest.fixture(scope="module")
-def graph(slim: Any, tmp_path_factory: pytest.TempPathFactory) -> GraphFile:
+@pytest.fixture(scope="module", params=["onnx", "torchscript"])
+def decode(request: pytest.FixtureRequest, slim: Any, tmp_path_factory: pytest.TempPathFactory) -> Decoder:
+    """It, as both files."""
     folder = tmp_path_factory.mktemp("vocoder")
-    (folder / DEFAULT_FILE).write_bytes(vocoder.build(slim.waveform_decoder).SerializeToString())
-    return GraphFile(folder)
+    if request.param == "onnx":
+        write(vocoder_graph.build(slim.waveform_decoder), folder)
+    else:
+        write_tiled(slim.waveform_decoder, folder)
+    return open_vocoder(folder)
 
 
 def speaker(seed: int = 0) -> Latents:
@@ -80,7 +88,7 @@ def cut(chunks: Sequence[Latents]) -> list[Window]:
     return [window for chunk in chunks for window in cutter.push(chunk)] + cutter.finish()
 
 
-def test_one_pass_is_the_references(slim: Any, graph: GraphFile) -> None:
+def test_one_pass_is_the_references(slim: Any, decode: Decoder) -> None:
     """Interpolations, conditioning and every layer: PCM within 1e-3, as many samples."""
     for length in (1, 2, 7, 43):
         latents = sentence(length)
@@ -91,7 +99,7 @@ def test_one_pass_is_the_references(slim: Any, graph: GraphFile) -> None:
             "keep": np.array([[0, frames_of(length)]]),
             "speaker_embedding": speaker(),
         }
-        assert worst(graph.run(inputs)[0], expected, f"{length} latents") < TOLERANCE
+        assert worst(decode(inputs)[0], expected, f"{length} latents") < TOLERANCE
 
 
 def test_the_slim_decoder_is_not_quiet(slim: Any) -> None:
@@ -141,7 +149,7 @@ def test_the_receptive_field_is_exact() -> None:
         decoder_input_dim=2, upsample_initial_channel_decoder=16
     )
     generator = decoder.waveform_decoder.double().eval()
-    context = vocoder.context_of(generator).frames
+    context = context_of(generator).frames
     assert context == VocoderContext().frames
     for name, parameter in generator.named_parameters():
         torch.nn.init.constant_(parameter, 0.0 if name.endswith("bias") else 1.0)
@@ -172,22 +180,22 @@ def test_every_frame_comes_once_however_the_latents_come() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_joined_windows_are_one_pass(slim: Any, graph: GraphFile, seed: int) -> None:
+def test_joined_windows_are_one_pass(slim: Any, decode: Decoder, seed: int) -> None:
     """Cut at random, the joined PCM is the reference's within 1e-3 from the first to the last sample."""
     random = np.random.default_rng(seed)
     length = int(random.integers(1, 61))
     latents = sentence(length, seed)
     expected = vocoder.reference(slim, latents, speaker(seed))
-    got = vocoder.decoded(graph, chunked(latents, random), speaker(seed))
+    got = vocoder.decoded(decode, chunked(latents, random), speaker(seed))
     assert worst(got, expected, f"{length} latents") < TOLERANCE
 
 
 @pytest.mark.parametrize("chunk", [3, 6, 20])
-def test_regular_chunks_are_one_pass(slim: Any, graph: GraphFile, chunk: int) -> None:
+def test_regular_chunks_are_one_pass(slim: Any, decode: Decoder, chunk: int) -> None:
     """Also near the end: the last window ends with the sentence, and nothing is repeated after it."""
     latents = sentence(43)
     expected = vocoder.reference(slim, latents, speaker())
-    got = vocoder.decoded(graph, np.split(latents, range(chunk, 43, chunk)), speaker())
+    got = vocoder.decoded(decode, np.split(latents, range(chunk, 43, chunk)), speaker())
     assert worst(got, expected, f"chunks of {chunk}") < TOLERANCE
 
 
@@ -207,24 +215,23 @@ def test_the_work_grows_linearly_with_the_sentence() -> None:
     assert max(sizes) <= 30
 
 
-def test_neighbours_change_nothing(graph: GraphFile) -> None:
+def test_neighbours_change_nothing(decode: Decoder) -> None:
     """A window alone and in a batch with others, of other places and wishes: the same PCM."""
     windows = [w for w in cut(np.split(sentence(100), range(20, 100, 20))) if len(w.latents) == 30]
     windows.append(Window(sentence(30, 9), 0, (0, frames_of(30))))
     rows = [{**w.tensors(), "speaker_embedding": speaker(i)} for i, w in enumerate(windows)]
-    together = graph.run({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
+    together = decode({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
     assert len(rows) >= 4
     for i, (row, window) in enumerate(zip(rows, windows, strict=True)):
-        alone = graph.run(row)[0][window.keep]
+        alone = decode(row)[0][window.keep]
         assert worst(together[i][window.keep], alone, f"row {i}") < 1e-6
 
 
-def test_frames_that_nobody_wants_are_zeros(graph: GraphFile) -> None:
+def test_frames_that_nobody_wants_are_zeros(decode: Decoder) -> None:
     """They are not computed; the wanted ones lie where the whole window has them."""
     latents, total = sentence(20), frames_of(20)
-    inputs = {"latents": latents[None], "start": np.array([[40]]), "speaker_embedding": speaker()}
-    whole = graph.run({**inputs, "keep": np.array([[0, total]])})[0]
-    part = graph.run({**inputs, "keep": np.array([[30, 50]])})[0]
+    windows = (Window(latents, 40, frames) for frames in ((0, total), (30, 50)))
+    whole, part = (decode({**w.tensors(), "speaker_embedding": speaker()})[0] for w in windows)
     keep = slice(30 * FRAME_SAMPLES, 50 * FRAME_SAMPLES)
     assert worst(part[keep], whole[keep], "wanted") < 1e-5
     assert not part[: keep.start].any()
@@ -234,14 +241,14 @@ def test_frames_that_nobody_wants_are_zeros(graph: GraphFile) -> None:
 @pytest.mark.parametrize(
     ("start", "keep"), [(-7, (0, 10)), (3, (12, 4)), (0, (-5, 9999)), (10**9, (900, 901))]
 )
-def test_senseless_numbers_fail_nobody(graph: GraphFile, start: int, keep: tuple[int, int]) -> None:
+def test_senseless_numbers_fail_nobody(decode: Decoder, start: int, keep: tuple[int, int]) -> None:
     """A request with a place that cannot be is answered with as many samples, its neighbour rightly."""
     good = Window(sentence(12, 2), 5, (20, 30)).tensors()
     bad = Window(sentence(12, 3), start, keep).tensors()
     speakers = np.concatenate([speaker(), speaker()])
     both = {name: np.concatenate([good[name], bad[name]]) for name in good}
-    pcm = graph.run({**both, "speaker_embedding": speakers})
-    alone = graph.run({**good, "speaker_embedding": speaker()})
+    pcm = decode({**both, "speaker_embedding": speakers})
+    alone = decode({**good, "speaker_embedding": speaker()})
     assert pcm.shape == (2, frames_of(12) * FRAME_SAMPLES)
     wanted = slice(20 * FRAME_SAMPLES, 30 * FRAME_SAMPLES)
     assert worst(pcm[0][wanted], alone[0][wanted], "neighbour") < 1e-6
@@ -273,9 +280,26 @@ def test_a_speed_that_leaves_no_latent_leaves_none() -> None:
     assert Windows(VocoderContext()).finish() == []
 
 
+def test_the_graph_fits_its_configuration(slim_loaded: LoadedXtts, tmp_path: Path) -> None:
+    """Names, types and dims are those that config.pbtxt promises; TorchScript has none to compare."""
+    VocoderArtefact().write(slim_loaded, tmp_path, ExportOptions("cpu", "fp32", "onnx"))
+    check_graph(OWN_REPOSITORY / XTTS_VOCODER / "config.pbtxt", tmp_path)
+
+
+def test_other_filters_than_the_released_ones_are_refused(tmp_path: Path) -> None:
+    """TorchScript multiplies tiles for filters of 3, 7 and 11 taps; what to do is said."""
+    decoder = coqui("TTS.tts.layers.xtts.hifigan_decoder").HifiDecoder(
+        decoder_input_dim=2, upsample_initial_channel_decoder=16, resblock_kernel_sizes_decoder=[3, 5, 11]
+    )
+    with pytest.raises(ModelLoadException, match=r"\[3, 5, 11\] taps.*--format onnx"):
+        write_tiled(decoder.waveform_decoder, tmp_path)
+
+
 def test_the_same_weights_give_the_same_bytes(slim: Any) -> None:
     """An export can be repeated and its hash compared."""
-    first, second = (vocoder.build(slim.waveform_decoder).SerializeToString(deterministic=True) for _ in "ab")
+    first, second = (
+        vocoder_graph.build(slim.waveform_decoder).SerializeToString(deterministic=True) for _ in "ab"
+    )
     assert first == second
 
 
@@ -285,7 +309,9 @@ def test_the_graph_runs_in_the_blocked_layout(slim: Any, tmp_path: Path) -> None
     options.log_severity_level = 3
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     ort.InferenceSession(
-        vocoder.build(slim.waveform_decoder).SerializeToString(), options, providers=["CPUExecutionProvider"]
+        vocoder_graph.build(slim.waveform_decoder).SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
     )
     nodes = onnx.load(tmp_path / "optimized.onnx").graph.node
     blocked = [node for node in nodes if node.op_type == "Conv" and node.domain == "com.microsoft.nchwc"]

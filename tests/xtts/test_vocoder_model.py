@@ -14,7 +14,7 @@ import tritonclient.grpc as grpc
 from tritonclient.utils import np_to_triton_dtype
 
 from export.graph_file import write
-from export.xtts import vocoder
+from export.xtts import vocoder, vocoder_graph
 from export.xtts.checkpoint import LoadedXtts
 from lumen.contracts import XTTS_VOCODER
 from lumen.engines.xtts.windows import Window
@@ -37,7 +37,7 @@ def server(slim: Any, triton: TritonFactory, tmp_path_factory: pytest.TempPathFa
     config = Path(XTTS_VOCODER, "config.pbtxt")
     (repository / XTTS_VOCODER / "1").mkdir(parents=True)
     shutil.copyfile(ROOT / "model_repository" / config, repository / config)
-    write(vocoder.build(slim.waveform_decoder), repository / XTTS_VOCODER / "1")
+    write(vocoder_graph.build(slim.waveform_decoder), repository / XTTS_VOCODER / "1")
     return triton(repository, [XTTS_VOCODER])
 
 

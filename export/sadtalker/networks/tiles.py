@@ -7,13 +7,13 @@ picture comes out the same to the bit whoever its neighbours are.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
+
+from export.minimal_filtering import Form, toom_cook
 
 TAPS: Final = 3
 """Side of the kernels."""
@@ -31,40 +31,9 @@ It bounds what lies between input and output, which takes up to 36 numbers per t
 """
 
 
-@dataclass(frozen=True)
-class Form:
-    """outputs @ ((kernels @ taps) * (inputs @ cells)) is the filtered tile, in one dimension.
-
-    Attributes:
-        inputs: [p, n], of the n cells that a tile sees.
-        kernels: [p, 3], of the taps.
-        outputs: [m, p], for the m cells that come out.
-        step: from one tile to the next, in cells of the input.
-    """
-
-    inputs: Tensor
-    kernels: Tensor
-    outputs: Tensor
-    step: int
-
-    @property
-    def ones(self) -> int:
-        """The product that every output contains once: a bias is added there."""
-        return int((self.outputs == 1).all(0).nonzero()[0])
-
-
 def winograd() -> Form:
-    """Four outputs of six cells by six products (Cook and Toom's way), float64."""
-    others = [[b for b in POINTS if b != a] for a in POINTS]
-    spans = [float(np.prod([a - b for b in row])) for a, row in zip(POINTS, others, strict=True)]
-    inputs = np.zeros((len(POINTS) + 1,) * 2)
-    for i, row in enumerate(others):
-        inputs[i, :-1] = np.poly(row)[::-1] / spans[i]
-    inputs[-1] = np.poly(POINTS)[::-1]
-    kernels = np.vstack([np.vander(POINTS, TAPS, increasing=True), np.eye(TAPS)[-1]])
-    step = len(POINTS) + 2 - TAPS
-    outputs = np.vstack([np.vander(POINTS, step, increasing=True), np.eye(step)[-1]]).T.copy()
-    return Form(torch.from_numpy(inputs), torch.from_numpy(kernels), torch.from_numpy(outputs), step)
+    """Four outputs of six cells by six products, float64."""
+    return toom_cook(POINTS, TAPS)
 
 
 def repeated(scale: int) -> Form:
