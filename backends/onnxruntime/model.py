@@ -35,7 +35,8 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         version = Path(args["model_repository"]) / args["model_version"]
         kind, device_id = args["model_instance_kind"], int(args["model_instance_device_id"])
-        self._adapter = BackendAdapter(pb_utils, config, OnnxModel(config, version, kind, device_id))
+        model = OnnxModel(config, version, kind, device_id)
+        self._adapter = BackendAdapter(pb_utils, config, model, kind)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         return self._adapter.execute(requests)

@@ -1,10 +1,13 @@
 """Triton backend "pytorch" for servers that have no native one. The work is in `lumen.engines`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave the cores to other models
 
 from lumen.engines.torch_session import ScriptModel
 from lumen.triton.backend import BackendAdapter
@@ -17,7 +20,8 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         version = Path(args["model_repository"]) / args["model_version"]
         kind, device_id = args["model_instance_kind"], int(args["model_instance_device_id"])
-        self._adapter = BackendAdapter(pb_utils, config, ScriptModel(config, version, kind, device_id))
+        model = ScriptModel(config, version, kind, device_id)
+        self._adapter = BackendAdapter(pb_utils, config, model, kind)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         return self._adapter.execute(requests)

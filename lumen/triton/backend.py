@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from lumen.engines.batches import Array, Request, Tensors
 from lumen.engines.bfloat16 import bits_of, capsule_of
+from lumen.engines.cores import cores_of_server
+from lumen.engines.model_config import parameters
 from lumen.engines.tensor_types import BFLOAT16, configured
 from lumen.errors import InvalidInputException, LumenException
 
@@ -26,17 +28,22 @@ class BackendAdapter:
         pb_utils: Triton's ``triton_python_backend_utils``.
         config: the model's configuration in Triton's JSON.
         model: what answers.
+        kind: of the instance, "CPU" or "GPU".
     """
 
-    def __init__(self, pb_utils: Any, config: dict[str, Any], model: Model) -> None:
+    def __init__(self, pb_utils: Any, config: dict[str, Any], model: Model, kind: str) -> None:
         self._pb_utils = pb_utils
         self._model = model
         tensors = [*configured(config, "input"), *configured(config, "output")]
         self._bfloat16 = {spec.name for spec in tensors if spec.data_type == BFLOAT16}
+        self._cores = cores_of_server(parameters(config).get("TAKE_TURNS") == "true", kind)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One Triton response per Triton request, in order."""
-        return [self._response(answer) for answer in self._model.execute([*map(self._parsed, requests)])]
+        parsed = [*map(self._parsed, requests)]
+        with self._cores.turn():
+            answers = self._model.execute(parsed)
+        return [*map(self._response, answers)]
 
     def _parsed(self, request: Any) -> Request | LumenException:
         try:

@@ -7,6 +7,7 @@ import pytest
 from google.protobuf import json_format, text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from lumen.contracts import XTTS_VOCODER
 from lumen.engines import onnx_schema
 from lumen.engines.onnx_file import find_model
 from lumen.engines.onnx_types import graph_of
@@ -39,10 +40,11 @@ def has_graph(path: Path) -> bool:
 def test_a_configuration_parses_and_is_complete(path: Path) -> None:
     """No unknown key, a backend, inputs and outputs, and a name that is the folder's if any.
 
-    Exports of SadTalker are ONNX or TorchScript: Triton takes the backend from the file's name.
+    Exports of SadTalker and XTTS's vocoder are ONNX or TorchScript: Triton takes the backend from the
+    file's name.
     """
     config = parsed(path)
-    assert config.backend or config.name.startswith("sadtalker_")
+    assert config.backend or config.name.startswith("sadtalker_") or config.name == XTTS_VOCODER
     assert config.input
     assert config.output
     assert config.name in ("", model_of(path).name)

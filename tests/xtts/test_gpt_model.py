@@ -299,6 +299,7 @@ def test_a_wrong_setting_is_named(name: str, value: str, named: str) -> None:
         "first_chunk": "6",
         "largest_chunk": "40",
         "intra_op_thread_count": "0",
+        "take_turns": "0",
     }
     with pytest.raises(ModelLoadException, match=named):
         settings_of({key: {"string_value": text} for key, text in {**right, name: value}.items()})

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lumen.engines.cores import Cores
 from lumen.engines.xtts.gpt.chunks import GrowingChunks
 from lumen.engines.xtts.gpt.scheduler import Scheduler
 from lumen.engines.xtts.gpt.turn_policy import Crowd, NewcomersFirst, Turn
@@ -337,3 +339,18 @@ def test_the_statistics_say_what_was_done(scheduler: Scheduler, stepper: FakeSte
     assert counts.codes == sum(len(listener.codes) for listener in heard)
     assert counts.steps == {rows: [*map(len, stepper.batches)].count(rows) for rows in counts.steps}
     assert sum(rows * steps for rows, steps in counts.steps.items()) == counts.codes - 12
+
+
+def test_prompts_and_steps_wait_for_their_turn_at_the_cores(stepper: FakeStepper, tmp_path: Path) -> None:
+    """While another model computes nothing is computed here; afterwards it goes on to the end."""
+    seen: list[bool] = []
+    with Scheduler(stepper, 0, CHUNKS, cores=Cores(tmp_path)) as scheduler:
+        heard = Heard(on_chunk=lambda: seen.append(other_is_done.is_set()))
+        other_is_done = threading.Event()
+        with Cores(tmp_path).turn():
+            scheduler.submit(request(1), heard)
+            assert not heard.over.wait(0.05)
+            other_is_done.set()
+        heard.wait()
+    assert seen
+    assert all(seen)

@@ -1,8 +1,8 @@
 """Text to PCM without Triton: against the reference with its own weights, and on strict fakes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,19 @@ class FakeVocoder:
         self._log = [] if log is None else log
         self._failure = failure
         self.speakers: list[Float32] = []
+        self.speeches = 0
+
+    @contextmanager
+    def speech(self, lead: Lead) -> Iterator[None]:
+        self.speeches += 1
+        try:
+            yield
+        finally:
+            self.speeches -= 1
 
     async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Float32:
         assert len(window.latents) in BUCKETS
+        assert self.speeches
         self._log.append("decode")
         self.speakers.append(speaker_embedding)
         await asyncio.sleep(0)
@@ -181,6 +191,7 @@ async def test_a_failing_vocoder_ends_the_gpts_stream(tokenizer: Tokenizer) -> N
     with pytest.raises(GenerationException, match="xtts_vocoder: no"):
         await spoken(Speech(tokenizer, gpt, vocoder))
     assert [stream.closed for stream in gpt.streams] == [True]
+    assert vocoder.speeches == 0
 
 
 async def test_a_refusing_gpt_is_heard_with_its_class(tokenizer: Tokenizer) -> None:
@@ -262,6 +273,9 @@ class OnnxVocoder:
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch wants the cores
         self._session = onnxruntime.InferenceSession(graph, options)
+
+    def speech(self, lead: Lead) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Float32:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[None]}

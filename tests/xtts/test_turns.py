@@ -5,12 +5,15 @@ import random
 
 import pytest
 
-from lumen.engines.xtts.turns import Turns
+from lumen.engines.xtts.turns import FIRST, Turns
+
+PATIENCE = 60.0
+"""Longer than any test."""
 
 
 async def test_the_lowest_rank_is_next() -> None:
     """Whoever is earliest in his sentence goes first, and among equals who came first."""
-    turns, order = Turns(1), list[int]()
+    turns, order = Turns(1, PATIENCE), list[int]()
 
     async def one(name: int, rank: int) -> None:
         async with turns.turn(rank):
@@ -24,7 +27,7 @@ async def test_the_lowest_rank_is_next() -> None:
 @pytest.mark.parametrize("places", [1, 3])
 async def test_no_place_is_lost(places: int) -> None:
     """However turns are cancelled, no more than ``places`` are in, and all places come back."""
-    turns, inside, most, chance = Turns(places), 0, 0, random.Random(places)
+    turns, inside, most, chance = Turns(places, PATIENCE), 0, 0, random.Random(places)
 
     async def one() -> None:
         nonlocal inside, most
@@ -43,3 +46,38 @@ async def test_no_place_is_lost(places: int) -> None:
     assert (inside, most) == (0, places)
     for _ in range(places):
         await asyncio.wait_for(turns.turn(0).__aenter__(), 5)
+
+
+async def test_places_stay_free_for_those_who_are_expected() -> None:
+    """Who has had something waits until the expected one has his turn; nobody is overtaken who is in."""
+    turns, order = Turns(1, PATIENCE), list[str]()
+
+    async def one(name: str, rank: float) -> None:
+        async with turns.turn(rank):
+            turns.let_go(name)
+            order.append(name)
+            await asyncio.sleep(0)
+
+    for name in ("first", "second"):
+        turns.expect(name)
+    others = [asyncio.create_task(one(f"heard {rank:g}", rank)) for rank in (2.0, 1.0)]
+    await asyncio.sleep(0)
+    assert order == []
+    await one("second", FIRST)
+    await asyncio.sleep(0)
+    assert order == ["second"]
+    turns.let_go("first")
+    await asyncio.gather(*others)
+    assert order == ["second", "heard 1", "heard 2"]
+
+
+async def test_nobody_waits_for_those_who_are_expected_longer_than_his_patience() -> None:
+    """Newcomers may have to wait themselves, and others go on meanwhile."""
+    turns = Turns(1, 0.01)
+    turns.expect("nobody")
+
+    async def one() -> None:
+        async with turns.turn(1.0):
+            pass
+
+    await asyncio.wait_for(asyncio.gather(one(), one()), 5)

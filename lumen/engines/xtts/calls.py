@@ -29,6 +29,9 @@ Infer: TypeAlias = Callable[[str, str, Tensors], Iterator[Float32]]
 THREADS: Final = MAX_SPEECHES + 8
 """One call at a time for each speech, and some to cancel."""
 
+PATIENCE_SECONDS: Final = 0.5
+"""A prompt and the steps to a first chunk take a quarter of a second where a processor does nothing else."""
+
 
 class Calls:
     """Calls of the speeches, at most ``THREADS`` at once.
@@ -84,21 +87,31 @@ class TritonVocoder:
     """Windows at `xtts_vocoder`, which batches those of different speeches.
 
     A speech's first window goes before later ones of others, and of those the one whose listener has
-    least: nobody's first sound waits for what others will hear in a while.
+    least: nobody's first sound waits for what others will hear in a while. While first windows are on their
+    way, later ones wait for them, for ``PATIENCE_SECONDS`` at most.
 
     Args:
         calls: reaches the model.
-        places: windows that are there at once, and so may share a batch. What a processor has computed
+        places: windows that are there at once, and so may share a batch. What a processor has begun
             nobody can overtake, so there it is few.
     """
 
     def __init__(self, calls: Calls, places: int) -> None:
         self._calls = calls
-        self._turns = Turns(places)
+        self._turns = Turns(places, PATIENCE_SECONDS)
+
+    @contextlib.contextmanager
+    def speech(self, lead: Lead) -> Iterator[None]:
+        self._turns.expect(lead)
+        try:
+            yield
+        finally:
+            self._turns.let_go(lead)
 
     async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Pcm:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[np.newaxis]}
         async with self._turns.turn(rank=lead.seconds):
+            self._turns.let_go(lead)
             (batch,) = await self._calls.all(XTTS_VOCODER, "pcm", tensors)
         pcm: Pcm = batch[0]
         return pcm

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Protocol
@@ -82,6 +82,9 @@ class Gpt(Protocol):
 
 
 class Vocoder(Protocol):
+    def speech(self, lead: Lead) -> AbstractContextManager[None]:
+        """Around all windows that have this lead: the first is on its way from the beginning."""
+
     async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Pcm:
         """All samples of a window, ``window.keep`` among them; sooner where the lead is small."""
 
@@ -122,19 +125,20 @@ class Speech:
         if self._speeches >= MAX_SPEECHES:
             raise BusyException(f"{MAX_SPEECHES} speeches are being made, which is the limit; try again.")
         self._speeches += 1
+        lead = Lead()
         try:
-            async with aclosing(self._spoken(text, language, voice, manner)) as sound:
-                async for pcm in sound:
-                    yield pcm
+            with self._vocoder.speech(lead):
+                async with aclosing(self._spoken(text, language, voice, manner, lead)) as sound:
+                    async for pcm in sound:
+                        yield pcm
         finally:
             self._speeches -= 1
 
     async def _spoken(
-        self, text: str, language: str, voice: Voice, manner: Manner
+        self, text: str, language: str, voice: Voice, manner: Manner, lead: Lead
     ) -> AsyncGenerator[Pcm, None]:
         pieces = await asyncio.to_thread(self._tokenizer.pieces, text, language)
         async with aclosing(_Line(self._gpt, _orders(pieces, voice, manner))) as line:
-            lead = Lead()
             for number, piece in enumerate(pieces):
                 breath = piece.ends_sentence and number + 1 < len(pieces)
                 async with aclosing(self._piece(line, voice, manner.speed, breath, lead)) as sound:

@@ -1,23 +1,51 @@
-"""Turns at something that few can use at once: whoever has had least goes first."""
+"""Turns at something that few can use at once: whoever has had least goes first, and is waited for."""
 
 import asyncio
-import heapq
 import itertools
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+FIRST: Final = -math.inf
+"""Rank of those that have had nothing."""
+
+
+@dataclass(order=True)
+class _Waiting:
+    rank: float
+    number: int
+    called: "asyncio.Future[None]" = field(compare=False)
+    impatient: bool = field(compare=False, default=False)
 
 
 class Turns:
     """Lets ``places`` in at once; it belongs to one event loop.
 
+    What is in cannot be overtaken. So, while somebody is expected who has had nothing, places stay free for
+    him: whoever has had something waits for that, but no longer than ``patience``.
+
     Args:
         places: at least 1.
+        patience: seconds.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, patience: float) -> None:
         self._free = places
+        self._patience = patience
         self._numbers = itertools.count()
-        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
+        self._expected: set[object] = set()
+
+    def expect(self, who: object) -> None:
+        """``who`` will come with the rank ``FIRST``, unless it is let go before."""
+        self._expected.add(who)
+
+    def let_go(self, who: object) -> None:
+        """It has come, or does not any more."""
+        self._expected.discard(who)
+        self._call()
 
     @asynccontextmanager
     async def turn(self, rank: float) -> AsyncGenerator[None, None]:
@@ -26,25 +54,40 @@ class Turns:
         try:
             yield
         finally:
-            self._leave()
+            self._free += 1
+            self._call()
 
     async def _enter(self, rank: float) -> None:
-        if self._free:
-            self._free -= 1
-            return
-        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (rank, next(self._numbers), called))
+        loop = asyncio.get_running_loop()
+        me = _Waiting(rank, next(self._numbers), loop.create_future())
+        self._waiting.append(me)
+        patience = loop.call_later(self._patience, self._hurry, me)
+        self._call()
         try:
-            await called
+            await me.called
         except asyncio.CancelledError:
-            if called.done() and not called.cancelled():
-                self._leave()  # called and cancelled at once: the place goes on to the next
+            if me in self._waiting:
+                self._waiting.remove(me)
+            else:
+                self._free += 1  # called and cancelled at once: the place goes on to the next
+                self._call()
             raise
+        finally:
+            patience.cancel()
 
-    def _leave(self) -> None:
-        while self._waiting:
-            *_, called = heapq.heappop(self._waiting)
-            if not called.done():
-                called.set_result(None)
-                return
-        self._free += 1
+    def _hurry(self, waiting: _Waiting) -> None:
+        waiting.impatient = True
+        self._call()
+
+    def _call(self) -> None:
+        """Let in whom there is a place for."""
+        while self._free and (one := self._next()) is not None:
+            self._waiting.remove(one)
+            self._free -= 1
+            one.called.set_result(None)
+
+    def _next(self) -> _Waiting | None:
+        there = [one for one in self._waiting if not one.called.cancelled()]
+        held = bool(self._expected) and not any(one.impatient for one in there)
+        first = min(there, default=None)
+        return None if first is None or (held and first.rank > FIRST) else first

@@ -12,6 +12,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import XTTS_GPT
+from lumen.engines.cores import cores_of_server
 from lumen.engines.xtts.artefacts import read_manifest
 from lumen.engines.xtts.gpt import sampling
 from lumen.engines.xtts.gpt.chunks import GrowingChunks
@@ -36,7 +37,8 @@ class TritonPythonModel:
         stepper = GptStepper.load(folder, settings.slots, settings.intra_op_thread_count, kind, device)
         chunks = GrowingChunks(settings.first_chunk, settings.largest_chunk)
         self._dims, self._defaults = stepper.dims, read_manifest(folder)["defaults"]
-        self._scheduler = Scheduler(stepper, settings.queue, chunks)
+        cores = cores_of_server(bool(settings.take_turns), kind)
+        self._scheduler = Scheduler(stepper, settings.queue, chunks, cores=cores)
         self._streams, self._callers = GptStreams(self._scheduler), Callers()
         labels = {"model": args["model_name"], "instance": args["model_instance_name"]}
         self._metrics = GptMetrics(pb_utils, labels, self._scheduler.statistics)

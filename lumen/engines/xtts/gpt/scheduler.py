@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from typing import Final
 
+from lumen.engines.cores import Cores
 from lumen.engines.xtts.gpt.chunks import ChunkPolicy
 from lumen.engines.xtts.gpt.request import GptRequest, Listener
 from lumen.engines.xtts.gpt.statistics import Statistics
@@ -35,6 +36,7 @@ class Scheduler:
         queue_limit: sentences that may wait for a slot.
         chunks: how many codes go out together.
         policy: how prompts, newcomers and the others take turns.
+        cores: what a piece of a prompt or a step waits for.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Scheduler:
         queue_limit: int,
         chunks: ChunkPolicy,
         policy: TurnPolicy | None = None,
+        cores: Cores | None = None,
     ) -> None:
         self._stepper = stepper
         self._chunks = chunks
         self._policy = policy or NewcomersFirst()
+        self._cores = cores or Cores(None)
         self._capacity = stepper.slots + queue_limit
         self._free = deque(range(stepper.slots))
         self._prefilling: deque[Ticket] = deque()
@@ -176,7 +180,8 @@ class Scheduler:
     def _prefill(self, ticket: Ticket) -> None:
         """One piece of a prompt."""
         try:
-            step = self._stepper.prefill(ticket.slot)
+            with self._cores.turn():
+                step = self._stepper.prefill(ticket.slot)
         except Exception as error:
             self._retire(ticket, _failure("prefill", error))
             return
@@ -189,7 +194,8 @@ class Scheduler:
     def _decode(self, tickets: list[Ticket]) -> None:
         """One step."""
         try:
-            step = self._stepper.step([t.slot for t in tickets], [t.code for t in tickets])
+            with self._cores.turn():
+                step = self._stepper.step([t.slot for t in tickets], [t.code for t in tickets])
         except Exception as error:
             failure = _failure("step", error)
             for ticket in tickets:
