@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from lumen import __version__
+from lumen.allocator import return_large_blocks
 from orchestrator.bodies import openapi
 from orchestrator.core.config import Settings
 from orchestrator.core.exceptions import add_handlers
@@ -51,6 +52,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services = app.state.services
+    return_large_blocks()
     with logging_to(services.settings.logs_path):
         services.outputs.create()
         try:

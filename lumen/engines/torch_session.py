@@ -5,7 +5,6 @@ agree; otherwise, and for outputs, by the number after ``__`` where every name e
 order of the configuration where not.
 """
 
-import ctypes
 import re
 import warnings
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import torch
 
+from lumen.allocator import keep_freed_memory
 from lumen.engines.batches import Batches, Request, Tensors, one_line
 from lumen.engines.model_config import batches, check_covered, parameters
 from lumen.engines.onnx_file import find_model
@@ -23,9 +23,6 @@ from lumen.engines.torch_file import SCRIPT_FILE
 from lumen.errors import GenerationException, LumenException, ModelLoadException
 
 _NUMBERED: Final = re.compile(r".+__(\d+)")
-
-_MALLOC_TRIM_THRESHOLD: Final = -1
-_MALLOC_MMAP_MAX: Final = -4
 
 
 class ScriptModel:
@@ -94,17 +91,6 @@ def executing(optimized: bool) -> AbstractContextManager[None]:
     """Within it TorchScript is compiled for the inputs of its first calls, or run as it is written."""
     context: AbstractContextManager[None] = torch.jit.optimized_execution(optimized)  # type: ignore[attr-defined]
     return context
-
-
-def keep_freed_memory() -> None:
-    """Let this process's allocator keep what a network frees: it asks for the same again in every call.
-
-    Large blocks go back to the system otherwise, which fills them with zeros each time they return.
-    """
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(_MALLOC_MMAP_MAX, 0)
-        libc.mallopt(_MALLOC_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _check_covered(config: dict[str, Any], tensors: Sequence[TensorSpec]) -> None:
