@@ -24,9 +24,9 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from lumen.allocator import keep_freed_memory
 from lumen.bench.report import machine
 from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
-from lumen.engines.torch_session import keep_freed_memory
 from lumen.engines.xtts.coqui import coqui
 from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
 from lumen.engines.xtts.windows import FRAME_SAMPLES, VocoderContext, Windows, frames_of
