@@ -1,13 +1,10 @@
 """Triton backend "pytorch" for servers that have no native one. The work is in `lumen.engines`."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
-
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave the cores to other models
 
 from lumen.engines.torch_session import ScriptModel
 from lumen.triton.backend import BackendAdapter

@@ -7,6 +7,7 @@ Needs a server with `xtts`, `xtts_gpt` and `xtts_vocoder` loaded. Ends in one li
 
 import argparse
 import asyncio
+import itertools
 import json
 import sys
 import time
@@ -65,7 +66,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--width", type=int, default=XttsDims().width, help="of random latents without a voice"
     )
     parser.add_argument("--language", default="en")
-    parser.add_argument("--text", default=TEXT)
+    parser.add_argument("--text", nargs="+", default=[TEXT], help="several: each request has the next one")
     parser.add_argument("--streams", type=int, nargs="+", default=STREAMS, help="clients of each closed loop")
     parser.add_argument("--requests", type=int, help=f"of each load; {REQUESTS_PER_STREAM} a stream without")
     parser.add_argument("--rate", type=float, help="requests a second of an open loop (Poisson) besides")
@@ -78,7 +79,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 async def _bench(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Warms up with one speech, then loads one after the other."""
     client = TritonClient(options.url, ANSWER_SECONDS)
-    speaker = _Speaker(client, _request(options))
+    speaker = _Speaker(client, [_request(options, text) for text in options.text])
     try:
         await speaker.speak()
         loads = []
@@ -96,11 +97,11 @@ async def _bench(options: argparse.Namespace, console: Console) -> dict[str, Any
 
 
 class _Speaker:
-    """One request, again and again; each draws codes of its own."""
+    """Some requests, again and again; each draws codes of its own."""
 
-    def __init__(self, client: TritonClient, tensors: Tensors) -> None:
+    def __init__(self, client: TritonClient, requests: Sequence[Tensors]) -> None:
         self._client = client
-        self._tensors = tensors
+        self._requests = itertools.cycle(requests)
 
     async def speak(self) -> Sample:
         """Raises:
@@ -108,7 +109,7 @@ class _Speaker:
         """
         start = time.perf_counter()
         first, samples = 0.0, 0
-        async with aclosing(self._client.stream(XTTS, self._tensors)) as answers:
+        async with aclosing(self._client.stream(XTTS, next(self._requests))) as answers:
             async for answer in answers:
                 first = first or time.perf_counter() - start
                 samples += len(answer["pcm"])
@@ -157,10 +158,10 @@ def _since(before: Batches, after: Batches) -> Batches:
     return {size: count for size, count in counts.items() if count}
 
 
-def _request(options: argparse.Namespace) -> Tensors:
+def _request(options: argparse.Namespace, text: str) -> Tensors:
     latent, embedding = _random_voice(options.width) if options.voice is None else _voice(options.voice)
     return {
-        "text": text_tensor(options.text),
+        "text": text_tensor(text),
         "language": text_tensor(options.language),
         "gpt_cond_latent": latent,
         "speaker_embedding": embedding,

@@ -12,7 +12,7 @@ PATIENCE = 60.0
 
 
 async def test_the_lowest_rank_is_next() -> None:
-    """Whoever is earliest in his sentence goes first, and among equals who came first."""
+    """Whoever has had least goes first, and among equals who came first."""
     turns, order = Turns(1, PATIENCE), list[int]()
 
     async def one(name: int, rank: int) -> None:
@@ -81,3 +81,14 @@ async def test_nobody_waits_for_those_who_are_expected_longer_than_his_patience(
             pass
 
     await asyncio.wait_for(asyncio.gather(one(), one()), 5)
+
+
+async def test_who_has_had_nothing_comes_in_at_once() -> None:
+    """Though all places are taken; the others come when all of these are out."""
+    turns = Turns(1, PATIENCE)
+    async with turns.turn(1.0), turns.turn(FIRST):
+        other = asyncio.create_task(turns.turn(2.0).__aenter__())
+        async with turns.turn(FIRST):
+            await asyncio.sleep(0)
+        assert not other.done()
+    await asyncio.wait_for(other, 5)

@@ -21,7 +21,7 @@ def test_the_benchmark_ends_in_a_line_of_json(
         tmp_path / "voice.safetensors",
     )
     options = ["--url", xtts_server.grpc_url, "--metrics", xtts_server.metrics_url]
-    options += ["--voice", str(tmp_path / "voice.safetensors"), "--text", "Hi."]
+    options += ["--voice", str(tmp_path / "voice.safetensors"), "--text", "Hi.", "Yes."]
     options += ["--requests", "1", "--streams", "1", "--rate", "5"]
     assert main(options) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -23,8 +23,9 @@ class _Waiting:
 class Turns:
     """Lets ``places`` in at once; it belongs to one event loop.
 
-    What is in cannot be overtaken. So, while somebody is expected who has had nothing, places stay free for
-    him: whoever has had something waits for that, but no longer than ``patience``.
+    Who has had nothing comes in at once, whoever is there: they may share what is done. What is in cannot be
+    overtaken, so while one of them is expected the places stay free for him: whoever has had something waits
+    for that, but no longer than ``patience``.
 
     Args:
         places: at least 1.
@@ -49,7 +50,11 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, rank: float) -> AsyncGenerator[None, None]:
-        """A place; of those that wait the lowest rank is next, then who has waited longest."""
+        """A place; of those that wait the lowest rank is next, then who has waited longest.
+
+        Args:
+            rank: what has been had, ``FIRST`` for nothing.
+        """
         await self._enter(rank)
         try:
             yield
@@ -58,6 +63,9 @@ class Turns:
             self._call()
 
     async def _enter(self, rank: float) -> None:
+        if rank == FIRST:
+            self._free -= 1
+            return
         loop = asyncio.get_running_loop()
         me = _Waiting(rank, next(self._numbers), loop.create_future())
         self._waiting.append(me)
@@ -81,13 +89,13 @@ class Turns:
 
     def _call(self) -> None:
         """Let in whom there is a place for."""
-        while self._free and (one := self._next()) is not None:
+        while self._free > 0 and (one := self._next()) is not None:
             self._waiting.remove(one)
             self._free -= 1
             one.called.set_result(None)
 
     def _next(self) -> _Waiting | None:
         there = [one for one in self._waiting if not one.called.cancelled()]
-        held = bool(self._expected) and not any(one.impatient for one in there)
-        first = min(there, default=None)
-        return None if first is None or (held and first.rank > FIRST) else first
+        if self._expected and not any(one.impatient for one in there):
+            return None
+        return min(there, default=None)
