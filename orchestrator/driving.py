@@ -6,9 +6,9 @@ FFmpeg's libraries decode. They see bytes in memory only and may try the formats
 import asyncio
 import io
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
 
 import av
 import numpy as np
@@ -96,7 +96,6 @@ def driving_frames(video: bytes, name: str, max_seconds: float) -> Iterator[npt.
             while made < seconds * FACE_FPS + 0.5:
                 made += 1
                 yield pixels
-        _check_whole(made / FACE_FPS, _declared_seconds(container, stream), name)
 
 
 def _open(video: bytes, name: str) -> InputContainer:
@@ -134,27 +133,49 @@ def _start(stream: VideoStream) -> float:
     return float(stream.start_time * stream.time_base)
 
 
-def _declared_seconds(container: InputContainer, stream: VideoStream) -> float:
-    """Length of the picture according to the file; 0 where it does not say, or only of all its streams."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if container.duration is not None and len(container.streams) == 1:
-        return container.duration / av.time_base
-    return 0.0
-
-
-def _check_whole(seconds: float, declared: float, name: str) -> None:
-    if declared - seconds > SLACK_SECONDS:
-        raise InvalidInputException(
-            f"{name}: the video is cut off: {seconds:.2f} s of its {declared:.2f} s could be read; "
-            "send the whole file"
-        )
-
-
 def _decoded(container: InputContainer, stream: VideoStream, name: str) -> Iterator[av.VideoFrame]:
+    """The picture's frames, to the end of the file, which has to be where the file says."""
+    ends = [0.0] * len(container.streams)
     try:
-        yield from container.decode(stream)
+        for packet in container.demux():
+            index = packet.stream.index
+            ends[index] = max(ends[index], _end(packet))
+            if index == stream.index:
+                yield from stream.decode(packet)
     except (av.FFmpegError, ValueError) as error:
         raise InvalidInputException(
             f"{name}: the video is damaged or cut off; send the whole file"
         ) from error
+    _check_whole(*_lengths(container, stream, ends), name)
+
+
+def _end(packet: "av.Packet[Any]") -> float:
+    """Second at which what is in a packet ends; 0 where that is not known."""
+    if packet.pts is None or packet.time_base is None:
+        return 0.0
+    return float((packet.pts + (packet.duration or 0)) * packet.time_base)
+
+
+def _lengths(container: InputContainer, stream: VideoStream, ends: Sequence[float]) -> tuple[float, float]:
+    """Seconds that came, and that the file says: of the picture, or of all streams where it says only that.
+
+    Args:
+        ends: of what came of each stream.
+    """
+    came, tick = ends[stream.index] - _start(stream), float(stream.time_base or 0)
+    length = (stream.duration or 0) * tick
+    if container.format.name == "avi":
+        # FFmpeg shortens the length of one that is cut, but not the count of its frames, a tick each.
+        # Nothing need come for the last ticks of a whole one: they repeat its last frame.
+        return max(came, length), stream.frames * tick
+    if length:
+        return came, length
+    return max(ends), (container.duration or 0) / av.time_base
+
+
+def _check_whole(came: float, said: float, name: str) -> None:
+    if said - came > SLACK_SECONDS:
+        raise InvalidInputException(
+            f"{name}: the video is cut off: {came:.2f} s of its {said:.2f} s could be read; "
+            "send the whole file"
+        )

@@ -191,7 +191,8 @@ class WarpFace:
     ) -> Stream[Pixels]:
         async def render(window: Window) -> Pixels:
             inputs = {**likeness.tensors, **window_tensors(window), "seed": np.array([acting.seed], np.int64)}
-            return await gathered_frames(self._triton.stream(WARP, inputs), on_frames)
+            stream = self._triton.stream(WARP, inputs, probe=no_frames(inputs))
+            return await gathered_frames(stream, on_frames)
 
         async with aclosing(map_ahead(render, windows(pcm, self.reach), WINDOWS_AHEAD)) as rendered:
             async for frames in rendered:
@@ -216,6 +217,11 @@ def window_tensors(window: Window) -> Tensors:
         "first_frame": np.array([window.first], np.int64),
         "n_frames": np.array([window.count], np.int32),
     }
+
+
+def no_frames(inputs: Tensors) -> Tensors:
+    """A request that every face's model refuses at once: one for no frames of a window."""
+    return {**inputs, "n_frames": np.zeros(1, np.int32)}
 
 
 def fingerprint(image: Pixels, framing: Framing) -> str:

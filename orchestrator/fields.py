@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from lumen.engines.sadtalker.blink import MAX_RATE
 from lumen.engines.sadtalker.camera import MAX_DEGREES, MAX_STOPS
@@ -43,12 +43,19 @@ Mode = Annotated[
 
 
 Angle = Annotated[float, Field(ge=-MAX_DEGREES, le=MAX_DEGREES, allow_inf_nan=False)]
+Stops = Annotated[list[Angle], Field(min_length=1, max_length=MAX_STOPS)]
+
+
+def _one_or_more(stops: Any) -> Any:
+    """A number alone is one stop."""
+    return [stops] if isinstance(stops, int | float) else stops
+
+
 Angles = Annotated[
-    list[Angle],
+    Stops,
+    BeforeValidator(_one_or_more, json_schema_input_type=Angle | Stops),
     Field(
-        min_length=1,
-        max_length=MAX_STOPS,
-        description="degrees in place of the predicted ones; several are the stops of a turn over the clip",
+        description="degrees in place of the predicted ones; several are the stops of a turn over the clip"
     ),
 ]
 

@@ -48,6 +48,7 @@ from orchestrator.faces import (
     Watch,
     fingerprint,
     gathered_frames,
+    no_frames,
     unwatched,
     window_tensors,
 )
@@ -192,7 +193,8 @@ class SadTalkerFace:
 
         async def render(window: Window) -> Pixels:
             inputs = {**told, **window_tensors(window), **_window(window, view)}
-            stream = self._triton.stream(SADTALKER, inputs, self._frames_timeout, self._frames_timeout)
+            timeout = self._frames_timeout
+            stream = self._triton.stream(SADTALKER, inputs, timeout, timeout, no_frames(inputs))
             frames = await gathered_frames(stream, on_frames)
             return frames if acting.enhancer is None else await self._enhanced(frames)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.api.conftest import Api, assert_error
-from tests.api.filming import film, frames_of, told
+from tests.api.filming import VIDEO, film, frames_of, told
 
 pytestmark = pytest.mark.triton
 
@@ -55,7 +55,9 @@ def test_what_is_left_out_is_the_models_own(sadtalker: Api, repository: Path) ->
         ("input_yaw", [91]),
         ("input_pitch", []),
         ("input_roll", [0] * 65),
-        ("input_yaw", 20),
+        ("input_yaw", -91),
+        ("input_yaw", True),
+        ("input_yaw", "20"),
         ("seed", 2**31),
         ("preprocess", "zoom"),
         ("enhancer", "sharpen"),
@@ -85,6 +87,21 @@ def test_angles_hold_or_turn(sadtalker: Api, repository: Path) -> None:
     assert yaw == pytest.approx(np.linspace(-10, 10, 25), abs=1e-4)
     assert set(pitch) == {None}
     assert set(roll) == {5.0}
+
+
+def test_one_angle_needs_no_list(sadtalker: Api, repository: Path) -> None:
+    """A number is one stop, as JSON and in a form; the published schema says that both are taken."""
+    fields = {"idle_seconds": "0.4", "input_roll": "5"}
+    for response in (
+        film(sadtalker, input_roll=5),
+        sadtalker.client.post(VIDEO, files={name: (None, value) for name, value in fields.items()}),
+    ):
+        assert response.status_code == 200, response.text
+        assert response.json()["controls"]["input_roll"] == [5]
+        assert {row[2] for row in told(repository)[-1]["camera"]} == {5.0}
+    schemas = sadtalker.client.get("/openapi.json").json()["components"]["schemas"]
+    angles, _ = schemas["VideoRequest"]["properties"]["input_roll"]["anyOf"]
+    assert [kind["type"] for kind in angles["anyOf"]] == ["number", "array"]
 
 
 def test_a_turn_takes_the_length_of_a_reply(sadtalker: Api, repository: Path) -> None:

@@ -195,6 +195,21 @@ def test_a_model_whose_process_dies(serve_with: Serve, triton_url: str, reposito
     assert api.client.get("/health").json()["models"]["espeak"]["state"] == "READY"
 
 
+@pytest.mark.parametrize("face", ["warp", "sadtalker"])
+def test_a_face_whose_process_dies(serve_with: Serve, triton_url: str, repository: Path, face: str) -> None:
+    """A clip that has begun ends soon, says what happened and leaves no file; the next one is served."""
+    timeouts = {"triton_timeout": 3 * DEADLINE, "frames_timeout": 3 * DEADLINE}
+    api = serve_with(triton_url=triton_url, model_repository=repository, face=face, **timeouts)
+
+    def filmed(portrait: bytes) -> httpx.Response:
+        files, data = {"portrait_file": portrait}, {"idle_seconds": "1"}
+        return api.client.post(VIDEO, files=files, data=data, timeout=DEADLINE)
+
+    assert_error(filmed(image_bytes((6, 6, 6))), 503, "ServiceUnavailableException", f"'{face}' has stopped")
+    assert (api.files(), api.services.pipeline.active_clips) == ([], 0)
+    assert filmed(image_bytes()).status_code == 200
+
+
 def test_a_caller_cannot_declare_a_model_dead(api: Api) -> None:
     """Words of a caller that come back in a refusal are not taken for Triton's."""
     language = "en-Stub process 'espeak_0_0' is not healthy"

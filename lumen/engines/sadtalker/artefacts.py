@@ -54,6 +54,8 @@ def sizes_of(manifest: dict[str, Any]) -> tuple[SadTalkerDims, int]:
 def check_networks(model: Path, version: str, needed: Sequence[str] = NETWORKS) -> None:
     """Compare the networks that a model calls with their manifests and with each other.
 
+    The project's own backends have compared the files too, but Triton's native ones load what is there.
+
     Args:
         model: folder of the model, among those of the networks.
         version: of the model and of the networks.

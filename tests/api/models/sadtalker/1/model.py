@@ -1,10 +1,12 @@
 """Sends the crop once per frame, its lower half as bright as the frame's speech is loud, four at a time.
 
-It checks what it is told and writes it down.
+It checks what it is told and writes it down. Of a deadly crop its process ends when it has sent the
+first ones.
 """
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import triton_python_backend_utils as pb_utils
 SAMPLES_PER_FRAME = 640
 REACH_FRAMES = 53
 BATCH = 4
+DEADLY = (6, 6, 6)
 MODES = ("crop", "extcrop", "resize", "full", "extfull")
 RANGES = {"pose_style": (0, 45), "expression_scale": (0, 3), "head_motion_scale": (0, 3), "blink": (0, 4)}
 DRIVERS = ("driver_expression", "driver_pose")
@@ -37,6 +40,8 @@ class TritonPythonModel:
             for start in range(first, first + count, BATCH):
                 frames = np.stack([_frame(told, i) for i in range(start, min(start + BATCH, first + count))])
                 sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("frames", frames)]))
+                if (told["crop"][0, 0] == DEADLY).all():
+                    os._exit(1)
                 await asyncio.sleep(0)
         except ValueError as error:
             wrong = pb_utils.TritonError(f"not as agreed: {error}", pb_utils.TritonError.INTERNAL)

@@ -1,6 +1,10 @@
-"""Sends the crop once per frame, its first row as bright as the frame's index, in batches of ten."""
+"""Sends the crop once per frame, its first row as bright as the frame's index, in batches of ten.
+
+Of a deadly crop its process ends when it has sent the first ones.
+"""
 
 import asyncio
+import os
 from typing import Any
 
 import numpy as np
@@ -9,6 +13,7 @@ import triton_python_backend_utils as pb_utils
 SAMPLES_PER_FRAME = 640
 CONTEXT_FRAMES = 50
 BATCH = 10
+DEADLY = (6, 6, 6)
 
 
 class TritonPythonModel:
@@ -28,6 +33,8 @@ async def _answer(request: Any) -> None:
         for start in range(first, first + count, BATCH):
             frames = _frames(tensors["crop"], range(start, min(start + BATCH, first + count)))
             sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("frames", frames)]))
+            if (tensors["crop"][0, 0] == DEADLY).all():
+                os._exit(1)
             await asyncio.sleep(0)
     finally:
         sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)

@@ -1,0 +1,94 @@
+"""Files of driving videos: whole ones of every kind are read, cut ones are refused."""
+
+import io
+from fractions import Fraction
+from functools import cache
+from typing import Final
+
+import av
+import numpy as np
+import pytest
+
+from lumen.errors import LumenException
+from orchestrator.driving import driving_frames
+
+KINDS: Final = {
+    "mp4": ("libx264", "aac"),
+    "mov": ("libx264", "aac"),
+    "webm": ("libvpx", "libopus"),
+    "matroska": ("libx264", "aac"),
+    "avi": ("mpeg4", "libmp3lame"),
+}
+"""Containers with codecs for picture and sound."""
+
+SOUND_RATE: Final = 48_000
+STEADY: Final = (40,) * 25
+UNSTEADY: Final = (20, 60, 200, 40, 80, 1000)
+"""Milliseconds that each frame stands."""
+
+TICK: Final = Fraction(20, 1000)
+"""Seconds; all stand for whole ticks, each of which takes room in an AVI."""
+
+every_kind = pytest.mark.parametrize(
+    ("container", "sound"), [(kind, sound) for kind in KINDS for sound in (False, True)]
+)
+
+
+@cache
+def video(container: str, sound: bool, stands: tuple[int, ...]) -> bytes:
+    """Noise that changes when a frame has stood for its time, with or without a quiet sound."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as file:
+        picture, noise = KINDS[container]
+        stream = file.add_stream(picture, rate=25, width=64, height=48, pix_fmt="yuv420p")
+        stream.codec_context.time_base = TICK
+        audio = file.add_stream(noise, rate=SOUND_RATE, layout="mono") if sound else None
+        packets = [packet for frame in frames(stands) for packet in stream.encode(frame)]
+        packets += stream.encode(None)
+        packets[-1].duration = round(stands[-1] / 1000 / packets[-1].time_base)
+        if audio is not None:
+            packets += audio.encode(silence(sum(stands)))
+            packets += audio.encode(None)
+        for packet in sorted(packets, key=lambda each: (each.dts or 0) * each.time_base):
+            file.mux(packet)
+    return buffer.getvalue()
+
+
+def frames(stands: tuple[int, ...]) -> list[av.VideoFrame]:
+    source = np.random.default_rng(0)
+    made = []
+    for begin in np.cumsum([0, *stands[:-1]]):
+        pixels = source.integers(0, 256, (48, 64, 3)).astype(np.uint8)
+        made.append(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
+        made[-1].pts, made[-1].time_base = int(begin) // 20, TICK
+    return made
+
+
+def silence(milliseconds: int) -> av.AudioFrame:
+    samples = np.zeros((1, milliseconds * SOUND_RATE // 1000), np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+    frame.sample_rate = SOUND_RATE
+    return frame
+
+
+def count(data: bytes) -> int:
+    return sum(1 for _ in driving_frames(data, "ref_pose", 10.0))
+
+
+@every_kind
+@pytest.mark.parametrize("stands", [STEADY, UNSTEADY], ids=["steady", "unsteady"])
+def test_whole_videos_are_read(container: str, sound: bool, stands: tuple[int, ...]) -> None:
+    """A whole video gives frames until its last one, also where that one stands for long."""
+    expected = (sum(stands[:-1]) + 40) / 40
+    assert count(video(container, sound, stands)) == pytest.approx(expected, abs=1)
+
+
+@every_kind
+@pytest.mark.parametrize("stands", [STEADY, UNSTEADY], ids=["steady", "unsteady"])
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_cut_videos_are_refused(container: str, sound: bool, stands: tuple[int, ...], share: float) -> None:
+    """Of a video that was cut in the middle the message says so, be it with sound or without."""
+    data = video(container, sound, stands)
+    with pytest.raises(LumenException, match=r"^ref_pose: .*cut off") as refused:
+        count(data[: int(len(data) * share)])
+    assert refused.value.status in (400, 415)
