@@ -6,9 +6,16 @@ waited for by the others. One after the other, each has all cores, and is done s
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+POLL_SECONDS: Final = 0.0005
+
+PATIENCE_SECONDS: Final = 2.0
+"""Turns make models faster, no more: who has waited so long computes beside the other."""
 
 
 class Cores:
@@ -23,15 +30,25 @@ class Cores:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits for it; for one thread of a process at a time."""
+        """Waits for it, ``PATIENCE_SECONDS`` at most; for one thread of a process at a time."""
         if self._file is None:
             yield
             return
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not _taken(self._file) and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
         try:
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _taken(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def cores_of_server(take_turns: bool, kind: str) -> Cores:
