@@ -18,8 +18,8 @@ from lumen.engines.cores import Cores
 from lumen.errors import LumenException
 from lumen.triton.backend import BackendAdapter
 
-HOLD = "import sys, time; from pathlib import Path; from lumen.engines.cores import Cores\n" + (
-    "with Cores(Path(sys.argv[1])).turn(): print('in', flush=True); time.sleep(60)"
+HOLD = "import sys; from pathlib import Path; from lumen.engines.cores import Cores\n" + (
+    "with Cores(Path(sys.argv[1])).turn(): print('in', flush=True); sys.stdin.read()"
 )
 
 
@@ -54,7 +54,8 @@ def test_one_after_the_other(tmp_path: Path) -> None:
 
 def test_a_process_that_is_killed_leaves_its_turn(tmp_path: Path) -> None:
     """The other models go on."""
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+    command, pipe = [sys.executable, "-c", HOLD, str(tmp_path)], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline()
         assert is_taken(tmp_path)
