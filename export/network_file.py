@@ -40,14 +40,20 @@ class NetworkFile(Protocol):
 
 
 def write_network(
-    network: nn.Module, example: Tensors, outputs: Sequence[str], folder: Path, kind: Format
+    network: nn.Module,
+    example: Tensors,
+    outputs: Sequence[str],
+    folder: Path,
+    kind: Format,
+    variable: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write a network with a variable batch.
 
     example: its inputs in order, by name, of batch ``EXPORTED_BATCH``. All other sizes become constants.
+    variable: by input, names of those that do not, from the dimension after the batch on.
     """
     if kind == "onnx":
-        write(_graph(network, example, outputs), folder)
+        write(_graph(network, example, outputs, variable or {}), folder)
     else:
         _write_script(network, tuple(example.values()), folder / SCRIPT_FILE)
 
@@ -100,8 +106,11 @@ def _forget_shape(graph: onnx.GraphProto, output: onnx.ValueInfoProto, opened: s
     )
 
 
-def _graph(network: nn.Module, example: Tensors, outputs: Sequence[str]) -> onnx.ModelProto:
-    batch = torch.export.Dim("B", min=1, max=MAX_BATCH)
+def _graph(
+    network: nn.Module, example: Tensors, outputs: Sequence[str], variable: Mapping[str, Sequence[str]]
+) -> onnx.ModelProto:
+    names = {name: ("B", *variable.get(name, ())) for name in example}
+    sizes = {size: torch.export.Dim(size, min=1, max=MAX_BATCH) for each in names.values() for size in each}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which no network has
     with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         warnings.simplefilter("ignore")  # of the exporter, about itself
@@ -112,7 +121,7 @@ def _graph(network: nn.Module, example: Tensors, outputs: Sequence[str]) -> onnx
             opset_version=OPSET,
             input_names=list(example),
             output_names=list(outputs),
-            dynamic_shapes=[{0: batch}] * len(example),
+            dynamic_shapes=[{i: sizes[size] for i, size in enumerate(each)} for each in names.values()],
             verbose=False,
         )
     assert program is not None

@@ -1,4 +1,4 @@
-"""`sadtalker_renderer`: a portrait's volumes and a frame's key points -> the frame."""
+"""`sadtalker_renderer`: a portrait's volumes and the key points of some frames -> the frames."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,16 @@ from lumen.engines.torch_file import SCRIPT_FILE
 from lumen.engines.torch_session import executing, open_script
 
 WHITE: Final = 255.0
-FRAME: Final = "frame"
+RGB: Final = 3
+FRAMES: Final = "frames"
 EXACT: Final = "exact"
-"""The frame before it is rounded, [B, S, S, 3] in 0..255: only while an export is verified."""
+"""The frames before they are rounded, [B, K, S, S, 3] in 0..255: only while an export is verified."""
+
+VARIABLE: Final[Mapping[str, Sequence[str]]] = {"driving": ("K",)}
+"""Sizes of the inputs that are not of the export, after the batch."""
+
+VERIFIED_COUNT: Final = 2
+"""Frames of each portrait."""
 
 ROUNDING: Final = 0.5
 """Of 255: less than a step, so that every value is the one that rounding gives."""
@@ -67,7 +74,10 @@ DTYPES: Final[Mapping[Precision, torch.dtype]] = {
 
 
 class RendererNetwork(nn.Module):
-    """``FrameRenderer`` that gives pictures: rounded half to even, channels last."""
+    """``FrameRenderer`` that gives pictures: rounded half to even, channels last.
+
+    Each row of a batch is a portrait with K of its frames: volumes of 9 MiB are sent once for all of them.
+    """
 
     TRACED: ClassVar[Sequence[str]] = ("exact",)
     """Methods beside ``forward`` that TorchScript keeps."""
@@ -77,13 +87,24 @@ class RendererNetwork(nn.Module):
         self.frames = frames
 
     def forward(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
-        """Volumes of the portrait, key points [B, 15, 3] -> uint8 [B, S, S, 3] RGB."""
+        """Volumes of the portrait, key points of it [B, 15, 3] and of its frames [B, K, 15, 3] -> frames.
+
+        uint8 [B, K, S, S, 3] RGB.
+        """
         return self.exact(appearance, compressed, source, driving).round().to(torch.uint8)
 
     def exact(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
-        """The same as float32 [B, S, S, 3] in 0..255."""
-        frame: Tensor = self.frames(appearance, compressed, source, driving)
-        return (frame * WHITE).permute(0, 2, 3, 1)
+        """The same as float32 [B, K, S, S, 3] in 0..255."""
+        rows, count = driving.shape[:2]
+        portraits = [_for_each(x, count) for x in (appearance, compressed, source)]
+        frames: Tensor = self.frames(*portraits, driving.flatten(0, 1))
+        return (frames * WHITE).permute(0, 2, 3, 1).reshape(rows, count, *frames.shape[2:], RGB)
+
+
+def _for_each(portraits: Tensor, count: int) -> Tensor:
+    """[B, ...] -> [B count, ...], each ``count`` times in a row."""
+    copies = portraits.unsqueeze(1).expand(-1, count, *portraits.shape[1:])
+    return copies.flatten(0, 1)
 
 
 def network_of(model: SadTalkerNetworks, options: ExportOptions) -> RendererNetwork:
@@ -92,7 +113,8 @@ def network_of(model: SadTalkerNetworks, options: ExportOptions) -> RendererNetw
     On tiles where that is the fastest, see ``on_tiles``.
     """
     if on_tiles(options):
-        example = tuple(inputs(model, 1).values())
+        *portrait, driving = inputs(model, 1, 1).values()
+        example = (*portrait, driving.flatten(0, 1))
         return RendererNetwork(scripted(TiledFrame(model.generator).eval(), example)).eval()
     generator = folded_generator(model.generator)
     if options.precision != "fp32":
@@ -110,17 +132,19 @@ class RendererArtefact:
     """See ``export.artefact.Artefact``."""
 
     name = SADTALKER_RENDERER
-    outputs: Sequence[str] = (FRAME,)
+    outputs: Sequence[str] = (FRAMES,)
     open_sizes: Mapping[str, Sequence[str | None]] = {
         "appearance": (None, "channels", "D", "h", "w"),
         "compressed": (None, None, "D", "h", "w"),
-        FRAME: (None, "S", "S", None),
+        FRAMES: (None, None, "S", "S", None),
     }
 
     def write(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> None:
         with torch.no_grad():
             network = network_of(model, options)
-            write_network(network, inputs(model, EXPORTED_BATCH), self.outputs, folder, options.format)
+            write_network(
+                network, inputs(model, EXPORTED_BATCH), self.outputs, folder, options.format, VARIABLE
+            )
         loosen_file(folder, self.open_sizes)
 
     def verify(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> Differences:
@@ -134,12 +158,12 @@ class RendererArtefact:
             rounded, exact = _results(folder, given)
             found += compare(exact / WHITE, expected, tolerance)
             off = (rounded.float() - exact.round()).abs().max()
-            found.append(Difference("frame: rounding", float(off), float(off), ROUNDING))
+            found.append(Difference("frames: rounding", float(off), float(off), ROUNDING))
         return Differences(tuple(found))
 
 
-def inputs(model: SadTalkerNetworks, batch: int) -> dict[str, Tensor]:
-    """A random portrait's volumes and key points, ``batch`` times, each moved in another way."""
+def inputs(model: SadTalkerNetworks, batch: int, count: int = VERIFIED_COUNT) -> dict[str, Tensor]:
+    """A random portrait's volumes and key points, ``batch`` times, each moved in ``count`` other ways."""
     image = torch.rand(1, 3, model.size, model.size)
     with torch.inference_mode():
         portrait = model.generator.encode(image)
@@ -148,7 +172,7 @@ def inputs(model: SadTalkerNetworks, batch: int) -> dict[str, Tensor]:
         "appearance": portrait.appearance.clone().expand(batch, -1, -1, -1, -1).contiguous(),
         "compressed": portrait.compressed.clone().expand(batch, -1, -1, -1, -1).contiguous(),
         "source": source,
-        "driving": moved_points(source),
+        "driving": moved_points(source.unsqueeze(1).expand(-1, count, -1, -1)),
     }
 
 
@@ -158,9 +182,9 @@ def compare(got: Tensor, expected: Tensor, tolerance: FrameTolerance) -> list[Di
     mean, largest = float(apart.mean()), float(apart.max())
     far = float((apart > CLOSE).double().mean())
     return [
-        Difference(FRAME, largest, mean, tolerance.largest),
-        Difference("frame: mean", mean, mean, tolerance.mean),
-        Difference(f"frame: share beyond {CLOSE:g}", far, far, tolerance.far),
+        Difference(FRAMES, largest, mean, tolerance.largest),
+        Difference("frames: mean", mean, mean, tolerance.mean),
+        Difference(f"frames: share beyond {CLOSE:g}", far, far, tolerance.far),
     ]
 
 
@@ -184,8 +208,8 @@ def _results_of_graph(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, T
     write(graph, aside)
     del graph
     try:
-        got = open_network(aside, (FRAME, EXACT)).run_all(given)
+        got = open_network(aside, (FRAMES, EXACT)).run_all(given)
     finally:
         (aside / DEFAULT_FILE).unlink()
         aside.rmdir()
-    return got[FRAME], got[EXACT]
+    return got[FRAMES], got[EXACT]

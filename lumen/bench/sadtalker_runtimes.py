@@ -28,7 +28,7 @@ from export.artefact import ExportOptions
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.random import write_random
-from export.sadtalker.renderer import FRAME, RendererArtefact, RendererNetwork, inputs
+from export.sadtalker.renderer import FRAMES, RendererArtefact, RendererNetwork, inputs
 from lumen.bench.report import machine
 from lumen.bench.turns import medians
 from lumen.engines.batches import Array, Request, Tensors
@@ -40,7 +40,7 @@ from lumen.engines.torch_session import ScriptModel
 THREADS: Final = 2
 ROUNDS: Final = 3
 SEED: Final = 1
-FRAMES: Final = 2
+N_FRAMES: Final = 2
 WHITE: Final = 255.0
 
 EAGER: Final = "PyTorch, as loaded"
@@ -57,7 +57,7 @@ FILES: Final = {
 """What is written for a GPU has no tiles, and runs on a processor too."""
 
 Way = Callable[[Tensors], Array]
-"""The renderer's inputs of one frame -> uint8 [1, S, S, 3]."""
+"""The renderer's inputs of one frame -> uint8 [1, 1, S, S, 3]."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_random(Path(folder), SEED)
         model = load_checkpoint(Path(folder))
-        together = {name: tensor.numpy() for name, tensor in inputs(model, FRAMES).items()}
-        frames = [{name: array[i : i + 1] for name, array in together.items()} for i in range(FRAMES)]
+        together = {name: tensor.numpy() for name, tensor in inputs(model, N_FRAMES, 1).items()}
+        frames = [{name: array[i : i + 1] for name, array in together.items()} for i in range(N_FRAMES)]
         ways = _ways(model, Path(folder))
         drawn = {name: np.concatenate([way(frame) for frame in frames]) for name, way in ways.items()}
         seconds = medians(ways, frames, rounds)
@@ -120,14 +120,14 @@ def _eager(network: RendererNetwork) -> Way:
 def _served(version: Path) -> Way:
     """By the engine that serves such a file, as its configuration has it."""
     names = ("appearance", "compressed", "source", "driving")
-    dims = (["-1"] * 4, ["4", *["-1"] * 3], ["15", "3"], ["15", "3"])
+    dims = (["-1"] * 4, ["4", *["-1"] * 3], ["15", "3"], ["-1", "15", "3"])
     config: dict[str, Any] = {
         "max_batch_size": 8,
         "input": [
             {"name": name, "data_type": "TYPE_FP32", "dims": size}
             for name, size in zip(names, dims, strict=True)
         ],
-        "output": [{"name": FRAME, "data_type": "TYPE_UINT8", "dims": ["-1", "-1", "3"]}],
+        "output": [{"name": FRAMES, "data_type": "TYPE_UINT8", "dims": ["-1", "-1", "-1", "3"]}],
     }
     engine: OnnxModel | ScriptModel
     if (version / SCRIPT_FILE).is_file():
@@ -141,10 +141,10 @@ def _served(version: Path) -> Way:
         engine = OnnxModel(config, version, "CPU", 0)
 
     def draw(frame: Tensors) -> Array:
-        (answer,) = engine.execute([Request(frame, (FRAME,))])
+        (answer,) = engine.execute([Request(frame, (FRAMES,))])
         if isinstance(answer, Exception):
             raise answer
-        return answer[FRAME]
+        return answer[FRAMES]
 
     return draw
 

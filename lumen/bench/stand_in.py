@@ -22,7 +22,7 @@ INPUTS: Final[dict[str, list[str | int | None]]] = {
     "appearance": ["B", "channels", "D", "h", "w"],
     "compressed": ["B", 4, "D", "h", "w"],
     "source": ["B", 15, 3],
-    "driving": ["B", 15, 3],
+    "driving": ["B", "K", 15, 3],
 }
 
 
@@ -47,9 +47,10 @@ def graph() -> onnx.ModelProto:
     """The appearance's mean as a grey picture, as bright as the key points say where they are."""
     constants: dict[str, tuple[list[int], int, list[Any]]] = {
         "channel_and_depth": ([2], TensorProto.INT64, [1, 2]),
-        "points": ([2], TensorProto.INT64, [1, 2]),
+        "points": ([2], TensorProto.INT64, [2, 3]),
         "scales": ([4], TensorProto.FLOAT, [1, 1, ENLARGED, ENLARGED]),
         "one": ([1], TensorProto.INT64, [1]),
+        "last": ([1], TensorProto.INT64, [-1]),
         "half": ([], TensorProto.FLOAT, [127.0]),
         "black": ([], TensorProto.FLOAT, [0.0]),
         "white": ([], TensorProto.FLOAT, [255.0]),
@@ -60,20 +61,19 @@ def graph() -> onnx.ModelProto:
         node("Unsqueeze", ["plane", "one"], ["grey"]),
         node("Resize", ["grey", "", "scales"], ["large"], mode="nearest"),
         node("ReduceMean", ["driving", "points"], ["shift"], keepdims=1),
-        node("Unsqueeze", ["shift", "one"], ["everywhere"]),
-        node("Add", ["large", "everywhere"], ["moved"]),
+        node("Add", ["large", "shift"], ["moved"]),
         node("Mul", ["moved", "half"], ["stretched"]),
         node("Add", ["stretched", "half"], ["centred"]),
         node("Clip", ["centred", "black", "white"], ["bright"]),
-        node("Concat", ["bright", "bright", "bright"], ["rgb"], axis=1),
-        node("Transpose", ["rgb"], ["last"], perm=[0, 2, 3, 1]),
-        node("Cast", ["last"], ["frame"], to=TensorProto.UINT8),
+        node("Unsqueeze", ["bright", "last"], ["pixels"]),
+        node("Concat", ["pixels", "pixels", "pixels"], ["rgb"], axis=-1),
+        node("Cast", ["rgb"], ["frames"], to=TensorProto.UINT8),
     ]
     made = helper.make_graph(
         nodes,
         "stand_in",
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in INPUTS.items()],
-        [helper.make_tensor_value_info("frame", TensorProto.UINT8, ["B", "S", "S", 3])],
+        [helper.make_tensor_value_info("frames", TensorProto.UINT8, ["B", "K", "S", "S", 3])],
         [helper.make_tensor(name, kind, dims, values) for name, (dims, kind, values) in constants.items()],
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

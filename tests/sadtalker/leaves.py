@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from export.sadtalker.networks.generator import Source
+from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.networks.motion import Motion
+from export.sadtalker.renderer import RendererNetwork
 from lumen.contracts import (
     SADTALKER_AUDIO2EXP,
     SADTALKER_AUDIO2POSE,
@@ -32,7 +33,7 @@ class TorchLeaves:
     Attributes:
         networks: of a tiny checkpoint.
         counts: calls of each model.
-        most_rows: of one call of each model.
+        most_rows: of one call of each model; of the renderer, frames.
         running, most_running: calls of the renderer that are open at once.
         failures: raised, and forgotten, at the next call of a model.
     """
@@ -46,7 +47,10 @@ class TorchLeaves:
 
     async def __call__(self, model: str, outputs: Sequence[str], tensors: Tensors) -> list[Array]:
         self.counts[model] += 1
-        self.most_rows[model] = max(self.most_rows[model], len(next(iter(tensors.values()))))
+        rows = (
+            len(tensors["driving"][0]) if model == SADTALKER_RENDERER else len(next(iter(tensors.values())))
+        )
+        self.most_rows[model] = max(self.most_rows[model], rows)
         if model == SADTALKER_RENDERER:
             self.running += 1
             self.most_running = max(self.most_running, self.running)
@@ -74,9 +78,7 @@ class TorchLeaves:
         if model in (SADTALKER_MOTION, SADTALKER_MOTION_FULL):
             mapping = n.mapping_crop if model == SADTALKER_MOTION else n.mapping_full
             return {"driving": Motion(mapping)(given["window"], given["keypoints"], given["camera"])}
-        source = Source(given["appearance"], given["compressed"])
-        frame = n.generator.render(source, given["source"], given["driving"])
-        return {"frame": (frame * 255).round().byte().permute(0, 2, 3, 1)}
+        return {"frames": RendererNetwork(FrameRenderer(n.generator))(*given.values())}
 
 
 class PointLeaves(TorchLeaves):
@@ -84,7 +86,7 @@ class PointLeaves(TorchLeaves):
 
     def _run(self, model: str, given: dict[str, Tensor]) -> dict[str, Tensor]:
         if model == SADTALKER_RENDERER:
-            return {"frame": given["driving"]}
+            return {"frames": given["driving"]}
         return super()._run(model, given)
 
 

@@ -124,7 +124,7 @@ def test_the_stand_in_has_the_renderers_tensors(tiny_repository: Path, tmp_path:
     check_graph(REPOSITORY / SADTALKER_RENDERER / "config.pbtxt", version)
     session = ort.InferenceSession(version / DEFAULT_FILE, providers=["CPUExecutionProvider"])
     shapes = {"appearance": (2, 2, 2, 64, 64), "compressed": (2, 4, 2, 64, 64)}
-    points = {name: np.zeros((2, 15, 3), np.float32) for name in ("source", "driving")}
+    points = {"source": np.zeros((2, 15, 3), np.float32), "driving": np.zeros((2, 4, 15, 3), np.float32)}
     volumes = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-    (frames,) = session.run(["frame"], {**volumes, **points})
-    assert (frames.shape, frames.dtype) == ((2, 256, 256, 3), np.uint8)
+    (frames,) = session.run(["frames"], {**volumes, **points})
+    assert (frames.shape, frames.dtype) == ((2, 4, 256, 256, 3), np.uint8)

@@ -123,12 +123,12 @@ def test_exported_networks_are_the_reference(checkpoint: Path, run: Run, golden:
         [
             run(
                 contracts.SADTALKER_RENDERER,
-                "frame",
+                "frames",
                 appearance=appearance,
                 compressed=compressed,
                 source=source,
-                driving=moved[i : i + 1],
-            )
+                driving=moved[None, i : i + 1],
+            )[0]
             for i in golden["frame_index"]
         ]
     )

@@ -162,7 +162,7 @@ def test_networks_equal_torch(client: grpc.InferenceServerClient, tiny_networks:
             np.testing.assert_allclose(answer.as_numpy(name), array.numpy(), rtol=0, atol=close)
     given = renderer_inputs(tiny_networks, 2)
     frames = RendererNetwork(FrameRenderer(tiny_networks.generator))(*given.values())
-    got = infer(client, SADTALKER_RENDERER, given).as_numpy("frame")
+    got = infer(client, SADTALKER_RENDERER, given).as_numpy("frames")
     assert steps_apart(got, frames.numpy()) <= ONE_STEP
 
 

@@ -49,7 +49,6 @@ class ClipEngine:
     """
 
     def __init__(self, call: Call, limits: Limits) -> None:
-        self._call = call
         self._calls = Calls(call, limits.rows_per_call)
         self._limits = limits
         self.cache = FeatureCache(limits.cache_bytes)
@@ -90,10 +89,10 @@ class ClipEngine:
                     return
                 driving = await (ahead or self._motion(clip, span, features))
                 ahead = asyncio.create_task(self._motion(clip, following, features)) if following else None
-                for i in range(0, len(driving), self._limits.frames_per_call):
+                for piece in _pieces(driving, self._limits.frames_per_call):
                     if stopped():
                         return
-                    yield driving[i : i + self._limits.frames_per_call]
+                    yield piece
         finally:
             if ahead is not None:
                 await asyncio.gather(ahead, return_exceptions=True)
@@ -102,20 +101,31 @@ class ClipEngine:
         return key_points(clip, span, features.canonical, self._calls)
 
     def _drawing(self, features: Features) -> Callable[[Floats], Coroutine[Any, Any, Frames]]:
-        """Calls of the renderer for one portrait, whose copies for the rows of a batch are made once."""
-        n = self._limits.frames_per_call
+        """Calls of the renderer for one portrait."""
         portrait = {
-            "appearance": np.repeat(features.appearance[None], n, 0),
-            "compressed": np.repeat(features.compressed[None], n, 0),
-            "source": np.repeat(features.source[None], n, 0),
+            "appearance": features.appearance,
+            "compressed": features.compressed,
+            "source": features.source,
         }
 
         async def draw(driving: Floats) -> Frames:
-            rows = {name: value[: len(driving)] for name, value in portrait.items()}
-            (frames,) = await self._call(SADTALKER_RENDERER, ["frame"], {**rows, "driving": driving})
-            return frames
+            tensors = {**portrait, "driving": driving}
+            return (await self._calls.one(SADTALKER_RENDERER, ["frames"], tensors))[0]
 
         return draw
+
+
+def _pieces(driving: Floats, most: int) -> Iterator[Floats]:
+    """``driving`` in calls of the renderer: ``most`` frames, and at the end halves, quarters of it.
+
+    Only calls of the same number share a batch, and a network is slow at its first of every number.
+    """
+    done, size = 0, most
+    while done < len(driving):
+        while size > len(driving) - done:
+            size = max(1, size // 2)
+        yield driving[done : done + size]
+        done += size
 
 
 def _pairs(clip: Clip) -> Iterator[tuple[Span, Span | None]]:
