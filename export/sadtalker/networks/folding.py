@@ -4,17 +4,19 @@ The folded network gives the same numbers to rounding, and has names and weights
 """
 
 import copy
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from export.sadtalker.networks.folded_spade import FoldedSpadeDecoder
+from export.sadtalker.networks.folded_spade import FoldedSpadeDecoder, InstanceNorm, PhaseConv2d
 from export.sadtalker.networks.generator import Generator
 from export.sadtalker.networks.point_motion import PointMotion, SummedMotion
 from export.sadtalker.networks.spade import SpadeDecoder
 
 Network = TypeVar("Network", bound=nn.Module)
+
+_LAST: Final = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def folded(network: Network) -> Network:
@@ -37,6 +39,17 @@ def folded_generator(generator: Generator, points: PointMotion | None = None) ->
     copied.decoder = FoldedSpadeDecoder(generator.decoder)
     copied.dense_motion_network.points = points or SummedMotion()
     return copied.eval()
+
+
+def channels_last(network: Network) -> Network:
+    """``network`` itself, its weights laid out as a GPU's matrix units read them; the same numbers."""
+    for module in network.modules():
+        if isinstance(module, PhaseConv2d | InstanceNorm):
+            module.channels_last = True
+        for parameter in module.parameters(recurse=False):
+            if (layout := _LAST.get(parameter.ndim)) is not None:
+                parameter.data = parameter.data.contiguous(memory_format=layout)
+    return network
 
 
 def _fold(module: nn.Module, conv_name: str, norm_name: str) -> None:
