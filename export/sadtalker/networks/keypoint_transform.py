@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
+from export.sadtalker.networks.grids import cells
 from lumen.engines.sadtalker.dims import KEYPOINTS
 
 BIN_DEGREES: Final = 3.0
@@ -18,8 +19,7 @@ REFERENCE_PI: Final = 3.14
 
 def degrees(logits: Tensor) -> Tensor:
     """[..., 66] class logits -> [...] expected angle in degrees, -99 to 96."""
-    bins = torch.arange(logits.shape[-1], dtype=logits.dtype, device=logits.device)
-    return (F.softmax(logits, -1) * bins).sum(-1) * BIN_DEGREES + FIRST_BIN
+    return (F.softmax(logits, -1) * cells(logits.shape[-1], logits)).sum(-1) * BIN_DEGREES + FIRST_BIN
 
 
 def rotation(angles: Tensor) -> Tensor:
@@ -46,5 +46,5 @@ def transform(canonical: Tensor, angles: Tensor, translation: Tensor, shifts: Te
     which only y counts, as in the reference. shifts: [B, 45].
     """
     turned = canonical @ rotation(angles).transpose(1, 2)
-    upward = torch.tensor([0.0, 1.0, 0.0], dtype=translation.dtype, device=translation.device)
-    return turned + (translation * upward).unsqueeze(1) + shifts.reshape(-1, KEYPOINTS, 3)
+    upward = F.pad(translation[:, 1:2], (1, 1))
+    return turned + upward.unsqueeze(1) + shifts.reshape(-1, KEYPOINTS, 3)

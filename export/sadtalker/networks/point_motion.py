@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from export.sadtalker.networks.grids import axis, grid
+from export.sadtalker.networks.grids import axis, cells, grid
 
 VARIANCE: Final = 0.01
 """Of the Gaussian around a key point, in squared coordinates."""
@@ -109,8 +109,7 @@ def _shift_matrix(shift: Tensor, n: int) -> Tensor:
     What lies beyond the first and last cell is zero.
     """
     position = ((axis(n, shift) + shift.unsqueeze(-1) + 1) * n - 1) / 2
-    cells = torch.arange(n, dtype=shift.dtype, device=shift.device)
-    return F.relu(1 - (position.unsqueeze(-1) - cells).abs())
+    return F.relu(1 - (position.unsqueeze(-1) - cells(n, shift)).abs())
 
 
 def _moves(source: Tensor, driving: Tensor, size: Size) -> Tensor:

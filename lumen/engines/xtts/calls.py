@@ -87,8 +87,8 @@ class TritonVocoder:
     """Windows at `xtts_vocoder`, which batches those of different speeches.
 
     A speech's first window goes before later ones of others, and of those the one whose listener has
-    least: nobody's first sound waits for what others will hear in a while. While first windows are on their
-    way, later ones wait for them, for ``PATIENCE_SECONDS`` at most.
+    least: nobody's first sound waits for what others will hear in a while. Where there is one place, later
+    ones wait for first windows that are on their way, for ``PATIENCE_SECONDS`` at most.
 
     Args:
         calls: reaches the model.
@@ -98,7 +98,7 @@ class TritonVocoder:
 
     def __init__(self, calls: Calls, places: int) -> None:
         self._calls = calls
-        self._turns = Turns(places, PATIENCE_SECONDS)
+        self._turns = Turns(places, PATIENCE_SECONDS if places == 1 else 0.0)
 
     @contextlib.contextmanager
     def speech(self, lead: Lead) -> Iterator[None]:

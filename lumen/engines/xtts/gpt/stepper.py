@@ -29,7 +29,8 @@ EMBEDDINGS: Final = "embeddings.safetensors"
 ``audio_position`` [more than max_audio, W]."""
 
 PREFILL_TOKENS: Final = 32
-"""Positions of a prompt that one call of ``prefill`` computes at most: the others wait for them."""
+"""Positions of a prompt that one call of ``prefill`` computes at most on a CPU: the others wait for them.
+A GPU takes as long for a whole prompt."""
 
 VOICES: Final = 16
 """Voices whose part of the cache is kept, at 8 MB each in the released size."""
@@ -71,7 +72,7 @@ class Stepper(Protocol):
         """
 
     def prefill(self, slot: int) -> Step | None:
-        """Compute one piece of the prompt, at most PREFILL_TOKENS positions.
+        """Compute one piece of the prompt, on a CPU at most PREFILL_TOKENS positions.
 
         Returns:
             When the last piece is done, the Step (B = 1) that predicts the first code; until then None.
@@ -166,7 +167,7 @@ class GptStepper:
         self._rows.claim(slot)
 
     def prefill(self, slot: int) -> Step | None:
-        """See :class:`Stepper`; the voice's positions are one piece, or taken from the last time.
+        """See :class:`Stepper`; on a CPU the voice's positions are one piece, or taken from the last time.
 
         Raises:
             GenerationException: ONNX Runtime failed.
@@ -178,13 +179,19 @@ class GptStepper:
         if self._rows.lengths[row] == 0:
             self._recall(row, sentence.voice)
         done = int(self._rows.lengths[row])
-        piece = sentence.prompt[done : done + (PREFILL_TOKENS if done else XTTS_CONDITION_LATENTS)]
+        piece = sentence.prompt[done : done + self._piece(done)]
         step = self._run(row, piece[None], [0])
         self._rows.lengths[row] += len(piece)
         if done == 0:
             self._remember(row, sentence.voice)
         sentence.ready = done + len(piece) == len(sentence.prompt)
         return step if sentence.ready else None
+
+    def _piece(self, done: int) -> int:
+        """How many positions of a prompt come next, at most."""
+        if isinstance(self._memory, CudaMemory):
+            return self._memory.shape[3]
+        return PREFILL_TOKENS if done else XTTS_CONDITION_LATENTS
 
     def step(self, slots: Sequence[int], codes: Sequence[int] | Int32) -> Step:
         """See :class:`Stepper`.
