@@ -45,7 +45,7 @@ class GraphedGpt:
         self._graphs: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor, Tensor, Tensor]] = {}
 
     def step(self, embeds: Tensor, position: int) -> Tensor:
-        """embeds: [B, W] on the GPU at ``position`` of every row -> logits [B, V] float32, until the next step."""
+        """embeds: [B, W] on the GPU at ``position`` of all rows -> logits [B, V] float32, until the next."""
         rows, length = len(embeds), -(-(position + 1) // BUCKET) * BUCKET
         if (rows, length) not in self._graphs:
             self._graphs[rows, length] = self._recorded(rows, length)
