@@ -10,7 +10,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.artefact import Difference, Differences, ExportOptions, Precision
+from export.artefact import Device, Difference, Differences, ExportOptions, Precision
 from export.graph_file import write
 from export.network_file import EXPORTED_BATCH, open_network, write_network
 from export.sadtalker.checkpoint import SadTalkerNetworks
@@ -155,7 +155,7 @@ class RendererArtefact:
             with torch.inference_mode():
                 reference = RendererNetwork(FrameRenderer(model.generator))
                 expected = reference.exact(*given.values()) / WHITE
-            rounded, exact = _results(folder, given)
+            rounded, exact = _results(folder, given, options.device)
             found += compare(exact / WHITE, expected, tolerance)
             off = (rounded.float() - exact.round()).abs().max()
             found.append(Difference("frames: rounding", float(off), float(off), ROUNDING))
@@ -188,13 +188,14 @@ def compare(got: Tensor, expected: Tensor, tolerance: FrameTolerance) -> list[Di
     ]
 
 
-def _results(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The frames that the file gives, and what it rounded."""
+def _results(folder: Path, given: dict[str, Tensor], device: Device) -> tuple[Tensor, Tensor]:
+    """The frames that the file gives, and what it rounded; TorchScript for a GPU runs on one if it can."""
     if (folder / DEFAULT_FILE).is_file():
         return _results_of_graph(folder, given)
-    network = open_script(folder / SCRIPT_FILE)
+    place = "cuda" if device == "gpu" and torch.cuda.is_available() else "cpu"
+    network, there = open_script(folder / SCRIPT_FILE, place), [each.to(place) for each in given.values()]
     with torch.inference_mode(), executing(optimized=False):
-        return network(*given.values()), network.exact(*given.values())
+        return network(*there).cpu(), network.exact(*there).cpu()
 
 
 def _results_of_graph(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
