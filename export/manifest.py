@@ -32,9 +32,17 @@ def write_manifest(
         "sha256": hashes[main.name],
         "files": hashes,
         **model.about(),
-        "exporter": {package: metadata.version(package) for package in model.packages()},
+        "exporter": {package: _version(package) for package in model.packages()},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _version(package: str) -> str:
+    """ONNX Runtime's build for a GPU has another name, and is imported by the same."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return metadata.version(f"{package}-gpu")
 
 
 def main_file(folder: Path) -> Path:
