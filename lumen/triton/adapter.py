@@ -70,7 +70,8 @@ class Adapter:
     ) -> None:
         """Let ``answer`` send the responses to a request; whatever happens, its stream ends.
 
-        What it raises goes out as :func:`to_wire`'s text, with the end of the stream.
+        What it raises goes out as :func:`to_wire`'s text, with the end of the stream. What was not asked for
+        is not sent: Triton 2.51 would drop it without Python's lock, beside whatever other thread has it.
 
         Args:
             is_gone: whether the process of the model that asks has died. Nothing is sent to that one,
@@ -78,11 +79,12 @@ class Adapter:
                 would say nothing to anybody any more.
         """
         sender = request.get_response_sender()
+        wanted = frozenset(request.requested_output_names())
         refusal = None
 
         def send(tensors: Tensors) -> None:
             if not is_gone():
-                sender.send(self._response(tensors))
+                sender.send(self._response({n: a for n, a in tensors.items() if n in wanted or not wanted}))
 
         try:
             await answer(send)
