@@ -27,15 +27,12 @@ from lumen.triton.adapter import REFUSAL
 from lumen.triton.server import TritonServer
 from orchestrator.triton import TritonClient
 from tests.conftest import ROOT
+from tests.xtts.conftest import QUEUE, SLOTS
 from tests.xtts.settling import settled
 
 WIDTH = 64
 SECONDS = 20.0
 LATENT_TOLERANCE = 1e-3
-SLOTS = 8
-QUEUE = 8
-"""As the server of the tests has them."""
-
 CALLER = np.array([os.getpid()])
 
 Tensors = dict[str, NDArray[Any]]
