@@ -6,16 +6,9 @@ waited for by the others. One after the other, each has all cores, and is done s
 
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
-
-POLL_SECONDS: Final = 0.0005
-
-PATIENCE_SECONDS: Final = 2.0
-"""Turns make models faster, no more: who has waited so long computes beside the other."""
 
 
 class Cores:
@@ -30,25 +23,18 @@ class Cores:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits for it, ``PATIENCE_SECONDS`` at most; for one thread of a process at a time."""
+        """Waits for it, for as long as it takes: in it one computes, and waits for nobody else.
+
+        For one thread of a process at a time.
+        """
         if self._file is None:
             yield
             return
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not _taken(self._file) and time.monotonic() < until:
-            time.sleep(POLL_SECONDS)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
-
-
-def _taken(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def cores_of_server(take_turns: bool, kind: str) -> Cores:

@@ -5,12 +5,12 @@ Importable without Triton, whose module comes as an argument.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from lumen.errors import InvalidInputException, LumenException, to_wire
+from lumen.errors import GenerationException, InvalidInputException, LumenException, to_wire
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,9 @@ Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 Send: TypeAlias = Callable[[Tensors], None]
 """Sends one response of a stream."""
+
+REFUSAL: Final = "refusal"
+"""The output, string [1], that says why another model's request has no answer, as :func:`to_wire` does."""
 
 
 class Adapter:
@@ -62,39 +65,50 @@ class Adapter:
         except Exception as error:
             return self._failure(error)
 
-    async def stream(
-        self,
-        request: Any,
-        answer: Callable[[Send], Awaitable[None]],
-        is_gone: Callable[[], bool] = lambda: False,
-    ) -> None:
+    async def stream(self, request: Any, answer: Callable[[Send], Awaitable[None]]) -> None:
         """Let ``answer`` send the responses to a request; whatever happens, its stream ends.
 
-        What it raises goes out as :func:`to_wire`'s text, with the end of the stream. What was not asked for
-        is not sent: Triton 2.51 would drop it without Python's lock, beside whatever other thread has it.
-
-        Args:
-            is_gone: whether the process of the model that asks has died. Nothing is sent to that one,
-                not even an end: Triton 2.51 would wait for it to take it, and with that the model
-                would say nothing to anybody any more.
+        What it raises goes out as :func:`to_wire`'s text, with the end of the stream.
         """
         sender = request.get_response_sender()
-        wanted = frozenset(request.requested_output_names())
         refusal = None
-
-        def send(tensors: Tensors) -> None:
-            if not is_gone():
-                sender.send(self._response({n: a for n, a in tensors.items() if n in wanted or not wanted}))
-
         try:
-            await answer(send)
+            await answer(lambda tensors: sender.send(self._asked_for(request, tensors)))
         except LumenException as error:
             refusal = self._refusal(to_wire(error), error.triton_code)
         except Exception as error:
             refusal = self._failure(error)
         finally:
+            sender.send(refusal, flags=self._pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    async def reply(
+        self, request: Any, answer: Callable[[], Awaitable[Tensors]], is_gone: Callable[[], bool]
+    ) -> None:
+        """The one response to another model's request, which ends its stream too.
+
+        What ``answer`` raises goes out as the output ``REFUSAL``. For the reasons see `OneAnswerCalls`.
+
+        Args:
+            is_gone: whether the process of the model that asks has died. Nothing is sent to that one.
+        """
+        sender = request.get_response_sender()
+        tensors: Tensors = {}
+        try:
+            tensors = await answer()
+        except LumenException as error:
+            tensors = _told(error)
+        except Exception as error:
+            log.error("%s failed", self._model, exc_info=error)
+            tensors = _told(GenerationException(f"{self._model} failed: {type(error).__name__}"))
+        finally:
             if not is_gone():
-                sender.send(refusal, flags=self._pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+                final = self._pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+                sender.send(self._asked_for(request, tensors), flags=final)
+
+    def _asked_for(self, request: Any, tensors: Tensors) -> Any:
+        """Those outputs alone that were asked for: Triton 2.51 frees the others without the interpreter's lock."""
+        wanted = request.requested_output_names()
+        return self._response({name: a for name, a in tensors.items() if name in wanted or not wanted})
 
     def _response(self, tensors: Tensors) -> Any:
         outputs = [self._pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in tensors.items()]
@@ -107,3 +121,7 @@ class Adapter:
     def _refusal(self, message: str, code: str) -> Any:
         error = self._pb_utils.TritonError(message, getattr(self._pb_utils.TritonError, code))
         return self._pb_utils.InferenceResponse([], error=error)
+
+
+def _told(error: LumenException) -> Tensors:
+    return {REFUSAL: np.array([to_wire(error).encode()], np.object_)}

@@ -1,5 +1,6 @@
 """One model of Triton asks another."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from lumen.errors import (
     ServiceUnavailableException,
     from_wire,
 )
-from lumen.triton.adapter import Tensors
+from lumen.triton.adapter import REFUSAL, Tensors
 
 ABSENT: Final = (
     "unknown model",
@@ -24,6 +25,9 @@ ABSENT: Final = (
     "Stub process",
 )
 """Parts of what Triton says of a model that is not loaded, or whose process has died, and when it stops."""
+
+KEPT_ANSWERS: Final = 64
+"""Far more than Triton has yet to forget: it does so within a millisecond of an answer."""
 
 
 async def triton_call(
@@ -53,6 +57,49 @@ def triton_call_now(
     except pb_utils.TritonModelException as error:
         raise refusal_of(model, str(error), "") from error
     return _outputs(pb_utils, model, outputs, response)
+
+
+class OneAnswerCalls:
+    """Requests to decoupled models that answer with one response each, as :meth:`Adapter.reply` does; blocks.
+
+    Triton 2.51's Python backend loses the process that asks when there is more to it:
+
+    - Who waits for a second response and hears of it waits for the interpreter then, and holds a lock. When a
+      third response waits for that lock, and somebody who has the interpreter for what the third one holds,
+      the process stands still for good.
+    - An error comes without its request's id. In its place is what lay in the shared memory before, and the
+      error may be taken for another request's answer. So a refusal is a tensor.
+    - Answers are forgotten in a thread of the backend's own. Where nobody else knows them any more, it frees
+      Python's objects without the interpreter's lock, which destroys the heap within seconds of many calls.
+      So the last ``KEPT_ANSWERS`` stay known here.
+
+    Args:
+        pb_utils: Triton's ``triton_python_backend_utils``.
+    """
+
+    def __init__(self, pb_utils: Any) -> None:
+        self._pb_utils = pb_utils
+        self._kept: deque[Any] = deque(maxlen=KEPT_ANSWERS)
+
+    def __call__(self, model: str, outputs: Sequence[str], tensors: Tensors) -> list[npt.NDArray[Any]]:
+        """The outputs, copied out of the shared memory; none of them where the answer has none.
+
+        Raises:
+            LumenException: what the model refused with, or as :func:`refusal_of` says.
+        """
+        pb_utils = self._pb_utils
+        try:
+            answers = _request(pb_utils, model, [*outputs, REFUSAL], tensors).exec(decoupled=True)
+            self._kept.append(answers)
+            response, *_ = answers  # to their end: Triton keeps what is not read
+        except pb_utils.TritonModelException as error:
+            raise refusal_of(model, str(error), "") from error
+        if response.has_error():
+            raise refusal_of(model, response.error().message(), code_of(pb_utils, response.error()))
+        given = {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
+        if REFUSAL in given:
+            raise refusal_of(model, given[REFUSAL][0].decode(), "")
+        return [given[name].copy() for name in outputs if name in given]
 
 
 def _request(pb_utils: Any, model: str, outputs: Sequence[str], tensors: Tensors) -> Any:

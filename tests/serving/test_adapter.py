@@ -1,13 +1,15 @@
 """What every ``model.py`` does with requests, on a strict stand-in for Triton's module."""
 
+import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 from lumen.errors import BusyException, InvalidInputException, LumenException
-from lumen.triton.adapter import Adapter, Send
+from lumen.triton.adapter import REFUSAL, Adapter, Send, Tensors
 
 FINAL = 1
 
@@ -50,9 +52,13 @@ class Sender:
 class Request:
     inputs: dict[str, Any] = field(default_factory=dict)
     sender: Sender = field(default_factory=Sender)
+    wanted: tuple[str, ...] = ()
 
     def get_response_sender(self) -> Sender:
         return self.sender
+
+    def requested_output_names(self) -> list[str]:
+        return list(self.wanted)
 
 
 class PbUtils:
@@ -90,6 +96,17 @@ async def test_a_stream_has_its_responses_and_an_end(adapter: Adapter) -> None:
     assert request.sender.ended
 
 
+async def test_only_outputs_that_were_asked_for_are_sent(adapter: Adapter) -> None:
+    """Triton would free the others in another thread's time."""
+    request = Request(wanted=("pcm",))
+
+    async def answer(send: Send) -> None:
+        send({"pcm": np.zeros(1), "codes": np.zeros(2)})
+
+    await adapter.stream(request, answer)
+    assert [tensor.name for tensor in request.sender.sent[0].tensors] == ["pcm"]
+
+
 @pytest.mark.parametrize(
     ("error", "message", "code"),
     [
@@ -113,6 +130,42 @@ async def test_a_stream_that_fails_ends_too(
     (_, refusal) = request.sender.sent
     assert refusal.error is not None
     assert (refusal.error.message, refusal.error.code) == (message, getattr(TritonError, code))
+
+
+async def test_a_reply_is_one_response_and_the_end(adapter: Adapter) -> None:
+    """With nothing in it, too; nobody is told who is gone."""
+    for tensors in ({"latents": np.arange(2)}, {}):
+        here, gone = Request(), Request()
+        for request, is_gone in ((here, False), (gone, True)):
+            await adapter.reply(request, partial(asyncio.sleep, 0, tensors), lambda gone=is_gone: gone)
+        assert here.sender.ended
+        (response,) = here.sender.sent
+        assert [(one.name, one.values.tolist()) for one in response.tensors] == [
+            (name, values.tolist()) for name, values in tensors.items()
+        ]
+        assert not gone.sender.ended
+        assert gone.sender.sent == []
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (BusyException("no slot"), "BusyException: no slot"),
+        (KeyError("a secret"), "GenerationException: speaker failed: KeyError"),
+    ],
+)
+async def test_a_reply_tells_a_refusal_as_an_output(adapter: Adapter, error: Exception, told: str) -> None:
+    """An error of Triton's would lose its request."""
+    request = Request()
+
+    async def fail() -> Tensors:
+        raise error
+
+    await adapter.reply(request, fail, lambda: False)
+    (response,) = request.sender.sent
+    assert request.sender.ended
+    assert response.error is None
+    assert [(one.name, one.values.tolist()) for one in response.tensors] == [(REFUSAL, [told.encode()])]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,10 @@ SEED = 1
 WIDTH = 64
 """Of a tiny latent."""
 
+SLOTS = 8
+QUEUE = 8
+"""Of the GPT in `xtts_server` and `gpt_server_int8`."""
+
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -65,7 +69,7 @@ def tiny_repository_int8(
 def xtts_server(
     tiny_repository: Path, triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> TritonServer:
-    """Triton with all that speaks, in fp32; ``xtts_gpt`` has 8 slots and a queue of 8.
+    """Triton with all that speaks, in fp32; ``xtts_gpt`` has ``SLOTS`` and a short ``QUEUE``.
 
     One for all tests: loading what 17 languages need takes seconds. The vocoder is a slim one.
     """
@@ -92,5 +96,5 @@ def _with_short_queue(source: Path, repository: Path) -> Path:
     config = repository / XTTS_GPT / "config.pbtxt"
     before, name, after = config.read_text().partition('key: "queue" value { string_value: "')
     config.unlink()  # the link, not the repository's own
-    config.write_text(before + name + "8" + after[after.index('"') :])
+    config.write_text(before + name + str(QUEUE) + after[after.index('"') :])
     return repository

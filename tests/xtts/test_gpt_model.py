@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -20,20 +21,19 @@ from lumen.errors import (
     InvalidInputException,
     LumenException,
     ModelLoadException,
-    NotFoundException,
     TooLargeException,
 )
+from lumen.triton.adapter import REFUSAL
 from lumen.triton.server import TritonServer
 from orchestrator.triton import TritonClient
 from tests.conftest import ROOT
+from tests.xtts.conftest import QUEUE, SLOTS
 from tests.xtts.settling import settled
 
 WIDTH = 64
 SECONDS = 20.0
 LATENT_TOLERANCE = 1e-3
-SLOTS = 8
-QUEUE = 8
-"""As the server of the tests has them."""
+CALLER = np.array([os.getpid()])
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -57,7 +57,7 @@ def sentence(n: int, **values: float) -> Tensors:
 def tensor(name: str, value: float) -> NDArray[Any]:
     kinds: dict[str, type[np.generic]] = {
         **dict.fromkeys(("temperature", "top_p", "repetition_penalty"), np.float32),
-        **dict.fromkeys(("seed", "stream_id", "cancel", "check", "caller"), np.int64),
+        **dict.fromkeys(("seed", "stream_id", "next", "cancel", "check", "caller"), np.int64),
     }
     return np.array([value], kinds.get(name, np.int32))
 
@@ -236,15 +236,66 @@ async def test_a_stream_is_cancelled_by_its_name(xtts_server: TritonServer, clie
         if codes == 0:
             with pytest.raises(InvalidInputException, match="stream_id 77 is in use"):
                 await chunks_of(client, values)
-            assert await chunks_of(client, {"check": tensor("check", 77)}) == []
             assert await chunks_of(client, {"cancel": tensor("cancel", 77)}) == []
         codes += len(chunk["codes"])
     assert codes < 605
     await settled(xtts_server, cancelled_total=before.values["cancelled_total"] + 1)
     assert await chunks_of(client, {"cancel": tensor("cancel", 77)}) == []
-    with pytest.raises(NotFoundException, match="77"):
-        await chunks_of(client, {"check": tensor("check", 77)})
     assert len((await said(client, {**sentence(1), "stream_id": tensor("stream_id", 77)}))["codes"]) > 0
+
+
+@pytest.mark.triton
+async def test_a_model_has_one_chunk_for_each_request(
+    xtts_server: TritonServer, client: TritonClient
+) -> None:
+    """What a stream says, in answers that each end theirs; then it is forgotten. Refusals are answers too."""
+    values, named = sentence(3), {"stream_id": tensor("stream_id", 78), "caller": CALLER}
+    said_at_once = await said(client, values)
+    chunks = [await answer_of(client, values | named)]
+    assert await answer_of(client, about("check", 78)) == {}
+    assert "is in use" in await refusal_of(client, values | named)
+    while chunk := await answer_of(client, about("next", 78)):
+        chunks.append(chunk)
+    assert np.concatenate([chunk["codes"] for chunk in chunks]).tolist() == said_at_once["codes"].tolist()
+    assert len(chunks) > 2
+    for what in ("next", "check"):
+        assert await refusal_of(client, about(what, 78)) == (
+            "NotFoundException: No stream has the stream_id 78; it is over, or never began."
+        )
+    assert "no text_ids" in await refusal_of(client, named)
+    assert "no stream_id" in await refusal_of(client, {**values, "caller": CALLER})
+    await settled(xtts_server)
+
+
+@pytest.mark.triton
+async def test_a_sentence_in_answers_is_cancelled(xtts_server: TritonServer, client: TritonClient) -> None:
+    """By its name, or because the process that asked for it has died; no slot is held."""
+    values = await long_sentence(client)
+    before = await settled(xtts_server)
+    caller = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=subprocess.PIPE)
+    for stream_id, pid in ((79, CALLER), (80, tensor("caller", caller.pid))):
+        named = {"stream_id": tensor("stream_id", stream_id), "caller": pid}
+        assert len((await answer_of(client, values | named))["codes"]) == 6
+    assert await answer_of(client, about("cancel", 79)) == {}
+    caller.kill()
+    await caller.wait()
+    await settled(xtts_server, cancelled_total=before.values["cancelled_total"] + 2)
+    while await answer_of(client, about("next", 79)):
+        pass
+    assert "NotFound" in await refusal_of(client, about("next", 80))
+
+
+def about(what: str, stream_id: int) -> Tensors:
+    return {what: tensor(what, stream_id), "caller": CALLER}
+
+
+async def answer_of(client: TritonClient, values: Tensors) -> Tensors:
+    (answer,) = await chunks_of(client, values)
+    return answer
+
+
+async def refusal_of(client: TritonClient, values: Tensors) -> str:
+    return str((await answer_of(client, values))[REFUSAL][0].decode())
 
 
 @pytest.mark.triton
@@ -272,9 +323,9 @@ def test_the_configuration_says_what_the_model_does() -> None:
     assert all(i.optional for i in config.input)
     assert {i.name for i in config.input} == {
         *("text_ids", "gpt_cond_latent", "temperature", "top_k", "top_p", "repetition_penalty"),
-        *("seed", "max_codes", "stream_id", "cancel", "check", "caller"),
+        *("seed", "max_codes", "stream_id", "next", "cancel", "check", "caller"),
     }
-    assert [o.name for o in config.output] == ["latents", "codes"]
+    assert [o.name for o in config.output] == ["latents", "codes", REFUSAL]
     settings = settings_of(
         {name: {"string_value": value.string_value} for name, value in config.parameters.items()}
     )

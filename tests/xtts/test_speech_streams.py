@@ -131,6 +131,43 @@ async def test_a_source_that_does_not_answer_is_given_up(monkeypatch: pytest.Mon
     await stream.aclose()
 
 
+async def test_whoever_leaves_when_an_item_comes_leaves() -> None:
+    """Both at the same moment: what would go on then nobody ends any more."""
+    read = source()
+    stream = read.stream()
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    stream._items.put_nowait(1)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await stream.aclose()
+    assert read.read_to_end.wait(SECONDS)
+
+
+async def test_whoever_leaves_while_the_source_is_asked_leaves_it_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The source has not said that it is lost."""
+    monkeypatch.setattr(streams, "SILENCE_SECONDS", 0.01)
+    read, is_asked = source(), asyncio.Event()
+
+    async def check() -> None:
+        is_asked.set()
+        await asyncio.Event().wait()
+
+    stream = ReadAhead(read, read.cancel, check)
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.wait_for(is_asked.wait(), SECONDS)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await stream.aclose()
+    assert read.cancels == 1
+    assert read.read_to_end.wait(SECONDS)
+
+
 async def test_work_ends_soon_after_nobody_wants_it() -> None:
     """The work is cancelled, and its own end is waited for."""
     looks = iter([False, False, True])

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -15,49 +16,34 @@ from lumen.contracts import XTTS_GPT, XTTS_VOCODER
 from lumen.engines.xtts.gpt import sampling
 from lumen.engines.xtts.lead import Lead
 from lumen.engines.xtts.speech import MAX_SPEECHES, Float32, Order
-from lumen.engines.xtts.streams import ReadAhead
+from lumen.engines.xtts.streams import STOPPED, ReadAhead
 from lumen.engines.xtts.tails import Pcm
 from lumen.engines.xtts.turns import Turns
 from lumen.engines.xtts.windows import Window
-from lumen.errors import LumenException
+from lumen.errors import LumenException, NotFoundException, ServiceUnavailableException
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
-Infer: TypeAlias = Callable[[str, str, Tensors], Iterator[Float32]]
-"""``infer(model, output, tensors)``: one request; the output of each response. Blocks, in any thread."""
+Infer: TypeAlias = Callable[[str, Sequence[str], Tensors], list[npt.NDArray[Any]]]
+"""``infer(model, outputs, tensors)``: one request and its answer. Blocks, in any thread."""
 
-THREADS: Final = MAX_SPEECHES + 8
-"""One call at a time for each speech, and some to cancel."""
+CONTROL_THREADS: Final = 8
+"""Calls at once that cancel a sentence, or ask about it."""
 
 PATIENCE_SECONDS: Final = 0.5
 """A prompt and the steps to a first chunk take a quarter of a second where a processor does nothing else."""
 
 
-class Calls:
-    """Calls of the speeches, at most ``THREADS`` at once.
+class TritonGpt:
+    """Sentences at `xtts_gpt`: each has an id, by which its chunks are asked for and it is cancelled.
 
     Args:
-        infer: reaches the models.
+        infer: reaches the model; no outputs where the answer has none.
     """
 
     def __init__(self, infer: Infer) -> None:
         self._infer = infer
-        self._threads = ThreadPoolExecutor(THREADS)
-
-    def stream(self, model: str, output: str, tensors: Tensors) -> Iterator[Float32]:
-        """For a thread of its own, which reads it to its end."""
-        return self._infer(model, output, tensors)
-
-    async def all(self, model: str, output: str, tensors: Tensors) -> list[Float32]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: list(self._infer(model, output, tensors)))
-
-
-class TritonGpt:
-    """Sentences at `xtts_gpt`: each stream has an id, by which it is cancelled."""
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+        self._threads = ThreadPoolExecutor(CONTROL_THREADS)
 
     def start(self, order: Order) -> ReadAhead[Float32]:
         stream_id = secrets.randbits(63)
@@ -66,21 +52,33 @@ class TritonGpt:
             "text_ids": order.piece.ids,
             "gpt_cond_latent": order.gpt_cond_latent,
             "stream_id": _integer(stream_id),
-            "caller": _integer(os.getpid()),
             **{name: np.array([value], sampling.TENSORS[name]) for name, value in numbers.items()},
         }
         return ReadAhead(
-            source=lambda: self._calls.stream(XTTS_GPT, "latents", tensors),
+            source=lambda: self._latents(stream_id, tensors),
             cancel=lambda: self._cancel(stream_id),
             check=lambda: self._tell("check", stream_id),
         )
+
+    def _latents(self, stream_id: int, tensors: Tensors) -> Iterator[Float32]:
+        """A sentence's, from its first request to the answer that has none."""
+        try:
+            while latents := self._ask(tensors):
+                yield latents[0]
+                tensors = {"next": _integer(stream_id)}
+        except NotFoundException as error:
+            raise ServiceUnavailableException(STOPPED) from error
+
+    def _ask(self, tensors: Tensors) -> list[Float32]:
+        return self._infer(XTTS_GPT, ["latents"], {**tensors, "caller": _integer(os.getpid())})
 
     async def _cancel(self, stream_id: int) -> None:
         with contextlib.suppress(LumenException):  # the model is gone, and its streams with it
             await self._tell("cancel", stream_id)
 
     async def _tell(self, what: str, stream_id: int) -> None:
-        await self._calls.all(XTTS_GPT, "latents", {what: _integer(stream_id)})
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, self._ask, {what: _integer(stream_id)})
 
 
 class TritonVocoder:
@@ -91,13 +89,14 @@ class TritonVocoder:
     ones wait for first windows that are on their way, for ``PATIENCE_SECONDS`` at most.
 
     Args:
-        calls: reaches the model.
+        infer: reaches the model.
         places: windows that are there at once, and so may share a batch. What a processor has begun
             nobody can overtake, so there it is few.
     """
 
-    def __init__(self, calls: Calls, places: int) -> None:
-        self._calls = calls
+    def __init__(self, infer: Infer, places: int) -> None:
+        self._infer = infer
+        self._threads = ThreadPoolExecutor(MAX_SPEECHES)
         self._turns = Turns(places, PATIENCE_SECONDS if places == 1 else 0.0)
 
     @contextlib.contextmanager
@@ -110,9 +109,11 @@ class TritonVocoder:
 
     async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Pcm:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[np.newaxis]}
+        loop = asyncio.get_running_loop()
         async with self._turns.turn(rank=lead.seconds):
             self._turns.let_go(lead)
-            (batch,) = await self._calls.all(XTTS_VOCODER, "pcm", tensors)
+            ask = partial(self._infer, XTTS_VOCODER, ["pcm"], tensors)
+            (batch,) = await loop.run_in_executor(self._threads, ask)
         pcm: Pcm = batch[0]
         return pcm
 

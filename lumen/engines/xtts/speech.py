@@ -27,8 +27,8 @@ MIN_SPEED: Final = 0.5
 MAX_SPEED: Final = 2.0
 
 MAX_SPEECHES: Final = 24
-"""At once. Triton 2.51 lets a model have 32 calls that wait for their first answer; when that many wait for
-the GPT, the vocoder is not called any more."""
+"""At once. Triton 2.51 lets a model have 32 calls under way: each speech has one that waits for the GPT, as
+good as always, and the others are for windows, for what is said, and to cancel."""
 
 
 @dataclass(frozen=True)

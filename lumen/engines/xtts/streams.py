@@ -23,6 +23,8 @@ SILENCE_SECONDS: Final = 2.0
 CHECK_SECONDS: Final = 10.0
 """That it then has to say so."""
 
+STOPPED: Final = "A called model has stopped in the middle; try again."
+
 CHECKS_UNKNOWN: Final = 2
 """In a row, after which a stream that its source does not know is lost: what it sent last is here by then."""
 
@@ -30,14 +32,14 @@ CHECKS_UNKNOWN: Final = 2
 class ReadAhead(Generic[T]):
     """A blocking iterator as an async one.
 
-    A thread reads it to its end, also when nobody wants the items any more: Triton keeps what is not
-    read of a called model's stream in shared memory for good. What the iterator raises is raised here.
+    A thread reads it to its end, also when nobody wants the items any more. What the iterator raises is
+    raised here.
 
     Args:
         source: called in the thread.
         cancel: makes the source end early.
         check: raises when the source will never say anything again, NotFoundException when it does not
-            know of this stream. Triton's streams hang where the process of the called model dies, and
+            know of this stream. Triton's requests hang where the process of the called model dies, and
             the process that follows it knows nothing of them.
     """
 
@@ -88,16 +90,16 @@ class ReadAhead(Generic[T]):
         unknown = 0
         while True:
             with contextlib.suppress(asyncio.TimeoutError):
-                return await asyncio.wait_for(self._items.get(), SILENCE_SECONDS)
+                return await _within(SILENCE_SECONDS, self._items.get())
             unknown = 0 if await self._is_known() else unknown + 1
             if unknown == CHECKS_UNKNOWN:
                 self._lost = True
-                raise ServiceUnavailableException("A called model has stopped in the middle; try again.")
+                raise ServiceUnavailableException(STOPPED)
 
     async def _is_known(self) -> bool:
         """Whether the source knows of this stream. Raises when it will never say anything again."""
         try:
-            await asyncio.wait_for(self._check(), CHECK_SECONDS)
+            await _within(CHECK_SECONDS, self._check())
         except NotFoundException:
             return False
         except asyncio.TimeoutError as late:
@@ -105,7 +107,7 @@ class ReadAhead(Generic[T]):
             raise UpstreamTimeoutException(
                 f"A called model said nothing for {SILENCE_SECONDS + CHECK_SECONDS:g} s; try again."
             ) from late
-        except BaseException:
+        except Exception:
             self._lost = True
             raise
         return True
@@ -126,6 +128,23 @@ class ReadAhead(Generic[T]):
     def _tell(self, news: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(news)
+
+
+async def _within(seconds: float, work: Awaitable[T]) -> T:
+    """What comes of it; whoever waits can be cancelled at any time.
+
+    ``asyncio.wait_for`` forgets that before Python 3.12 when the result comes at the same moment.
+
+    Raises:
+        asyncio.TimeoutError: nothing came of it in time.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        if not (await asyncio.wait({task}, timeout=seconds))[0]:
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def unless(gone: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:

@@ -3,23 +3,21 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
 from lumen.engines.xtts.artefacts import VOCABULARY, check_files, check_one_checkpoint, read_manifest
-from lumen.engines.xtts.calls import Calls, TritonGpt, TritonVocoder
+from lumen.engines.xtts.calls import TritonGpt, TritonVocoder
 from lumen.engines.xtts.gpt import sampling
 from lumen.engines.xtts.speech import Manner, Speech, Voice
 from lumen.engines.xtts.streams import unless
 from lumen.engines.xtts.text.tokenizer import Tokenizer
 from lumen.triton.adapter import Adapter, Send
-from lumen.triton.calls import code_of, refusal_of
+from lumen.triton.calls import OneAnswerCalls, triton_call_now
 
 NUMBERS = ("speed", *(name for name in sampling.TENSORS if name != "max_codes"))  # the text decides those
 
@@ -34,8 +32,9 @@ class TritonPythonModel:
         tokenizer = Tokenizer(folder / VOCABULARY)
         tokenizer.warm_up()
         places = int(json.loads(args["model_config"])["parameters"]["vocoder_windows"]["string_value"])
-        calls = Calls(_infer)
-        self._speech = Speech(tokenizer, TritonGpt(calls), TritonVocoder(calls, places))
+        gpt = TritonGpt(OneAnswerCalls(pb_utils))
+        vocoder = TritonVocoder(partial(triton_call_now, pb_utils), places)
+        self._speech = Speech(tokenizer, gpt, vocoder)
 
     async def execute(self, requests: list[Any]) -> None:
         await asyncio.gather(*(adapter.stream(each, partial(self._answer, each)) for each in requests))
@@ -59,23 +58,3 @@ def _arguments(request: Any) -> dict[str, Any]:
         "voice": Voice(array("gpt_cond_latent"), array("speaker_embedding")),
         "manner": Manner(speed, seed, given),
     }
-
-
-def _infer(model: str, output: str, tensors: Any) -> Iterator[Any]:
-    """The output of each response of another model, copied out of the shared memory.
-
-    Raises:
-        LumenException: as `refusal_of` says.
-    """
-    inputs = [pb_utils.Tensor(name, np.ascontiguousarray(value)) for name, value in tensors.items()]
-    request = pb_utils.InferenceRequest(model_name=model, requested_output_names=[output], inputs=inputs)
-    refusal = None
-    try:
-        for response in request.exec(decoupled=True):  # to its end: Triton keeps what is not read
-            refusal = response.error() if response.has_error() else refusal
-            for tensor in () if response.has_error() else response.output_tensors():
-                yield tensor.as_numpy().copy()
-    except pb_utils.TritonModelException as error:
-        raise refusal_of(model, str(error), "") from error
-    if refusal is not None:
-        raise refusal_of(model, refusal.message(), code_of(pb_utils, refusal))

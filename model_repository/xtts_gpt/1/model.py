@@ -1,4 +1,4 @@
-"""``xtts_gpt``: the tensors of ``lumen.engines.xtts.gpt.streams``, one response per chunk of codes."""
+"""``xtts_gpt``: the tensors of ``lumen.engines.xtts.gpt``: a stream of chunks, or one chunk a request."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,8 @@ from lumen.contracts import XTTS_GPT
 from lumen.engines.cores import cores_of_server
 from lumen.engines.xtts.artefacts import read_manifest
 from lumen.engines.xtts.gpt import sampling
-from lumen.engines.xtts.gpt.chunks import GrowingChunks
+from lumen.engines.xtts.gpt.chunks import Chunk, GrowingChunks
+from lumen.engines.xtts.gpt.kept import KeptStreams
 from lumen.engines.xtts.gpt.metrics import GptMetrics
 from lumen.engines.xtts.gpt.request import GptRequest
 from lumen.engines.xtts.gpt.scheduler import Scheduler
@@ -23,7 +24,7 @@ from lumen.engines.xtts.gpt.settings import settings_of
 from lumen.engines.xtts.gpt.stepper import GptStepper
 from lumen.engines.xtts.gpt.streams import GptStreams
 from lumen.errors import InvalidInputException
-from lumen.triton.adapter import Adapter, Send
+from lumen.triton.adapter import Adapter, Send, Tensors
 from lumen.triton.caller import Callers
 
 adapter = Adapter(pb_utils, XTTS_GPT)
@@ -40,6 +41,7 @@ class TritonPythonModel:
         cores = cores_of_server(bool(settings.take_turns), kind)
         self._scheduler = Scheduler(stepper, settings.queue, chunks, cores=cores)
         self._streams, self._callers = GptStreams(self._scheduler), Callers()
+        self._kept = KeptStreams(self._streams)
         labels = {"model": args["model_name"], "instance": args["model_instance_name"]}
         self._metrics = GptMetrics(pb_utils, labels, self._scheduler.statistics)
 
@@ -51,32 +53,56 @@ class TritonPythonModel:
         self._metrics.close()
 
     async def _serve(self, request: Any) -> None:
-        with self._callers.call(_number(request, "caller")) as is_gone:
-            await adapter.stream(request, partial(self._answer, request, is_gone), is_gone)
+        caller = _number(request, "caller")
+        if caller is None:
+            await adapter.stream(request, partial(self._speak, request))
+            return
+        with self._callers.call(caller) as is_gone:
+            await adapter.reply(request, partial(self._reply, request, is_gone), is_gone)
 
-    async def _answer(self, request: Any, is_gone: Callable[[], bool], send: Send) -> None:
-        """Sends the chunks of a sentence, or does what is asked about another one."""
-        for name, act in (("cancel", self._streams.cancel), ("check", self._streams.check)):
-            if (stream_id := _number(request, name)) is not None:
-                act(stream_id)
-                return
+    async def _speak(self, request: Any, send: Send) -> None:
+        """Sends the chunks of a sentence, or cancels another one."""
+        if (stream_id := _number(request, "cancel")) is not None:
+            self._streams.cancel(stream_id)
+            return
+        asked, stream_id = self._asked(request), _number(request, "stream_id")
         try:
-            await self._speak(request, lambda: request.is_cancelled() or is_gone(), send)
+            async with contextlib.aclosing(
+                self._streams.speak(asked, stream_id, request.is_cancelled)
+            ) as chunks:
+                async for chunk in chunks:
+                    send(_tensors(chunk))
+                    self._metrics.refresh_soon()
         finally:
             self._metrics.refresh_soon()
 
-    async def _speak(self, request: Any, is_cancelled: Callable[[], bool], send: Send) -> None:
-        asked, stream_id = self._asked(request), _number(request, "stream_id")
-        async with contextlib.aclosing(self._streams.speak(asked, stream_id, is_cancelled)) as chunks:
-            async for chunk in chunks:
-                send({"latents": chunk.latents, "codes": chunk.codes})
-                self._metrics.refresh_soon()
+    async def _reply(self, request: Any, is_gone: Callable[[], bool]) -> Tensors:
+        """The next chunk of a sentence; nothing at its end, nor where something else is asked about it."""
+        for name, act in (("cancel", self._streams.cancel), ("check", self._kept.check)):
+            if (stream_id := _number(request, name)) is not None:
+                act(stream_id)
+                return {}
+        try:
+            chunk = await self._next(request, is_gone)
+        finally:
+            self._metrics.refresh_soon()
+        return {} if chunk is None else _tensors(chunk)
+
+    async def _next(self, request: Any, is_gone: Callable[[], bool]) -> Chunk | None:
+        if (stream_id := _number(request, "next")) is not None:
+            return await self._kept.next(stream_id)
+        stream_id = int(_needed(request, "stream_id")[0])
+        return await self._kept.begin(self._asked(request), stream_id, is_gone)
 
     def _asked(self, request: Any) -> GptRequest:
         arrays = {name: adapter.array(request, name) for name in sampling.TENSORS}
         given = {name: array[0] for name, array in arrays.items() if array is not None}
         drawn = sampling.sampling_of({"seed": secrets.randbits(63), **given}, self._defaults, self._dims)
         return GptRequest(_needed(request, "text_ids"), _needed(request, "gpt_cond_latent"), drawn)
+
+
+def _tensors(chunk: Chunk) -> Tensors:
+    return {"latents": chunk.latents, "codes": chunk.codes}
 
 
 def _number(request: Any, name: str) -> int | None:
@@ -87,5 +113,5 @@ def _number(request: Any, name: str) -> int | None:
 def _needed(request: Any, name: str) -> Any:
     array = adapter.array(request, name)
     if array is None:
-        raise InvalidInputException(f"Got no {name}; expected it unless the request is a cancel.")
+        raise InvalidInputException(f"Got no {name}; expected it where a sentence begins.")
     return array

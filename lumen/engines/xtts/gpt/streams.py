@@ -8,7 +8,7 @@ from lumen.engines.xtts.gpt.chunks import Chunk
 from lumen.engines.xtts.gpt.request import GptRequest
 from lumen.engines.xtts.gpt.scheduler import Scheduler
 from lumen.engines.xtts.gpt.ticket import Ticket
-from lumen.errors import InvalidInputException, LumenException, NotFoundException
+from lumen.errors import InvalidInputException, LumenException
 
 CANCEL_POLL_SECONDS: Final = 0.04
 """How often a waiting stream asks whether its client is gone: about once a step of the released size."""
@@ -56,13 +56,6 @@ class GptStreams:
         ticket = self._named.get(stream_id)
         if ticket is not None:
             ticket.cancel()
-
-    def check(self, stream_id: int) -> None:
-        """Raises:
-        NotFoundException: no sentence of this name is spoken or waits.
-        """
-        if stream_id not in self._named:
-            raise NotFoundException(f"No stream has the stream_id {stream_id}; it is over, or never began.")
 
 
 class _Events:
