@@ -106,7 +106,7 @@ class Adapter:
                 sender.send(self._asked_for(request, tensors), flags=final)
 
     def _asked_for(self, request: Any, tensors: Tensors) -> Any:
-        """Those outputs alone that were asked for: Triton 2.51 would free others without the interpreter's lock."""
+        """Only outputs that were asked for: Triton 2.51 would free others without the interpreter's lock."""
         wanted = request.requested_output_names()
         return self._response({name: a for name, a in tensors.items() if name in wanted or not wanted})
 

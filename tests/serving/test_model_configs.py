@@ -50,7 +50,7 @@ def test_a_configuration_parses_and_is_complete(path: Path) -> None:
     assert config.name in ("", model_of(path).name)
 
 
-@pytest.mark.parametrize("path", REPOSITORY.glob("*/configs/*.pbtxt"), ids=lambda p: p.parts[-3])
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("*/configs/*.pbtxt")), ids=lambda p: p.parts[-3])
 def test_a_configuration_for_another_device_has_the_same_tensors(path: Path) -> None:
     """Who calls the model need not know where it runs."""
     config, usual = parsed(path), parsed(model_of(path) / "config.pbtxt")
