@@ -62,8 +62,8 @@ class FrameTolerance:
 
 TOLERANCES: Final[Mapping[Precision, FrameTolerance]] = {
     "fp32": FrameTolerance(5e-5, 0.005, 3e-2),
-    "fp16": FrameTolerance(2e-3, 0.6, 0.3),
-    "bf16": FrameTolerance(1e-2, 1.0, 0.6),
+    "fp16": FrameTolerance(2e-3, 0.6, 1.0),
+    "bf16": FrameTolerance(1e-2, 1.0, 1.0),
 }
 
 DTYPES: Final[Mapping[Precision, torch.dtype]] = {
