@@ -15,7 +15,7 @@ from export.graph_file import write
 from export.network_file import EXPORTED_BATCH, open_network, write_network
 from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.network_artefact import VERIFIED_BATCHES, loosen_file, moved_points, random_points
-from export.sadtalker.networks.folding import channels_last, folded_generator
+from export.sadtalker.networks.folding import folded_generator, lean_generator
 from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.networks.tiled_renderer import TiledFrame, scripted
 from lumen.contracts import SADTALKER_RENDERER
@@ -116,10 +116,9 @@ def network_of(model: SadTalkerNetworks, options: ExportOptions) -> RendererNetw
         *portrait, driving = inputs(model, 1, 1).values()
         example = (*portrait, driving.flatten(0, 1))
         return RendererNetwork(scripted(TiledFrame(model.generator).eval(), example)).eval()
-    generator = copy.deepcopy(folded_generator(model.generator))  # it shares the checkpoint's tensors
-    generator = generator.to(DTYPES[options.precision])
-    if options.device == "gpu" and options.format == "torchscript":
-        generator = channels_last(generator)
+    lean = options.device == "gpu" and options.format == "torchscript"
+    generator = (lean_generator if lean else folded_generator)(model.generator)
+    generator = copy.deepcopy(generator).to(DTYPES[options.precision])  # it shares the checkpoint's tensors
     return RendererNetwork(FrameRenderer(generator)).eval()
 
 

@@ -33,9 +33,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from export.artefact import ExportOptions, Precision
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
-from export.sadtalker.networks.folding import channels_last, folded_generator
+from export.sadtalker.networks.folding import folded_generator, lean_generator
 from export.sadtalker.networks.generator import FrameRenderer
-from export.sadtalker.networks.point_motion import SeparableMotion
 from export.sadtalker.random import write_random
 from export.sadtalker.renderer import DTYPES, FRAMES, RendererArtefact, RendererNetwork, inputs
 from lumen.bench.report import machine
@@ -64,26 +63,20 @@ class Way:
 
     Attributes:
         tf32: whether float32 is rounded to 19 bits for the matrix units.
-        last: channels last in memory.
-        separable: key points' motion by products of matrices, nothing sampled.
-        tuned: cuDNN tries its kernels and keeps the fastest.
+        lean: as it is exported for a GPU, or folded as for a CPU.
     """
 
     precision: Precision
     tf32: bool = False
-    last: bool = True
-    separable: bool = False
-    tuned: bool = False
+    lean: bool = True
 
 
 WAYS: Final = {
-    "fp32": Way("fp32", last=False),
+    "fp32": Way("fp32"),
     "fp32, TF32 allowed": Way("fp32", tf32=True),
     "bf16": Way("bf16"),
     "fp16": Way("fp16"),
-    "fp16, channels first": Way("fp16", last=False),
-    "fp16, no sampling": Way("fp16", separable=True),
-    "fp16, cuDNN tuned": Way("fp16", tuned=True),
+    "fp16, folded": Way("fp16", lean=False),
 }
 LIMITS: Final = {"fp32": "fp32", "fp32, TF32 allowed": "TF32", "bf16": "bf16"}
 """Which limit a way has; fp16's for the others."""
@@ -149,7 +142,7 @@ def _published(model: SadTalkerNetworks, given: dict[str, Tensor]) -> tuple[Tens
     """Frames [COMPARED, S, S, 3] in 0..1 of the network as loaded, and the operations of one."""
     network = RendererNetwork(FrameRenderer(copy.deepcopy(model.generator))).cuda()
     on_card = {name: tensor.cuda() for name, tensor in given.items()}
-    with _numerics(tf32=False, tuned=False):
+    with _numerics(tf32=False):
         frames = network.exact(*on_card.values())[0].cpu() / WHITE
         one = {**on_card, "driving": on_card["driving"][:, :1]}
         with FlopCounterMode(display=False) as counter:
@@ -167,12 +160,12 @@ def _network_rows(
     ceiling: float,
 ) -> list[Row]:
     way = WAYS[name]
-    points = SeparableMotion() if way.separable else None
-    generator = copy.deepcopy(folded_generator(model.generator, points)).to(DTYPES[way.precision]).cuda()
-    network = RendererNetwork(FrameRenderer(channels_last(generator) if way.last else generator)).eval()
+    made = (lean_generator if way.lean else folded_generator)(model.generator)
+    generator = copy.deepcopy(made).to(DTYPES[way.precision]).cuda()
+    network = RendererNetwork(FrameRenderer(generator)).eval()
     on_card = {tensor: value.cuda() for tensor, value in given.items()}
     rows = []
-    with _numerics(way.tf32, way.tuned):
+    with _numerics(way.tf32):
         frames = network.exact(*on_card.values())[0].cpu() / WHITE
         for batch in batches:
             driving = on_card["driving"].repeat(1, -(-batch // COMPARED), 1, 1)[:, :batch]
@@ -246,7 +239,7 @@ def _ceilings(seconds: float) -> dict[str, float]:
         "fp16": (torch.float16, False),
     }.items():
         one, other = (torch.randn(SIDE, SIDE, device="cuda", dtype=dtype) for _ in range(2))
-        with _numerics(tf32, tuned=False):
+        with _numerics(tf32):
             took = _card_seconds(partial(torch.matmul, one, other), seconds)
         found[name] = round(2 * SIDE**3 / took / 1e12, 1)
     return found
@@ -283,15 +276,14 @@ def _wall_seconds(call: Callable[[], Any], seconds: float) -> float:
 
 
 @contextmanager
-def _numerics(tf32: bool, tuned: bool) -> Iterator[None]:
+def _numerics(tf32: bool) -> Iterator[None]:
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+    before = matmul.allow_tf32, cudnn.allow_tf32
     matmul.allow_tf32 = cudnn.allow_tf32 = tf32
-    cudnn.benchmark = tuned
     try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def _table(rows: Sequence[Row], pixels: int) -> Table:

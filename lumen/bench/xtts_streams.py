@@ -69,6 +69,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--text", nargs="+", default=[TEXT], help="several: each request has the next one")
     parser.add_argument("--streams", type=int, nargs="+", default=STREAMS, help="clients of each closed loop")
     parser.add_argument("--requests", type=int, help=f"of each load; {REQUESTS_PER_STREAM} a stream without")
+    parser.add_argument(
+        "--warm",
+        action="store_true",
+        help="make each load twice, and tell of the second: a GPU meets new shapes",
+    )
     parser.add_argument("--rate", type=float, help="requests a second of an open loop (Poisson) besides")
     parser.add_argument(
         "--note", default="random weights", help="model, weights and precision, for the record"
@@ -85,6 +90,8 @@ async def _bench(options: argparse.Namespace, console: Console) -> dict[str, Any
         loads = []
         for streams in options.streams:
             requests = options.requests or REQUESTS_PER_STREAM * streams
+            if options.warm:
+                await closed_loop(speaker.speak, streams, requests)
             loads.append(await _load(options, client, closed_loop(speaker.speak, streams, requests)))
         if options.rate:
             requests = options.requests or REQUESTS_PER_STREAM * max(options.streams)

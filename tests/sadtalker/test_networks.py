@@ -1,21 +1,28 @@
 """The networks themselves: sizes, independence of frames and neighbours, the split, the exact rewrites."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from export.artefact import ExportOptions
 from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.networks.audio2exp import Audio2Exp
 from export.sadtalker.networks.face3d import Face3d
 from export.sadtalker.networks.folded_spade import FoldedSpadeBlock, PhaseConv2d
-from export.sadtalker.networks.folding import folded, folded_generator
+from export.sadtalker.networks.folding import folded, folded_generator, lean_generator
 from export.sadtalker.networks.generator import FrameRenderer, Generator, SourceEncoder
 from export.sadtalker.networks.keypoints import KeypointDetector
 from export.sadtalker.networks.mapping import Mapping
 from export.sadtalker.networks.motion import Motion, predicted_angles
 from export.sadtalker.networks.point_motion import GridMotion, PointMotion, SeparableMotion, SummedMotion
+from export.sadtalker.networks.sliced_conv import SlicedConv3d
 from export.sadtalker.networks.spade import SpadeBlock, SpectralConv2d
+from export.sadtalker.renderer import RendererArtefact
 from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, TINY, WINDOW_RADIUS, SadTalkerDims
+from lumen.engines.torch_file import SCRIPT_FILE
+from lumen.engines.torch_session import open_script
 from tests.sadtalker.closeness import difference
 
 SIDE = 128
@@ -102,6 +109,27 @@ def test_folded_renderer(
     most, mean = difference(type(variant).__name__, got, frames)
     assert most < FRAME
     assert mean < 1e-5
+
+
+def test_lean_renderer(
+    tiny_networks: SadTalkerNetworks, image: Tensor, points: tuple[Tensor, Tensor], frames: Tensor
+) -> None:
+    """What a GPU computes draws the same frame."""
+    most, mean = difference("lean", lean_generator(tiny_networks.generator)(image, *points), frames)
+    assert most < FRAME
+    assert mean < 1e-5
+
+
+def test_a_traced_network_moves_to_another_device(tiny_networks: SadTalkerNetworks, tmp_path: Path) -> None:
+    """Nothing in it stays on the device where it was traced."""
+    RendererArtefact().write(tiny_networks, tmp_path, ExportOptions("gpu", "fp32", "torchscript"))
+    assert 'value="cpu"' not in str(open_script(tmp_path / SCRIPT_FILE).inlined_graph)
+
+
+def test_a_volume_is_convolved_in_slices() -> None:
+    """All depths of a slice at once, then added, are the convolution of the volume."""
+    conv, volume = nn.Conv3d(3, 4, (5, 3, 3), padding=(2, 1, 1)), noise(2, 3, 6, 7, 8)
+    assert difference("slices", SlicedConv3d(conv)(volume), conv(volume))[0] < EXACT
 
 
 def test_folded_small_networks(tiny_networks: SadTalkerNetworks, image: Tensor) -> None:

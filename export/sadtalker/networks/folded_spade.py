@@ -15,23 +15,19 @@ from export.sadtalker.networks.spade import SLOPE, Spade, SpadeBlock, SpadeDecod
 TAPS: Final = 3
 """Side of the convolutions that run on a repeated map."""
 
-EPSILON: Final = 1e-5
-"""Of the instance norms, as PyTorch's."""
-
 
 class PhaseConv2d(nn.Module):
     """A 3x3 convolution of a map repeated ``scale`` times, computed on the map itself.
 
     Every output pixel sees at most two different rows and two columns of the map: which ones depends on its
     phase, its position within the repeated cell. Phases with the same taps are computed once.
-    [B, C_in, h, w] -> [B, C_out, scale h, scale w], laid out channels last where ``channels_last``.
+    [B, C_in, h, w] -> [B, C_out, scale h, scale w], laid out channels last where that is said.
     """
 
-    channels_last = False
-
-    def __init__(self, conv: nn.Conv2d, scale: int) -> None:
+    def __init__(self, conv: nn.Conv2d, scale: int, channels_last: bool = False) -> None:
         super().__init__()
         self.scale = scale
+        self.channels_last = channels_last
         self.phases, kinds = _phases(scale)
         weight = conv.weight.double()
         self.weights = nn.ParameterList(
@@ -47,17 +43,18 @@ class PhaseConv2d(nn.Module):
         padded = F.pad(x, (1, 1, 1, 1))
         kinds = len(self.starts)
         parts = [self._part(padded, i // kinds, i % kinds, height, width) for i in range(len(self.weights))]
-        if self.channels_last:
-            parts = [part.permute(0, 2, 3, 1) for part in parts]
-            rows = [self._woven(parts[i * kinds : (i + 1) * kinds], 2) for i in self.phases]
-            return torch.stack(rows, 2).flatten(1, 2).permute(0, 3, 1, 2)
-        rows = [self._woven(parts[i * kinds : (i + 1) * kinds], 3) for i in self.phases]
-        return torch.stack(rows, 3).flatten(2, 3)
+        if not self.channels_last:
+            return self._woven(parts, 2)
+        return self._woven([part.permute(0, 2, 3, 1) for part in parts], 1).permute(0, 3, 1, 2)
 
-    def _woven(self, parts: list[Tensor], columns: int) -> Tensor:
-        """The columns of every phase side by side; ``columns`` is their dimension."""
-        across = torch.stack([parts[kind] for kind in self.phases], columns + 1)
-        return across.flatten(columns, columns + 1)
+    def _woven(self, parts: list[Tensor], height: int) -> Tensor:
+        """The phases of all cells side by side; ``height`` is the dimension of their rows."""
+        kinds, width = len(self.starts), height + 1
+        rows = [
+            torch.stack([parts[i * kinds + j] for j in self.phases], width + 1).flatten(width, width + 1)
+            for i in self.phases
+        ]
+        return torch.stack(rows, width).flatten(height, width)
 
     def _part(self, padded: Tensor, row: int, column: int, height: int, width: int) -> Tensor:
         """One kind of phase at every cell, [B, C_out, h, w]."""
@@ -109,10 +106,10 @@ def _joined(gamma: nn.Conv2d, beta: nn.Conv2d) -> nn.Conv2d:
     assert gamma.bias is not None
     assert beta.bias is not None
     weight = torch.cat([gamma.weight, beta.weight])
-    return _conv(weight, torch.cat([gamma.bias + 1, beta.bias]))
+    return convolution(weight, torch.cat([gamma.bias + 1, beta.bias]))
 
 
-def _conv(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
+def convolution(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
     """A convolution that keeps the size, with these weights."""
     c_out, c_in, kernel = weight.shape[:3]
     with torch.device("meta"):
@@ -124,20 +121,12 @@ def _conv(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
 
 def _unwrapped(conv: SpectralConv2d) -> nn.Conv2d:
     """The convolution with its weight already divided by its norm."""
-    return _conv(conv.weight(), conv.bias)
+    return convolution(conv.weight(), conv.bias)
 
 
-class InstanceNorm(nn.Module):
-    """Its statistics are float32 in any precision. PyTorch's own lays channels last out anew, twice."""
-
-    channels_last = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        if not self.channels_last:
-            return F.instance_norm(wide).to(x.dtype)
-        variance, mean = torch.var_mean(wide, (2, 3), correction=0, keepdim=True)
-        return ((wide - mean) * torch.rsqrt(variance + EPSILON)).to(x.dtype)
+def _normal(x: Tensor) -> Tensor:
+    """Instance-normalised; its statistics are float32 in any precision."""
+    return F.instance_norm(x.float()).to(x.dtype)
 
 
 class FoldedSpadeBlock(nn.Module):
@@ -147,15 +136,14 @@ class FoldedSpadeBlock(nn.Module):
         super().__init__()
         self.conv_0, self.conv_1 = _unwrapped(block.conv_0), _unwrapped(block.conv_1)
         self.norm_0, self.norm_1 = FoldedSpade(block.norm_0, scale), FoldedSpade(block.norm_1, scale)
-        self.normal = InstanceNorm()
         self.learned_shortcut = block.learned_shortcut
         if self.learned_shortcut:
             self.conv_s, self.norm_s = _unwrapped(block.conv_s), FoldedSpade(block.norm_s, scale)
 
     def forward(self, x: Tensor, feature_map: Tensor) -> Tensor:
-        normal = self.normal(x)
+        normal = _normal(x)
         y = self.conv_0(F.leaky_relu(self.norm_0(normal, feature_map), SLOPE))
-        y = self.conv_1(F.leaky_relu(self.norm_1(self.normal(y), feature_map), SLOPE))
+        y = self.conv_1(F.leaky_relu(self.norm_1(_normal(y), feature_map), SLOPE))
         if self.learned_shortcut:
             x = self.conv_s(self.norm_s(normal, feature_map))
         out: Tensor = x + y

@@ -9,9 +9,11 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor, nn
 
-from export.sadtalker.networks.folded_spade import FoldedSpadeDecoder, InstanceNorm, PhaseConv2d
+from export.sadtalker.networks.folded_spade import FoldedSpadeDecoder
 from export.sadtalker.networks.generator import Generator
+from export.sadtalker.networks.lean_spade import LeanSpadeDecoder
 from export.sadtalker.networks.point_motion import PointMotion, SummedMotion
+from export.sadtalker.networks.sliced_conv import SlicedConv3d
 from export.sadtalker.networks.spade import SpadeDecoder
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -41,15 +43,17 @@ def folded_generator(generator: Generator, points: PointMotion | None = None) ->
     return copied.eval()
 
 
-def channels_last(network: Network) -> Network:
-    """``network`` itself, its weights laid out as a GPU's matrix units read them; the same numbers."""
-    for module in network.modules():
-        if isinstance(module, PhaseConv2d | InstanceNorm):
-            module.channels_last = True
-        for parameter in module.parameters(recurse=False):
-            if (layout := _LAST.get(parameter.ndim)) is not None:
-                parameter.data = parameter.data.contiguous(memory_format=layout)
-    return network
+def lean_generator(generator: Generator) -> Generator:
+    """``folded_generator`` as a GPU computes it fastest, laid out channels last."""
+    assert isinstance(generator.decoder, SpadeDecoder)
+    copied = folded_generator(generator)
+    copied.decoder = LeanSpadeDecoder(generator.decoder)
+    motion = copied.dense_motion_network
+    motion.set_submodule("mask", SlicedConv3d(motion.mask))
+    for parameter in copied.parameters():
+        if (layout := _LAST.get(parameter.ndim)) is not None:
+            parameter.data = parameter.data.contiguous(memory_format=layout)
+    return copied.eval()
 
 
 def _fold(module: nn.Module, conv_name: str, norm_name: str) -> None:
