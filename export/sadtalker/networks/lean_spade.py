@@ -105,7 +105,7 @@ def normalised(x: Tensor) -> Tensor:
 
 
 def _with_ones(conv: nn.Conv2d, bias: Tensor | None, keep: bool = False) -> nn.Conv2d:
-    """``conv`` with its bias in the weights of the input's ones; with ``keep`` its output ends in ones too."""
+    """``conv`` with its bias in the weights of the input's ones; to ``keep`` them its output has them too."""
     assert bias is not None
     c_out, c_in, height, width = conv.weight.shape
     weight = conv.weight.new_zeros(c_out + (ONES if keep else 0), c_in + ONES, height, width)
