@@ -41,6 +41,7 @@ from lumen.errors import ServiceUnavailableException, from_wire
 from lumen.triton.server import TritonServer
 from orchestrator.triton import TritonClient
 from tests.conftest import TritonFactory
+from tests.counting import counted
 from tests.portrait.scenes import portrait, scaled
 from tests.sadtalker.conftest import CODE_MODELS
 from tests.sadtalker.leaves import babble
@@ -189,7 +190,8 @@ def test_clips_share_the_renderer(
             for one, who in zip(streams, (ada, alan), strict=True):
                 one.ask(**request(who, 0, n))
             together = [one.frames() for one in streams]
-            assert [int(each.batch_size) for each in statistics(client).batch_stats] == [2 * n]
+            batches = counted(client, SADTALKER_RENDERER, 2 * n).batch_stats
+            assert [int(each.batch_size) for each in batches] == [2 * n]
     finally:
         for one in streams:
             one.close()
@@ -208,10 +210,10 @@ def test_cancelled_clip_stops(
     leaving.close(cancel=True)
     stream.ask(**request(ada, 0, 1))
     assert len(stream.frames()) == 1  # served after what the other one had on the way
-    before = statistics(client).inference_count
+    before = counted(client, SADTALKER_RENDERER).inference_count
     stream.ask(**request(ada, 0, 2))
     assert len(stream.frames()) == 2
-    assert statistics(client).inference_count == before + 2
+    assert counted(client, SADTALKER_RENDERER, before + 2).inference_count == before + 2
 
 
 def test_clip_ends_when_the_renderer_goes(
@@ -278,11 +280,6 @@ def waiting_for(client: grpc.InferenceServerClient, rows: int) -> Iterator[None]
         yield
     finally:
         client.load_model(SADTALKER_RENDERER, config=json.dumps(config))
-
-
-def statistics(client: grpc.InferenceServerClient) -> Any:
-    """What Triton has counted of the renderer."""
-    return client.get_inference_statistics(SADTALKER_RENDERER).model_stats[0]
 
 
 def steps_apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:

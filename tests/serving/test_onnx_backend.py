@@ -1,7 +1,6 @@
 """The ONNX Runtime backend on a real Triton, against ONNX Runtime called directly."""
 
 import re
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from lumen.bench.onnx_backend import DENSE_WIDTH, dense
 from lumen.triton.server import TritonServer
+from tests.counting import counted
 from tests.serving import graphs
 
 pytestmark = pytest.mark.triton
@@ -60,19 +60,6 @@ def samples(datatype: str, n: int) -> Any:
     )
     limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     return np.array([limits.min, limits.max, 0, 1] * n, dtype)[: 2 * n].reshape(2, n)
-
-
-def executions(
-    client: Client, model: str, answered: int, before: tuple[int, int] = (0, 0)
-) -> tuple[int, int]:
-    """(requests answered, executions) since `before`, when `answered` are: Triton counts after it answers."""
-    deadline = time.monotonic() + 10
-    while True:
-        stats = client.get_inference_statistics(model).model_stats[0]
-        found = stats.inference_count - before[0], stats.execution_count - before[1]
-        if found[0] >= answered:
-            return found
-        assert time.monotonic() < deadline, f"{found[0]} of {answered} requests were counted"
 
 
 def test_every_type_comes_back_as_it_went(client: Client) -> None:
@@ -119,11 +106,11 @@ def test_concurrent_requests_share_runs(served: TritonServer, client: Client) ->
         with Client(served.grpc_url) as mine:
             return [infer(mine, "dense", [as_input("X", "FP32", row)]).as_numpy("Y") for row in rows]
 
-    before = executions(client, "dense", 0)
+    before = counted(client, "dense")
     with ThreadPoolExecutor(8) as pool:
         results = np.array(list(pool.map(one_client, arrays)))
-    inferences, runs = executions(client, "dense", 8 * 25, before)
-    assert inferences / runs > 3
+    after = counted(client, "dense", before.inference_count + 8 * 25)
+    assert 8 * 25 / (after.execution_count - before.execution_count) > 3
     (expected,) = direct(dense()).run(None, {"X": arrays.reshape(-1, DENSE_WIDTH)})
     np.testing.assert_allclose(results.reshape(-1, DENSE_WIDTH), expected, atol=1e-5)
 
@@ -131,7 +118,7 @@ def test_concurrent_requests_share_runs(served: TritonServer, client: Client) ->
 def test_a_request_that_fails_leaves_its_batch_alone(client: Client) -> None:
     """An id out of the table fails its own request; those executed with it get their vectors."""
     batch = [np.array([[1, 2]]), np.array([[3, 99]]), np.array([[4, 5]]), np.array([[0, 9]])]
-    before = executions(client, "embedding", 0)
+    before = counted(client, "embedding")
     with ThreadPoolExecutor(len(batch)) as pool:
         pending = [pool.submit(infer, client, "embedding", [as_input("ids", "INT64", ids)]) for ids in batch]
     with pytest.raises(InferenceServerException, match="out of data bounds") as refused:
@@ -140,7 +127,8 @@ def test_a_request_that_fails_leaves_its_batch_alone(client: Client) -> None:
     for index in (0, 2, 3):
         vectors = pending[index].result().as_numpy("vectors")
         np.testing.assert_array_equal(vectors, np.stack([2 * batch[index], 2 * batch[index] + 1], axis=-1))
-    _, runs = executions(client, "embedding", len(batch) - 1, before)
+    after = counted(client, "embedding", before.inference_count + len(batch) - 1)
+    runs = after.execution_count - before.execution_count
     assert runs < len(batch), "the requests did not share a batch, so nothing was shown"
 
 

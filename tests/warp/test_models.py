@@ -1,6 +1,5 @@
 """warp and warp_renderer as Triton serves them."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,8 @@ from lumen.engines.warp.motion import animate
 from lumen.errors import InvalidInputException, from_wire
 from lumen.triton.server import TritonServer
 from tests.conftest import ROOT, TritonFactory
-from tests.streams import ANSWER_SECONDS, Stream, tensor
+from tests.counting import counted
+from tests.streams import Stream, tensor
 from tests.warp.scenes import bundled, motion, render, report
 from tests.warp.speech import babble
 
@@ -46,12 +46,6 @@ def request(who: Portrait, **changes: Any) -> dict[str, Any]:
     kinds = {"pcm": "f4", "pcm_start": "i8", "first_frame": "i8", "n_frames": "i4", "seed": "i8"}
     numbers = {name: np.atleast_1d(np.asarray(asked.pop(name), kind)) for name, kind in kinds.items()}
     return numbers | {"crop": who.crop, "mesh": who.mesh} | asked
-
-
-def rendered_calls(client: grpc.InferenceServerClient) -> tuple[int, int]:
-    """Frames that the renderer has made, and in how many runs of its graph."""
-    stats = client.get_inference_statistics(WARP_RENDERER).model_stats[0]
-    return stats.inference_count, stats.execution_count
 
 
 @pytest.mark.parametrize("size", [256, 512])
@@ -86,7 +80,7 @@ def test_windows_join_without_a_seam(stream: Stream) -> None:
 def test_clips_share_the_renderer(server: TritonServer, client: grpc.InferenceServerClient) -> None:
     """Eight clips at once: everyone gets their own frames, and batches are joined across clips."""
     people = [bundled("ada"), bundled("alan")] * 4
-    before = rendered_calls(client)
+    before = counted(client, WARP_RENDERER)
     streams = [Stream(server, WARP) for _ in people]
     try:
         for index, (one, who) in enumerate(zip(streams, people, strict=True)):
@@ -97,7 +91,9 @@ def test_clips_share_the_renderer(server: TritonServer, client: grpc.InferenceSe
     finally:
         for one in streams:
             one.close()
-    frames, runs = (after - then for after, then in zip(rendered_calls(client), before, strict=True))
+    after = counted(client, WARP_RENDERER, before.inference_count + 8 * 25)
+    frames = after.inference_count - before.inference_count
+    runs = after.execution_count - before.execution_count
     report(f"{frames} frames in {runs} runs: {frames / runs:.1f} per run")
     assert frames == 8 * 25
     assert frames / runs > 4.5
@@ -128,23 +124,9 @@ def test_bad_requests_are_refused_alone(stream: Stream, changes: dict[str, Any],
 
 def test_cancelled_clip_stops(server: TritonServer, client: grpc.InferenceServerClient) -> None:
     """A client that leaves a long clip after its first frames stops the rendering."""
-    before, _ = rendered_calls(client)
+    before = counted(client, WARP_RENDERER).inference_count
     leaving = Stream(server, WARP)
     leaving.ask(**request(bundled("ada"), n_frames=2000))
     next(leaving.until_final())
     leaving.close(cancel=True)
-    count = settled(client)
-    assert count - before < 400
-
-
-def settled(client: grpc.InferenceServerClient) -> int:
-    """The renderer's frame count once it has not grown for a second."""
-    deadline = time.monotonic() + ANSWER_SECONDS
-    count, since = rendered_calls(client)[0], time.monotonic()
-    while time.monotonic() < deadline:
-        now, _ = rendered_calls(client)
-        if now != count:
-            count, since = now, time.monotonic()
-        elif time.monotonic() - since > 1:
-            return count
-    raise AssertionError(f"the renderer is still at work after {ANSWER_SECONDS:g} s")
+    assert counted(client, WARP_RENDERER).inference_count - before < 400

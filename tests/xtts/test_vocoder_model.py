@@ -1,7 +1,6 @@
 """`xtts_vocoder` behind a real Triton server, with the project's configuration."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from lumen.contracts import XTTS_VOCODER
 from lumen.engines.xtts.windows import Window
 from lumen.triton.server import TritonServer
 from tests.conftest import ROOT, TritonFactory
+from tests.counting import counted
 from tests.xtts.comparing import worst
 from tests.xtts.test_vocoder import TOLERANCE, cut, sentence, slim, speaker
 
@@ -28,7 +28,6 @@ __all__ = ["slim"]
 pytestmark = pytest.mark.triton
 
 CALLERS = 4
-COUNT_SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +56,6 @@ def decode(client: grpc.InferenceServerClient, window: Window) -> npt.NDArray[np
     return pcm[0][window.keep]
 
 
-def executions(client: grpc.InferenceServerClient, answered: int) -> int:
-    """Executions, when so many requests have been counted: Triton counts after it answers."""
-    deadline = time.monotonic() + COUNT_SECONDS
-    while True:
-        counted = client.get_inference_statistics(XTTS_VOCODER).model_stats[0]
-        if counted.inference_count >= answered:
-            return int(counted.execution_count)
-        assert time.monotonic() < deadline, f"{counted.inference_count} of {answered} were counted"
-
-
 def test_windows_of_callers_share_executions_and_are_the_references(
     slim: Any, client: grpc.InferenceServerClient
 ) -> None:
@@ -77,7 +66,8 @@ def test_windows_of_callers_share_executions_and_are_the_references(
         for _ in range(CALLERS):
             pcm = np.concatenate(list(pool.map(lambda window: decode(client, window), windows)))
     assert worst(pcm, vocoder.reference(slim, latents, speaker()), "through Triton") < TOLERANCE
-    assert executions(client, CALLERS * len(windows)) < CALLERS * len(windows)
+    asked = CALLERS * len(windows)
+    assert counted(client, XTTS_VOCODER, asked).execution_count < asked
 
 
 def test_the_exported_vocoder_is_served(
