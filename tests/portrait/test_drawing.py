@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from export.warp.portraits import PORTRAITS, write_portraits
@@ -10,6 +11,7 @@ from tests.portrait.scenes import PORTRAITS as COMMITTED
 from tests.portrait.scenes import portrait
 
 
+@pytest.mark.heavy
 def test_committed_portraits_are_those_the_code_draws(tmp_path: Path) -> None:
     """Up to rounding, which libraries do differently: no pixel in a thousand is far off."""
     write_portraits(tmp_path)
