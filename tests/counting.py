@@ -5,20 +5,32 @@ from typing import Any
 
 import tritonclient.grpc as grpc
 
-SECONDS = 20.0
-QUIET_SECONDS = 0.5
+from tests.streams import ANSWER_SECONDS
+from tests.waiting import wait_until
+
+QUIET_SECONDS = 1.0
 
 
 def counted(client: grpc.InferenceServerClient, model: str, answered: int = 0) -> Any:
-    """The statistics, once at least ``answered`` inferences are in them and they change no more."""
-    deadline = time.monotonic() + SECONDS
-    before = None
-    while (now := _statistics(client, model)) != before or now.inference_count < answered:
-        assert time.monotonic() < deadline, f"{now.inference_count} of {answered} inferences were counted"
-        before = now
-        time.sleep(QUIET_SECONDS)
-    return now
+    """The statistics, as soon as at least ``answered`` inferences are in them."""
+    wait_until(lambda: statistics(client, model).inference_count >= answered)
+    return statistics(client, model)
 
 
-def _statistics(client: grpc.InferenceServerClient, model: str) -> Any:
+def settled(client: grpc.InferenceServerClient, model: str) -> int:
+    """How many inferences there were, once none has been added for a second."""
+    count, since = statistics(client, model).inference_count, time.monotonic()
+
+    def is_quiet() -> bool:
+        nonlocal count, since
+        now = statistics(client, model).inference_count
+        if now != count:
+            count, since = now, time.monotonic()
+        return time.monotonic() - since > QUIET_SECONDS
+
+    wait_until(is_quiet, ANSWER_SECONDS)
+    return int(count)
+
+
+def statistics(client: grpc.InferenceServerClient, model: str) -> Any:
     return client.get_inference_statistics(model).model_stats[0]

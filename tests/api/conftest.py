@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from orchestrator.main import create_app
 from orchestrator.services import Services
 from tests.api.checkpoint import write_checkpoint
 from tests.conftest import ROOT, TritonFactory
+from tests.waiting import wait_until
 
 MODELS = Path(__file__).parent / "models"
 DEADLINE = 20.0
@@ -193,14 +193,6 @@ def served(app: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
-    """Poll until ``condition`` holds; fail after ``seconds``."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        pause.wait(0.01)
 
 
 def assert_error(response: httpx.Response, status: int, name: str, *fragments: str) -> None:

@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from lumen.client import Clip, LumenClient, Progress
 from lumen.errors import GenerationException, ServiceUnavailableException
-from tests.api.conftest import Api, assert_error, served, wait_until
+from tests.api.conftest import Api, assert_error, served
+from tests.waiting import wait_until
 
 ANSWERS = {
     "html": HTMLResponse("<h1>Another program</h1>"),

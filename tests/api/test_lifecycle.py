@@ -12,9 +12,10 @@ import pytest
 
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.main import create_app
-from tests.api.conftest import DEADLINE, Api, Serve, assert_error, served, stand_ins, wait_until
+from tests.api.conftest import DEADLINE, Api, Serve, assert_error, served, stand_ins
 from tests.api.media import image_bytes, wav_bytes
 from tests.conftest import TritonFactory
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.triton
 

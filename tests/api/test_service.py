@@ -19,7 +19,8 @@ from lumen.errors import InvalidInputException
 from orchestrator.core.config import PROJECT_ROOT, Settings
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.gpu import parse_gpus
-from tests.api.conftest import Api, Serve, assert_error, wait_until
+from tests.api.conftest import Api, Serve, assert_error
+from tests.waiting import wait_until
 
 TEXT = "/api/generate/text"
 ORIGIN = "http://localhost:3000"

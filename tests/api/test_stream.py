@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from orchestrator.xtts import LANGUAGES
-from tests.api.conftest import Api, Serve, assert_error, wait_until
+from tests.api.conftest import Api, Serve, assert_error
 from tests.api.media import heard, pitch
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.triton
 

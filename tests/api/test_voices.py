@@ -14,8 +14,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from tests.api.checkpoint import WIDTH, write_checkpoint
-from tests.api.conftest import Api, Serve, assert_error, wait_until
+from tests.api.conftest import Api, Serve, assert_error
 from tests.api.media import heard, image_bytes, pitch, recording, silent_film, wav_bytes
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.triton
 

@@ -6,9 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +18,10 @@ from lumen.triton.guard import SHARED_MEMORY
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer, private_options, visible_devices
 from orchestrator.core.config import Settings
 from tests.conftest import ROOT
+from tests.waiting import wait_until
+
+SECONDS = 40.0
+"""That a server's beginning or end may take."""
 
 ECHO = """
 import triton_python_backend_utils as pb_utils
@@ -67,7 +69,9 @@ def options(repository: Path) -> TritonOptions:
 def serving(repository: Path) -> Iterator["subprocess.Popen[str]"]:
     """`lumen triton` as a process of its own, ready."""
     with start_serving(repository.parent, metrics_port=0) as process:
-        wait_until(lambda: "Started Metrics" in log_of(repository.parent) or process.poll() is not None)
+        wait_until(
+            lambda: "Started Metrics" in log_of(repository.parent) or process.poll() is not None, SECONDS
+        )
         yield process
         process.kill()
 
@@ -85,13 +89,6 @@ def start_serving(root: Path, metrics_port: int) -> "subprocess.Popen[str]":
 def log_of(root: Path) -> str:
     log = root / "triton.log"
     return log.read_text() if log.exists() else ""
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 40.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        threading.Event().wait(0.02)
 
 
 def processes(token: str) -> list[int]:
@@ -121,7 +118,7 @@ def triton_pid(prefix: str) -> int:
 
 
 def assert_nothing_left(prefix: str) -> None:
-    wait_until(lambda: not processes(prefix) and not segments(prefix))
+    wait_until(lambda: not processes(prefix) and not segments(prefix), SECONDS)
     assert not list(Path(tempfile.gettempdir()).glob(f"{prefix}*"))
 
 
@@ -158,7 +155,7 @@ async def test_a_killed_server_is_noticed_and_cleaned_up(options: TritonOptions)
     server.start()
     await server.ready()
     os.kill(triton_pid(server.prefix), signal.SIGKILL)
-    wait_until(lambda: not server.running)
+    wait_until(lambda: not server.running, SECONDS)
     assert "was killed by SIGKILL" in server.failure().message
     assert_nothing_left(server.prefix)
     server.stop()
@@ -186,7 +183,7 @@ def test_ctrl_c_and_sigterm_stop_everything(serving: "subprocess.Popen[str]", nu
 def test_ctrl_c_while_models_load_stops_everything(repository: Path) -> None:
     """Nobody has to wait for the models in order to give up."""
     with start_serving(repository.parent, metrics_port=0) as process:
-        wait_until(lambda: "loading: espeak" in log_of(repository.parent))
+        wait_until(lambda: "loading: espeak" in log_of(repository.parent), SECONDS)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(30) == 0
     assert_nothing_left(prefix_of(process.pid))
