@@ -61,6 +61,16 @@ async def test_items_come_in_order_and_end() -> None:
     assert read.cancels == 0
 
 
+async def test_whoever_sees_the_end_at_once_cancels_nothing() -> None:
+    """The last item and the end come together: often enough to meet the thread between the two."""
+    for _ in range(500):
+        read = source(None)
+        stream = read.stream()
+        assert [item async for item in stream] == []
+        await stream.aclose()
+        assert read.cancels == 0
+
+
 async def test_an_error_comes_after_the_items_before_it() -> None:
     """The iterator's own, and the stream is over."""
     stream = source(1, GenerationException("no")).stream()

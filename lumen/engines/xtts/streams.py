@@ -116,18 +116,19 @@ class ReadAhead(Generic[T]):
         last: BaseException | None = None
         try:
             for item in source():
-                self._hand_over(item)
+                self._tell(self._items.put_nowait, item)
         except BaseException as error:
             last = error
-        self._hand_over(last)
-        self._tell(self._done.set)
+        self._tell(self._end_with, last)
 
-    def _hand_over(self, item: T | BaseException | None) -> None:
-        self._tell(lambda: self._items.put_nowait(item))
+    def _end_with(self, last: BaseException | None) -> None:
+        # In one callback: whoever has seen the end closes without a cancel.
+        self._items.put_nowait(last)
+        self._done.set()
 
-    def _tell(self, news: Callable[[], None]) -> None:
+    def _tell(self, news: Callable[[Any], None], item: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(news)
+            self._loop.call_soon_threadsafe(news, item)
 
 
 async def _within(seconds: float, work: Awaitable[T]) -> T:
