@@ -102,6 +102,11 @@ class Graph:
         self.initializers.append(self.data.add(name, array))
         return name
 
+    def own(self, name: str, value: np.generic) -> str:
+        """A small constant inside the graph file, for one that does not share it."""
+        self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
     def shared(self, value: Array | np.generic) -> str:
         """A small constant inside the graph file, one for all who want the same."""
         array = np.asarray(value)

@@ -2,9 +2,9 @@
 
 ONNX Runtime's ``quantize_dynamic`` takes one scale for all activations of a batch, so that a neighbour
 changes everybody's result. Here every row of activations has a scale of its own, and every column of a
-matrix too. Both sides are unsigned: that kernel adds exactly on every processor, while the one for
-unsigned times signed, a little faster on processors with AVX2 alone, saturates sums of two products at
-16 bits there, which costs more accuracy than the rounding to 8 bits.
+matrix too. Activations are unsigned, matrices are signed: for that pair processors have instructions of
+their own. Where they lack them, sums of two products would saturate at 16 bits, which costs more accuracy
+than the rounding to 8 bits; see :mod:`lumen.engines.int8`.
 """
 
 from typing import Any, Final
@@ -16,14 +16,14 @@ from export.xtts.gpt_graph import CONTRIB, Graph, Rows
 
 LEVELS: Final = 255
 MIDDLE: Final = 128
-"""What stands for zero in matrices, and in activations that go both ways; 127 levels on each side."""
+"""What stands for zero in activations that go both ways; 127 levels on each side."""
 
 LOW: Final = 32
 """What stands for zero in activations that hardly go below it."""
 
 
 class Int8Products:
-    """x [M, K] ~ s_m (q_mk - z), W [K, N] ~ t_n (p_kn - 128); x W ~ s_m t_n sum_k (q_mk - z) (p_kn - 128)."""
+    """x [M, K] ~ s_m (q_mk - z), W [K, N] ~ t_n p_kn; x W ~ s_m t_n sum_k (q_mk - z) p_kn."""
 
     dtype: np.dtype[Any] = np.dtype(np.float32)
 
@@ -52,7 +52,7 @@ class Int8Products:
             graph.shared(np.float32(1)),
             graph.weight(f"{name}.steps", steps),
             rows.zero,
-            graph.shared(np.uint8(MIDDLE)),
+            graph.own(f"{name}.zero", np.int8(0)),  # ONNX Runtime makes one unsigned, but only once
             domain=CONTRIB,
         )
         return graph.op("Mul", sums, rows.scale)
@@ -66,12 +66,12 @@ class Int8Products:
         return self._shared[key]
 
 
-def quantize(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """[K, N] -> uint8 [K, N] around MIDDLE, and the [N] steps by which they are multiplied.
+def quantize(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """[K, N] -> int8 [K, N] of -127 to 127, and the [N] steps by which they are multiplied.
 
     A column of zeros has the step 0.
     """
     steps = np.abs(matrix).max(axis=0) / (LEVELS - MIDDLE)
     with np.errstate(divide="ignore"):
         inverse = np.where(steps > 0, 1 / steps, 0).astype(np.float32)
-    return (np.rint(matrix * inverse) + MIDDLE).astype(np.uint8), steps.astype(np.float32)
+    return np.rint(matrix * inverse).astype(np.int8), steps.astype(np.float32)

@@ -16,11 +16,13 @@ from export.xtts.gpt import GptArtefact, Sentence
 from export.xtts.gpt_graph import ALL, CONTRIB, IR_VERSION, OPSET, DataFile, Graph
 from export.xtts.quantize import Int8Products
 from lumen.contracts import XTTS_GPT
+from lumen.engines.int8 import sums_are_exact
 from lumen.engines.onnx_file import MANIFEST
+from lumen.engines.xtts.gpt import stepper as stepper_module
 from lumen.engines.xtts.gpt.kv_cache import HostMemory, PackedRows, Rows
 from lumen.engines.xtts.gpt.stepper import EMBEDDINGS, PREFILL_TOKENS, Float32, GptStepper, Step
 from lumen.errors import InvalidInputException, ModelLoadException
-from tests.xtts.gpt_sentences import alone, opened, sentence
+from tests.xtts.gpt_sentences import alone, opened, sentence, stacked
 
 SLOTS = 8
 
@@ -276,6 +278,35 @@ def test_int8_rows_are_exact_and_independent(tmp_path: Path) -> None:
     assert np.linalg.norm(together - exact) / np.linalg.norm(exact) < 0.01
 
 
+def test_int8_is_the_same_where_signed_matrices_would_not_be_exact(
+    int8_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With other products, to the bit."""
+    given = sentence(GptStepper.load(int8_folder, slots=1).dims, seed=1, text=20, codes=6)
+    here = stacked(alone(GptStepper.load(int8_folder, slots=1), given))
+    monkeypatch.setattr(stepper_module, "sums_are_exact", lambda: False)
+    elsewhere = stacked(alone(GptStepper.load(int8_folder, slots=1), given))
+    for one, other in zip(here, elsewhere, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("flags", "exact"),
+    [
+        ("sse4_2 avx2 avx512f avx512bw avx512_vnni", True),
+        ("sse4_2 avx2 avx_vnni", True),
+        ("sse4_2 avx2 avx_vnni avx512f avx512bw", False),  # ONNX Runtime prefers the wide kernel
+        ("sse4_2 avx2 avx512f avx512bw", False),
+        ("sse4_2 avx2", False),
+    ],
+)
+def test_exact_sums_need_vnni(tmp_path: Path, flags: str, exact: bool) -> None:
+    """Of the kernel that ONNX Runtime takes."""
+    processor = tmp_path / "cpuinfo"
+    processor.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\nbugs\t\t:\n")
+    assert sums_are_exact(processor) is exact
+
+
 def _int8_product(matrix: Float32, folder: Path) -> Callable[[Float32], Float32]:
     with DataFile(folder) as data:
         graph, products = Graph(data), Int8Products()
@@ -292,5 +323,7 @@ def _int8_product(matrix: Float32, folder: Path) -> Callable[[Float32], Float32]
         ir_version=IR_VERSION,
     )
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    session = ort.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")  # exact on every processor
+    session = ort.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {"x": x})[0]

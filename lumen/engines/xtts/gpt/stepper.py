@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from lumen.contracts import XTTS_CONDITION_LATENTS
 from lumen.engines import onnx_config
+from lumen.engines.int8 import sums_are_exact
 from lumen.engines.onnx_file import DEFAULT_FILE
 from lumen.engines.xtts.artefacts import check_files, dims_of, read_manifest
 from lumen.engines.xtts.dims import XttsDims
@@ -325,6 +326,7 @@ def _session(path: Path, threads: int, kind: str, device_id: int) -> ort.Inferen
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.force_spinning_stop", "1")  # other models want the cores
+    options.add_session_config_entry("session.x64quantprecision", "0" if sums_are_exact() else "1")
     try:
         return ort.InferenceSession(str(path), options, onnx_config.providers({}, kind, device_id))
     except ModelLoadException:
