@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -71,16 +72,31 @@ async def test_places_stay_free_for_those_who_are_expected() -> None:
     assert order == ["second", "heard 1", "heard 2"]
 
 
-async def test_nobody_waits_for_those_who_are_expected_longer_than_his_patience() -> None:
-    """Newcomers may have to wait themselves, and others go on meanwhile."""
-    turns = Turns(1, 0.01)
+async def test_others_go_on_slowly_while_somebody_is_expected() -> None:
+    """One after the other, each when none has come in for as long as their patience."""
+    patience = 0.02
+    turns, loop = Turns(2, patience), asyncio.get_running_loop()
     turns.expect("nobody")
 
-    async def one() -> None:
+    async def one() -> float:
         async with turns.turn(1.0):
-            pass
+            return loop.time()
 
-    await asyncio.wait_for(asyncio.gather(one(), one()), 5)
+    start = loop.time()
+    times = [start, *await asyncio.wait_for(asyncio.gather(one(), one(), one()), 5)]
+    assert all(later - earlier > 0.9 * patience for earlier, later in pairwise(times))
+
+
+async def test_who_is_overdue_takes_the_next_free_place() -> None:
+    """Where there was none when the patience ran out."""
+    turns = Turns(1, 0.01)
+    turns.expect("somebody")
+    async with turns.turn(FIRST):
+        other = asyncio.create_task(turns.turn(1.0).__aenter__())
+        await asyncio.sleep(0.05)
+        assert not other.done()
+    await asyncio.sleep(0)
+    assert other.done()
 
 
 async def test_who_has_had_nothing_comes_in_at_once() -> None:

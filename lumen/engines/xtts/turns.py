@@ -17,15 +17,14 @@ class _Waiting:
     rank: float
     number: int
     called: "asyncio.Future[None]" = field(compare=False)
-    impatient: bool = field(compare=False, default=False)
 
 
 class Turns:
     """Lets ``places`` in at once; it belongs to one event loop.
 
     Who has had nothing comes in at once, whoever is there: they may share what is done. What is in cannot be
-    overtaken, so while one of them is expected the places stay free for him: whoever has had something waits
-    for that, but no longer than ``patience``.
+    overtaken, so while one of them is expected the places stay free for him. Of the others one comes in
+    when none has for as long as their ``patience``.
 
     Args:
         places: at least 1.
@@ -38,6 +37,8 @@ class Turns:
         self._numbers = itertools.count()
         self._waiting: list[_Waiting] = []
         self._expected: set[object] = set()
+        self._clock: asyncio.TimerHandle | None = None
+        self._overdue = False
 
     def expect(self, who: object) -> None:
         """``who`` will come with the rank ``FIRST``, unless it is let go before."""
@@ -69,7 +70,6 @@ class Turns:
         loop = asyncio.get_running_loop()
         me = _Waiting(rank, next(self._numbers), loop.create_future())
         self._waiting.append(me)
-        patience = loop.call_later(self._patience, self._hurry, me)
         self._call()
         try:
             await me.called
@@ -80,22 +80,30 @@ class Turns:
                 self._free += 1  # called and cancelled at once: the place goes on to the next
                 self._call()
             raise
-        finally:
-            patience.cancel()
-
-    def _hurry(self, waiting: _Waiting) -> None:
-        waiting.impatient = True
-        self._call()
 
     def _call(self) -> None:
-        """Let in whom there is a place for."""
-        while self._free > 0 and (one := self._next()) is not None:
-            self._waiting.remove(one)
-            self._free -= 1
-            one.called.set_result(None)
+        """Let in whom there is a place for; while somebody is expected, only who is overdue."""
+        while (self._overdue or not self._expected) and self._let_next_in():
+            self._overdue = False
+            self._stop_clock()
+        if self._waiting and self._clock is None and not self._overdue:
+            self._clock = asyncio.get_running_loop().call_later(self._patience, self._run_out)
 
-    def _next(self) -> _Waiting | None:
+    def _run_out(self) -> None:
+        self._clock, self._overdue = None, True
+        self._call()
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _let_next_in(self) -> bool:
         there = [one for one in self._waiting if not one.called.cancelled()]
-        if self._expected and not any(one.impatient for one in there):
-            return None
-        return min(there, default=None)
+        if self._free <= 0 or not there:
+            return False
+        one = min(there)
+        self._waiting.remove(one)
+        self._free -= 1
+        one.called.set_result(None)
+        return True
