@@ -31,7 +31,7 @@ CONTROL_THREADS: Final = 8
 """Calls at once that cancel a sentence, or ask about it."""
 
 PATIENCE_SECONDS: Final = 0.5
-"""A prompt and the steps to a first chunk take a quarter of a second where a processor does nothing else."""
+"""Prompts and the steps to their first chunks take as long where a few begin together."""
 
 
 class TritonGpt:
@@ -86,7 +86,7 @@ class TritonVocoder:
 
     A speech's first window goes before later ones of others, and of those the one whose listener has
     least: nobody's first sound waits for what others will hear in a while. Where there is one place, later
-    ones wait for first windows that are on their way, for ``PATIENCE_SECONDS`` at most.
+    ones wait for first windows that are on their way, but for one in each ``PATIENCE_SECONDS``.
 
     Args:
         infer: reaches the model.
