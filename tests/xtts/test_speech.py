@@ -123,6 +123,14 @@ async def test_a_speech_has_all_samples_of_its_latents(tokenizer: Tokenizer) -> 
     np.testing.assert_allclose(np.abs(pcm), 0.1, rtol=1e-6)
 
 
+@pytest.mark.parametrize("speed", [0.8, 1.0])
+async def test_the_last_chunk_and_the_end_are_one_window(tokenizer: Tokenizer, speed: float) -> None:
+    """It is the last because it is smaller than the one before."""
+    log: list[str] = []
+    await spoken(Speech(tokenizer, FakeGpt((6, 10, 4)), FakeVocoder(log)), manner=Manner(speed))
+    assert log == ["decode"] * 3
+
+
 async def test_sentences_share_a_voice_and_have_a_pause_between_them(tokenizer: Tokenizer) -> None:
     """Every piece goes out with the same latents and embedding; a quarter of a second parts sentences."""
     gpt, vocoder = FakeGpt(), FakeVocoder()

@@ -153,13 +153,17 @@ class Speech:
         self, line: "_Line", voice: Voice, speed: float, breath: bool, lead: Lead
     ) -> AsyncGenerator[Pcm, None]:
         """The next piece's PCM, some of it maybe empty; with a pause after it where a breath is due."""
-        pace, windows, tail = Pace(speed), Windows(VocoderContext()), Tail()
+        pace, windows, tail, size = Pace(speed), Windows(VocoderContext()), Tail(), 0
         async for latents in line.next():
-            for window in windows.push(pace.push(latents)):
+            windows.take(pace.push(latents))
+            if len(latents) < size:
+                continue  # chunks grow, so this is the last one, and its window can have the end as well
+            size = len(latents)
+            for window in windows.ready():
                 yield tail.push(await self._decode(window, voice, lead))
         line.begin()
-        rest = pace.finish()
-        for window in [*(windows.push(rest) if len(rest) else ()), *windows.finish()]:
+        windows.take(pace.finish())
+        for window in windows.finish():
             yield tail.push(await self._decode(window, voice, lead))
         yield tail.finish()
         if breath:

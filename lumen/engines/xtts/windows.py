@@ -84,9 +84,18 @@ class Windows:
         self._done = 0
 
     def push(self, latents: Latents) -> list[Window]:
-        """Take the sentence's next latents, float32 [n, width]; give the windows that they complete."""
-        held = latents if self._latents is None else np.concatenate([self._latents, latents])
-        self._latents, self._end = held, self._end + len(latents)
+        """Take the sentence's next latents and give the windows that they complete."""
+        self.take(latents)
+        return self.ready()
+
+    def take(self, latents: Latents) -> None:
+        """The sentence's next latents, float32 [n, width]; maybe none."""
+        if len(latents):
+            held = latents if self._latents is None else np.concatenate([self._latents, latents])
+            self._latents, self._end = held, self._end + len(latents)
+
+    def ready(self) -> list[Window]:
+        """The windows that are complete."""
         windows = list(self._until(self._settled(self._end), final=False))
         self._forget()
         return windows
