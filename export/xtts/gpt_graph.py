@@ -102,7 +102,7 @@ class Graph:
         self.initializers.append(self.data.add(name, array))
         return name
 
-    def own(self, name: str, value: np.generic) -> str:
+    def own(self, name: str, value: Array | np.generic) -> str:
         """A small constant inside the graph file, for one that does not share it."""
         self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
         return name
@@ -112,8 +112,7 @@ class Graph:
         array = np.asarray(value)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            self._constants[key] = f"constant_{len(self._constants)}"
-            self.initializers.append(numpy_helper.from_array(array, self._constants[key]))
+            self._constants[key] = self.own(f"constant_{len(self._constants)}", array)
         return self._constants[key]
 
 
