@@ -141,15 +141,21 @@ def test_sentences_start_in_the_order_in_which_they_come() -> None:
 def test_a_long_prompt_does_not_stop_the_others() -> None:
     """While a prompt is read in pieces, the others step as often as their patience says."""
     calls: list[str] = []
-    stepper = FakeStepper(2, calls.append)
+    gate = Gate("step")
+
+    def fault(what: str) -> None:
+        gate(what)
+        calls.append(what)
+
     long = next(n for n in range(50) if len(alone(n).codes) > 40)
-    with Scheduler(stepper, 0, CHUNKS, policy=NewcomersFirst(patience=1)) as scheduler:
+    with Scheduler(FakeStepper(2, fault), 0, CHUNKS, policy=NewcomersFirst(patience=1)) as scheduler:
         first, second = Heard(), Heard()
-        first.on_chunk = lambda: calls.append("chunk")
         scheduler.submit(request(long), first)
-        until(lambda: "chunk" in calls)
+        gate.let(CHUNKS.size(0))
+        until(lambda: bool(first.chunks))
         many_pieces = replace(request(0), text_ids=np.zeros(DIMS.max_text, np.int32))
         scheduler.submit(many_pieces, second)
+        gate.let(10_000)
         first.wait()
         second.wait()
     opened = len(calls) - 1 - calls[::-1].index("open")
