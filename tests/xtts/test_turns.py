@@ -108,3 +108,18 @@ async def test_who_has_had_nothing_comes_in_at_once() -> None:
             await asyncio.sleep(0)
         assert not other.done()
     await asyncio.wait_for(other, 5)
+
+
+async def test_patience_does_not_outlive_who_had_it() -> None:
+    """Who comes after the only one that waited has gone waits as long as he would have alone."""
+    patience = 0.02
+    turns, loop = Turns(1, patience), asyncio.get_running_loop()
+    turns.expect("nobody")
+    async with turns.turn(FIRST):
+        gone = asyncio.create_task(turns.turn(1.0).__aenter__())
+        await asyncio.sleep(2 * patience)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+    start = loop.time()
+    await asyncio.wait_for(turns.turn(1.0).__aenter__(), 5)
+    assert loop.time() - start > 0.9 * patience

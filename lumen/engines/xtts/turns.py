@@ -78,14 +78,15 @@ class Turns:
                 self._waiting.remove(me)
             else:
                 self._free += 1  # called and cancelled at once: the place goes on to the next
-                self._call()
+            self._call()
             raise
 
     def _call(self) -> None:
         """Let in whom there is a place for; while somebody is expected, only who is overdue."""
         while (self._overdue or not self._expected) and self._let_next_in():
-            self._overdue = False
-            self._stop_clock()
+            self._start_afresh()
+        if not self._waiting:
+            self._start_afresh()
         if self._waiting and self._clock is None and not self._overdue:
             self._clock = asyncio.get_running_loop().call_later(self._patience, self._run_out)
 
@@ -93,7 +94,9 @@ class Turns:
         self._clock, self._overdue = None, True
         self._call()
 
-    def _stop_clock(self) -> None:
+    def _start_afresh(self) -> None:
+        """Patience is that of those who wait now."""
+        self._overdue = False
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
