@@ -70,8 +70,8 @@ class TiledConv(nn.Module):
         self.cells = form.inputs.shape[1]
         self.ones = form.ones * (len(form.kernels) + 1)
         kernels = torch.einsum("pr,qs,oizrs->zpqio", form.kernels, form.kernels, weight)
-        self.register_buffer("to_products", torch.kron(form.inputs, form.inputs).float())
-        self.register_buffer("to_outputs", torch.kron(form.outputs, form.outputs).float())
+        self.register_buffer("to_products", form.inputs.float())
+        self.register_buffer("to_outputs", form.outputs.float())
         self.register_buffer("kernels", kernels.flatten(1, 2).float().contiguous())
         self.register_buffer("bias", torch.zeros(self.channels) if bias is None else bias.detach().clone())
 
@@ -103,7 +103,7 @@ class TiledConv(nn.Module):
         for z in range(1, self.depth):
             made.baddbmm_(seen[:, z * layer : (z + depth) * layer], self.kernels[z])
         made[self.ones] += self.bias
-        y = torch.mm(self.to_outputs, made.flatten(1))
+        y = both_ways(self.to_outputs, made)
         return y.view(self.side, self.side, depth, rows, columns, self.channels)
 
     def products(self, padded: Tensor, top: int, rows: int, columns: int) -> Tensor:
@@ -114,8 +114,14 @@ class TiledConv(nn.Module):
             [y, x, z, self.step * y, self.step * x, 1],
             padded.storage_offset() + top * self.step * y,
         )
-        seen = torch.mm(self.to_products, cells.reshape(self.cells * self.cells, -1))
-        return seen.view(seen.shape[0], -1, c)
+        return both_ways(self.to_products, cells).view(-1, padded.shape[0] * rows * columns, c)
+
+
+def both_ways(matrix: Tensor, tiles: Tensor) -> Tensor:
+    """``matrix`` [m, n] along both sides of tiles of n x n numbers: n n ... in that order -> [m, m, ...]."""
+    m, n = matrix.shape
+    down = torch.mm(matrix, tiles.reshape(n, -1))
+    return torch.bmm(matrix.expand(m, -1, -1), down.view(m, n, -1))
 
 
 def in_tiles(volume: Tensor, side: int, top: int, rows: int) -> Tensor:
