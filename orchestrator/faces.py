@@ -176,7 +176,7 @@ class WarpFace:
             inputs: Tensors = {"image": image, "size": np.array([framing.size], np.int32)}
             return Likeness(framing, await self._triton.infer(WARP_PORTRAIT, inputs))
 
-        return await self._studied.get(fingerprint(image, framing), ask)
+        return await self._studied.get(fingerprint(image, framing, self.source), ask)
 
     def stage(self, likeness: Likeness, acting: Acting) -> Staging:
         return Staging(likeness.framing.size, likeness.framing.size, lambda frame: frame)
@@ -224,8 +224,8 @@ def no_frames(inputs: Tensors) -> Tensors:
     return {**inputs, "n_frames": np.zeros(1, np.int32)}
 
 
-def fingerprint(image: Pixels, framing: Framing) -> str:
-    """Names all that the features depend on."""
-    digest = hashlib.sha256(f"{image.shape} {framing}".encode())
+def fingerprint(image: Pixels, framing: Framing, source: str) -> str:
+    """Names all that the features depend on. source: of the face's networks."""
+    digest = hashlib.sha256(f"{source} {image.shape} {framing}".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()

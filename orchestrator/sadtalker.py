@@ -152,7 +152,7 @@ class SadTalkerFace:
             }
             return _likeness(framing, await self._triton.infer(SADTALKER_PORTRAIT, inputs))
 
-        key = await asyncio.to_thread(fingerprint, picture, framing)
+        key = await asyncio.to_thread(fingerprint, picture, framing, self.source)
         known = await self._studied.get(key, ask)
         return Likeness(
             framing,
@@ -221,7 +221,7 @@ class SadTalkerFace:
             await self._load([SADTALKER_DRIVER])
             return await rows_of(self._triton, video, name, self._driving_seconds)
 
-        return await self._drivers.get(hashlib.sha256(video).hexdigest(), ask)
+        return await self._drivers.get(f"{self.source} {hashlib.sha256(video).hexdigest()}", ask)
 
     async def _load_enhancer(self, enhancer: str) -> None:
         try:

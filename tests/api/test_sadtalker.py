@@ -1,5 +1,6 @@
 """The face SadTalker: speech becomes windows, windows become frames, frames a video."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,19 @@ def test_warnings_and_refusals_of_the_portrait(sadtalker: Api, repository: Path)
     assert len(told(repository, "sadtalker_portrait")) == before + 2
     nobody = film(sadtalker, portrait="nobody")
     assert_error(nobody, 400, "InvalidInputException", "No face was found.")
+
+
+def test_another_checkpoint_studies_again(sadtalker: Api, repository: Path) -> None:
+    """What one checkpoint's networks said of a picture is not told to another's, though the API goes on."""
+    manifest = repository / "sadtalker_renderer" / "1" / "manifest.json"
+    text, before = manifest.read_text(), len(told(repository, "sadtalker_portrait"))
+    try:
+        for source in ("a" * 64, "b" * 64, "b" * 64):
+            manifest.write_text(json.dumps({**json.loads(text), "source_sha256": source}))
+            assert film_with(sadtalker, "portrait_file", picture(90, 80)).status_code == 200
+    finally:
+        manifest.write_text(text)
+    assert len(told(repository, "sadtalker_portrait")) == before + 2
 
 
 def test_health_names_the_models(sadtalker: Api) -> None:
