@@ -92,8 +92,8 @@ async def _load(client: TritonClient, asked: Sequence[Tensors]) -> Load:
     made = {size: count - before.get(size, 0) for size, count in sorted(after.items())}
     return Load(
         clips=len(asked),
-        fps=round(sum(n for clip in arrivals for _, n in clip) / seconds, 1),
-        slowest_fps=round(min(map(_fps, arrivals)), 1),
+        fps=round(sum(n for clip in arrivals for _, n in clip) / seconds, 2),
+        slowest_fps=round(min(map(_fps, arrivals)), 2),
         first_frame_s=round(max(clip[0][0] for clip in arrivals) - started, 3),
         batches={size: count for size, count in made.items() if count},
     )
