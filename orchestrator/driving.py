@@ -81,18 +81,23 @@ def _pieces(video: bytes, name: str, max_seconds: float) -> Generator[npt.NDArra
 
 
 def driving_frames(video: bytes, name: str, max_seconds: float) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield the frames of a video, uint8 [H, W, 3] RGB, ``FACE_FPS`` a second by repeating or leaving out."""
+    """Yield the frames of a video, uint8 [H, W, 3] RGB, ``FACE_FPS`` a second by repeating or leaving out.
+
+    They are turned as the file says that they are shown.
+    """
     with _open(video, name) as container:
         stream = _picture(container, name)
         size = _size(stream, name)
-        made = 0
+        made = turns = 0
         for number, frame in enumerate(_decoded(container, stream, name)):
             seconds = number / FACE_FPS if frame.time is None else frame.time - _start(stream)
             if seconds >= max_seconds:
                 raise TooLargeException(
                     f"{name}: the video is over {max_seconds:g} s long; send a shorter one"
                 )
+            turns = turns if number else round(frame.rotation / 90)
             pixels = np.asarray(frame.reformat(*size, format="rgb24").to_ndarray(), np.uint8)
+            pixels = np.rot90(pixels, turns)
             while made < seconds * FACE_FPS + 0.5:
                 made += 1
                 yield pixels

@@ -1,6 +1,8 @@
 """Files of driving videos: whole ones of every kind are read, cut ones are refused."""
 
 import io
+import math
+import struct
 from fractions import Fraction
 from functools import cache
 from typing import Final
@@ -73,6 +75,30 @@ def silence(milliseconds: int) -> av.AudioFrame:
 
 def count(data: bytes) -> int:
     return sum(1 for _ in driving_frames(data, "ref_pose", 10.0))
+
+
+@pytest.mark.parametrize(
+    ("quarters", "corner"), [(0, (0, 0)), (1, (0, -1)), (2, (-1, -1)), (3, (-1, 0))], ids=str
+)
+@pytest.mark.parametrize("container", ["mp4", "mov"])
+def test_videos_are_turned_as_they_are_shown(container: str, quarters: int, corner: tuple[int, int]) -> None:
+    """A telephone that is held upright writes its pictures lying, and how far they are to be turned."""
+    data = turned(video(container, False, STEADY), quarters)
+    upright = next(iter(driving_frames(video(container, False, STEADY), "ref_pose", 10.0)))
+    shown = next(iter(driving_frames(data, "ref_pose", 10.0)))
+    assert shown.shape == ((64, 48, 3) if quarters % 2 else (48, 64, 3))
+    assert (shown[corner] == upright[0, 0]).all()
+    assert (np.rot90(shown, quarters) == upright).all()
+
+
+def turned(data: bytes, quarters: int) -> bytes:
+    """An MP4 or MOV that says of its first track that it is shown turned clockwise (ISO 14496-12, 8.3.2)."""
+    one, down = 1 << 16, round(math.sin(math.pi / 2 * quarters)) << 16
+    right = round(math.cos(math.pi / 2 * quarters)) << 16
+    plain, last = (one, 0, 0, 0, one, 0), (0, 0, 1 << 30)
+    place = data.index(struct.pack(">9i", *plain, *last), data.index(b"tkhd"))
+    matrix = struct.pack(">9i", right, down, 0, -down, right, 0, *last)
+    return data[:place] + matrix + data[place + len(matrix) :]
 
 
 @every_kind
