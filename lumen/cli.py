@@ -62,8 +62,16 @@ def api(profile: Profile = None) -> None:
 
 @app.command()
 def say(
-    text: Annotated[str, typer.Argument(help="What to answer; without a Gemini key, what to say.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")],
+    text: Annotated[
+        str | None, typer.Argument(help="What to answer; without a Gemini key, what to say.")
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Speech of yours in place of a text.")
+    ] = None,
+    idle: Annotated[
+        float | None, typer.Option(help="Seconds of a clip without speech, in place of a text.")
+    ] = None,
     portrait: Annotated[str | None, typer.Option(help="A bundled portrait, or an image file.")] = None,
     language: Annotated[str | None, typer.Option(help="Language of the speech, e.g. en, de, cmn.")] = None,
     voice: Annotated[str | None, typer.Option(help="Voice, as GET /api/status lists them.")] = None,
@@ -89,33 +97,41 @@ def say(
         Path | None, typer.Option(exists=True, dir_okay=False, help="sadtalker: a video that lends its head.")
     ] = None,
     enhancer: Annotated[str | None, typer.Option(help="sadtalker: gfpgan, where it is exported.")] = None,
+    blend: Annotated[
+        str | None, typer.Option(help="sadtalker, --preprocess full and extfull: feather or poisson.")
+    ] = None,
     profile: Profile = None,
 ) -> None:
     """Make one video. Uses the API that runs on this machine, or starts everything for this clip."""
     from lumen import serve
     from lumen.client import Clip
 
+    if sum(given is not None for given in (text, audio, idle)) != 1:
+        raise typer.BadParameter("give one of a text, --audio and --idle")
     clip = Clip(
-        text,
-        language,
-        voice,
-        speed,
-        portrait,
-        size,
-        seed,
-        avatar,
-        preprocess,
-        still or None,
-        pose_style,
-        expression_scale,
-        head_motion_scale,
-        blink,
-        yaw or None,
-        pitch or None,
-        roll or None,
-        ref_eyeblink,
-        ref_pose,
-        enhancer,
+        prompt=text,
+        audio=audio,
+        idle_seconds=idle,
+        language=language,
+        voice=voice,
+        speed=speed,
+        portrait=portrait,
+        size=size,
+        seed=seed,
+        avatar=avatar,
+        preprocess=preprocess,
+        still=still or None,
+        pose_style=pose_style,
+        expression_scale=expression_scale,
+        head_motion_scale=head_motion_scale,
+        blink=blink,
+        input_yaw=yaw or None,
+        input_pitch=pitch or None,
+        input_roll=roll or None,
+        ref_eyeblink=ref_eyeblink,
+        ref_pose=ref_pose,
+        enhancer=enhancer,
+        blend=blend,
     )
     with reported():
         asyncio.run(serve.say(load_settings(profile), console, clip, output))

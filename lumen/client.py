@@ -27,19 +27,22 @@ POLL_GROWTH: Final = 1.5
 PROGRESS_HEADER: Final = "X-Progress-Key"
 """Carries a key of the client's own, to ask for the progress of its clip by."""
 
-UPLOADS: Final = ("ref_eyeblink", "ref_pose")
-"""Driving videos, which go along as files."""
+UPLOADS: Final = {"audio": "audio", "ref_eyeblink": "ref_eyeblink_file", "ref_pose": "ref_pose_file"}
+"""Sound and driving videos, which go along as files, with their names in a form."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What ``POST /api/generate/full`` takes; ``None`` leaves a field to the server's default.
+    """What ``POST /api/generate/full`` takes or, without a ``prompt``, ``POST /api/generate/video``.
 
-    ``portrait`` is the name of a bundled portrait or the path of an image file; ``ref_eyeblink`` and
-    ``ref_pose`` are video files. What the face has no control for is refused by the API.
+    ``None`` leaves a field to the server's default. ``portrait`` is the name of a bundled portrait or the
+    path of an image file; ``audio``, ``ref_eyeblink`` and ``ref_pose`` are files. What the face has no
+    control for is refused by the API.
     """
 
-    prompt: str
+    prompt: str | None = None
+    audio: Path | None = None
+    idle_seconds: float | None = None
     language: str | None = None
     voice: str | None = None
     speed: float | None = None
@@ -59,6 +62,11 @@ class Clip:
     ref_eyeblink: Path | None = None
     ref_pose: Path | None = None
     enhancer: str | None = None
+    blend: str | None = None
+
+    @property
+    def path(self) -> str:
+        return "/api/generate/video" if self.prompt is None else "/api/generate/full"
 
     def fields(self) -> dict[str, Any]:
         given = asdict(self).items()
@@ -67,9 +75,9 @@ class Clip:
     def files(self) -> dict[str, Path]:
         """What is uploaded, by the form's field; a portrait that is no file is a bundled one's name."""
         portrait = Path(self.portrait) if self.portrait else None
-        paths = {"portrait": portrait if portrait and portrait.is_file() else None}
-        paths |= {name: getattr(self, name) for name in UPLOADS}
-        return {f"{name}_file": path for name, path in paths.items() if path is not None}
+        paths = {"portrait_file": portrait if portrait and portrait.is_file() else None}
+        paths |= {field: getattr(self, name) for name, field in UPLOADS.items()}
+        return {field: path for field, path in paths.items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ class LumenClient:
 
     async def _watched(self, clip: Clip, on_progress: Callable[[Progress], None]) -> httpx.Response:
         key = str(uuid.uuid4())
-        posting = asyncio.create_task(self._post_full(clip, key))
+        posting = asyncio.create_task(self._post(clip, key))
         watching = asyncio.create_task(self._watch(key, on_progress))
         try:
             await asyncio.wait([posting, watching], return_when=asyncio.FIRST_COMPLETED)
@@ -167,11 +175,11 @@ class LumenClient:
             return None
         return Progress(body["audio_seconds"], body["frames"])
 
-    async def _post_full(self, clip: Clip, key: str) -> httpx.Response:
+    async def _post(self, clip: Clip, key: str) -> httpx.Response:
         fields, paths = clip.fields(), clip.files()
         # No limit to the answer: the clip is watched instead.
         timeout = httpx.Timeout(self._timeout, connect=CONNECT_SECONDS, read=None)
-        ask = partial(self._http.post, "/api/generate/full", headers={PROGRESS_HEADER: key}, timeout=timeout)
+        ask = partial(self._http.post, clip.path, headers={PROGRESS_HEADER: key}, timeout=timeout)
         if not paths:
             return await ask(json=fields)
         if "portrait_file" in paths:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE
 from lumen.engines.warp import quality
 from orchestrator.audio import decode_audio
+from tests.api.media import wav_bytes
 from tests.end_to_end.conftest import LUMEN, ROOT, Chain
 
 pytestmark = pytest.mark.triton
@@ -92,6 +93,24 @@ def test_say_writes_the_file_that_was_asked_for(chain: Chain, tmp_path: Path) ->
     assert f"using the API at {chain.url}" in done.stderr
     assert frames_of(output)[0].shape == (256, 256, 3)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_say_films_what_is_spoken_already(chain: Chain, tmp_path: Path) -> None:
+    """A recording, or nobody's speech, in place of a text."""
+    sound, spoken, idle = (tmp_path / name for name in ("sound.wav", "spoken.mp4", "idle.mp4"))
+    sound.write_bytes(wav_bytes(0.6))
+    for output, source in ((spoken, ("--audio", str(sound))), (idle, ("--idle", "1"))):
+        done = lumen(chain, "say", *source, "-o", str(output), "--portrait", "alan", "--seed", "7")
+        assert done.returncode == 0, done.stderr
+    assert (len(frames_of(spoken)), len(frames_of(idle))) == (15, 25)
+
+
+@pytest.mark.parametrize("sources", [(), ("Hello.", "--idle", "1")], ids=["none", "two"])
+def test_say_wants_one_source(chain: Chain, tmp_path: Path, sources: tuple[str, ...]) -> None:
+    """It is told before anything starts."""
+    done = lumen(chain, "say", *sources, "-o", str(tmp_path / "clip.mp4"))
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "give one of a text, --audio and --idle" in done.stderr
 
 
 def test_say_tells_why_it_cannot(chain: Chain, tmp_path: Path) -> None:
