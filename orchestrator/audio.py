@@ -23,10 +23,11 @@ from av.container import InputContainer
 from lumen.errors import InvalidInputException, TooLargeException, UnsupportedMediaException
 from orchestrator.files import PendingFile, disk_errors
 
-CONTAINERS: Final = ("wav", "w64", "flac", "mp3", "ogg", "mov", "mp4", "m4a", "3gp", "3g2", "mj2")
+MATROSKA: Final = ("matroska", "webm")
+CONTAINERS: Final = ("wav", "w64", "flac", "mp3", "ogg", *MATROSKA, "mov", "mp4", "m4a", "3gp", "3g2", "mj2")
 """FFmpeg's names of what is opened; the last six are one demuxer's, and mp4 and m4a are meant."""
 
-EXPECTED: Final = "expected a WAV, FLAC, MP3, OGG, Opus or M4A file"
+EXPECTED: Final = "expected a WAV, FLAC, MP3, OGG, Opus, M4A or WebM file"
 
 SLACK_SECONDS: Final = 0.1
 """How far a whole file may differ from the length in its header: encoders' delay and padding."""
@@ -133,7 +134,7 @@ def decode_audio(data: bytes, sample_rate: int, max_seconds: float) -> npt.NDArr
     """Decode a whole file to mono.
 
     Args:
-        data: a WAV, FLAC, MP3, OGG, Opus or M4A file of any rate, channel count and bit depth.
+        data: a WAV, FLAC, MP3, OGG, Opus, M4A or WebM file of any rate, channel count and bit depth.
         sample_rate: of the result, in Hz.
         max_seconds: the longest audio that is taken; decoding stops there.
 
@@ -187,6 +188,8 @@ def _declared_seconds(container: InputContainer, stream: AudioStream, data: byte
         return None
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
+    if container.format.name == ",".join(MATROSKA) and len(container.streams) > 1:
+        return None  # it says how long the longest of them is
     return None if container.duration is None else container.duration / av.time_base
 
 

@@ -204,7 +204,7 @@ class FullRequest(SceneFields, TextRequest):
 class VoiceRequest(Strict):
     """Recordings of somebody's speech for a voice like theirs: a form with uploads named ``audio``.
 
-    WAV, FLAC, MP3, OGG, Opus or M4A of any rate and channels; 3 to 60 s of speech in all, as the
+    WAV, FLAC, MP3, OGG, Opus, M4A or WebM of any rate and channels; 3 to 60 s of speech in all, as the
     server's limits say.
     """
 

@@ -37,15 +37,24 @@ FILES = [
     ("ogg", "flac", 44_100, "mono", "s16"),
     ("ipod", "aac", 44_100, "stereo", "fltp"),
     ("ipod", "alac", 44_100, "mono", "s16p"),
+    ("webm", "libopus", 48_000, "mono", "flt"),
 ]
 IDS = ["-".join(map(str, file)) for file in FILES]
 
 
-def _encode(kind: str, codec: str, rate: int, layout: str, sample_format: str, seconds: float = 2.0) -> bytes:
+def _encode(
+    kind: str,
+    codec: str,
+    rate: int,
+    layout: str,
+    sample_format: str,
+    seconds: float = 2.0,
+    options: dict[str, str] | None = None,
+) -> bytes:
     """A tone of ``PITCH`` Hz at half of full scale in every channel."""
     buffer = io.BytesIO()
     tone = (0.5 * np.sin(2 * np.pi * PITCH * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
-    with av.open(buffer, "w", format=kind) as container:
+    with av.open(buffer, "w", format=kind, options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
         stream.codec_context.format = sample_format
@@ -82,6 +91,16 @@ def test_every_format_is_heard(file: tuple[str, str, int, str, str]) -> None:
     assert len(pcm) / RATE == pytest.approx(2.0, abs=0.1)
     assert _pitch(pcm, RATE) == pytest.approx(PITCH, abs=1.5)
     assert np.sqrt(np.mean(pcm[RATE // 2 : RATE] ** 2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+
+
+def test_what_a_browser_records_is_heard() -> None:
+    """WebM that is written as it is recorded does not say how long it is."""
+    live = _encode("webm", "libopus", 48_000, "mono", "flt", options={"live": "1"})
+    with av.open(io.BytesIO(live)) as container:
+        assert container.duration is None
+    assert len(decode_audio(live, RATE, LIMIT)) / RATE == pytest.approx(2.0, abs=0.1)
+    with pytest.raises(TooLargeException):
+        decode_audio(live, RATE, 1.0)
 
 
 @pytest.mark.parametrize("file", FILES, ids=IDS)
