@@ -65,7 +65,7 @@ class Clip:
     blend: str | None = None
 
     @property
-    def path(self) -> str:
+    def endpoint(self) -> str:
         return "/api/generate/video" if self.prompt is None else "/api/generate/full"
 
     def fields(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class LumenClient:
         fields, paths = clip.fields(), clip.files()
         # No limit to the answer: the clip is watched instead.
         timeout = httpx.Timeout(self._timeout, connect=CONNECT_SECONDS, read=None)
-        ask = partial(self._http.post, clip.path, headers={PROGRESS_HEADER: key}, timeout=timeout)
+        ask = partial(self._http.post, clip.endpoint, headers={PROGRESS_HEADER: key}, timeout=timeout)
         if not paths:
             return await ask(json=fields)
         if "portrait_file" in paths:

@@ -23,8 +23,8 @@ from av.container import InputContainer
 from lumen.errors import InvalidInputException, TooLargeException, UnsupportedMediaException
 from orchestrator.files import PendingFile, disk_errors
 
-MATROSKA: Final = ("matroska", "webm")
-CONTAINERS: Final = ("wav", "w64", "flac", "mp3", "ogg", *MATROSKA, "mov", "mp4", "m4a", "3gp", "3g2", "mj2")
+WEBM: Final = ("matroska", "webm")
+CONTAINERS: Final = ("wav", "w64", "flac", "mp3", "ogg", *WEBM, "mov", "mp4", "m4a", "3gp", "3g2", "mj2")
 """FFmpeg's names of what is opened; the last six are one demuxer's, and mp4 and m4a are meant."""
 
 EXPECTED: Final = "expected a WAV, FLAC, MP3, OGG, Opus, M4A or WebM file"
@@ -188,7 +188,7 @@ def _declared_seconds(container: InputContainer, stream: AudioStream, data: byte
         return None
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    if container.format.name == ",".join(MATROSKA) and len(container.streams) > 1:
+    if container.format.name.startswith(WEBM) and len(container.streams) > 1:
         return None  # it says how long the longest of them is
     return None if container.duration is None else container.duration / av.time_base
 

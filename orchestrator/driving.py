@@ -95,7 +95,8 @@ def driving_frames(video: bytes, name: str, max_seconds: float) -> Iterator[npt.
                 raise TooLargeException(
                     f"{name}: the video is over {max_seconds:g} s long; send a shorter one"
                 )
-            turns = turns if number else round(frame.rotation / 90)
+            if number == 0:
+                turns = round(frame.rotation / 90)
             pixels = np.asarray(frame.reformat(*size, format="rgb24").to_ndarray(), np.uint8)
             pixels = np.rot90(pixels, turns)
             while made < seconds * FACE_FPS + 0.5:

@@ -1,7 +1,6 @@
 """Files of driving videos: whole ones of every kind are read, cut ones are refused."""
 
 import io
-import math
 import struct
 from fractions import Fraction
 from functools import cache
@@ -83,9 +82,10 @@ def count(data: bytes) -> int:
 @pytest.mark.parametrize("container", ["mp4", "mov"])
 def test_videos_are_turned_as_they_are_shown(container: str, quarters: int, corner: tuple[int, int]) -> None:
     """A telephone that is held upright writes its pictures lying, and how far they are to be turned."""
-    data = turned(video(container, False, STEADY), quarters)
-    upright = next(iter(driving_frames(video(container, False, STEADY), "ref_pose", 10.0)))
-    shown = next(iter(driving_frames(data, "ref_pose", 10.0)))
+    data = video(container, False, STEADY)
+    upright, shown = (
+        next(iter(driving_frames(file, "ref_pose", 10.0))) for file in (data, turned(data, quarters))
+    )
     assert shown.shape == ((64, 48, 3) if quarters % 2 else (48, 64, 3))
     assert (shown[corner] == upright[0, 0]).all()
     assert (np.rot90(shown, quarters) == upright).all()
@@ -93,11 +93,11 @@ def test_videos_are_turned_as_they_are_shown(container: str, quarters: int, corn
 
 def turned(data: bytes, quarters: int) -> bytes:
     """An MP4 or MOV that says of its first track that it is shown turned clockwise (ISO 14496-12, 8.3.2)."""
-    one, down = 1 << 16, round(math.sin(math.pi / 2 * quarters)) << 16
-    right = round(math.cos(math.pi / 2 * quarters)) << 16
-    plain, last = (one, 0, 0, 0, one, 0), (0, 0, 1 << 30)
-    place = data.index(struct.pack(">9i", *plain, *last), data.index(b"tkhd"))
-    matrix = struct.pack(">9i", right, down, 0, -down, right, 0, *last)
+    plain, matrix = (
+        struct.pack(">9i", right << 16, down << 16, 0, -down << 16, right << 16, 0, 0, 0, 1 << 30)
+        for right, down in ((1, 0), ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters])
+    )
+    place = data.index(plain, data.index(b"tkhd"))
     return data[:place] + matrix + data[place + len(matrix) :]
 
 

@@ -54,7 +54,7 @@ def _encode(
     """A tone of ``PITCH`` Hz at half of full scale in every channel."""
     buffer = io.BytesIO()
     tone = (0.5 * np.sin(2 * np.pi * PITCH * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
-    with av.open(buffer, "w", format=kind, options=options or {}) as container:
+    with av.open(buffer, "w", format=kind, options=options) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
         stream.codec_context.format = sample_format

@@ -87,7 +87,7 @@ class Turns:
             self._start_afresh()
         if not self._waiting:
             self._start_afresh()
-        if self._waiting and self._clock is None and not self._overdue:
+        elif self._clock is None and not self._overdue:
             self._clock = asyncio.get_running_loop().call_later(self._patience, self._run_out)
 
     def _run_out(self) -> None:
