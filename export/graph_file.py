@@ -8,7 +8,7 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from lumen.engines.onnx_file import DEFAULT_FILE
+from lumen.runtime.onnx_file import DEFAULT_FILE
 
 ERRORS: Final = 3
 """Severity from which ONNX Runtime speaks: below it are its notes on half precision on a CPU."""

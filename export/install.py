@@ -11,7 +11,7 @@ from typing import Final
 
 from export.artefact import Artefact, Checkpoint, Differences, ExportOptions
 from export.manifest import write_manifest
-from lumen.engines.onnx_file import MANIFEST
+from lumen.runtime.onnx_file import MANIFEST
 from lumen.errors import InvalidInputException, StorageException
 
 VERSION: Final = "1"

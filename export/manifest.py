@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from export.artefact import Difference, Differences, ExportOptions, Source
-from lumen.engines.onnx_file import DEFAULT_FILE, MANIFEST
+from lumen.runtime.onnx_file import DEFAULT_FILE, MANIFEST
 from lumen.errors import ModelLoadException
 from lumen.files import sha256
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from export.artefact import Format
 from export.graph_file import GraphFile, write
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import executing, open_script
+from lumen.runtime.onnx_file import DEFAULT_FILE
+from lumen.runtime.torch_file import SCRIPT_FILE
+from lumen.runtime.torch_session import executing, open_script
 
 OPSET: Final = 20
 """The first operator set with a GridSample of volumes."""

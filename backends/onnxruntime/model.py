@@ -7,8 +7,8 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.engines import onnx_schema
-from lumen.engines.onnx_session import OnnxModel, open_session
-from lumen.engines.onnx_types import graph_of
+from lumen.runtime.onnx_session import OnnxModel, open_session
+from lumen.runtime.onnx_types import graph_of
 from lumen.triton.backend import BackendAdapter
 
 

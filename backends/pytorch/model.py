@@ -6,7 +6,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from lumen.engines.torch_session import ScriptModel
+from lumen.runtime.torch_session import ScriptModel
 from lumen.triton.backend import BackendAdapter
 
 

@@ -13,7 +13,7 @@ from export.gfpgan.networks.restorer import ServedRestorer
 from export.graph_file import GraphFile
 from export.network_file import EXPORTED_BATCH, write_network
 from lumen.contracts import GFPGAN
-from lumen.engines.gfpgan_dims import FACE_SIZE
+from lumen.families.gfpgan.dims import FACE_SIZE
 
 STEP: Final = 1 / 255
 """One colour step, relative to the brightest."""

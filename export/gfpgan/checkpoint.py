@@ -7,7 +7,7 @@ from typing import Any, Final
 from export.gfpgan.files import ENTRY, FILE, RELEASED
 from export.gfpgan.networks.restorer import Restorer
 from export.state import State, filled, read_entry
-from lumen.engines.gfpgan_dims import COARSEST, FACE_SIZE, TINY, WIDTHS, GfpganDims
+from lumen.families.gfpgan.dims import COARSEST, FACE_SIZE, TINY, WIDTHS, GfpganDims
 from lumen.errors import ModelLoadException
 from lumen.files import sha256
 

@@ -18,7 +18,7 @@ from export.sadtalker.networks.face3d import Face3d
 from export.sadtalker.networks.generator import Generator
 from export.sadtalker.networks.keypoints import KeypointDetector
 from export.state import State, broken, filled, read_entry, some
-from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, SadTalkerDims
+from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION, SadTalkerDims
 from lumen.errors import InvalidInputException, ModelLoadException
 from lumen.files import sha256
 

@@ -9,7 +9,7 @@ from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.network_artefact import random_points
 from export.sadtalker.networks.motion import Motion
 from lumen.contracts import SADTALKER_MOTION, SADTALKER_MOTION_FULL
-from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, WINDOW
+from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION, WINDOW
 
 COLUMNS = {SADTALKER_MOTION: MOTION, SADTALKER_MOTION_FULL: COEFFICIENTS}
 """That the mapping of each model reads."""

@@ -12,7 +12,7 @@ from export.artefact import Difference, Differences, ExportOptions, difference
 from export.graph_file import write
 from export.network_file import EXPORTED_BATCH, loosened, open_network, write_network
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from lumen.engines.onnx_file import DEFAULT_FILE
+from lumen.runtime.onnx_file import DEFAULT_FILE
 
 VERIFIED_BATCHES: Final = (1, 3)
 """Neither is the batch that was traced."""

@@ -19,9 +19,9 @@ from export.sadtalker.networks.folding import folded_generator, lean_generator
 from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.networks.tiled_renderer import TiledFrame, scripted
 from lumen.contracts import SADTALKER_RENDERER
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import executing, open_script
+from lumen.runtime.onnx_file import DEFAULT_FILE
+from lumen.runtime.torch_file import SCRIPT_FILE
+from lumen.runtime.torch_session import executing, open_script
 
 WHITE: Final = 255.0
 RGB: Final = 3

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from export.warp import reference
 from lumen.contracts import FRAME_SIZES, MESH_POINTS
-from lumen.engines.warp import mesh_points as points
-from lumen.engines.warp.columns import MOTION_WIDTH, Column
+from lumen.families.warp import mesh_points as points
+from lumen.families.warp.columns import MOTION_WIDTH, Column
 from lumen.errors import ModelLoadException
 
 Frames = NDArray[np.uint8]

@@ -19,9 +19,9 @@ from export.xtts.layout import (
 )
 from export.xtts.network import build, without_advice
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.artefacts import VOCABULARY
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.dims import XttsDims
+from lumen.families.xtts.artefacts import VOCABULARY
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.dims import XttsDims
 from lumen.errors import ModelLoadException
 from lumen.files import sha256
 

@@ -16,7 +16,7 @@ from export.graph import FLOAT, Graph, Value, concat
 from export.graph_file import GraphFile, noise, write
 from export.xtts.layers import NORM_FLOOR, Layers, array, mel_power
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_CONDITIONING, XTTS_REFERENCE_RATE
-from lumen.engines.xtts.coqui import coqui
+from lumen.families.xtts.coqui import coqui
 
 if TYPE_CHECKING:
     from export.xtts.checkpoint import LoadedXtts

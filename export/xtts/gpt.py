@@ -10,8 +10,8 @@ import numpy.typing as npt
 from export.artefact import Difference, Differences, ExportOptions, Precision, difference
 from export.xtts.pages import let_go
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
-from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.engines.xtts.gpt.stepper import EMBEDDINGS, GptStepper, Step
+from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
+from lumen.families.xtts.gpt.stepper import EMBEDDINGS, GptStepper, Step
 from lumen.errors import InvalidInputException
 
 if TYPE_CHECKING:

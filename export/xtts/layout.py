@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from lumen.engines.xtts.artefacts import VOCABULARY
-from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
+from lumen.families.xtts.artefacts import VOCABULARY
+from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
 from lumen.errors import ModelLoadException
 
 CONFIG: Final = "config.json"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from export.artefact import Differences, ExportOptions, difference
 from lumen.contracts import XTTS
-from lumen.engines.xtts.artefacts import SPEAKERS, VOCABULARY
+from lumen.families.xtts.artefacts import SPEAKERS, VOCABULARY
 from lumen.errors import ModelLoadException
 
 if TYPE_CHECKING:

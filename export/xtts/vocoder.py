@@ -14,7 +14,7 @@ from export.graph_file import write
 from export.xtts import vocoder_graph
 from export.xtts.hifigan import context_of
 from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
-from lumen.engines.xtts.windows import VocoderContext, Windows
+from lumen.families.xtts.windows import VocoderContext, Windows
 from lumen.errors import ModelLoadException
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ Importable without Triton, whose module comes as an argument.
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from lumen.engines.batches import Array, Request, Tensors
-from lumen.engines.bfloat16 import bits_of, capsule_of
-from lumen.engines.cores import cores_of_server
-from lumen.engines.model_config import parameters
-from lumen.engines.tensor_types import BFLOAT16, configured
+from lumen.runtime.batches import Array, Request, Tensors
+from lumen.runtime.bfloat16 import bits_of, capsule_of
+from lumen.runtime.cpu_lock import cores_of_server
+from lumen.runtime.model_config import parameters
+from lumen.runtime.tensor_types import BFLOAT16, configured
 from lumen.errors import InvalidInputException, LumenException
 
 

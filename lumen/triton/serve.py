@@ -33,7 +33,7 @@ from lumen.contracts import (
 from lumen.errors import InvalidInputException, LumenException
 from lumen.triton.install import gpu_usable
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
-from orchestrator.core.config import Settings
+from lumen.settings import Settings
 
 VOICE_MODELS: Final = {"espeak": (ESPEAK,), "xtts": (XTTS_VOCODER, XTTS_GPT, XTTS)}
 FACE_MODELS: Final = {

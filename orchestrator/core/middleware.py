@@ -21,11 +21,11 @@ from lumen.errors import (
     TooLargeException,
     TooSlowException,
 )
-from orchestrator.core.config import Settings
+from lumen.settings import Settings
 from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.core.utils import excerpt, new_request_id, request_id
-from orchestrator.streams import cancel, within
+from lumen.aio import cancel, within
 
 log = logging.getLogger("lumen")
 

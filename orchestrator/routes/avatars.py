@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from orchestrator.acting import Acting
-from orchestrator.avatars import AvatarCard
-from orchestrator.bodies import describe_body, describe_errors, read_body
+from orchestrator.faces.animation import Acting
+from orchestrator.faces.avatars import AvatarCard
+from orchestrator.routes.bodies import describe_body, describe_errors, read_body
 from orchestrator.core.utils import excerpt, stamp
 from orchestrator.routes.scenes import framing_of, portrait_of
-from orchestrator.schemas import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
+from orchestrator.schemas.bodies import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, services
 
 log = logging.getLogger("lumen")

@@ -11,16 +11,16 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.client import PROGRESS_HEADER
 from lumen.errors import InvalidInputException
-from orchestrator.audio import decode_audio
-from orchestrator.audio_stream import ENCODINGS, choose_encoding
-from orchestrator.bodies import Body, describe_body, describe_errors, read_body
+from orchestrator.media.audio import decode_audio
+from orchestrator.media.encodings import ENCODINGS, choose_encoding
+from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
 from orchestrator.core.utils import excerpt, stamp
-from orchestrator.fields import MAX_SEED
-from orchestrator.outputs import Outputs
+from orchestrator.schemas.fields import MAX_SEED
+from orchestrator.store.outputs import Outputs
 from orchestrator.routes.scenes import scene_of
 from orchestrator.routes.streamed import StreamedResponse
-from orchestrator.schemas import (
+from orchestrator.schemas.bodies import (
     FullRequest,
     FullResponse,
     ProgressResponse,
@@ -32,8 +32,8 @@ from orchestrator.schemas import (
     VideoResponse,
 )
 from orchestrator.services import Services, services
-from orchestrator.voices import DEFAULT, Manner, Sampling
-from orchestrator.writers import Brief, Turn
+from orchestrator.voices.voice import DEFAULT, Manner, Sampling
+from orchestrator.writers.writer import Brief, Turn
 
 log = logging.getLogger("lumen")
 

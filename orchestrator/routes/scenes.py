@@ -3,13 +3,13 @@
 import asyncio
 import secrets
 
-from lumen.engines.sadtalker.crop import Preprocess
+from lumen.families.sadtalker.crop import Preprocess
 from lumen.errors import InvalidInputException
-from orchestrator.acting import UPLOADED, Acting, Framing
-from orchestrator.bodies import Body
-from orchestrator.fields import MAX_SEED, FramingFields
-from orchestrator.pipeline import Scene
-from orchestrator.schemas import AvatarRequest, FullRequest, VideoRequest
+from orchestrator.faces.animation import UPLOADED, Acting, Framing
+from orchestrator.routes.bodies import Body
+from orchestrator.schemas.fields import MAX_SEED, FramingFields
+from orchestrator.pipeline.pipeline import Scene
+from orchestrator.schemas.bodies import AvatarRequest, FullRequest, VideoRequest
 from orchestrator.services import Services
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lumen.errors import LumenException
-from orchestrator.streams import Stream, within
+from lumen.aio import Stream, within
 
 log = logging.getLogger("lumen")
 

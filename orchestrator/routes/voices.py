@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.errors import InvalidInputException
-from orchestrator.bodies import describe_body, describe_errors, read_body
+from orchestrator.routes.bodies import describe_body, describe_errors, read_body
 from orchestrator.core.utils import excerpt, stamp
-from orchestrator.schemas import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
+from orchestrator.schemas.bodies import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
 from orchestrator.services import Services, services
-from orchestrator.voices import VoiceCard
+from orchestrator.voices.voice import VoiceCard
 
 log = logging.getLogger("lumen")
 

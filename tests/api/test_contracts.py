@@ -15,11 +15,11 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import np_to_triton_dtype
 
 from lumen import contracts
-from orchestrator.acting import Acting, Framing
-from orchestrator.faces import WarpFace
-from orchestrator.streams import one
-from orchestrator.triton import Tensors, TritonClient
-from orchestrator.voices import EspeakVoice, Manner
+from orchestrator.faces.animation import Acting, Framing
+from orchestrator.faces.face import WarpFace
+from lumen.aio import one
+from orchestrator.triton.client import Tensors, TritonClient
+from orchestrator.voices.voice import EspeakVoice, Manner
 from tests.conftest import ROOT, TritonFactory
 
 EXPORTED = (

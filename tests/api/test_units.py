@@ -15,16 +15,16 @@ from PIL import Image
 
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.errors import InvalidInputException
-from orchestrator.faces import gathered_frames
-from orchestrator.file_thread import FileThread
-from orchestrator.gpu import read_gpus
-from orchestrator.outputs import kept_together
-from orchestrator.portraits import MAX_SIDE, decode_image
-from orchestrator.sentences import sentences, speakable
-from orchestrator.speech import Meter
-from orchestrator.streams import Stream, map_ahead, one, read_ahead
-from orchestrator.triton import Tensors
-from orchestrator.windows import Reach, Window, windows
+from orchestrator.faces.face import gathered_frames
+from orchestrator.media.encoder_thread import FileThread
+from orchestrator.triton.gpu import read_gpus
+from orchestrator.store.outputs import kept_together
+from orchestrator.faces.portraits import MAX_SIDE, decode_image
+from orchestrator.pipeline.sentences import sentences, speakable
+from orchestrator.pipeline.speech import Meter
+from lumen.aio import Stream, map_ahead, one, read_ahead
+from orchestrator.triton.client import Tensors
+from orchestrator.faces.windows import Reach, Window, windows
 from tests.api.media import image_bytes
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lumen.engines.xtts.text.languages import CHARACTER_LIMITS
+from lumen.families.xtts.text.languages import CHARACTER_LIMITS
 from lumen.errors import InvalidInputException, NotAcceptableException, NotFoundException
-from orchestrator import voice_library
-from orchestrator.audio_stream import ENCODINGS, Encoding, choose_encoding, encoder
-from orchestrator.references import fingerprint
-from orchestrator.streams import within
-from orchestrator.voice_library import Latents, Learned, VoiceLibrary
-from orchestrator.voices import primary
-from orchestrator.xtts import LANGUAGES
+from orchestrator.voices import library as voice_library
+from orchestrator.media.encodings import ENCODINGS, Encoding, choose_encoding, encoder
+from orchestrator.voices.references import fingerprint
+from lumen.aio import within
+from orchestrator.voices.library import Latents, Learned, VoiceLibrary
+from orchestrator.voices.voice import primary
+from orchestrator.voices.xtts import LANGUAGES
 from tests.api.checkpoint import WIDTH, write_checkpoint
 from tests.api.media import heard, pitch, tone
 

@@ -18,9 +18,9 @@ from export.releases import Release
 from export.sadtalker.checkpoint import load_checkpoint as load_sadtalker
 from export.sadtalker.files import MAPPINGS, networks_file
 from export.sadtalker.random import write_random as write_sadtalker
-from lumen.cli import app
-from lumen.engines.gfpgan_dims import TINY as TINY_GFPGAN
-from lumen.engines.sadtalker.dims import TINY as TINY_SADTALKER
+from commands.app import app
+from lumen.families.gfpgan.dims import TINY as TINY_GFPGAN
+from lumen.families.sadtalker.dims import TINY as TINY_SADTALKER
 from lumen.errors import InvalidInputException
 from tests.download.github import GitHub, running
 

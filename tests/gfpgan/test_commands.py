@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from export.gfpgan.checkpoint import load_checkpoint
 from export.gfpgan.files import FILE
-from lumen.cli import app
-from lumen.engines.gfpgan_dims import TINY
+from commands.app import app
+from lumen.families.gfpgan.dims import TINY
 
 
 def test_random_weights_are_a_checkpoint(tmp_path: Path, tiny_checkpoint: Path) -> None:

@@ -15,7 +15,7 @@ from export.gfpgan.files import ENTRY, FILE, RELEASED
 from export.gfpgan.networks.modulation import SLOPE, ModulatedConv2d, StyleConv, ToRgb
 from export.gfpgan.networks.restorer import HALF_RANGE, Restorer, ServedRestorer
 from export.gfpgan.random import write_random
-from lumen.engines.gfpgan_dims import TINY, GfpganDims
+from lumen.families.gfpgan.dims import TINY, GfpganDims
 from lumen.errors import ModelLoadException
 
 BATCH, C_IN, C_OUT, STYLE, SIDE = 3, 6, 5, 7, 8

@@ -16,7 +16,7 @@ from lumen.errors import (
     TooLargeException,
     UnsupportedMediaException,
 )
-from orchestrator.audio import Resampler, WavWriter, decode_audio
+from orchestrator.media.audio import Resampler, WavWriter, decode_audio
 from tests.media.conftest import FileLimit
 
 RATE = 16_000

@@ -8,7 +8,7 @@ import pytest
 
 from lumen.contracts import ESPEAK_SAMPLE_RATE
 from lumen.engines import sentences
-from lumen.engines.espeak import PEAK_LIMIT, Espeak
+from lumen.families.espeak.synthesizer import PEAK_LIMIT, Espeak
 from lumen.errors import InvalidInputException, TooLargeException
 
 GREETINGS = {

@@ -17,7 +17,7 @@ from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.export import export_sadtalker
 from export.sadtalker.random import write_random
 from lumen.contracts import FACE_LANDMARKS, SADTALKER, SADTALKER_DRIVER, SADTALKER_PORTRAIT
-from lumen.engines.sadtalker.dims import TINY
+from lumen.families.sadtalker.dims import TINY
 from tests.conftest import ROOT
 
 GOLDEN_VARIABLE = "LUMEN_GOLDEN"

@@ -22,7 +22,7 @@ from lumen.contracts import (
     SADTALKER_RENDERER,
     SADTALKER_SOURCE,
 )
-from lumen.engines.sadtalker.calls import Array, Tensors
+from lumen.families.sadtalker.calls import Array, Tensors
 from lumen.errors import LumenException
 
 

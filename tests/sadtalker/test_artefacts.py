@@ -13,13 +13,13 @@ import onnxruntime as ort
 import pytest
 
 from export.install import VERSION
-from lumen.bench import stand_in
+from bench import stand_in
 from lumen.contracts import SADTALKER, SADTALKER_AUDIO2EXP, SADTALKER_FACE3D, SADTALKER_RENDERER
-from lumen.engines.onnx_file import DEFAULT_FILE, MANIFEST
-from lumen.engines.sadtalker.artefacts import check_networks
+from lumen.runtime.onnx_file import DEFAULT_FILE, MANIFEST
+from lumen.families.sadtalker.artefacts import check_networks
 from lumen.errors import ModelLoadException
 from lumen.triton.logfile import load_failures
-from orchestrator.core.config import Settings
+from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
 from tests.conftest import TritonFactory
 from tests.serving.test_model_configs import REPOSITORY, check_graph

@@ -13,7 +13,7 @@ from export.sadtalker.export import Wanted, artefacts, export_sadtalker, options
 from export.sadtalker.network_artefact import NetworkArtefact
 from export.sadtalker.providers import falls_to_cpu
 from lumen.contracts import SADTALKER_AUDIO2EXP, SADTALKER_RENDERER
-from lumen.engines.sadtalker.artefacts import check_files, read_manifest, sizes_of
+from lumen.families.sadtalker.artefacts import check_files, read_manifest, sizes_of
 from lumen.errors import InvalidInputException, ModelLoadException
 from tests.serving.test_model_configs import REPOSITORY, check_graph
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lumen.engines.face_mesh import FaceMesher
-from lumen.engines.sadtalker.crop import Preprocess
-from lumen.engines.sadtalker.dims import FACE_MODEL
-from lumen.engines.sadtalker.portrait import Likeness, make_likeness
+from lumen.families.portrait.face_mesh import FaceMesher
+from lumen.families.sadtalker.crop import Preprocess
+from lumen.families.sadtalker.dims import FACE_MODEL
+from lumen.families.sadtalker.portrait import Likeness, make_likeness
 from lumen.errors import InvalidInputException
 from tests.portrait.scenes import Pixels, on_canvas, portrait, scaled, turned
 

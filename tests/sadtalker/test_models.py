@@ -26,7 +26,7 @@ from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.renderer import RendererNetwork
 from export.sadtalker.renderer import inputs as renderer_inputs
 from export.sadtalker.source import SourceParts
-from lumen.bench.xtts_soak import process_of
+from bench.xtts_soak import process_of
 from lumen.contracts import (
     SADTALKER,
     SADTALKER_AUDIO2EXP,
@@ -39,7 +39,7 @@ from lumen.contracts import (
 )
 from lumen.errors import ServiceUnavailableException, from_wire
 from lumen.triton.server import TritonServer
-from orchestrator.triton import TritonClient
+from orchestrator.triton.client import TritonClient
 from tests.conftest import TritonFactory
 from tests.counting import counted, settled
 from tests.portrait.scenes import portrait, scaled

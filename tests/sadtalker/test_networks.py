@@ -21,9 +21,9 @@ from export.sadtalker.networks.point_motion import GridMotion, PointMotion, Sepa
 from export.sadtalker.networks.sliced_conv import SlicedConv3d
 from export.sadtalker.networks.spade import SpadeBlock, SpectralConv2d
 from export.sadtalker.renderer import RendererArtefact
-from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, TINY, WINDOW_RADIUS, SadTalkerDims
-from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import open_script
+from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION, TINY, WINDOW_RADIUS, SadTalkerDims
+from lumen.runtime.torch_file import SCRIPT_FILE
+from lumen.runtime.torch_session import open_script
 from tests.sadtalker.closeness import difference
 
 SIDE = 128

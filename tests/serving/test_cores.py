@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from lumen.engines.batches import Request, Tensors
-from lumen.engines.cores import Cores
+from lumen.runtime.batches import Request, Tensors
+from lumen.runtime.cpu_lock import Cores
 from lumen.errors import LumenException
 from lumen.triton.backend import BackendAdapter
 
-HOLD = "import sys; from pathlib import Path; from lumen.engines.cores import Cores\n" + (
+HOLD = "import sys; from pathlib import Path; from lumen.runtime.cpu_lock import Cores\n" + (
     "with Cores(Path(sys.argv[1])).turn(): print('in', flush=True); sys.stdin.read()"
 )
 

@@ -12,7 +12,7 @@ import pytest
 from lumen.errors import BusyException, GenerationException, LumenException, ServiceUnavailableException
 from lumen.triton.adapter import REFUSAL
 from lumen.triton.calls import KEPT_ANSWERS, OneAnswerCalls
-from orchestrator.triton import TritonClient
+from orchestrator.triton.client import TritonClient
 from tests.conftest import ROOT, TritonFactory
 
 SECONDS = 30.0

@@ -13,10 +13,10 @@ from onnx import numpy_helper
 from export.warp import check, reference
 from export.warp.export import export_renderer
 from export.warp.renderer import build
-from lumen.engines.face_mesh import FaceMesher
-from lumen.engines.portrait import Portrait
-from lumen.engines.warp.mesh_points import LEFT_EYE, LIP_CENTRE, MOUTH_CORNERS, NOSE_TIP
-from lumen.engines.warp.quality import mouth_openings
+from lumen.families.portrait.face_mesh import FaceMesher
+from lumen.families.portrait.portrait import Portrait
+from lumen.families.warp.mesh_points import LEFT_EYE, LIP_CENTRE, MOUTH_CORNERS, NOSE_TIP
+from lumen.families.warp.quality import mouth_openings
 from lumen.errors import ModelLoadException
 from tests.warp.scenes import RENDERER, Frames, bundled, motion, render, report, toothy
 

@@ -12,9 +12,9 @@ import pytest
 
 from lumen import contracts
 from lumen.triton.server import TritonServer
-from orchestrator.core.config import PROJECT_ROOT, Settings
-from orchestrator.references import condition, decode, pieces
-from orchestrator.triton import TritonClient
+from lumen.settings import PROJECT_ROOT, Settings
+from orchestrator.voices.references import condition, decode, pieces
+from orchestrator.triton.client import TritonClient
 from tests.api.conftest import Api, serve
 from tests.api.media import recording
 from tests.api.test_contracts import CheckedClient

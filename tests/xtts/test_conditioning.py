@@ -14,9 +14,9 @@ from export.xtts import conditioning
 from export.xtts.checkpoint import LoadedXtts
 from export.xtts.conditioning import ConditioningArtefact
 from lumen.contracts import XTTS_CONDITIONING, XTTS_REFERENCE_RATE, XTTS_SPEAKER_RATE
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.reference_audio import (
+from lumen.runtime.onnx_file import DEFAULT_FILE
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.reference_audio import (
     ReferenceLimits,
     average,
     conditioning_chunks,

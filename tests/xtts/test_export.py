@@ -24,11 +24,11 @@ from export.install import OWN_REPOSITORY, VERSION, install
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import artefacts, export_xtts, options_of
 from export.xtts.speech import SpeechArtefact
-from lumen.commands.xtts import export_xtts as export_command
-from lumen.commands.xtts import random_xtts as random_command
+from commands.xtts import export_xtts as export_command
+from commands.xtts import random_xtts as random_command
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
-from lumen.engines.onnx_file import MANIFEST, find_model
-from lumen.engines.xtts.artefacts import (
+from lumen.runtime.onnx_file import MANIFEST, find_model
+from lumen.families.xtts.artefacts import (
     SPEAKERS,
     check_files,
     check_one_checkpoint,

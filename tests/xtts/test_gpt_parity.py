@@ -18,8 +18,8 @@ from export.xtts.export import options_of
 from export.xtts.gpt import GptArtefact, Sentence, cosines, reference
 from export.xtts.random import write_random
 from lumen.contracts import XTTS_GPT
-from lumen.engines.xtts.artefacts import read_manifest
-from lumen.engines.xtts.gpt.stepper import GptStepper
+from lumen.families.xtts.artefacts import read_manifest
+from lumen.families.xtts.gpt.stepper import GptStepper
 from tests.xtts.gpt_sentences import alone, greedy, sentence, stacked
 
 TOLERANCE = 1e-3

@@ -16,11 +16,11 @@ from export.xtts.gpt import GptArtefact, Sentence
 from export.xtts.gpt_graph import ALL, CONTRIB, IR_VERSION, OPSET, DataFile, Graph
 from export.xtts.quantize import Int8Products
 from lumen.contracts import XTTS_GPT
-from lumen.engines.int8 import sums_are_exact
-from lumen.engines.onnx_file import MANIFEST
-from lumen.engines.xtts.gpt import stepper as stepper_module
-from lumen.engines.xtts.gpt.kv_cache import HostMemory, PackedRows, Rows
-from lumen.engines.xtts.gpt.stepper import EMBEDDINGS, PREFILL_TOKENS, Float32, GptStepper, Step
+from lumen.runtime.int8 import sums_are_exact
+from lumen.runtime.onnx_file import MANIFEST
+from lumen.families.xtts.gpt import stepper as stepper_module
+from lumen.families.xtts.gpt.kv_cache import HostMemory, PackedRows, Rows
+from lumen.families.xtts.gpt.stepper import EMBEDDINGS, PREFILL_TOKENS, Float32, GptStepper, Step
 from lumen.errors import InvalidInputException, ModelLoadException
 from tests.xtts.gpt_sentences import alone, opened, sentence, stacked
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from lumen.engines.xtts.gpt.chunks import Chunk
-from lumen.engines.xtts.gpt.kept import KeptStreams
-from lumen.engines.xtts.gpt.scheduler import Scheduler
-from lumen.engines.xtts.gpt.streams import CANCEL_POLL_SECONDS, GptStreams
+from lumen.families.xtts.gpt.chunks import Chunk
+from lumen.families.xtts.gpt.kept import KeptStreams
+from lumen.families.xtts.gpt.scheduler import Scheduler
+from lumen.families.xtts.gpt.streams import CANCEL_POLL_SECONDS, GptStreams
 from lumen.errors import GenerationException, InvalidInputException, NotFoundException
 from tests.xtts.fake_stepper import FakeStepper
 from tests.xtts.scheduling import CHUNKS, DEADLINE_SECONDS, Gate, alone, request, until

@@ -3,7 +3,7 @@
 import math
 
 from lumen.contracts import XTTS_SAMPLE_RATE
-from lumen.engines.xtts.lead import Lead
+from lumen.families.xtts.lead import Lead
 
 
 def test_sound_is_counted_against_the_time_since_it_began() -> None:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.gpt.sampling import (
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.dims import XttsDims
+from lumen.families.xtts.gpt.sampling import (
     MAX_SEED,
     PLACEHOLDER_CODE,
     Sampler,

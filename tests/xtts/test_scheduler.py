@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lumen.engines.cores import Cores
-from lumen.engines.xtts.gpt.chunks import GrowingChunks
-from lumen.engines.xtts.gpt.scheduler import Scheduler
-from lumen.engines.xtts.gpt.turn_policy import Crowd, NewcomersFirst, Turn
+from lumen.runtime.cpu_lock import Cores
+from lumen.families.xtts.gpt.chunks import GrowingChunks
+from lumen.families.xtts.gpt.scheduler import Scheduler
+from lumen.families.xtts.gpt.turn_policy import Crowd, NewcomersFirst, Turn
 from lumen.errors import (
     BusyException,
     GenerationException,

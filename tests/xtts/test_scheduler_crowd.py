@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lumen.engines.xtts.gpt.scheduler import Scheduler
+from lumen.families.xtts.gpt.scheduler import Scheduler
 from lumen.errors import (
     InvalidInputException,
 )

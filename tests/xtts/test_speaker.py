@@ -13,8 +13,8 @@ from export.xtts import speaker
 from export.xtts.checkpoint import LoadedXtts
 from export.xtts.speaker import SpeakerArtefact
 from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SPEAKER, XTTS_SPEAKER_WIDTH
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.xtts.reference_audio import average, speaker_recordings
+from lumen.runtime.onnx_file import DEFAULT_FILE
+from lumen.families.xtts.reference_audio import average, speaker_recordings
 from lumen.errors import ModelLoadException
 from tests.xtts.comparing import worst
 from tests.xtts.test_conditioning import recording

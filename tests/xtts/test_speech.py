@@ -14,11 +14,11 @@ import pytest
 
 from export.xtts.vocoder_graph import build
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.lead import Lead
-from lumen.engines.xtts.speech import MAX_SPEECHES, Manner, Order, Speech, Voice
-from lumen.engines.xtts.tails import PAUSE_SAMPLES
-from lumen.engines.xtts.text.tokenizer import Tokenizer
-from lumen.engines.xtts.windows import BUCKETS, FRAME_SAMPLES, Window, frames_of
+from lumen.families.xtts.lead import Lead
+from lumen.families.xtts.speech import MAX_SPEECHES, Manner, Order, Speech, Voice
+from lumen.families.xtts.tails import PAUSE_SAMPLES
+from lumen.families.xtts.text.tokenizer import Tokenizer
+from lumen.families.xtts.windows import BUCKETS, FRAME_SAMPLES, Window, frames_of
 from lumen.errors import BusyException, GenerationException, InvalidInputException, LumenException
 
 Float32 = npt.NDArray[np.float32]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lumen.engines.xtts import streams
-from lumen.engines.xtts.streams import ReadAhead, unless
+from lumen.families.xtts import streams
+from lumen.families.xtts.streams import ReadAhead, unless
 from lumen.errors import GenerationException, UpstreamTimeoutException
 
 SECONDS = 10.0

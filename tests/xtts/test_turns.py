@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from lumen.engines.xtts.turns import FIRST, Turns
+from lumen.families.xtts.turns import FIRST, Turns
 
 PATIENCE = 60.0
 """Longer than any test."""

@@ -20,11 +20,11 @@ from export.xtts.hifigan import context_of
 from export.xtts.tiled_vocoder import write_tiled
 from export.xtts.vocoder import Decoder, VocoderArtefact, open_vocoder
 from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.xtts.artefacts import read_manifest
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.pace import Pace
-from lumen.engines.xtts.windows import (
+from lumen.runtime.onnx_file import DEFAULT_FILE
+from lumen.families.xtts.artefacts import read_manifest
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.pace import Pace
+from lumen.families.xtts.windows import (
     BUCKETS,
     FRAME_SAMPLES,
     Latents,

@@ -1,4 +1,4 @@
-"""``sadtalker_portrait``: the tensors of ``lumen.engines.sadtalker.portrait``."""
+"""``sadtalker_portrait``: the tensors of ``lumen.families.sadtalker.portrait``."""
 
 from dataclasses import astuple
 from functools import partial
@@ -9,10 +9,10 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_LANDMARKS, SADTALKER_FACE3D, SADTALKER_PORTRAIT
-from lumen.engines.face_mesh import Face, unstack_faces
-from lumen.engines.sadtalker.artefacts import check_networks
-from lumen.engines.sadtalker.crop import preprocess_of
-from lumen.engines.sadtalker.portrait import make_likeness
+from lumen.families.portrait.face_mesh import Face, unstack_faces
+from lumen.families.sadtalker.artefacts import check_networks
+from lumen.families.sadtalker.crop import preprocess_of
+from lumen.families.sadtalker.portrait import make_likeness
 from lumen.triton.adapter import Adapter, Tensors
 from lumen.triton.calls import triton_call_now
 

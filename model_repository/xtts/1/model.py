@@ -1,4 +1,4 @@
-"""``xtts``: the tensors of ``lumen.engines.xtts.speech``; the models that it calls are Triton's."""
+"""``xtts``: the tensors of ``lumen.families.xtts.speech``; the models that it calls are Triton's."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,12 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
-from lumen.engines.xtts.artefacts import VOCABULARY, check_files, check_one_checkpoint, read_manifest
-from lumen.engines.xtts.calls import TritonGpt, TritonVocoder
-from lumen.engines.xtts.gpt import sampling
-from lumen.engines.xtts.speech import Manner, Speech, Voice
-from lumen.engines.xtts.streams import unless
-from lumen.engines.xtts.text.tokenizer import Tokenizer
+from lumen.families.xtts.artefacts import VOCABULARY, check_files, check_one_checkpoint, read_manifest
+from lumen.families.xtts.calls import TritonGpt, TritonVocoder
+from lumen.families.xtts.gpt import sampling
+from lumen.families.xtts.speech import Manner, Speech, Voice
+from lumen.families.xtts.streams import unless
+from lumen.families.xtts.text.tokenizer import Tokenizer
 from lumen.triton.adapter import Adapter, Send
 from lumen.triton.calls import OneAnswerCalls, triton_call_now
 
