@@ -17,14 +17,14 @@ import numpy.typing as npt
 
 from bench.inputs import MANNER, SEED, TEXT
 from bench.load import Sample
-from lumen.errors import GenerationException
-from orchestrator.faces.animation import Acting
-from orchestrator.media.audio import Resampler, WavWriter
-from lumen.settings import Settings
-from orchestrator.faces.face import Likeness, WarpFace
 from lumen.aio import Stream
-from orchestrator.triton.client import TritonClient
+from lumen.errors import GenerationException
+from lumen.settings import Settings
+from orchestrator.faces.animation import AnimationOptions
+from orchestrator.faces.face import PortraitFeatures, WarpFace
+from orchestrator.media.audio import Resampler, WavWriter
 from orchestrator.media.mp4 import VideoWriter
+from orchestrator.triton.client import TritonClient
 from orchestrator.voices.voice import EspeakVoice
 
 HTTP_SECONDS: Final = 300.0
@@ -43,11 +43,11 @@ class Chain:
     """
 
     def __init__(
-        self, triton: TritonClient, settings: Settings, likeness: Likeness, folder: Path | None
+        self, triton: TritonClient, settings: Settings, features: PortraitFeatures, folder: Path | None
     ) -> None:
         self._voice = EspeakVoice(triton)
         self._face = WarpFace(triton)
-        self._likeness = likeness
+        self._features = features
         self._folder = folder
         self._fps = settings.video_fps
 
@@ -61,7 +61,7 @@ class Chain:
         return take.sample(self._voice.sample_rate)
 
     async def _record(self, take: "_Take", folder: Path) -> None:
-        side, rate = self._likeness.framing.size, self._voice.sample_rate
+        side, rate = self._features.crop_options.size, self._voice.sample_rate
         name = f"{id(take):x}"
         with (
             VideoWriter(folder / f"{name}.mp4", side, side, self._fps, rate) as film,
@@ -75,7 +75,7 @@ class Chain:
         hear: Iterable[Callable[[Chunk], None]],
         see: Iterable[Callable[[npt.NDArray[np.uint8]], None]],
     ) -> None:
-        frames = self._face.animate(self._likeness, self._speech(take, hear), Acting(SEED))
+        frames = self._face.animate(self._features, self._speech(take, hear), AnimationOptions(SEED))
         async with aclosing(frames):
             async for batch in frames:
                 take.frame()

@@ -18,16 +18,16 @@ from lumen.contracts import (
     WARP_RENDERER,
 )
 from lumen.families.warp.motion import animate
-from orchestrator.faces.animation import Framing
-from orchestrator.media.audio import Resampler
 from lumen.settings import Settings
-from orchestrator.faces.face import Likeness, WarpFace
+from orchestrator.faces.animation import CropOptions
+from orchestrator.faces.face import PortraitFeatures, WarpFace
 from orchestrator.faces.portraits import Portraits
-from orchestrator.triton.client import Tensors, TritonClient, text_tensor
-from orchestrator.voices.voice import EspeakVoice, Manner
 from orchestrator.faces.windows import FIRST_WINDOW
+from orchestrator.media.audio import Resampler
+from orchestrator.triton.client import Tensors, TritonClient, text_tensor
+from orchestrator.voices.voice import EspeakVoice, SpeechOptions
 
-MANNER: Final = Manner("en-us", "default", 1.0)
+MANNER: Final = SpeechOptions("en-us", "default", 1.0)
 
 TEXT: Final = (
     "Good morning, and thank you for asking. The weather today is mild, with some clouds in the afternoon. "
@@ -49,7 +49,7 @@ class Scene:
     """
 
     image: npt.NDArray[np.uint8]
-    likeness: Likeness
+    features: PortraitFeatures
     pcm: npt.NDArray[np.float32]
 
 
@@ -57,18 +57,18 @@ async def make_scene(settings: Settings, triton: TritonClient) -> Scene:
     """The settings' portrait and ``TEXT``, through the models that will be measured."""
     portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
     image = await portraits.bundled(settings.portrait)
-    likeness = await WarpFace(triton).study(image, Framing(settings.video_size))
+    features = await WarpFace(triton).encode_portrait(image, CropOptions(settings.video_size))
     voice = EspeakVoice(triton)
     speaker = await voice.speaker(MANNER)
     speech = np.concatenate([chunk async for chunk in speaker.speak(TEXT)])
     resampler = Resampler(voice.sample_rate, FACE_SAMPLE_RATE)
     pcm = np.concatenate([resampler.process(speech), resampler.flush()])
-    return Scene(image, likeness, pcm)
+    return Scene(image, features, pcm)
 
 
 def model_inputs(scene: Scene) -> dict[str, Tensors]:
     """One request for each model; the face models work on frames from the second second on."""
-    crop, mesh = scene.likeness.tensors["crop"], scene.likeness.tensors["mesh"]
+    crop, mesh = scene.features.tensors["crop"], scene.features.tensors["mesh"]
     heard = scene.pcm[: (2 * FACE_FPS + WARP_LOOKAHEAD_FRAMES) * SAMPLES_PER_FRAME]
     motion = animate(heard, 0, FACE_FPS, FACE_FPS, SEED)
     size = np.array([crop.shape[0]], np.int32)

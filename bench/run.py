@@ -22,8 +22,8 @@ from lumen.errors import (
     LumenException,
     ServiceUnavailableException,
 )
-from lumen.triton.serve import models_of
 from lumen.settings import PROJECT_ROOT, Settings
+from lumen.triton.serve import models_of
 from orchestrator.triton.client import TritonClient
 
 PERF_FOLDER: Final = PROJECT_ROOT / ".venvs" / "perf_analyzer"
@@ -157,7 +157,7 @@ async def _clips(
     if not plan.clips:
         return [], None
     api = Api(f"http://127.0.0.1:{settings.api_port}", settings.portrait, settings.video_size)
-    direct = Chain(triton, settings, scene.likeness, None)
+    direct = Chain(triton, settings, scene.features, None)
     with out.status("clips: the chain on Triton"):
         clips = await _loads("Triton, no file", direct.clip, plan)
     share = None
@@ -165,7 +165,7 @@ async def _clips(
         with out.status("clips: through the API"):
             clips += await _loads("REST API, to the MP4", api.clip, plan)
         with out.status("clips: the API and its parts in turns"), tempfile.TemporaryDirectory() as folder:
-            share = await own_share(api, Chain(triton, settings, scene.likeness, Path(folder)), plan.clips)
+            share = await own_share(api, Chain(triton, settings, scene.features, Path(folder)), plan.clips)
     else:
         out.print(f"No API answers at {api.url}: clips through it were not measured.", style="yellow")
     out.print(report.clip_table(clips))

@@ -31,18 +31,18 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from export.artefact import ExportOptions, Precision
+from bench.report import machine
+from export.artifact import ExportOptions, Precision
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.networks.folding import folded_generator, lean_generator
 from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.random import write_random
-from export.sadtalker.renderer import DTYPES, FRAMES, RendererArtefact, RendererNetwork, inputs
-from bench.report import machine
+from export.sadtalker.renderer import DTYPES, FRAMES, RendererArtifact, RendererNetwork, inputs
+from lumen.errors import LumenException
 from lumen.runtime.batches import Request
 from lumen.runtime.onnx_session import OnnxModel
 from lumen.runtime.torch_file import SCRIPT_FILE
 from lumen.runtime.torch_session import ScriptModel
-from lumen.errors import LumenException
 
 SEED: Final = 1
 COMPARED: Final = 4
@@ -126,7 +126,7 @@ def main(pixels: int, batches: Sequence[int], seconds: float, ways: Sequence[str
             version = Path(folder) / name
             version.mkdir()
             try:
-                RendererArtefact().write(model, version, SERVED[name])
+                RendererArtifact().write(model, version, SERVED[name])
                 rows += _served_rows(name, _engine(version), given, expected, batches, seconds)
             except LumenException as error:
                 console.print(f"{name}: {error.message}", style="red")

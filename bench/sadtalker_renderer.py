@@ -22,13 +22,13 @@ from rich.table import Table
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
+from bench.report import machine
+from bench.turns import medians
 from export.sadtalker.checkpoint import GENERATOR
 from export.sadtalker.networks.folding import folded_generator
 from export.sadtalker.networks.generator import Generator, Source
 from export.sadtalker.networks.tiled_renderer import TiledFrame
 from export.sadtalker.random import random_state
-from bench.report import machine
-from bench.turns import medians
 from lumen.families.sadtalker.dims import KEYPOINTS, SadTalkerDims
 
 THREADS: Final = 2

@@ -24,13 +24,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from export.artefact import ExportOptions
+from bench.report import machine
+from bench.turns import medians
+from export.artifact import ExportOptions
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.random import write_random
-from export.sadtalker.renderer import FRAMES, RendererArtefact, RendererNetwork, inputs
-from bench.report import machine
-from bench.turns import medians
+from export.sadtalker.renderer import FRAMES, RendererArtifact, RendererNetwork, inputs
 from lumen.runtime.batches import Array, Request, Tensors
 from lumen.runtime.onnx_file import DEFAULT_FILE
 from lumen.runtime.onnx_session import OnnxModel
@@ -101,7 +101,7 @@ def _ways(model: SadTalkerNetworks, folder: Path) -> dict[str, Way]:
     for i, (name, options) in enumerate(FILES.items()):
         version = folder / str(i)
         version.mkdir()
-        RendererArtefact().write(model, version, options)
+        RendererArtifact().write(model, version, options)
         ways[name] = _served(version)
     if importlib.util.find_spec(OPENVINO_PACKAGE):
         ways |= _openvino(folder / "0" / DEFAULT_FILE)

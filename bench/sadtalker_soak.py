@@ -30,11 +30,11 @@ from rich.console import Console
 from bench import stand_in
 from bench.processes import resident_bytes, shared_bytes
 from bench.report import machine
+from commands.serving import running
 from lumen.client import PROGRESS_HEADER
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE, SADTALKER_RENDERER
-from lumen.families.sadtalker.artefacts import read_manifest, sizes_of
 from lumen.errors import GenerationException
-from commands.serving import running
+from lumen.families.sadtalker.artifacts import read_manifest, sizes_of
 from lumen.settings import Settings
 
 MIB: Final = 2**20

@@ -10,8 +10,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from lumen.contracts import SADTALKER_RENDERER
-from lumen.runtime.onnx_file import DEFAULT_FILE, MANIFEST
 from lumen.files import sha256
+from lumen.runtime.onnx_file import DEFAULT_FILE, MANIFEST
 
 OPSET: Final = 20
 IR_VERSION: Final = 10

@@ -213,19 +213,19 @@ def load_reference(checkpoint: Path) -> Any:
 
 def _export(checkpoint: Path, folder: Path) -> XttsDims:
     """Both precisions, made in a process of their own."""
-    dims: XttsDims = _in_own_process(_write_artefacts, checkpoint, folder)
+    dims: XttsDims = _in_own_process(_write_artifacts, checkpoint, folder)
     return dims
 
 
-def _write_artefacts(checkpoint: Path, folder: Path) -> XttsDims:
-    from export.artefact import ExportOptions
+def _write_artifacts(checkpoint: Path, folder: Path) -> XttsDims:
+    from export.artifact import ExportOptions
     from export.xtts.checkpoint import load_checkpoint
-    from export.xtts.gpt import GptArtefact
+    from export.xtts.gpt import GptArtifact
 
     loaded = load_checkpoint(checkpoint)
     for precision in PRECISIONS:
         (folder / precision).mkdir()
-        GptArtefact().write(loaded, folder / precision, ExportOptions("cpu", precision))
+        GptArtifact().write(loaded, folder / precision, ExportOptions("cpu", precision))
     return loaded.dims
 
 

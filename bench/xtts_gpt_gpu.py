@@ -24,11 +24,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from export.artefact import ExportOptions
-from export.xtts.checkpoint import LoadedXtts, load_checkpoint
-from export.xtts.gpt import GptArtefact, Sentence, differences, random_sentence, reference, stepped
 from bench.graphed_gpt import GraphedGpt
 from bench.report import machine
+from export.artifact import ExportOptions
+from export.xtts.checkpoint import LoadedXtts, load_checkpoint
+from export.xtts.gpt import GptArtifact, Sentence, differences, random_sentence, reference, stepped
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_REFERENCE_RATE
 from lumen.families.xtts.dims import CODE_SAMPLES
 from lumen.families.xtts.gpt.stepper import GptStepper
@@ -44,7 +44,7 @@ def main(checkpoint: Path, batches: Sequence[int], before: int, seconds: float) 
     model = load_checkpoint(checkpoint)
     sentence = random_sentence(model.dims, TEXT_IDS, STEPS, np.random.default_rng(0))
     with tempfile.TemporaryDirectory() as folder:
-        GptArtefact().write(model, Path(folder), ExportOptions("gpu", "fp16"))
+        GptArtifact().write(model, Path(folder), ExportOptions("gpu", "fp16"))
         started = time.perf_counter()
         stepper = GptStepper(Path(folder), model.dims, max(batches), kind="GPU")
         loaded = time.perf_counter() - started

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from bench.gpt_counts import GptCounts, read_gpt_counts
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
-from lumen.families.xtts.gpt.metrics import REFRESH_SECONDS
 from lumen.errors import BusyException, InvalidInputException, LumenException, ServiceUnavailableException
+from lumen.families.xtts.gpt.metrics import REFRESH_SECONDS
 from orchestrator.triton.client import TritonClient
 
 MIB: Final = 2**20
@@ -56,7 +56,7 @@ class SoakPlan:
     sentences: int = 24
     max_codes: int = 24
     text_ids: int = 60
-    patience: float = 0.03
+    max_wait: float = 0.03
     seed: int = 0
 
 
@@ -178,7 +178,7 @@ class _Crowd:
                     heard.append(chunk)  # noqa: PERF401 - kept when it is cancelled
 
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(listen(), self._chance.random() * self._plan.patience)
+            await asyncio.wait_for(listen(), self._chance.random() * self._plan.max_wait)
         if heard:
             self._compare(n, _joined(heard))
         return "cancelled"

@@ -30,9 +30,9 @@ from lumen.contracts import (
     XTTS_SPEAKER_WIDTH,
     XTTS_VOCODER,
 )
+from lumen.errors import GenerationException, InvalidInputException, LumenException
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.metrics import REFRESH_SECONDS
-from lumen.errors import GenerationException, InvalidInputException, LumenException
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
 STREAMS: Final = (1, 2, 4, 8)

@@ -24,8 +24,8 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from lumen.allocator import keep_freed_memory
 from bench.report import machine
+from lumen.allocator import keep_freed_memory
 from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims

@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-export = typer.Typer(help="Build the artefacts in model_repository/.", no_args_is_help=True)
+export = typer.Typer(help="Build the artifacts in model_repository/.", no_args_is_help=True)
 app.add_typer(export, name="export")
 export.command("xtts")(xtts.export_xtts)
 export.command("sadtalker")(sadtalker.export_sadtalker)

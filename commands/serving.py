@@ -13,10 +13,10 @@ from rich.console import Console
 
 from lumen.client import Clip, LumenClient, Progress
 from lumen.contracts import FACE_FPS
+from lumen.settings import Settings
 from lumen.triton.ports import claim_port, reachable
 from lumen.triton.serve import StoppedError, loading, options_of, ready_line, stop_signals, unless
 from lumen.triton.server import TritonServer
-from lumen.settings import Settings
 
 POLL_SECONDS: Final = 0.1
 

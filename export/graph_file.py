@@ -1,4 +1,4 @@
-"""An artefact's ``model.onnx``: written, and run for its verification."""
+"""An artifact's ``model.onnx``: written, and run for its verification."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -41,5 +41,5 @@ class GraphFile:
 
 
 def noise(seconds: float, rate: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """A recording to verify an artefact with: float32 [seconds * rate], mostly in -0.3..0.3."""
+    """A recording to verify an artifact with: float32 [seconds * rate], mostly in -0.3..0.3."""
     return np.float32(0.1) * random.standard_normal(int(seconds * rate), np.float32)

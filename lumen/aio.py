@@ -41,7 +41,7 @@ async def map_ahead(function: Callable[[T], Awaitable[R]], source: Stream[T], ah
         await cancel(*pending)
 
 
-async def tapped(source: Stream[T], *taps: Callable[[T], None]) -> Stream[T]:
+async def tee(source: Stream[T], *taps: Callable[[T], None]) -> Stream[T]:
     """Yield what ``source`` yields after each of ``taps`` has seen it."""
     async with aclosing(source):
         async for item in source:
@@ -54,7 +54,7 @@ async def one(item: T) -> Stream[T]:
     yield item
 
 
-async def within(seconds: float, work: Awaitable[T]) -> T:
+async def with_timeout(seconds: float, work: Awaitable[T]) -> T:
     """The result of ``work``, which is cancelled when it takes longer or when the caller is cancelled.
 
     (Before Python 3.12, ``asyncio.wait_for`` loses a cancellation that comes when the work is just done.)
@@ -72,7 +72,7 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         await cancel(task)
 
 
-async def unless(alarm: Awaitable[NoReturn], work: Awaitable[T]) -> T:
+async def race(alarm: Awaitable[NoReturn], work: Awaitable[T]) -> T:
     """The result of ``work``; or what ``alarm`` raises, when that is first. Neither goes on after this."""
     done, warned = asyncio.ensure_future(work), asyncio.ensure_future(alarm)
     try:

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class AsyncCache(Generic[T]):
     """Keeps the results that were asked for last, at most ``limit``.
 
     Who asks while the same is being made waits for it; when it fails or is cancelled, the next one makes it.

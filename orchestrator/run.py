@@ -2,8 +2,8 @@
 
 import uvicorn
 
-from lumen.triton.ports import claim_port
 from lumen.settings import Settings
+from lumen.triton.ports import claim_port
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
 from orchestrator.main import create_app

@@ -6,10 +6,10 @@ from fastapi import Request
 
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.store.outputs import Outputs
-from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.faces.portraits import Portraits
+from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
+from orchestrator.store.outputs import Outputs
 
 
 @dataclass(frozen=True)

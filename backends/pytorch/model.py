@@ -1,4 +1,4 @@
-"""Triton backend "pytorch" for servers that have no native one. The work is in `lumen.engines`."""
+"""Triton backend "pytorch" for servers that have no native one. The work is in `lumen.runtime`."""
 
 import json
 from pathlib import Path

@@ -12,7 +12,7 @@ from lumen.families.sadtalker.dims import EXPRESSION, MEL_BANDS, MEL_COLUMNS
 
 
 class Audio2ExpParts:
-    """See ``export.sadtalker.network_artefact.Parts``."""
+    """See ``export.sadtalker.network_artifact.Parts``."""
 
     name = SADTALKER_AUDIO2EXP
     outputs: Sequence[str] = ("expression",)

@@ -26,7 +26,7 @@ class PoseNetwork(nn.Module):
 
 
 class Audio2PoseParts:
-    """See ``export.sadtalker.network_artefact.Parts``."""
+    """See ``export.sadtalker.network_artifact.Parts``."""
 
     name = SADTALKER_AUDIO2POSE
     outputs: Sequence[str] = ("motion",)

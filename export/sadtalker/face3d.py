@@ -12,7 +12,7 @@ from lumen.families.sadtalker.dims import FACE_SIDE
 
 
 class Face3dParts:
-    """See ``export.sadtalker.network_artefact.Parts``."""
+    """See ``export.sadtalker.network_artifact.Parts``."""
 
     name = SADTALKER_FACE3D
     outputs: Sequence[str] = ("coefficients",)

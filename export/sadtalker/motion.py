@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from export.sadtalker.network_artefact import random_points
+from export.sadtalker.network_artifact import random_points
 from export.sadtalker.networks.motion import Motion
 from lumen.contracts import SADTALKER_MOTION, SADTALKER_MOTION_FULL
 from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION, WINDOW
@@ -19,7 +19,7 @@ ANGLES = 30.0
 
 
 class MotionParts:
-    """See ``export.sadtalker.network_artefact.Parts``."""
+    """See ``export.sadtalker.network_artifact.Parts``."""
 
     outputs: Sequence[str] = ("driving",)
     open_sizes: Mapping[str, Sequence[str | None]] = {}

@@ -36,7 +36,7 @@ def export_renderer(repository: Path) -> Path:
 
 
 def manifest(data: bytes) -> dict[str, Any]:
-    """What is needed to load the artefact, and to know that it is the right one."""
+    """What is needed to load the artifact, and to know that it is the right one."""
     return {
         "model": WARP_RENDERER,
         "sha256": hashlib.sha256(data).hexdigest(),

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lumen.runtime.onnx_file import MANIFEST
 from lumen.errors import ModelLoadException
 from lumen.files import sha256
+from lumen.runtime.onnx_file import MANIFEST
 
 
 def read_manifest(folder: Path, command: str) -> dict[str, Any]:
-    """The manifest beside an artefact.
+    """The manifest beside an artifact.
 
     Raises:
         ModelLoadException: there is none, or it cannot be read.
@@ -32,7 +32,7 @@ def read_manifest(folder: Path, command: str) -> dict[str, Any]:
 
 
 def check_files(folder: Path, manifest: dict[str, Any], command: str) -> None:
-    """Compare all files of an artefact with its manifest.
+    """Compare all files of an artifact with its manifest.
 
     Raises:
         ModelLoadException: one is missing or not the one that was exported.
@@ -50,10 +50,10 @@ def check_files(folder: Path, manifest: dict[str, Any], command: str) -> None:
 
 
 def check_one_checkpoint(folder: Path, others: Iterable[str], command: str) -> None:
-    """Compare where the artefacts of a repository come from: an export that was killed leaves a mixture.
+    """Compare where the artifacts of a repository come from: an export that was killed leaves a mixture.
 
     Args:
-        folder: an artefact's, ``<repository>/<model>/<version>``.
+        folder: an artifact's, ``<repository>/<model>/<version>``.
         others: models; those that are not there are not compared.
 
     Raises:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lumen.runtime.tensor_types import NUMPY_TYPES, TensorSpec
 from lumen.errors import GenerationException, InvalidInputException, LumenException
+from lumen.runtime.tensor_types import NUMPY_TYPES, TensorSpec
 
 Array = NDArray[Any]
 Tensors = dict[str, Array]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class Cores:
+class CpuLock:
     """What models have in common that name the same folder; a process that dies leaves its turn.
 
     Args:
@@ -37,6 +37,6 @@ class Cores:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
 
-def cores_of_server(take_turns: bool, kind: str) -> Cores:
+def cpu_lock_of_server(cpu_lock: bool, kind: str) -> CpuLock:
     """For a model's process, whose parent is the server; ``kind`` is "CPU" or "GPU", which needs no cores."""
-    return Cores(Path("/proc", str(os.getppid())) if take_turns and kind == "CPU" else None)
+    return CpuLock(Path("/proc", str(os.getppid())) if cpu_lock and kind == "CPU" else None)

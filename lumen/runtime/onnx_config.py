@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import onnxruntime as ort  # type: ignore[import-untyped]
 
-from lumen.runtime.model_config import parameters
 from lumen.errors import ModelLoadException
+from lumen.runtime.model_config import parameters
 
 CUDA: Final = "CUDAExecutionProvider"
 CPU: Final = "CPUExecutionProvider"

@@ -7,9 +7,9 @@ there.
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lumen.errors import ModelLoadException
 from lumen.runtime.onnx_types import Graph
 from lumen.runtime.tensor_types import TensorSpec, configured
-from lumen.errors import ModelLoadException
 
 DEFAULT_MAX_BATCH: Final = 4
 """The native backend's default where a graph can be batched and the configuration does not say how far."""

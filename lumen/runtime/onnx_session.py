@@ -8,13 +8,13 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 
-from lumen.engines import onnx_config, onnx_schema
+from lumen.errors import InvalidInputException, LumenException, ModelLoadException
+from lumen.runtime import onnx_config, onnx_schema
 from lumen.runtime.batches import Array, Batches, Request, Tensors, one_line
 from lumen.runtime.model_config import batches, check_covered
 from lumen.runtime.onnx_file import find_model
 from lumen.runtime.onnx_types import graph_of
 from lumen.runtime.tensor_types import BFLOAT16, STRING, TensorSpec, configured
-from lumen.errors import InvalidInputException, LumenException, ModelLoadException
 
 _ONNX_BFLOAT16: Final = 16
 

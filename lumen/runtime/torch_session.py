@@ -15,12 +15,12 @@ from typing import Any, Final
 import torch
 
 from lumen.allocator import keep_freed_memory
+from lumen.errors import GenerationException, LumenException, ModelLoadException
 from lumen.runtime.batches import Batches, Request, Tensors, one_line
 from lumen.runtime.model_config import batches, check_covered, parameters
 from lumen.runtime.onnx_file import find_model
 from lumen.runtime.tensor_types import BFLOAT16, STRING, TensorSpec, configured
 from lumen.runtime.torch_file import SCRIPT_FILE
-from lumen.errors import GenerationException, LumenException, ModelLoadException
 
 _NUMBERED: Final = re.compile(r".+__(\d+)")
 

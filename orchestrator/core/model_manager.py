@@ -13,15 +13,15 @@ from tritonclient.utils import InferenceServerException  # type: ignore[import-u
 
 from lumen.contracts import SADTALKER_RENDERER, XTTS
 from lumen.errors import ServiceUnavailableException, UpstreamTimeoutException
-from orchestrator.faces.avatars import Avatars
 from lumen.settings import Settings, load_settings
+from orchestrator.faces.avatars import Avatars
 from orchestrator.faces.face import Face, WarpFace
 from orchestrator.faces.sadtalker import SadTalkerFace
 from orchestrator.triton.client import PROBE_TIMEOUT, TritonClient, translate
 from orchestrator.voices.library import VoiceLibrary
 from orchestrator.voices.voice import EspeakVoice, Voice
-from orchestrator.writers.writer import EchoWriter, Writer
 from orchestrator.voices.xtts import XttsVoice
+from orchestrator.writers.writer import EchoWriter, Writer
 
 if TYPE_CHECKING:
     from google import genai
@@ -146,7 +146,7 @@ class ModelManager:
     def models(self) -> tuple[str, ...]:
         """The chain's models, in the order to load them; those that only make voices are the last ones."""
         voice = self.get_voice()
-        return (*voice.models, *self.get_face().models, *voice.learning_models)
+        return (*voice.models, *self.get_face().models, *voice.cloning_models)
 
     def _all_models(self) -> tuple[str, ...]:
         """With those that only some controls of the face need."""

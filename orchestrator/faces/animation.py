@@ -3,8 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-from lumen.families.sadtalker.crop import Preprocess
 from lumen.errors import InvalidInputException
+from lumen.families.sadtalker.crop import Preprocess
 
 Blend = Literal["feather", "poisson"]
 
@@ -15,7 +15,7 @@ UPLOADED: Final = "uploaded"
 
 
 @dataclass(frozen=True)
-class Framing:
+class CropOptions:
     """What the work on a portrait depends on besides the picture.
 
     Attributes:
@@ -28,7 +28,7 @@ class Framing:
 
 
 @dataclass(frozen=True)
-class Acting:
+class AnimationOptions:
     """How a portrait moves; None leaves a control to the face. Names are those of the API.
 
     Attributes:
@@ -72,13 +72,13 @@ class Acting:
         return any(len(stops) > 1 for stops in self.angles)
 
 
-def refuse_controls(face: str, acting: Acting, framing: Framing) -> None:
+def refuse_controls(face: str, animation: AnimationOptions, crop_options: CropOptions) -> None:
     """For a face that knows no control.
 
     Raises:
         InvalidInputException: one came; the message names it and the face.
     """
-    asked = [*acting.asked(), *(["preprocess"] if framing.preprocess is not None else [])]
+    asked = [*animation.asked(), *(["preprocess"] if crop_options.preprocess is not None else [])]
     if asked:
         raise InvalidInputException(
             f"{asked[0]}: the face is {face}, which has no such control; leave it out or serve FACE=sadtalker"

@@ -19,13 +19,13 @@ import numpy.typing as npt
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
-from lumen.families.sadtalker.crop import Box, Preprocess
 from lumen.errors import InvalidInputException, NotFoundException
-from orchestrator.faces.animation import Framing
+from lumen.families.sadtalker.crop import Box, Preprocess
 from orchestrator.core.utils import utc_timestamp
-from orchestrator.faces.face import Face, Likeness
+from orchestrator.faces.animation import CropOptions
+from orchestrator.faces.face import Face, PortraitFeatures
 from orchestrator.faces.portraits import decode_image
-from orchestrator.store.tensor_store import ID, ID_CHARACTERS, Shelf
+from orchestrator.store.tensor_store import ID, ID_CHARACTERS, TensorStore
 
 PICTURE: Final = "picture.png"
 """Name among the arrays: uint8 [n], the bytes of a PNG."""
@@ -63,13 +63,13 @@ class Avatars:
 
     def __init__(self, face: Face, folder: Path, limit: int, max_pixels: int) -> None:
         self._face = face
-        self._shelf = Shelf(folder, "avatar", limit)
+        self._store = TensorStore(folder, "avatar", limit)
         self._max_pixels = max_pixels
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def cards(self) -> list[AvatarCard]:
         """All, by age; reads files."""
-        found = [self._card(key, header) for key, header in self._shelf.headers().items()]
+        found = [self._card(key, header) for key, header in self._store.headers().items()]
         cards = [card for card in found if card is not None]
         return sorted(cards, key=lambda card: (card.created, card.id))
 
@@ -80,11 +80,11 @@ class Avatars:
             NotFoundException: there is none.
             InvalidInputException: several have this name.
         """
-        header = self._shelf.header(avatar.strip().lower())
+        header = self._store.header(avatar.strip().lower())
         card = None if header is None else self._card(avatar.strip().lower(), header)
-        return card or self._shelf.pick(avatar, self.cards())
+        return card or self._store.pick(avatar, self.cards())
 
-    def load(self, card: AvatarCard) -> Likeness:
+    def load(self, card: AvatarCard) -> PortraitFeatures:
         """What the face knows of it; reads files.
 
         Raises:
@@ -97,14 +97,14 @@ class Avatars:
                 f"served ({self._face.name}); post its portrait again."
             )
         try:
-            with safe_open(self._shelf.path(card.id), framework="np") as file:
+            with safe_open(self._store.path(card.id), framework="np") as file:
                 header = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - is no dict
         except (FileNotFoundError, SafetensorError) as error:
             raise NotFoundException(f"The avatar {card.name!r} is not there any more.") from error
         png = tensors.pop(PICTURE, None)
-        return Likeness(
-            Framing(card.size, None if card.preprocess is None else Preprocess(card.preprocess)),
+        return PortraitFeatures(
+            CropOptions(card.size, None if card.preprocess is None else Preprocess(card.preprocess)),
             tensors,
             _box(json.loads(header["box"])),
             _box(card.face),
@@ -113,60 +113,62 @@ class Avatars:
             None if png is None else decode_image(png.tobytes(), self._max_pixels),
         )
 
-    async def make(self, picture: bytes, framing: Framing, name: str | None) -> tuple[AvatarCard, bool]:
+    async def make(
+        self, picture: bytes, crop_options: CropOptions, name: str | None
+    ) -> tuple[AvatarCard, bool]:
         """The avatar of a picture file, and whether it is a new one: the same picture makes it once.
 
         Raises:
             InvalidInputException: the picture or its face cannot be used, or the name is taken.
             StorageException: there are as many as may be, or the disk is full.
         """
-        framing = self._face.framed(framing)
-        key = fingerprint(picture, framing, self._face)
+        crop_options = self._face.resolve_crop(crop_options)
+        key = fingerprint(picture, crop_options, self._face)
         # Requests with the same picture wait for the first of them; nobody else does.
         async with self._making.setdefault(key, asyncio.Lock()):
-            header = await asyncio.to_thread(self._shelf.header, key)
+            header = await asyncio.to_thread(self._store.header, key)
             known = None if header is None else self._card(key, header)
             if known is not None:
                 return known, False
             name = name or f"avatar-{key[:8]}"
             await asyncio.to_thread(self._check_name, name, key)
             image = await asyncio.to_thread(decode_image, picture, self._max_pixels)
-            likeness = await self._face.study(image, framing)
-            return await asyncio.to_thread(self._add, key, name, likeness), True
+            features = await self._face.encode_portrait(image, crop_options)
+            return await asyncio.to_thread(self._add, key, name, features), True
 
-    def forget(self, avatar: str) -> None:
+    def delete(self, avatar: str) -> None:
         """Remove an avatar by its id; whoever is filmed with it is filmed to the end.
 
         Raises:
             NotFoundException: there is none.
         """
-        self._shelf.remove(avatar)
+        self._store.remove(avatar)
 
     def _check_name(self, name: str, key: str) -> None:
         others = [card for card in self.cards() if card.id != key]
         if ID.fullmatch(name.strip().lower()):
             raise InvalidInputException(f"name: {name!r} looks like an id; choose another one.")
-        self._shelf.check(name, others, len(others))
+        self._store.check(name, others, len(others))
 
-    def _add(self, key: str, name: str, likeness: Likeness) -> AvatarCard:
+    def _add(self, key: str, name: str, features: PortraitFeatures) -> AvatarCard:
         header = {
             "name": name,
             "created": utc_timestamp(),
             "part": self._face.name,
             "source_sha256": self._face.source,
-            "size": str(likeness.framing.size),
-            "preprocess": likeness.framing.preprocess.value if likeness.framing.preprocess else "",
-            "box": json.dumps(_sides(likeness.box)),
-            "face": json.dumps(_sides(likeness.face)),
-            "confidence": json.dumps(likeness.confidence),
-            "warnings": json.dumps(likeness.warnings),
+            "size": str(features.crop_options.size),
+            "preprocess": features.crop_options.preprocess.value if features.crop_options.preprocess else "",
+            "box": json.dumps(_sides(features.box)),
+            "face": json.dumps(_sides(features.face)),
+            "confidence": json.dumps(features.confidence),
+            "warnings": json.dumps(features.warnings),
         }
-        tensors = {name: np.ascontiguousarray(array) for name, array in likeness.tensors.items()}
-        if likeness.picture is not None:
-            tensors[PICTURE] = _png(likeness.picture)
-        with self._shelf.adding:
+        tensors = {name: np.ascontiguousarray(array) for name, array in features.tensors.items()}
+        if features.picture is not None:
+            tensors[PICTURE] = _png(features.picture)
+        with self._store.adding:
             self._check_name(name, key)
-            self._shelf.write(key, tensors, header)
+            self._store.write(key, tensors, header)
         return self._read(key, header)
 
     def _card(self, key: str, header: Mapping[str, str]) -> AvatarCard | None:
@@ -174,7 +176,7 @@ class Avatars:
         try:
             return self._read(key, header)
         except (KeyError, ValueError) as error:
-            self._shelf.damaged(key, error)
+            self._store.damaged(key, error)
             return None
 
     def _read(self, key: str, header: Mapping[str, str]) -> AvatarCard:
@@ -193,9 +195,11 @@ class Avatars:
         )
 
 
-def fingerprint(picture: bytes, framing: Framing, face: Face) -> str:
+def fingerprint(picture: bytes, crop_options: CropOptions, face: Face) -> str:
     """The id of the avatar that ``face`` makes of a picture file."""
-    digest = hashlib.sha256(json.dumps([face.name, face.source, framing.size, framing.preprocess]).encode())
+    digest = hashlib.sha256(
+        json.dumps([face.name, face.source, crop_options.size, crop_options.preprocess]).encode()
+    )
     digest.update(hashlib.sha256(picture).digest())
     return digest.hexdigest()[:ID_CHARACTERS]
 

@@ -9,6 +9,8 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from lumen.aio import Stream, map_ahead
+from lumen.async_cache import AsyncCache
 from lumen.contracts import (
     FACE_LANDMARKS,
     FACE_SAMPLE_RATE,
@@ -20,11 +22,9 @@ from lumen.contracts import (
     WARP_RENDERER,
 )
 from lumen.families.sadtalker.crop import Box
-from orchestrator.faces.animation import Acting, Framing, refuse_controls
-from lumen.async_cache import Kept
-from lumen.aio import Stream, map_ahead
-from orchestrator.triton.client import Tensors, TritonClient
+from orchestrator.faces.animation import AnimationOptions, CropOptions, refuse_controls
 from orchestrator.faces.windows import UNKNOWN, Reach, Window, windows
+from orchestrator.triton.client import Tensors, TritonClient
 
 CACHED_PORTRAITS: Final = 32
 """Portraits whose features are kept: below 1 MB each."""
@@ -43,7 +43,7 @@ def unwatched(frames: Pixels) -> None:
 
 
 @dataclass(frozen=True)
-class Likeness:
+class PortraitFeatures:
     """What a face keeps of a portrait.
 
     Attributes:
@@ -56,7 +56,7 @@ class Likeness:
         picture: uint8 [H, W, 3] RGB, even sides, where frames are put back into it.
     """
 
-    framing: Framing
+    crop_options: CropOptions
     tensors: Mapping[str, npt.NDArray[Any]]
     box: Box | None = None
     face: Box | None = None
@@ -66,7 +66,7 @@ class Likeness:
 
 
 @dataclass(frozen=True)
-class Staging:
+class Compositor:
     """How frames of a face become frames of the video: ``width`` x ``height``, even.
 
     Attributes:
@@ -109,11 +109,11 @@ class Face(Protocol):
         """Names its checkpoint: what was learned of a portrait with another one is of no use."""
         ...
 
-    def framed(self, framing: Framing) -> Framing:
-        """``framing`` with the face's own choice where none is made."""
+    def resolve_crop(self, crop_options: CropOptions) -> CropOptions:
+        """``crop_options`` with the face's own choice where none is made."""
         ...
 
-    def check(self, acting: Acting, framing: Framing) -> None:
+    def check(self, animation: AnimationOptions, crop_options: CropOptions) -> None:
         """Refuse what it cannot do, before anything is loaded.
 
         Raises:
@@ -121,7 +121,7 @@ class Face(Protocol):
         """
         ...
 
-    async def study(self, image: Pixels, framing: Framing) -> Likeness:
+    async def encode_portrait(self, image: Pixels, crop_options: CropOptions) -> PortraitFeatures:
         """What is computed once per portrait: uint8 [H, W, 3] RGB.
 
         Raises:
@@ -129,15 +129,15 @@ class Face(Protocol):
         """
         ...
 
-    def stage(self, likeness: Likeness, acting: Acting) -> Staging:
+    def compositor(self, features: PortraitFeatures, animation: AnimationOptions) -> Compositor:
         """How its frames become the video's; may take a moment."""
         ...
 
     def animate(
         self,
-        likeness: Likeness,
+        features: PortraitFeatures,
         pcm: Stream[npt.NDArray[np.float32]],
-        acting: Acting,
+        animation: AnimationOptions,
         clip_frames: int = UNKNOWN,
         on_frames: Watch = unwatched,
     ) -> Stream[Pixels]:
@@ -163,34 +163,38 @@ class WarpFace:
 
     def __init__(self, triton: TritonClient) -> None:
         self._triton = triton
-        self._studied: Kept[Likeness] = Kept(CACHED_PORTRAITS)
+        self._portraits: AsyncCache[PortraitFeatures] = AsyncCache(CACHED_PORTRAITS)
 
-    def framed(self, framing: Framing) -> Framing:
-        return framing
+    def resolve_crop(self, crop_options: CropOptions) -> CropOptions:
+        return crop_options
 
-    def check(self, acting: Acting, framing: Framing) -> None:
-        refuse_controls(self.name, acting, framing)
+    def check(self, animation: AnimationOptions, crop_options: CropOptions) -> None:
+        refuse_controls(self.name, animation, crop_options)
 
-    async def study(self, image: Pixels, framing: Framing) -> Likeness:
-        async def ask() -> Likeness:
-            inputs: Tensors = {"image": image, "size": np.array([framing.size], np.int32)}
-            return Likeness(framing, await self._triton.infer(WARP_PORTRAIT, inputs))
+    async def encode_portrait(self, image: Pixels, crop_options: CropOptions) -> PortraitFeatures:
+        async def ask() -> PortraitFeatures:
+            inputs: Tensors = {"image": image, "size": np.array([crop_options.size], np.int32)}
+            return PortraitFeatures(crop_options, await self._triton.infer(WARP_PORTRAIT, inputs))
 
-        return await self._studied.get(fingerprint(image, framing, self.source), ask)
+        return await self._portraits.get(fingerprint(image, crop_options, self.source), ask)
 
-    def stage(self, likeness: Likeness, acting: Acting) -> Staging:
-        return Staging(likeness.framing.size, likeness.framing.size, lambda frame: frame)
+    def compositor(self, features: PortraitFeatures, animation: AnimationOptions) -> Compositor:
+        return Compositor(features.crop_options.size, features.crop_options.size, lambda frame: frame)
 
     async def animate(
         self,
-        likeness: Likeness,
+        features: PortraitFeatures,
         pcm: Stream[npt.NDArray[np.float32]],
-        acting: Acting,
+        animation: AnimationOptions,
         clip_frames: int = UNKNOWN,
         on_frames: Watch = unwatched,
     ) -> Stream[Pixels]:
         async def render(window: Window) -> Pixels:
-            inputs = {**likeness.tensors, **window_tensors(window), "seed": np.array([acting.seed], np.int64)}
+            inputs = {
+                **features.tensors,
+                **window_tensors(window),
+                "seed": np.array([animation.seed], np.int64),
+            }
             stream = self._triton.stream(WARP, inputs, probe=no_frames(inputs))
             return await gathered_frames(stream, on_frames)
 
@@ -224,8 +228,8 @@ def no_frames(inputs: Tensors) -> Tensors:
     return {**inputs, "n_frames": np.zeros(1, np.int32)}
 
 
-def fingerprint(image: Pixels, framing: Framing, source: str) -> str:
+def fingerprint(image: Pixels, crop_options: CropOptions, source: str) -> str:
     """Names all that the features depend on. source: of the face's networks."""
-    digest = hashlib.sha256(f"{source} {image.shape} {framing}".encode())
+    digest = hashlib.sha256(f"{source} {image.shape} {crop_options}".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lumen.aio import Stream, map_ahead, one
+from lumen.async_cache import AsyncCache
 from lumen.contracts import (
     FACE_ENHANCER,
     FACE_LANDMARKS,
@@ -30,21 +32,21 @@ from lumen.contracts import (
     SADTALKER_RENDERER,
     SADTALKER_SOURCE,
 )
-from lumen.runtime.artifacts import read_manifest
+from lumen.errors import InvalidInputException, ModelLoadException
 from lumen.families.sadtalker.camera import camera
 from lumen.families.sadtalker.crop import Box, Preprocess
 from lumen.families.sadtalker.dims import EXPRESSION
 from lumen.families.sadtalker.paste import PasteBack, output_size
 from lumen.families.sadtalker.poisson import PoissonPaste
-from lumen.errors import InvalidInputException, ModelLoadException
-from orchestrator.faces.animation import Acting, Framing
+from lumen.runtime.artifacts import read_manifest
+from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.driving import rows_of
 from orchestrator.faces.face import (
     CACHED_PORTRAITS,
     WINDOWS_AHEAD,
-    Likeness,
+    Compositor,
     Pixels,
-    Staging,
+    PortraitFeatures,
     Watch,
     fingerprint,
     gathered_frames,
@@ -52,10 +54,8 @@ from orchestrator.faces.face import (
     unwatched,
     window_tensors,
 )
-from lumen.async_cache import Kept
-from lumen.aio import Stream, map_ahead, one
-from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 from orchestrator.faces.windows import UNKNOWN, Reach, Window, gathered, windows
+from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
 ENHANCED_AT_ONCE: Final = 4
 """Frames of one request to the enhancer: on a CPU it takes seconds for each."""
@@ -115,8 +115,8 @@ class SadTalkerFace:
         self._frames_timeout = frames_timeout
         self._max_side = max_side
         self._driving_seconds = driving_seconds
-        self._studied: Kept[Likeness] = Kept(CACHED_PORTRAITS)
-        self._drivers: Kept[npt.NDArray[np.float32]] = Kept(CACHED_DRIVERS)
+        self._portraits: AsyncCache[PortraitFeatures] = AsyncCache(CACHED_PORTRAITS)
+        self._drivers: AsyncCache[npt.NDArray[np.float32]] = AsyncCache(CACHED_DRIVERS)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -128,89 +128,93 @@ class SadTalkerFace:
     def source(self) -> str:
         return str(self._manifest().get("source_sha256", ""))
 
-    def framed(self, framing: Framing) -> Framing:
-        return Framing(framing.size, framing.preprocess or Preprocess.CROP)
+    def resolve_crop(self, crop_options: CropOptions) -> CropOptions:
+        return CropOptions(crop_options.size, crop_options.preprocess or Preprocess.CROP)
 
-    def check(self, acting: Acting, framing: Framing) -> None:
-        pasted = framing.preprocess is not None and framing.preprocess.pasted_back
-        if acting.blend is not None and not pasted:
+    def check(self, animation: AnimationOptions, crop_options: CropOptions) -> None:
+        pasted = crop_options.preprocess is not None and crop_options.preprocess.pasted_back
+        if animation.blend is not None and not pasted:
             raise InvalidInputException(
                 "blend: is for frames that are put back into the picture; send preprocess full or extfull too"
             )
-        camera(*acting.angles, 1)
+        camera(*animation.angles, 1)
 
-    async def study(self, image: Pixels, framing: Framing) -> Likeness:
+    async def encode_portrait(self, image: Pixels, crop_options: CropOptions) -> PortraitFeatures:
         """Whole pictures over ``max_side`` are made smaller first, which a warning says."""
-        framing = self.framed(framing)
-        picture, warnings = await asyncio.to_thread(self._fitted, image, framing)
+        crop_options = self.resolve_crop(crop_options)
+        picture, warnings = await asyncio.to_thread(self._fitted, image, crop_options)
 
-        async def ask() -> Likeness:
+        async def ask() -> PortraitFeatures:
             inputs: Tensors = {
                 "image": picture,
-                "size": np.array([framing.size], np.int32),
-                "preprocess": text_tensor(_mode(framing).value),
+                "size": np.array([crop_options.size], np.int32),
+                "preprocess": text_tensor(_mode(crop_options).value),
             }
-            return _likeness(framing, await self._triton.infer(SADTALKER_PORTRAIT, inputs))
+            return _features(crop_options, await self._triton.infer(SADTALKER_PORTRAIT, inputs))
 
-        key = await asyncio.to_thread(fingerprint, picture, framing, self.source)
-        known = await self._studied.get(key, ask)
-        return Likeness(
-            framing,
+        key = await asyncio.to_thread(fingerprint, picture, crop_options, self.source)
+        known = await self._portraits.get(key, ask)
+        return PortraitFeatures(
+            crop_options,
             known.tensors,
             known.box,
             known.face,
             known.confidence,
             (*warnings, *known.warnings),
-            picture if _mode(framing).pasted_back else None,
+            picture if _mode(crop_options).pasted_back else None,
         )
 
-    def stage(self, likeness: Likeness, acting: Acting) -> Staging:
-        assert likeness.box is not None
-        if likeness.picture is None:
-            scale = ENHANCER_SCALE if acting.enhancer else 1
-            width, height = output_size(likeness.box, likeness.framing.size * scale)
-            return Staging(width, height, lambda frame: _resized(frame, width, height))
-        paste = PoissonPaste if acting.blend == "poisson" else PasteBack
-        height, width = likeness.picture.shape[:2]
-        return Staging(width, height, paste(likeness.picture, likeness.box))
+    def compositor(self, features: PortraitFeatures, animation: AnimationOptions) -> Compositor:
+        assert features.box is not None
+        if features.picture is None:
+            scale = ENHANCER_SCALE if animation.enhancer else 1
+            width, height = output_size(features.box, features.crop_options.size * scale)
+            return Compositor(width, height, lambda frame: _resized(frame, width, height))
+        paste = PoissonPaste if animation.blend == "poisson" else PasteBack
+        height, width = features.picture.shape[:2]
+        return Compositor(width, height, paste(features.picture, features.box))
 
     async def animate(
         self,
-        likeness: Likeness,
+        features: PortraitFeatures,
         pcm: Stream[npt.NDArray[np.float32]],
-        acting: Acting,
+        animation: AnimationOptions,
         clip_frames: int = UNKNOWN,
         on_frames: Watch = unwatched,
     ) -> Stream[Pixels]:
         """A camera that turns takes the length of the clip, so the speech is finished first."""
-        told = {**likeness.tensors, **_controls(likeness.framing, acting), **await self._driven(acting)}
-        if acting.enhancer is not None:
-            await self._load_enhancer(acting.enhancer)
-        if acting.turns and clip_frames == UNKNOWN:
+        told = {
+            **features.tensors,
+            **_controls(features.crop_options, animation),
+            **await self._driven(animation),
+        }
+        if animation.enhancer is not None:
+            await self._load_enhancer(animation.enhancer)
+        if animation.turns and clip_frames == UNKNOWN:
             speech, clip_frames = await gathered(pcm)
             pcm = one(speech)
-        view = camera(*acting.angles, max(clip_frames, 1)) if any(acting.angles) else None
+        view = camera(*animation.angles, max(clip_frames, 1)) if any(animation.angles) else None
 
         async def render(window: Window) -> Pixels:
             inputs = {**told, **window_tensors(window), **_window(window, view)}
             timeout = self._frames_timeout
             stream = self._triton.stream(SADTALKER, inputs, timeout, timeout, no_frames(inputs))
             frames = await gathered_frames(stream, on_frames)
-            return frames if acting.enhancer is None else await self._enhanced(frames)
+            return frames if animation.enhancer is None else await self._enhanced(frames)
 
         cut = windows(pcm, self.reach, clip_frames)
         async with aclosing(map_ahead(render, cut, WINDOWS_AHEAD)) as rendered:
             async for frames in rendered:
                 yield frames
 
-    async def _driven(self, acting: Acting) -> Tensors:
+    async def _driven(self, animation: AnimationOptions) -> Tensors:
         """What driving videos lend: 64 columns of expression, 6 of pose."""
         tensors = {}
-        if acting.ref_eyeblink is not None:
-            rows = await self._driver(acting.ref_eyeblink, "ref_eyeblink")
+        if animation.ref_eyeblink is not None:
+            rows = await self._driver(animation.ref_eyeblink, "ref_eyeblink")
             tensors["driver_expression"] = np.ascontiguousarray(rows[:, :EXPRESSION])
-        if acting.ref_pose is not None:
-            rows = await self._driver(acting.ref_pose, "ref_pose")
+        if animation.ref_pose is not None:
+            rows = await self._driver(animation.ref_pose, "ref_pose")
             tensors["driver_pose"] = np.ascontiguousarray(rows[:, EXPRESSION:])
         return tensors
 
@@ -241,9 +245,9 @@ class SadTalkerFace:
         ]
         return np.concatenate([answer["frames"] for answer in answers])
 
-    def _fitted(self, image: Pixels, framing: Framing) -> tuple[Pixels, tuple[str, ...]]:
+    def _fitted(self, image: Pixels, crop_options: CropOptions) -> tuple[Pixels, tuple[str, ...]]:
         """The picture, for whole ones as the video can have it: not too large, even sides."""
-        if not _mode(framing).pasted_back:
+        if not _mode(crop_options).pasted_back:
             return image, ()
         height, width = image.shape[:2]
         share = min(1.0, self._max_side / max(height, width))
@@ -265,14 +269,14 @@ class SadTalkerFace:
             return {}
 
 
-def _mode(framing: Framing) -> Preprocess:
-    return framing.preprocess or Preprocess.CROP
+def _mode(crop_options: CropOptions) -> Preprocess:
+    return crop_options.preprocess or Preprocess.CROP
 
 
-def _likeness(framing: Framing, answer: Tensors) -> Likeness:
+def _features(crop_options: CropOptions, answer: Tensors) -> PortraitFeatures:
     """What `sadtalker_portrait` answered."""
-    return Likeness(
-        framing,
+    return PortraitFeatures(
+        crop_options,
         {"crop": answer["crop"], "row": answer["row"]},
         Box(*map(int, answer["box"])),
         Box(*map(int, answer["face"])),
@@ -281,17 +285,17 @@ def _likeness(framing: Framing, answer: Tensors) -> Likeness:
     )
 
 
-def _controls(framing: Framing, acting: Acting) -> Tensors:
+def _controls(crop_options: CropOptions, animation: AnimationOptions) -> Tensors:
     """Inputs of `sadtalker` that are the same in all windows; what is left out has the model's default."""
     values = {
-        "still": (acting.still, np.bool_),
-        "pose_style": (acting.pose_style, np.int64),
-        "expression_scale": (acting.expression_scale, np.float32),
-        "head_motion_scale": (acting.head_motion_scale, np.float32),
-        "blink": (acting.blink, np.float32),
-        "seed": (acting.seed, np.int64),
+        "still": (animation.still, np.bool_),
+        "pose_style": (animation.pose_style, np.int64),
+        "expression_scale": (animation.expression_scale, np.float32),
+        "head_motion_scale": (animation.head_motion_scale, np.float32),
+        "blink": (animation.blink, np.float32),
+        "seed": (animation.seed, np.int64),
     }
-    tensors: dict[str, npt.NDArray[Any]] = {"preprocess": text_tensor(_mode(framing).value)}
+    tensors: dict[str, npt.NDArray[Any]] = {"preprocess": text_tensor(_mode(crop_options).value)}
     for name, (value, dtype) in values.items():
         if value is not None:
             tensors[name] = np.array([value], dtype)

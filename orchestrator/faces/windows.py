@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lumen.contracts import FACE_FPS, SAMPLES_PER_FRAME
 from lumen.aio import Stream
+from lumen.contracts import FACE_FPS, SAMPLES_PER_FRAME
 
 FIRST_WINDOW: Final = FACE_FPS // 5
 """Frames of the first window: 0.2 s, so that the picture starts early."""

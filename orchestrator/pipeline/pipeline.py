@@ -12,23 +12,23 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from lumen.aio import Stream, one, read_ahead, tee
 from lumen.errors import ServiceUnavailableException
-from orchestrator.faces.animation import Acting, Framing
-from orchestrator.media.encodings import Encoding, encoder
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.core.utils import request_id, stamp
-from orchestrator.faces.face import Likeness, Staging
-from orchestrator.media.encoder_thread import FileThread, Sink, wav_sink
-from orchestrator.store.outputs import Outputs, kept_together
-from orchestrator.pipeline.progress import Progress
-from orchestrator.schemas.bodies import FullResponse, TextResponse, TtsResponse, VideoResponse
-from orchestrator.pipeline.sentences import sentences
-from orchestrator.pipeline.speech import Meter, in_pieces, read_aloud, resampled, resampled_length
-from lumen.aio import Stream, one, read_ahead, tapped
-from orchestrator.media.mp4 import VideoWriter
-from orchestrator.voices.voice import Manner
+from orchestrator.faces.animation import AnimationOptions, CropOptions
+from orchestrator.faces.face import Compositor, PortraitFeatures
 from orchestrator.faces.windows import UNKNOWN, frames_of
+from orchestrator.media.encoder_thread import FileThread, Sink, wav_sink
+from orchestrator.media.encodings import Encoding, encoder
+from orchestrator.media.mp4 import VideoWriter
+from orchestrator.pipeline.progress import Progress
+from orchestrator.pipeline.sentences import sentences
+from orchestrator.pipeline.speech import DurationLimit, in_pieces, read_aloud, resampled, resampled_length
+from orchestrator.schemas.bodies import FullResponse, TextResponse, TtsResponse, VideoResponse
+from orchestrator.store.outputs import Outputs, kept_together
+from orchestrator.voices.voice import SpeechOptions
 from orchestrator.writers.writer import Brief
 
 log = logging.getLogger("lumen")
@@ -42,7 +42,7 @@ SPEECH_AHEAD: Final = 64
 
 @dataclass(frozen=True)
 class Scene:
-    """What is filmed: a portrait, or an avatar whose ``likeness`` is known.
+    """What is filmed: a portrait, or an avatar whose ``features`` is known.
 
     Attributes:
         name: of the portrait or the avatar, for the response.
@@ -54,10 +54,10 @@ class Scene:
     """
 
     name: str
-    framing: Framing
-    acting: Acting
+    crop_options: CropOptions
+    animation: AnimationOptions
     image: npt.NDArray[np.uint8] | None = None
-    likeness: Likeness | None = None
+    features: PortraitFeatures | None = None
     avatar: str | None = None
 
 
@@ -65,8 +65,8 @@ class Scene:
 class Cast:
     """A portrait that is learned, and how its frames become the video's."""
 
-    likeness: Likeness
-    staging: Staging
+    features: PortraitFeatures
+    compositor: Compositor
 
 
 class Pipeline:
@@ -84,20 +84,23 @@ class Pipeline:
     async def text(self, brief: Brief) -> TextResponse:
         """The writer's whole reply."""
         clock, writer = Clock(), self._models.get_writer()
-        async with aclosing(tapped(writer.write(brief), clock.first("first_text"))) as chunks:
+        async with aclosing(tee(writer.write(brief), clock.first("first_text"))) as chunks:
             text = "".join([chunk async for chunk in chunks]).strip()
         clock.mark("text")
         return TextResponse(**clock.stamp(), text=text, parts={"writer": writer.name}, note=writer.note)
 
-    async def tts(self, text: str, manner: Manner) -> TtsResponse:
+    async def tts(self, text: str, options: SpeechOptions) -> TtsResponse:
         """``text`` spoken into a WAV."""
         clock, voice = Clock(), self._models.get_voice()
-        speaker = await voice.speaker(manner)
-        meter, path = Meter(voice.sample_rate, self._max_seconds), self._outputs.audio(request_id.get())
+        speaker = await voice.speaker(options)
+        duration_limit, path = (
+            DurationLimit(voice.sample_rate, self._max_seconds),
+            self._outputs.audio(request_id.get()),
+        )
         with self._clip(path):
             await self._models.ensure(voice.models)
             clock.mark("models")
-            speech = tapped(read_aloud(one(text), speaker), meter.add, clock.first("first_audio"))
+            speech = tee(read_aloud(one(text), speaker), duration_limit.add, clock.first("first_audio"))
             async with FileThread() as files:
                 sink = await files.open(wav_sink(path, voice.sample_rate, self._rate))
                 await _exhaust(_recorded(speech, files, sink))
@@ -105,61 +108,68 @@ class Pipeline:
         return TtsResponse(
             **clock.stamp(),
             audio_url=self._outputs.url(path),
-            audio_seconds=meter.seconds,
+            audio_seconds=duration_limit.seconds,
             sample_rate=self._rate,
             voice=speaker.voice,
-            seed=manner.seed,
+            seed=options.seed,
             parts={"voice": voice.name},
         )
 
-    async def speech(self, text: str, manner: Manner, encoding: Encoding, rate: int) -> Stream[bytes]:
+    async def speech(self, text: str, options: SpeechOptions, encoding: Encoding, rate: int) -> Stream[bytes]:
         """``text`` spoken: ``encoding`` of ``rate`` samples per second while it is being made."""
         clock, voice = Clock(), self._models.get_voice()
-        speaker = await voice.speaker(manner)
-        meter = Meter(voice.sample_rate, self._max_seconds)
+        speaker = await voice.speaker(options)
+        duration_limit = DurationLimit(voice.sample_rate, self._max_seconds)
         with self._clip():
             await self._models.ensure(voice.models)
-            speech = tapped(read_aloud(one(text), speaker), meter.add, clock.first("first_audio"))
+            speech = tee(read_aloud(one(text), speaker), duration_limit.add, clock.first("first_audio"))
             async with FileThread() as thread, aclosing(speech):
                 coder = await thread.open(encoder(encoding, voice.sample_rate, rate))
                 async for chunk in speech:
                     if data := await thread.run(coder.encode, chunk):
                         yield data
                 yield await thread.run(coder.finish)
-        log.info("Streamed %.2f s of speech: %s", meter.seconds, clock.stamp()["timings"])
+        log.info("Streamed %.2f s of speech: %s", duration_limit.seconds, clock.stamp()["timings"])
 
     async def video(self, pcm: npt.NDArray[np.float32], scene: Scene, progress: Progress) -> VideoResponse:
         """The portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""
         clock, face = Clock(), self._models.get_face()
-        meter, path = Meter(self._rate, self._max_seconds), self._outputs.video(request_id.get())
+        duration_limit, path = (
+            DurationLimit(self._rate, self._max_seconds),
+            self._outputs.video(request_id.get()),
+        )
         with self._clip(path):
             cast = await self._prepare(face.models, scene, clock)
-            speech = tapped(in_pieces(pcm, self._rate), meter.add, progress.hear(meter))
+            speech = tee(in_pieces(pcm, self._rate), duration_limit.add, progress.hear(duration_limit))
             n_samples = resampled_length(len(pcm), self._rate, face.sample_rate)
-            shot = Shot(cast, scene.acting, clock, progress, path, clip_frames=frames_of(n_samples))
+            shot = Shot(cast, scene.animation, clock, progress, path, clip_frames=frames_of(n_samples))
             await self._shoot(speech, self._rate, shot)
         return VideoResponse(
             **clock.stamp(),
             **_credits(scene, cast),
             video_url=self._outputs.url(path),
-            audio_seconds=meter.seconds,
+            audio_seconds=duration_limit.seconds,
             parts={"face": face.name},
         )
 
-    async def full(self, brief: Brief, manner: Manner, scene: Scene, progress: Progress) -> FullResponse:
+    async def full(
+        self, brief: Brief, options: SpeechOptions, scene: Scene, progress: Progress
+    ) -> FullResponse:
         """The portrait speaking the writer's reply; all stages run at once."""
         clock, script = Clock(), list[str]()
         writer, voice, face = self._models.get_writer(), self._models.get_voice(), self._models.get_face()
-        speaker = await voice.speaker(manner)
-        meter, name = Meter(voice.sample_rate, self._max_seconds), request_id.get()
+        speaker = await voice.speaker(options)
+        duration_limit, name = DurationLimit(voice.sample_rate, self._max_seconds), request_id.get()
         wav, mp4 = self._outputs.audio(name), self._outputs.video(name)
         with self._clip(wav, mp4):
             cast = await self._prepare((*voice.models, *face.models), scene, clock)
-            text = tapped(writer.write(brief), script.append, clock.first("first_text"))
+            text = tee(writer.write(brief), script.append, clock.first("first_text"))
             text = read_ahead(text, TEXT_AHEAD)
-            seen = meter.add, progress.hear(meter), clock.first("first_audio")
-            speech = read_ahead(tapped(read_aloud(sentences(text), speaker), *seen), SPEECH_AHEAD)
-            await self._shoot(speech, voice.sample_rate, Shot(cast, scene.acting, clock, progress, mp4, wav))
+            seen = duration_limit.add, progress.hear(duration_limit), clock.first("first_audio")
+            speech = read_ahead(tee(read_aloud(sentences(text), speaker), *seen), SPEECH_AHEAD)
+            await self._shoot(
+                speech, voice.sample_rate, Shot(cast, scene.animation, clock, progress, mp4, wav)
+            )
         return FullResponse(
             **clock.stamp(),
             **_credits(scene, cast),
@@ -168,7 +178,7 @@ class Pipeline:
             voice=speaker.voice,
             audio_url=self._outputs.url(wav),
             video_url=self._outputs.url(mp4),
-            audio_seconds=meter.seconds,
+            audio_seconds=duration_limit.seconds,
             parts={"writer": writer.name, "voice": voice.name, "face": face.name},
         )
 
@@ -176,30 +186,32 @@ class Pipeline:
         """Load ``models`` where they are not, and learn the portrait."""
         await self._models.ensure(models)
         clock.mark("models")
-        face, likeness = self._models.get_face(), scene.likeness
-        if likeness is None:
+        face, features = self._models.get_face(), scene.features
+        if features is None:
             assert scene.image is not None
-            likeness = await face.study(scene.image, scene.framing)
-        staging = await asyncio.to_thread(face.stage, likeness, scene.acting)
+            features = await face.encode_portrait(scene.image, scene.crop_options)
+        compositor = await asyncio.to_thread(face.compositor, features, scene.animation)
         clock.mark("portrait")
-        return Cast(likeness, staging)
+        return Cast(features, compositor)
 
     async def _shoot(self, speech: Stream[npt.NDArray[np.float32]], rate: int, shot: "Shot") -> None:
         """Animate ``speech`` of ``rate`` samples per second into files."""
-        face, staging, clock = self._models.get_face(), shot.cast.staging, shot.clock
+        face, compositor, clock = self._models.get_face(), shot.cast.compositor, shot.clock
         async with FileThread() as files:
-            film = await files.open(VideoWriter(shot.mp4, staging.width, staging.height, self._fps, rate))
+            film = await files.open(
+                VideoWriter(shot.mp4, compositor.width, compositor.height, self._fps, rate)
+            )
             sinks: list[Sink] = [film.write_audio]
             if shot.wav is not None:
                 sinks.append(await files.open(wav_sink(shot.wav, rate, self._rate)))
             heard = resampled(_recorded(speech, files, *sinks), rate, face.sample_rate)
             animated = face.animate(
-                shot.cast.likeness, heard, shot.acting, shot.clip_frames, shot.progress.see
+                shot.cast.features, heard, shot.animation, shot.clip_frames, shot.progress.see
             )
-            frames = tapped(animated, clock.first("first_frame"))
+            frames = tee(animated, clock.first("first_frame"))
             async with aclosing(frames):
                 async for batch in frames:
-                    await files.run(_write_staged, film, staging, batch)
+                    await files.run(_write_staged, film, compositor, batch)
             clock.mark("frames")
         clock.mark("video")
 
@@ -259,7 +271,7 @@ class Shot:
     """
 
     cast: Cast
-    acting: Acting
+    animation: AnimationOptions
     clock: Clock
     progress: Progress
     mp4: Path
@@ -284,22 +296,22 @@ async def _exhaust(stream: Stream[Any]) -> None:
             pass
 
 
-def _write_staged(film: VideoWriter, staging: Staging, frames: npt.NDArray[np.uint8]) -> None:
+def _write_staged(film: VideoWriter, compositor: Compositor, frames: npt.NDArray[np.uint8]) -> None:
     """One at a time: what is put back into a large picture takes megabytes a frame."""
     for frame in frames:
-        film.write_frames(staging.finish(frame)[None])
+        film.write_frames(compositor.finish(frame)[None])
 
 
 def _credits(scene: Scene, cast: Cast) -> dict[str, Any]:
-    framing = cast.likeness.framing
-    chosen = {} if framing.preprocess is None else {"preprocess": framing.preprocess.value}
+    crop_options = cast.features.crop_options
+    chosen = {} if crop_options.preprocess is None else {"preprocess": crop_options.preprocess.value}
     return {
         "portrait": scene.name,
         "avatar": scene.avatar,
-        "size": framing.size,
-        "width": cast.staging.width,
-        "height": cast.staging.height,
-        "seed": scene.acting.seed,
-        "controls": {**chosen, **scene.acting.asked()},
-        "warnings": list(cast.likeness.warnings),
+        "size": crop_options.size,
+        "width": cast.compositor.width,
+        "height": cast.compositor.height,
+        "seed": scene.animation.seed,
+        "controls": {**chosen, **scene.animation.asked()},
+        "warnings": list(cast.features.warnings),
     }

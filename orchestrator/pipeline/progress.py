@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.errors import InvalidInputException, NotFoundException
-from orchestrator.pipeline.speech import Meter
+from orchestrator.pipeline.speech import DurationLimit
 
 KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -27,11 +27,11 @@ class Progress:
     audio_seconds: float = 0.0
     frames: int = 0
 
-    def hear(self, meter: Meter) -> Callable[[Any], None]:
-        """Takes over what ``meter`` says whenever it is called."""
+    def hear(self, duration_limit: DurationLimit) -> Callable[[Any], None]:
+        """Takes over what ``duration_limit`` says whenever it is called."""
 
         def heard(_: Any) -> None:
-            self.audio_seconds = meter.seconds
+            self.audio_seconds = duration_limit.seconds
 
         return heard
 

@@ -4,8 +4,8 @@ import re
 from contextlib import aclosing
 from typing import Final
 
-from lumen.text.sentences import PARAGRAPH, clean, cut, is_speakable
 from lumen.aio import Stream
+from lumen.text.sentences import PARAGRAPH, clean, cut, is_speakable
 
 _MARKUP: Final = re.compile(r"[*_`#~|<>]+")
 

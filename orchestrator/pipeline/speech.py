@@ -6,18 +6,18 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lumen.text.sentences import is_speakable
+from lumen.aio import Stream
 from lumen.errors import InvalidInputException
+from lumen.text.sentences import is_speakable
 from orchestrator.media.audio import Resampler
 from orchestrator.pipeline.sentences import speakable
-from lumen.aio import Stream
-from orchestrator.voices.voice import Speaker
+from orchestrator.voices.voice import BoundVoice
 
 PIECE_SECONDS: Final = 1
 """Length of the pieces in which finished audio is handed to a face."""
 
 
-class Meter:
+class DurationLimit:
     """Measures speech of ``rate`` samples per second and refuses more than ``max_seconds``."""
 
     def __init__(self, rate: int, max_seconds: float) -> None:
@@ -42,7 +42,7 @@ class Meter:
             )
 
 
-async def read_aloud(parts: Stream[str], speaker: Speaker) -> Stream[npt.NDArray[np.float32]]:
+async def read_aloud(parts: Stream[str], speaker: BoundVoice) -> Stream[npt.NDArray[np.float32]]:
     """Speak one part of a text after the other: float32 [n_samples] at the voice's rate.
 
     A part is a sentence of a text that is still written, or all of a finished one: voices cut a

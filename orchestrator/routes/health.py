@@ -7,21 +7,18 @@ from fastapi import APIRouter, Depends
 
 from lumen import __version__
 from lumen.contracts import FACE_FPS
+from lumen.errors import LumenException
 from lumen.families.sadtalker.blink import MAX_RATE
 from lumen.families.sadtalker.camera import MAX_DEGREES, MAX_STOPS
 from lumen.families.sadtalker.clip import HEAD_MOTION_SCALES
 from lumen.families.sadtalker.dims import STYLES
 from lumen.families.sadtalker.windows import EXPRESSION_SCALES
 from lumen.families.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
-from lumen.errors import LumenException
-from orchestrator.media.encodings import ENCODINGS
-from orchestrator.routes.bodies import describe_errors
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.core.utils import stamp
-from orchestrator.schemas.fields import MAX_SEED
-from orchestrator.triton.gpu import read_gpus
-from orchestrator.voices.references import MAX_RECORDINGS, MIN_SECONDS
+from orchestrator.media.encodings import ENCODINGS
+from orchestrator.routes.bodies import describe_errors
 from orchestrator.schemas.bodies import (
     HISTORY_CHARACTERS,
     HISTORY_MESSAGES,
@@ -32,7 +29,10 @@ from orchestrator.schemas.bodies import (
     StatusResponse,
     TritonHealth,
 )
+from orchestrator.schemas.fields import MAX_SEED
 from orchestrator.services import Services, services
+from orchestrator.triton.gpu import read_gpus
+from orchestrator.voices.references import MAX_RECORDINGS, MIN_SECONDS
 
 router = APIRouter(tags=["health"], responses=describe_errors(429, 500))
 

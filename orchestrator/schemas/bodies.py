@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
-from orchestrator.schemas.fields import MAX_SEED, FramingFields, Name, SceneFields, Strict, readable
+from orchestrator.schemas.fields import MAX_SEED, CropFields, Name, SceneFields, Strict, readable
 from orchestrator.voices.references import MAX_RECORDINGS
 from orchestrator.voices.voice import DEFAULT
 
@@ -216,7 +216,7 @@ class VoiceRequest(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada"}]})
 
 
-class AvatarRequest(FramingFields):
+class AvatarRequest(CropFields):
     """A portrait to keep with all that is computed of it once; as a form, uploaded as ``portrait_file``."""
 
     files: ClassVar[Mapping[str, int]] = {"portrait_file": 1}

@@ -66,7 +66,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class FramingFields(Strict):
+class CropFields(Strict):
     """What the work on a portrait depends on besides the picture."""
 
     portrait: Name | None = Field(None, description="a bundled portrait; the server's default without one")
@@ -78,7 +78,7 @@ def _scale(least: float, most: float, description: str) -> Any:
     return Field(ge=least, le=most, allow_inf_nan=False, description=description)
 
 
-class SceneFields(FramingFields):
+class SceneFields(CropFields):
     """Who is filmed, and how the portrait acts; for the controls of the face sadtalker see the README."""
 
     avatar: Name | None = Field(None, description="id or name of an avatar, in place of a portrait")

@@ -41,7 +41,7 @@ class Card(Protocol):
 C = TypeVar("C", bound=Card)
 
 
-class Shelf:
+class TensorStore:
     """A folder of such files; every call may read files, so async code calls it in a thread.
 
     Args:

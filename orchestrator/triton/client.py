@@ -16,6 +16,7 @@ from tritonclient.grpc import InferInput  # type: ignore[import-untyped]  # has 
 from tritonclient.grpc.aio import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype  # type: ignore[import-untyped]
 
+from lumen.aio import race, with_timeout
 from lumen.errors import (
     GenerationException,
     InvalidInputException,
@@ -27,7 +28,6 @@ from lumen.errors import (
     UpstreamTimeoutException,
     from_wire,
 )
-from lumen.aio import unless, within
 
 log = logging.getLogger("lumen")
 
@@ -121,8 +121,8 @@ class TritonClient:
             deaths: of the model before the stream began.
         """
         try:
-            awaited = unless(self._death(model, deaths, probe), call.__anext__())
-            result, refusal = await within(timeout, awaited)
+            awaited = race(self._death(model, deaths, probe), call.__anext__())
+            result, refusal = await with_timeout(timeout, awaited)
         except StopAsyncIteration:
             return None
         except TimeoutError as late:
@@ -329,7 +329,7 @@ async def _read_out(call: Any) -> None:
             pass
 
     with contextlib.suppress(TimeoutError, grpc.RpcError):
-        await within(PROBE_TIMEOUT, rest())
+        await with_timeout(PROBE_TIMEOUT, rest())
 
 
 async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
-from lumen.families.xtts.artefacts import SPEAKERS, dims_of, read_manifest
 from lumen.errors import InvalidInputException, ModelLoadException, NotFoundException
+from lumen.families.xtts.artifacts import SPEAKERS, dims_of, read_manifest
 from orchestrator.core.utils import utc_timestamp
-from orchestrator.store.tensor_store import Shelf, folded
+from orchestrator.store.tensor_store import TensorStore, folded
 from orchestrator.voices.voice import DEFAULT, VoiceCard
 
 LATENT: Final = "gpt_cond_latent"
@@ -44,7 +44,7 @@ class Latents:
 
 
 @dataclass(frozen=True)
-class Learned:
+class ClonedVoice:
     """What a voice was made of.
 
     Attributes:
@@ -70,7 +70,7 @@ class VoiceLibrary:
     """
 
     def __init__(self, folder: Path, checkpoint: Path, max_voices: int) -> None:
-        self._shelf = Shelf(folder, "voice", max_voices)
+        self._store = TensorStore(folder, "voice", max_voices)
         self._checkpoint = checkpoint
         self._cache: OrderedDict[tuple[str, int], Latents] = OrderedDict()
         self._lock = threading.Lock()
@@ -82,7 +82,7 @@ class VoiceLibrary:
             ModelLoadException: the checkpoint is not there.
         """
         builtin = [VoiceCard(name, name, "builtin") for name in self._speakers()]
-        return [*builtin, *self._learned()]
+        return [*builtin, *self._cloned()]
 
     def find(self, voice: str) -> VoiceCard:
         """The voice of this id or, in any case of letters, this name; ``default`` is the first one.
@@ -97,7 +97,7 @@ class VoiceLibrary:
         cards = self.cards()
         if wanted == DEFAULT and cards:
             return cards[0]
-        return self._shelf.pick(voice, cards)
+        return self._store.pick(voice, cards)
 
     def load(self, card: VoiceCard) -> Latents:
         """The numbers of a voice.
@@ -106,7 +106,7 @@ class VoiceLibrary:
             InvalidInputException: it was made with another checkpoint.
             NotFoundException: it was removed.
         """
-        path = self._shelf.path(card.id) if card.kind == "custom" else self._checkpoint / SPEAKERS
+        path = self._store.path(card.id) if card.kind == "custom" else self._checkpoint / SPEAKERS
         prefix = "" if card.kind == "custom" else f"{card.id}/"
         try:
             key = (f"{path}/{prefix}", path.stat().st_mtime_ns)
@@ -116,7 +116,7 @@ class VoiceLibrary:
         self._keep(key, latents)
         return latents
 
-    def learned(self, voice: str) -> VoiceCard | None:
+    def cloned(self, voice: str) -> VoiceCard | None:
         """The learned voice of this id where this checkpoint can use it."""
         card = self._of_id(voice)
         return card if card is not None and card.usable else None
@@ -130,9 +130,9 @@ class VoiceLibrary:
         """
         others = [card for card in self.cards() if card.id != voice]
         kept = sum(card.kind == "custom" for card in others)
-        self._shelf.check(name, others, kept, reserved=(DEFAULT,))
+        self._store.check(name, others, kept, reserved=(DEFAULT,))
 
-    def add(self, learned: Learned, latents: Latents) -> VoiceCard:
+    def add(self, cloned: ClonedVoice, latents: Latents) -> VoiceCard:
         """Keep a voice under its id, whole or not at all; one of the same id is replaced.
 
         Raises:
@@ -140,17 +140,17 @@ class VoiceLibrary:
             StorageException: the disk is full, or there are as many voices as may be.
         """
         header = {
-            "name": learned.name,
+            "name": cloned.name,
             "created": utc_timestamp(),
-            "seconds": f"{learned.seconds:.3f}",
-            "parameters": json.dumps(dict(learned.parameters)),
+            "seconds": f"{cloned.seconds:.3f}",
+            "parameters": json.dumps(dict(cloned.parameters)),
             "source_sha256": self._source(),
         }
         tensors = {LATENT: latents.gpt_cond_latent, EMBEDDING: latents.speaker_embedding}
-        with self._shelf.adding:
-            self.check_name(learned.name, learned.id)
-            self._shelf.write(learned.id, tensors, header)
-        return _card_of(learned.id, header, self._source())
+        with self._store.adding:
+            self.check_name(cloned.name, cloned.id)
+            self._store.write(cloned.id, tensors, header)
+        return _card_of(cloned.id, header, self._source())
 
     def remove(self, voice: str) -> None:
         """Remove a learned voice by its id.
@@ -161,7 +161,7 @@ class VoiceLibrary:
         """
         if voice in self._speakers():
             raise InvalidInputException(f"The voice {voice!r} is the checkpoint's; it cannot be removed.")
-        self._shelf.remove(voice)
+        self._store.remove(voice)
 
     def _speakers(self) -> list[str]:
         """Names of the checkpoint's speakers, sorted."""
@@ -172,13 +172,13 @@ class VoiceLibrary:
         except (FileNotFoundError, SafetensorError) as error:
             raise ModelLoadException(f"{path} cannot be read ({error}); run `lumen export xtts`.") from error
 
-    def _learned(self) -> list[VoiceCard]:
-        found = [self._card(voice, header) for voice, header in self._shelf.headers().items()]
+    def _cloned(self) -> list[VoiceCard]:
+        found = [self._card(voice, header) for voice, header in self._store.headers().items()]
         cards = [card for card in found if card is not None]
         return sorted(cards, key=lambda card: (card.created or "", card.id))
 
     def _of_id(self, voice: str) -> VoiceCard | None:
-        header = self._shelf.header(voice)
+        header = self._store.header(voice)
         return None if header is None else self._card(voice, header)
 
     def _card(self, voice: str, header: Mapping[str, str]) -> VoiceCard | None:
@@ -186,7 +186,7 @@ class VoiceLibrary:
         try:
             return _card_of(voice, header, self._source())
         except (KeyError, ValueError) as error:
-            self._shelf.damaged(voice, error)
+            self._store.damaged(voice, error)
             return None
 
     def _read(self, path: Path, prefix: str, card: VoiceCard) -> Latents:

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.contracts import XTTS_CONDITIONING, XTTS_REFERENCE_RATE, XTTS_SPEAKER
+from lumen.errors import InvalidInputException, TooLargeException
 from lumen.families.xtts.reference_audio import (
     ReferenceLimits,
     average,
     conditioning_chunks,
     speaker_recordings,
 )
-from lumen.errors import InvalidInputException, TooLargeException
 from orchestrator.media.audio import decode_audio
 from orchestrator.store.tensor_store import ID_CHARACTERS
 from orchestrator.triton.client import TritonClient

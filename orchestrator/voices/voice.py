@@ -9,11 +9,11 @@ from typing import Final, Literal, NoReturn, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lumen.families.espeak import catalog as espeak_catalog
+from lumen.aio import Stream
 from lumen.contracts import ESPEAK, ESPEAK_SAMPLE_RATE
 from lumen.errors import InvalidInputException, NotFoundException
+from lumen.families.espeak import catalog as espeak_catalog
 from orchestrator.core.utils import excerpt
-from lumen.aio import Stream
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
 DEFAULT: Final = "default"
@@ -41,7 +41,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Manner:
+class SpeechOptions:
     """How to speak.
 
     Attributes:
@@ -77,7 +77,7 @@ class VoiceCard:
     usable: bool = True
 
 
-class Speaker:
+class BoundVoice:
     """A voice in a manner: all that its model is told besides the text. What it holds stays valid.
 
     Args:
@@ -127,8 +127,8 @@ class Voice(Protocol):
         ...
 
     @property
-    def learning_models(self) -> tuple[str, ...]:
-        """Triton models that only `learn` needs."""
+    def cloning_models(self) -> tuple[str, ...]:
+        """Triton models that only `clone` needs."""
         ...
 
     @property
@@ -158,7 +158,7 @@ class Voice(Protocol):
         """
         ...
 
-    async def speaker(self, manner: Manner) -> Speaker:
+    async def speaker(self, options: SpeechOptions) -> BoundVoice:
         """Who speaks in this manner. No model is asked for that, and none needs to be loaded.
 
         Raises:
@@ -166,7 +166,7 @@ class Voice(Protocol):
         """
         ...
 
-    async def learn(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
+    async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         """A voice like that in ``recordings``, which are whole files, and whether it is a new one.
 
         Raises:
@@ -174,7 +174,7 @@ class Voice(Protocol):
         """
         ...
 
-    async def forget(self, voice: str) -> None:
+    async def delete(self, voice: str) -> None:
         """Remove a learned voice by its id; who speaks with it now goes on.
 
         Raises:
@@ -189,7 +189,7 @@ class EspeakVoice:
 
     name: Final = "espeak"
     models: Final = (ESPEAK,)
-    learning_models: Final = ()
+    cloning_models: Final = ()
     sample_rate: Final = ESPEAK_SAMPLE_RATE
     languages: Final = espeak_catalog.LANGUAGES
     draws: Final = False
@@ -206,24 +206,24 @@ class EspeakVoice:
                 return card
         raise NotFoundException(unknown("voice", voice, espeak_catalog.VOICES))
 
-    async def speaker(self, manner: Manner) -> Speaker:
+    async def speaker(self, options: SpeechOptions) -> BoundVoice:
         """A region that is not known is left to the model, which may fall back to the language."""
-        language = primary(manner.language)
+        language = primary(options.language)
         if language not in {primary(code) for code in self.languages} | espeak_catalog.OTHER_CODES:
-            raise InvalidInputException(unknown("language", manner.language, self.languages))
-        if manner.voice.strip().lower() not in {name.lower() for name in espeak_catalog.VOICES}:
-            raise InvalidInputException(unknown("voice", manner.voice, espeak_catalog.VOICES))
+            raise InvalidInputException(unknown("language", options.language, self.languages))
+        if options.voice.strip().lower() not in {name.lower() for name in espeak_catalog.VOICES}:
+            raise InvalidInputException(unknown("voice", options.voice, espeak_catalog.VOICES))
         tensors: Tensors = {
-            "language": text_tensor(manner.language),
-            "voice": text_tensor(manner.voice),
-            "rate": np.array([manner.speed], np.float32),
+            "language": text_tensor(options.language),
+            "voice": text_tensor(options.voice),
+            "rate": np.array([options.speed], np.float32),
         }
-        return Speaker(self._triton, ESPEAK, manner.voice, tensors)
+        return BoundVoice(self._triton, ESPEAK, options.voice, tensors)
 
-    async def learn(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
+    async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         self._refuse()
 
-    async def forget(self, voice: str) -> None:
+    async def delete(self, voice: str) -> None:
         await self.card(voice)
         self._refuse()
 

@@ -17,12 +17,12 @@ from lumen.contracts import (
     XTTS_SPEAKER,
     XTTS_VOCODER,
 )
-from lumen.families.xtts.gpt.sampling import TENSORS
 from lumen.errors import InvalidInputException
-from orchestrator.voices import references
+from lumen.families.xtts.gpt.sampling import TENSORS
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
-from orchestrator.voices.library import EMBEDDING, LATENT, Latents, Learned, VoiceLibrary
-from orchestrator.voices.voice import Manner, Sampling, Speaker, VoiceCard, primary, unknown
+from orchestrator.voices import references
+from orchestrator.voices.library import EMBEDDING, LATENT, ClonedVoice, Latents, VoiceLibrary
+from orchestrator.voices.voice import BoundVoice, Sampling, SpeechOptions, VoiceCard, primary, unknown
 
 LANGUAGES: Final = {
     "ar": "Arabic",
@@ -63,7 +63,7 @@ class XttsVoice:
 
     name: Final = "xtts"
     models: Final = (XTTS_VOCODER, XTTS_GPT, XTTS)
-    learning_models: Final = (XTTS_CONDITIONING, XTTS_SPEAKER)
+    cloning_models: Final = (XTTS_CONDITIONING, XTTS_SPEAKER)
     sample_rate: Final = XTTS_SAMPLE_RATE
     languages: Final = LANGUAGES
     draws: Final = True
@@ -81,7 +81,7 @@ class XttsVoice:
         self._library = library
         self._max_seconds = max_seconds
         self._first_timeout = first_timeout
-        self._learning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._cloning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def cards(self) -> Sequence[VoiceCard]:
         """Raises:
@@ -92,39 +92,39 @@ class XttsVoice:
     async def card(self, voice: str) -> VoiceCard:
         return await asyncio.to_thread(self._library.find, voice)
 
-    async def speaker(self, manner: Manner) -> Speaker:
-        language = _language(manner.language)
-        card, latents = await asyncio.to_thread(self._cast, manner.voice)
+    async def speaker(self, options: SpeechOptions) -> BoundVoice:
+        language = _language(options.language)
+        card, latents = await asyncio.to_thread(self._cast, options.voice)
         tensors: dict[str, npt.NDArray[Any]] = {
             "language": text_tensor(language),
             LATENT: latents.gpt_cond_latent,
             EMBEDDING: latents.speaker_embedding,
-            "speed": np.array([manner.speed], np.float32),
-            **_drawing(manner),
+            "speed": np.array([options.speed], np.float32),
+            **_drawing(options),
         }
-        return Speaker(self._triton, XTTS, card.id, tensors, self._first_timeout)
+        return BoundVoice(self._triton, XTTS, card.id, tensors, self._first_timeout)
 
-    async def learn(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
+    async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         """A voice that is there already, made of the same files, keeps its name and is not made again."""
         voice = references.fingerprint(recordings)
         # Requests with the same files wait for the first of them; nobody else does.
-        async with self._learning.setdefault(voice, asyncio.Lock()):
-            known = await asyncio.to_thread(self._library.learned, voice)
+        async with self._cloning.setdefault(voice, asyncio.Lock()):
+            known = await asyncio.to_thread(self._library.cloned, voice)
             if known is not None:
                 return known, False
-            return await self._learn(voice, recordings, name or f"voice-{voice[:8]}"), True
+            return await self._clone(voice, recordings, name or f"voice-{voice[:8]}"), True
 
-    async def forget(self, voice: str) -> None:
+    async def delete(self, voice: str) -> None:
         await asyncio.to_thread(self._library.remove, voice)
 
-    async def _learn(self, voice: str, files: Sequence[bytes], name: str) -> VoiceCard:
+    async def _clone(self, voice: str, files: Sequence[bytes], name: str) -> VoiceCard:
         await asyncio.to_thread(self._library.check_name, name, voice)
         recordings = await asyncio.to_thread(references.decode, files, self._max_seconds)
         pieces = await asyncio.to_thread(references.pieces, recordings)
-        await self._load(self.learning_models)
+        await self._load(self.cloning_models)
         latents = await references.condition(self._triton, pieces)
-        learned = Learned(voice, name, references.seconds(recordings), references.PARAMETERS)
-        return await asyncio.to_thread(self._library.add, learned, latents)
+        cloned = ClonedVoice(voice, name, references.seconds(recordings), references.PARAMETERS)
+        return await asyncio.to_thread(self._library.add, cloned, latents)
 
     def _cast(self, voice: str) -> tuple[VoiceCard, Latents]:
         card = self._library.find(voice)
@@ -144,7 +144,7 @@ def _language(code: str) -> str:
     return language
 
 
-def _drawing(manner: Manner) -> Tensors:
+def _drawing(options: SpeechOptions) -> Tensors:
     """The inputs that say how speech is drawn by chance; the model has a default for those left out."""
-    values = {**asdict(manner.sampling or Sampling()), "seed": manner.seed}
+    values = {**asdict(options.sampling or Sampling()), "seed": options.seed}
     return {name: np.array([value], TENSORS[name]) for name, value in values.items() if value is not None}

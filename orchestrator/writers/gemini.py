@@ -12,6 +12,7 @@ from google import genai
 from google.genai import errors, types
 from pydantic import SecretStr
 
+from lumen.aio import Stream, with_timeout
 from lumen.errors import (
     ContentBlockedException,
     GenerationException,
@@ -20,7 +21,6 @@ from lumen.errors import (
     ServiceUnavailableException,
     UpstreamTimeoutException,
 )
-from lumen.aio import Stream, within
 from orchestrator.writers.writer import Brief, Turn
 
 log = logging.getLogger("lumen")
@@ -149,7 +149,7 @@ def _retry_after(error: errors.APIError) -> int:
 
 
 async def _by(deadline: float, step: Any) -> Any:
-    return await within(deadline - asyncio.get_running_loop().time(), step)
+    return await with_timeout(deadline - asyncio.get_running_loop().time(), step)
 
 
 def _contents(brief: Brief) -> list[Any]:

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lumen.families.espeak import catalog as espeak_catalog
 from lumen.errors import InvalidInputException
+from lumen.families.espeak import catalog as espeak_catalog
 from lumen.settings import PROJECT_ROOT, Settings
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.triton.gpu import parse_gpus

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from commands.app import app
 from export.gfpgan.checkpoint import load_checkpoint
 from export.gfpgan.files import FILE
-from commands.app import app
 from lumen.families.gfpgan.dims import TINY
 
 

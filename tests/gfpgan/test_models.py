@@ -11,7 +11,7 @@ import torch
 import tritonclient.grpc as grpc
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from export.gfpgan.artefact import faces
+from export.gfpgan.artifact import faces
 from export.gfpgan.checkpoint import load_checkpoint
 from export.gfpgan.export import export_gfpgan
 from export.gfpgan.networks.restorer import ServedRestorer

@@ -20,8 +20,8 @@ from bench.perf_install import PerfAnalyzer, find_perf_analyzer
 from bench.run import run
 from lumen.contracts import ESPEAK
 from lumen.errors import GenerationException, ServiceUnavailableException
-from lumen.triton.server import TritonServer
 from lumen.settings import Settings
+from lumen.triton.server import TritonServer
 from tests.conftest import ROOT
 
 INPUTS = {

@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 GOLDEN_VARIABLE = "LUMEN_GOLDEN"
 
 CODE_MODELS = (FACE_LANDMARKS, SADTALKER_PORTRAIT, SADTALKER_DRIVER, SADTALKER)
-"""Models without an artefact of the checkpoint's."""
+"""Models without an artifact of the checkpoint's."""
 
 Golden = dict[str, NDArray[np.float32]]
 

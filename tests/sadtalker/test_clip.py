@@ -19,6 +19,7 @@ from lumen.contracts import (
     SADTALKER_RENDERER,
     SADTALKER_SOURCE,
 )
+from lumen.errors import GenerationException, InvalidInputException, ServiceUnavailableException
 from lumen.families.sadtalker import pose
 from lumen.families.sadtalker.blink import blinks
 from lumen.families.sadtalker.clip import UNKNOWN, Clip, Controls
@@ -28,7 +29,6 @@ from lumen.families.sadtalker.features import FeatureCache, Features
 from lumen.families.sadtalker.mel import mel_spectrogram, mel_windows
 from lumen.families.sadtalker.rendering import STRETCH, ClipEngine, Limits
 from lumen.families.sadtalker.windows import coefficients, windows
-from lumen.errors import GenerationException, InvalidInputException, ServiceUnavailableException
 from tests.sadtalker.leaves import PointLeaves, TorchLeaves, babble
 
 LIMITS = Limits(frames_per_call=4, calls_in_flight=2, rows_per_call=16, cache_bytes=2**24)

@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lumen.contracts import SADTALKER_LOOKAHEAD_FRAMES, SAMPLES_PER_FRAME
+from lumen.errors import InvalidInputException
 from lumen.families.sadtalker import pose
 from lumen.families.sadtalker.blink import MAX_RATE, SHUTTING, blinks
 from lumen.families.sadtalker.camera import MAX_STOPS, camera
@@ -28,7 +29,6 @@ from lumen.families.sadtalker.mel import (
 )
 from lumen.families.sadtalker.reference_video import follow, looped
 from lumen.families.sadtalker.windows import coefficients, portrait_window, windows
-from lumen.errors import InvalidInputException
 
 LENGTHS = [0, 1, 2, 3, 4, 12, 13, 20, 21, 22, 31, 32, 33, 34, 64, 65, 66, 97, 200]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from lumen.errors import InvalidInputException, ModelLoadException, ServiceUnavailableException
+from lumen.settings import Settings
 from lumen.triton import install, serve, shm
 from lumen.triton.guard import SHARED_MEMORY
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer, private_options, visible_devices
-from lumen.settings import Settings
 from tests.conftest import ROOT
 from tests.waiting import wait_until
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
-from lumen.families.xtts.gpt.settings import settings_of
 from lumen.errors import (
     BusyException,
     InvalidInputException,
@@ -23,6 +22,7 @@ from lumen.errors import (
     ModelLoadException,
     TooLargeException,
 )
+from lumen.families.xtts.gpt.settings import settings_of
 from lumen.triton.adapter import REFUSAL
 from lumen.triton.server import TritonServer
 from orchestrator.triton.client import TritonClient
@@ -350,7 +350,7 @@ def test_a_wrong_setting_is_named(name: str, value: str, named: str) -> None:
         "first_chunk": "6",
         "largest_chunk": "40",
         "intra_op_thread_count": "0",
-        "take_turns": "0",
+        "cpu_lock": "0",
     }
     with pytest.raises(ModelLoadException, match=named):
         settings_of({key: {"string_value": text} for key, text in {**right, name: value}.items()})

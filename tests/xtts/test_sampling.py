@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from lumen.errors import GenerationException, InvalidInputException
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.sampling import (
@@ -20,7 +21,6 @@ from lumen.families.xtts.gpt.sampling import (
     probabilities,
     sampling_of,
 )
-from lumen.errors import GenerationException, InvalidInputException
 
 DIMS = XttsDims()
 V = DIMS.audio_vocabulary

@@ -26,15 +26,15 @@ from lumen.contracts import (
     XTTS_SPEAKER_WIDTH,
     XTTS_VOCODER,
 )
-from lumen.families.xtts.gpt.sampling import TENSORS
-from lumen.families.xtts.text.languages import CHARACTER_LIMITS
-from lumen.families.xtts.text.lengths import MAX_CODES
 from lumen.errors import (
     InvalidInputException,
     LumenException,
     ServiceUnavailableException,
     TooLargeException,
 )
+from lumen.families.xtts.gpt.sampling import TENSORS
+from lumen.families.xtts.text.languages import CHARACTER_LIMITS
+from lumen.families.xtts.text.lengths import MAX_CODES
 from lumen.triton.server import TritonServer, private_options
 from orchestrator.triton.client import TritonClient, text_tensor
 from tests.conftest import ROOT

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.contracts import ESPEAK_SAMPLE_RATE
-from lumen.engines import sentences
-from lumen.families.espeak.library import EspeakLibrary, Language, library
 from lumen.errors import InvalidInputException, TooLargeException
+from lumen.families.espeak.library import EspeakLibrary, Language, library
+from lumen.text import sentences
 
 NORMAL_WORDS_PER_MINUTE: Final = 165
 MIN_RATE: Final = 0.5

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lumen.contracts import ENHANCER_FACTOR, ENHANCER_FRAMES
+from lumen.errors import InvalidInputException
 from lumen.families.gfpgan.dims import FACE_SIZE
 from lumen.families.sadtalker.alignment import EYES_NOSE_MOUTH
-from lumen.errors import InvalidInputException
 
 Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float64]

@@ -14,8 +14,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 from PIL import Image
 
-from lumen.families.portrait.regions import FloatArray
 from lumen.errors import ModelLoadException
+from lumen.families.portrait.regions import FloatArray
 
 MIN_SCORE: Final = 0.5
 """Probability from which a candidate counts."""

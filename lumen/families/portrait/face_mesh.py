@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lumen.contracts import MESH_POINTS
+from lumen.errors import InvalidInputException
 from lumen.families.portrait.face_detection import Detections, FaceDetector, Network, overlaps
 from lumen.families.portrait.lip_line import settle_lips
 from lumen.families.portrait.regions import FloatArray, Roi, roi_pixels, rotation
-from lumen.errors import InvalidInputException
 
 MESH_FILE: Final = "face_landmark.tflite"
 MESH_SIDE: Final = 192

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from lumen.contracts import FRAME_SIZES
-from lumen.families.portrait.face_mesh import Face
 from lumen.errors import InvalidInputException
+from lumen.families.portrait.face_mesh import Face
 
 FACE_SHARE: Final = 0.47
 """Height of the face (chin to hairline) relative to the crop's side."""

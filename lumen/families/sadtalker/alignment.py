@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lumen.errors import InvalidInputException
 from lumen.families.sadtalker.dims import (
     FACE_ANGLES,
     FACE_EXPRESSION,
@@ -16,7 +17,6 @@ from lumen.families.sadtalker.dims import (
     PLACE,
 )
 from lumen.families.sadtalker.landmarks import checked, one_point
-from lumen.errors import InvalidInputException
 
 FloatArray = NDArray[np.float64]
 

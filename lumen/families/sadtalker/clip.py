@@ -14,12 +14,12 @@ from lumen.contracts import (
     SADTALKER_LOOKAHEAD_FRAMES,
     SAMPLES_PER_FRAME,
 )
+from lumen.errors import InvalidInputException
 from lumen.families.sadtalker.blink import MAX_RATE
 from lumen.families.sadtalker.camera import MAX_DEGREES
 from lumen.families.sadtalker.crop import Preprocess
 from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, POSE, STYLES
 from lumen.families.sadtalker.windows import EXPRESSION_SCALES
-from lumen.errors import InvalidInputException
 
 Floats = NDArray[np.float32]
 

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lumen.errors import InvalidInputException
 from lumen.families.sadtalker.landmarks import checked, one_point
 from lumen.families.sadtalker.resize import resize
-from lumen.errors import InvalidInputException
 
 FloatArray = NDArray[np.float64]
 

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lumen.errors import InvalidInputException
 from lumen.families.portrait.face_mesh import Face
 from lumen.families.portrait.landmarks68 import landmarks_of
 from lumen.families.portrait.portrait import choose_face
@@ -14,7 +15,6 @@ from lumen.families.sadtalker.crop import Box, Preprocess, crop
 from lumen.families.sadtalker.dims import MOTION
 from lumen.families.sadtalker.portrait import in_crop
 from lumen.families.sadtalker.resize import resize
-from lumen.errors import InvalidInputException
 
 SIZE: Final = 256
 """Side of the crops that the faces are measured in, as in the reference at every size of the frames."""

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lumen.families.portrait.landmarks68 import LANDMARKS
 from lumen.errors import InvalidInputException
+from lumen.families.portrait.landmarks68 import LANDMARKS
 
 
 def checked(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:

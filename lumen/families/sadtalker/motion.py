@@ -47,7 +47,7 @@ class Span:
     def numbers(self) -> NDArray[np.int64]:
         return np.arange(self.first, self.end)
 
-    def within(self, outer: "Span") -> slice:
+    def with_timeout(self, outer: "Span") -> slice:
         """Where its rows are among those of ``outer``."""
         return slice(self.first - outer.first, self.end - outer.first)
 
@@ -107,7 +107,7 @@ async def move_head(clip: Clip, frames: Span, calls: Calls) -> Floats:
     made = await _chunks(clip, around, calls)
     reference = clip.row[EXPRESSION:MOTION]
     raw = pose.assemble(made, around.numbers(), clip.length, reference, controls.head_motion_scale)
-    head = pose.smooth(raw)[frames.within(around)]
+    head = pose.smooth(raw)[frames.with_timeout(around)]
     return follow(head, controls.driver_pose, frames.first) if len(controls.driver_pose) else head
 
 
@@ -131,4 +131,4 @@ def _camera(clip: Clip, frames: Span) -> Floats:
     """Angles asked for, float32 [n, 3] in degrees; NaN where there are none."""
     given = clip.controls.camera
     asked = Span(clip.first_frame, clip.first_frame + clip.n_frames)
-    return given[frames.within(asked)] if len(given) else np.full((len(frames), 3), np.nan, np.float32)
+    return given[frames.with_timeout(asked)] if len(given) else np.full((len(frames), 3), np.nan, np.float32)

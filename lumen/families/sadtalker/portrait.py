@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.contracts import FRAME_SIZES
+from lumen.errors import InvalidInputException
 from lumen.families.portrait.face_mesh import Face
 from lumen.families.portrait.landmarks68 import landmarks_of
 from lumen.families.portrait.portrait import choose_face
 from lumen.families.sadtalker.alignment import align, portrait_row, yaw_of
 from lumen.families.sadtalker.crop import Box, Preprocess, crop, face_square
-from lumen.errors import InvalidInputException
 
 MAX_YAW: Final = 45.0
 """Degrees that a head may be turned: beyond, one eye is hidden and the renderer invents half a face."""
@@ -42,7 +42,7 @@ Face3d = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Likeness:
+class PortraitFeatures:
     """What is animated of a picture.
 
     Attributes:
@@ -60,9 +60,9 @@ class Likeness:
     warnings: tuple[str, ...]
 
 
-def make_likeness(
+def make_features(
     image: NDArray[np.uint8], faces: Sequence[Face], size: int, preprocess: Preprocess, face3d: Face3d
-) -> Likeness:
+) -> PortraitFeatures:
     """Cut out of ``image``, uint8 [H, W, 3] RGB, what is animated.
 
     Raises:
@@ -82,7 +82,7 @@ def make_likeness(
     x1, y1 = np.ceil(face.box[2:]).astype(int)
     found = Box(max(int(x0), 0), max(int(y0), 0), min(int(x1), width), min(int(y1), height))
     warnings = (*_face_warnings(face, yaw), *_crop_warnings(landmarks, width, height, preprocess))
-    return Likeness(cut.image, row, cut.box, found, face.score, warnings)
+    return PortraitFeatures(cut.image, row, cut.box, found, face.score, warnings)
 
 
 def in_crop(landmarks: NDArray[np.float32], box: Box, size: int) -> NDArray[np.float32]:

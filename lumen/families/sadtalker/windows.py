@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, WINDOW, WINDOW_RADIUS
 from lumen.errors import InvalidInputException
+from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, WINDOW, WINDOW_RADIUS
 
 EXPRESSION_SCALES: Final = (0.0, 3.0)
 """Least and greatest scale of the expression."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE, FRAME_SIZES, MESH_POINTS
+from lumen.errors import InvalidInputException
 from lumen.families.warp.mesh_points import CHIN, FOREHEAD, LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
 from lumen.families.warp.motion import animate
-from lumen.errors import InvalidInputException
 
 BATCH_FRAMES: Final = 4
 """Frames per call of the renderer and per response; the dynamic batcher joins those of several clips."""

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.contracts import FACE_FPS, SAMPLES_PER_FRAME
+from lumen.errors import GenerationException
 from lumen.families.portrait.face_mesh import FaceMesher
 from lumen.families.warp.mesh_points import CHIN, FOREHEAD, LIP_CENTRE
-from lumen.errors import GenerationException
 
 FloatArray = NDArray[np.float64]
 

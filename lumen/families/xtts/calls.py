@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.contracts import XTTS_GPT, XTTS_VOCODER
+from lumen.errors import LumenException, NotFoundException, ServiceUnavailableException
 from lumen.families.xtts.gpt import sampling
-from lumen.families.xtts.lead import Lead
+from lumen.families.xtts.playout_buffer import PlayoutBuffer
+from lumen.families.xtts.priority_limiter import PriorityLimiter
 from lumen.families.xtts.speech import MAX_SPEECHES, Float32, Order
 from lumen.families.xtts.streams import STOPPED, ReadAhead
 from lumen.families.xtts.tails import Pcm
-from lumen.families.xtts.turns import Turns
 from lumen.families.xtts.windows import Window
-from lumen.errors import LumenException, NotFoundException, ServiceUnavailableException
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
@@ -97,21 +97,21 @@ class TritonVocoder:
     def __init__(self, infer: Infer, places: int) -> None:
         self._infer = infer
         self._threads = ThreadPoolExecutor(MAX_SPEECHES)
-        self._turns = Turns(places, PATIENCE_SECONDS if places == 1 else 0.0)
+        self._turns = PriorityLimiter(places, PATIENCE_SECONDS if places == 1 else 0.0)
 
     @contextlib.contextmanager
-    def speech(self, lead: Lead) -> Iterator[None]:
-        self._turns.expect(lead)
+    def speech(self, playout: PlayoutBuffer) -> Iterator[None]:
+        self._turns.expect(playout)
         try:
             yield
         finally:
-            self._turns.let_go(lead)
+            self._turns.let_go(playout)
 
-    async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Pcm:
+    async def pcm(self, window: Window, speaker_embedding: Float32, playout: PlayoutBuffer) -> Pcm:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[np.newaxis]}
         loop = asyncio.get_running_loop()
-        async with self._turns.turn(rank=lead.seconds):
-            self._turns.let_go(lead)
+        async with self._turns.turn(rank=playout.seconds):
+            self._turns.let_go(playout)
             ask = partial(self._infer, XTTS_VOCODER, ["pcm"], tensors)
             (batch,) = await loop.run_in_executor(self._threads, ask)
         pcm: Pcm = batch[0]

@@ -1,4 +1,4 @@
-"""The sizes of an XTTS checkpoint: written into every artefact's manifest, read by what serves it."""
+"""The sizes of an XTTS checkpoint: written into every artifact's manifest, read by what serves it."""
 
 from dataclasses import asdict, dataclass
 from typing import Final

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from numpy.random import SeedSequence
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
-from lumen.families.xtts.lead import Lead
-from lumen.families.xtts.pace import Pace
+from lumen.errors import BusyException, GenerationException, InvalidInputException
+from lumen.families.xtts.playout_buffer import PlayoutBuffer
 from lumen.families.xtts.tails import Pcm, Tail, pause
 from lumen.families.xtts.text.tokenizer import Piece, Tokenizer
+from lumen.families.xtts.time_stretch import TimeStretch
 from lumen.families.xtts.windows import VocoderContext, Window, Windows
-from lumen.errors import BusyException, GenerationException, InvalidInputException
 
 Float32 = npt.NDArray[np.float32]
 
@@ -45,7 +45,7 @@ class Voice:
 
 
 @dataclass(frozen=True)
-class Manner:
+class SpeechOptions:
     """How it is spoken.
 
     Attributes:
@@ -82,10 +82,10 @@ class Gpt(Protocol):
 
 
 class Vocoder(Protocol):
-    def speech(self, lead: Lead) -> AbstractContextManager[None]:
+    def speech(self, playout: PlayoutBuffer) -> AbstractContextManager[None]:
         """Around all windows that have this lead: the first is on its way from the beginning."""
 
-    async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Pcm:
+    async def pcm(self, window: Window, speaker_embedding: Float32, playout: PlayoutBuffer) -> Pcm:
         """All samples of a window, ``window.keep`` among them; sooner where the lead is small."""
 
 
@@ -105,7 +105,7 @@ class Speech:
         self._speeches = 0
 
     async def speak(
-        self, text: str, language: str, voice: Voice, manner: Manner
+        self, text: str, language: str, voice: Voice, options: SpeechOptions
     ) -> AsyncGenerator[Pcm, None]:
         """Speak a text; closing the generator stops the GPT.
 
@@ -121,67 +121,67 @@ class Speech:
             BusyException: ``MAX_SPEECHES`` are being spoken.
             LumenException: a model failed; the GPT is stopped.
         """
-        _check(voice, manner)
+        _check(voice, options)
         if self._speeches >= MAX_SPEECHES:
             raise BusyException(f"{MAX_SPEECHES} speeches are being made, which is the limit; try again.")
         self._speeches += 1
-        lead = Lead()
+        playout = PlayoutBuffer()
         try:
-            with self._vocoder.speech(lead):
-                async with aclosing(self._spoken(text, language, voice, manner, lead)) as sound:
+            with self._vocoder.speech(playout):
+                async with aclosing(self._spoken(text, language, voice, options, playout)) as sound:
                     async for pcm in sound:
                         yield pcm
         finally:
             self._speeches -= 1
 
     async def _spoken(
-        self, text: str, language: str, voice: Voice, manner: Manner, lead: Lead
+        self, text: str, language: str, voice: Voice, options: SpeechOptions, playout: PlayoutBuffer
     ) -> AsyncGenerator[Pcm, None]:
         pieces = await asyncio.to_thread(self._tokenizer.pieces, text, language)
-        async with aclosing(_Line(self._gpt, _orders(pieces, voice, manner))) as line:
+        async with aclosing(_Line(self._gpt, _orders(pieces, voice, options))) as line:
             for number, piece in enumerate(pieces):
                 breath = piece.ends_sentence and number + 1 < len(pieces)
-                async with aclosing(self._piece(line, voice, manner.speed, breath, lead)) as sound:
+                async with aclosing(self._piece(line, voice, options.speed, breath, playout)) as sound:
                     async for pcm in sound:
                         if len(pcm):
-                            lead.add(len(pcm))
+                            playout.add(len(pcm))
                             yield pcm
-        if lead.seconds == -inf:
+        if playout.seconds == -inf:
             raise GenerationException(f"The voice made no sound of {text[:40]!r}; try another seed.")
 
     async def _piece(
-        self, line: "_Line", voice: Voice, speed: float, breath: bool, lead: Lead
+        self, line: "_Line", voice: Voice, speed: float, breath: bool, playout: PlayoutBuffer
     ) -> AsyncGenerator[Pcm, None]:
         """The next piece's PCM, some of it maybe empty; with a pause after it where a breath is due."""
-        pace, windows, tail, size = Pace(speed), Windows(VocoderContext()), Tail(), 0
+        stretch, windows, tail, size = TimeStretch(speed), Windows(VocoderContext()), Tail(), 0
         async for latents in line.next():
-            windows.take(pace.push(latents))
+            windows.take(stretch.push(latents))
             if len(latents) < size:
                 continue  # chunks grow, so this is the last one, and its window can have the end as well
             size = len(latents)
             for window in windows.ready():
-                yield tail.push(await self._decode(window, voice, lead))
+                yield tail.push(await self._decode(window, voice, playout))
         line.begin()
-        windows.take(pace.finish())
+        windows.take(stretch.finish())
         for window in windows.finish():
-            yield tail.push(await self._decode(window, voice, lead))
+            yield tail.push(await self._decode(window, voice, playout))
         yield tail.finish()
         if breath:
             yield pause(tail.quiet_samples, speed)
 
-    async def _decode(self, window: Window, voice: Voice, lead: Lead) -> Pcm:
-        pcm = await self._vocoder.pcm(window, voice.speaker_embedding, lead)
+    async def _decode(self, window: Window, voice: Voice, playout: PlayoutBuffer) -> Pcm:
+        pcm = await self._vocoder.pcm(window, voice.speaker_embedding, playout)
         return pcm[window.keep]
 
 
-def _check(voice: Voice, manner: Manner) -> None:
+def _check(voice: Voice, options: SpeechOptions) -> None:
     """Refuse what is wrong with a request, its text aside.
 
     Raises:
         InvalidInputException: the message names it.
     """
-    if not MIN_SPEED <= manner.speed <= MAX_SPEED:
-        raise InvalidInputException(f"Got the speed {manner.speed}, expected {MIN_SPEED} to {MAX_SPEED}.")
+    if not MIN_SPEED <= options.speed <= MAX_SPEED:
+        raise InvalidInputException(f"Got the speed {options.speed}, expected {MIN_SPEED} to {MAX_SPEED}.")
     latent, embedding = voice.gpt_cond_latent, voice.speaker_embedding
     if latent.ndim != 2 or len(latent) != XTTS_CONDITION_LATENTS:
         raise InvalidInputException(
@@ -220,11 +220,11 @@ class _Line:
                 await stream.aclose()
 
 
-def _orders(pieces: Sequence[Piece], voice: Voice, manner: Manner) -> list[Order]:
+def _orders(pieces: Sequence[Piece], voice: Voice, options: SpeechOptions) -> list[Order]:
     """Each piece has a seed of its own, which follows from the speech's: else all would sound alike."""
-    seed = secrets.randbits(63) if manner.seed is None else manner.seed % 2**64
+    seed = secrets.randbits(63) if options.seed is None else options.seed % 2**64
     seeds = [int(child.generate_state(1, np.uint64)[0]) for child in SeedSequence(seed).spawn(len(pieces))]
     return [
-        Order(piece, voice.gpt_cond_latent, {**manner.sampling, "seed": own >> 1})
+        Order(piece, voice.gpt_cond_latent, {**options.sampling, "seed": own >> 1})
         for piece, own in zip(pieces, seeds, strict=True)
     ]

@@ -148,7 +148,7 @@ async def _within(seconds: float, work: Awaitable[T]) -> T:
         task.cancel()
 
 
-async def unless(gone: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:
+async def race(gone: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:
     """Run ``work`` to its end, or cancel it soon after ``gone()`` turns true. Raises what it raises."""
     task = asyncio.ensure_future(work)
     while not (await asyncio.wait([task], timeout=POLL_SECONDS))[0]:

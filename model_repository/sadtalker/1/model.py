@@ -10,7 +10,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import SADTALKER
-from lumen.families.sadtalker.artefacts import check_networks
+from lumen.families.sadtalker.artifacts import check_networks
 from lumen.families.sadtalker.clip import Clip, Controls
 from lumen.families.sadtalker.crop import preprocess_of
 from lumen.families.sadtalker.rendering import ClipEngine, Limits

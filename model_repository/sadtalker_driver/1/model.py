@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_LANDMARKS, SADTALKER_DRIVER, SADTALKER_FACE3D
 from lumen.families.portrait.face_mesh import Face, unstack_faces
-from lumen.families.sadtalker.artefacts import check_networks
+from lumen.families.sadtalker.artifacts import check_networks
 from lumen.families.sadtalker.driver import Follower, batches, check_frames, rows_of
 from lumen.triton.adapter import Adapter, Tensors
 from lumen.triton.calls import triton_call_now

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.contracts import XTTS_CONDITION_LATENTS
-from lumen.families.xtts.dims import XttsDims
 from lumen.errors import InvalidInputException, TooLargeException
+from lumen.families.xtts.dims import XttsDims
 
 
 def check_prompt(text_ids: NDArray[np.int32], gpt_cond_latent: NDArray[np.float32], dims: XttsDims) -> None:

@@ -6,11 +6,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lumen.errors import LumenException
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.chunks import Chunk
 from lumen.families.xtts.gpt.prompt import check_prompt
 from lumen.families.xtts.gpt.sampling import Sampling
-from lumen.errors import LumenException
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lumen.families.xtts.dims import XttsDims
 from lumen.errors import GenerationException, InvalidInputException
+from lumen.families.xtts.dims import XttsDims
 
 Row = NDArray[np.float32]
 Codes = NDArray[np.int64]

@@ -9,19 +9,19 @@ import threading
 from collections import deque
 from typing import Final
 
-from lumen.runtime.cpu_lock import Cores
-from lumen.families.xtts.gpt.chunks import ChunkPolicy
-from lumen.families.xtts.gpt.request import GptRequest, Listener
-from lumen.families.xtts.gpt.statistics import Statistics
-from lumen.families.xtts.gpt.stepper import Step, Stepper
-from lumen.families.xtts.gpt.ticket import NO_SLOT, Ticket
-from lumen.families.xtts.gpt.turn_policy import Crowd, NewcomersFirst, Turn, TurnPolicy
 from lumen.errors import (
     BusyException,
     GenerationException,
     LumenException,
     ServiceUnavailableException,
 )
+from lumen.families.xtts.gpt.chunks import ChunkPolicy
+from lumen.families.xtts.gpt.request import GptRequest, Listener
+from lumen.families.xtts.gpt.statistics import Statistics
+from lumen.families.xtts.gpt.step_policy import Crowd, NewcomersFirst, StepPolicy, Turn
+from lumen.families.xtts.gpt.stepper import Step, Stepper
+from lumen.families.xtts.gpt.ticket import NO_SLOT, Ticket
+from lumen.runtime.cpu_lock import CpuLock
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +44,13 @@ class Scheduler:
         stepper: Stepper,
         queue_limit: int,
         chunks: ChunkPolicy,
-        policy: TurnPolicy | None = None,
-        cores: Cores | None = None,
+        policy: StepPolicy | None = None,
+        cores: CpuLock | None = None,
     ) -> None:
         self._stepper = stepper
         self._chunks = chunks
         self._policy = policy or NewcomersFirst()
-        self._cores = cores or Cores(None)
+        self._cores = cores or CpuLock(None)
         self._capacity = stepper.slots + queue_limit
         self._free = deque(range(stepper.slots))
         self._prefilling: deque[Ticket] = deque()

@@ -16,7 +16,7 @@ class GptSettings:
         first_chunk: codes of the first response.
         largest_chunk: codes of the later responses at most.
         intra_op_thread_count: threads of one step; 0 takes a thread per core.
-        take_turns: 1 where steps wait for other models that take turns at the cores, 0 where not.
+        cpu_lock: 1 where steps wait for other models that take turns at the cores, 0 where not.
     """
 
     slots: int
@@ -24,7 +24,7 @@ class GptSettings:
     first_chunk: int
     largest_chunk: int
     intra_op_thread_count: int
-    take_turns: int
+    cpu_lock: int
 
 
 def settings_of(parameters: Mapping[str, Mapping[str, str]]) -> GptSettings:
@@ -46,7 +46,7 @@ def settings_of(parameters: Mapping[str, Mapping[str, str]]) -> GptSettings:
 
 
 def _count(name: str, text: str) -> int:
-    least = 0 if name in ("queue", "intra_op_thread_count", "take_turns") else 1
+    least = 0 if name in ("queue", "intra_op_thread_count", "cpu_lock") else 1
     if not text.isdecimal() or int(text) < least:
         raise ModelLoadException(f"Got {name} {text!r} in config.pbtxt, expected a number from {least}.")
     return int(text)

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from lumen.contracts import XTTS_CONDITION_LATENTS
-from lumen.engines import onnx_config
-from lumen.runtime.int8 import sums_are_exact
-from lumen.runtime.onnx_file import DEFAULT_FILE
-from lumen.families.xtts.artefacts import check_files, dims_of, read_manifest
+from lumen.errors import GenerationException, ModelLoadException
+from lumen.families.xtts.artifacts import check_files, dims_of, read_manifest
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.kv_cache import CudaMemory, HostMemory, PackedRows, Rows, bind, cache_shape
 from lumen.families.xtts.gpt.prompt import check_prompt
-from lumen.errors import GenerationException, ModelLoadException
+from lumen.runtime import onnx_config
+from lumen.runtime.int8 import sums_are_exact
+from lumen.runtime.onnx_file import DEFAULT_FILE
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -112,11 +112,11 @@ class GptStepper:
         kind: str = "CPU",
         device_id: int = 0,
     ) -> None:
-        """Open an artefact that is known to be whole; :meth:`load` checks it.
+        """Open an artifact that is known to be whole; :meth:`load` checks it.
 
         Args:
             folder: with ``model.onnx``, its data and the embeddings.
-            dims: sizes of the artefact.
+            dims: sizes of the artifact.
             slots: sentences at a time; each may take up to 0.26 GB of memory at full size in float32.
             threads: of ONNX Runtime; 0 takes the machine's cores.
             kind: "CPU" or "GPU", as Triton names it; ``device_id`` counts for the latter.
@@ -141,7 +141,7 @@ class GptStepper:
     def load(
         cls, folder: Path, slots: int, threads: int = 0, kind: str = "CPU", device_id: int = 0
     ) -> "GptStepper":
-        """Check an artefact against its manifest, and open it.
+        """Check an artifact against its manifest, and open it.
 
         Raises:
             ModelLoadException: it is damaged, incomplete or of another version.

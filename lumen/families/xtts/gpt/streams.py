@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
+from lumen.errors import InvalidInputException, LumenException
 from lumen.families.xtts.gpt.chunks import Chunk
 from lumen.families.xtts.gpt.request import GptRequest
 from lumen.families.xtts.gpt.scheduler import Scheduler
 from lumen.families.xtts.gpt.ticket import Ticket
-from lumen.errors import InvalidInputException, LumenException
 
 CANCEL_POLL_SECONDS: Final = 0.04
 """How often a waiting stream asks whether its client is gone: about once a step of the released size."""

@@ -4,12 +4,12 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from lumen.errors import LumenException
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.chunks import ChunkBuffer, ChunkPolicy
 from lumen.families.xtts.gpt.request import GptRequest, Listener
 from lumen.families.xtts.gpt.sampling import Sampler
 from lumen.families.xtts.gpt.stepper import Float32
-from lumen.errors import LumenException
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from unicodedata import decimal
 import numpy as np
 import numpy.typing as npt
 
-from lumen.engines import sentences
+from lumen.errors import InvalidInputException, ModelLoadException, TooLargeException
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.text.languages import CHARACTER_LIMITS, language_of
 from lumen.families.xtts.text.lengths import max_codes
 from lumen.families.xtts.text.numbers import readable
 from lumen.families.xtts.text.splitting import ends_sentence, halves, split
-from lumen.errors import InvalidInputException, ModelLoadException, TooLargeException
+from lumen.text import sentences
 
 MAX_CHARACTERS: Final = 10_000
 """About ten minutes of speech; callers have lower limits of their own."""

@@ -3,15 +3,15 @@
 from functools import partial
 from typing import Any, Final
 
-from lumen.engines import artefacts
-from lumen.families.xtts.dims import XttsDims
 from lumen.errors import ModelLoadException
+from lumen.families.xtts.dims import XttsDims
+from lumen.runtime import artifacts
 
 COMMAND: Final = "lumen export xtts"
 
-read_manifest = partial(artefacts.read_manifest, command=COMMAND)
-check_files = partial(artefacts.check_files, command=COMMAND)
-check_one_checkpoint = partial(artefacts.check_one_checkpoint, command=COMMAND)
+read_manifest = partial(artifacts.read_manifest, command=COMMAND)
+check_files = partial(artifacts.check_files, command=COMMAND)
+check_one_checkpoint = partial(artifacts.check_one_checkpoint, command=COMMAND)
 
 VOCABULARY: Final = "vocab.json"
 """Of the text, beside the model `xtts`; the checkpoint's own."""

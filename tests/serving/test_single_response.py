@@ -11,13 +11,13 @@ import pytest
 
 from lumen.errors import BusyException, GenerationException, LumenException, ServiceUnavailableException
 from lumen.triton.adapter import REFUSAL
-from lumen.triton.calls import KEPT_ANSWERS, OneAnswerCalls
+from lumen.triton.calls import KEPT_ANSWERS, SingleResponseCaller
 from orchestrator.triton.client import TritonClient
 from tests.conftest import ROOT, TritonFactory
 
 SECONDS = 30.0
 CALLS = 3000
-"""Without what `OneAnswerCalls` does, the process that asks dies or stands still after some 1,000."""
+"""Without what `SingleResponseCaller` does, the process that asks dies or stands still after some 1,000."""
 
 
 @pytest.mark.triton
@@ -110,7 +110,7 @@ class PbUtils:
 
 def asked(response: Response) -> tuple[PbUtils, list[Any]]:
     pb_utils = PbUtils(response)
-    return pb_utils, OneAnswerCalls(pb_utils)("gpt", ["a", "b"], {"n": np.zeros(1)})
+    return pb_utils, SingleResponseCaller(pb_utils)("gpt", ["a", "b"], {"n": np.zeros(1)})
 
 
 def test_the_outputs_come_in_order_as_copies() -> None:
@@ -144,7 +144,7 @@ def test_a_refusal_is_raised(response: Response, kind: type[LumenException], nam
 def test_answers_are_read_to_their_end_and_not_forgotten_at_once() -> None:
     """Triton's thread has to find that somebody else still knows them; not for ever, though."""
     pb_utils = PbUtils(Response())
-    calls = OneAnswerCalls(pb_utils)
+    calls = SingleResponseCaller(pb_utils)
     for _ in range(KEPT_ANSWERS):
         calls("gpt", ["a"], {})
     assert all(known is not None and known.read_to_end for known in (each() for each in pb_utils.answers))

@@ -12,14 +12,14 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from export.install import VERSION
 from bench import stand_in
+from export.install import VERSION
 from lumen.contracts import SADTALKER, SADTALKER_AUDIO2EXP, SADTALKER_FACE3D, SADTALKER_RENDERER
-from lumen.runtime.onnx_file import DEFAULT_FILE, MANIFEST
-from lumen.families.sadtalker.artefacts import check_networks
 from lumen.errors import ModelLoadException
-from lumen.triton.logfile import load_failures
+from lumen.families.sadtalker.artifacts import check_networks
+from lumen.runtime.onnx_file import DEFAULT_FILE, MANIFEST
 from lumen.settings import Settings
+from lumen.triton.logfile import load_failures
 from orchestrator.core.model_manager import ModelManager
 from tests.conftest import TritonFactory
 from tests.serving.test_model_configs import REPOSITORY, check_graph
@@ -82,7 +82,7 @@ def test_what_is_not_needed_may_lack_but_not_differ(repository: Path) -> None:
 
 @pytest.mark.triton
 def test_a_mixture_does_not_become_ready(triton: TritonFactory, repository: Path) -> None:
-    """One line in the log and from /health; with the right artefact back, the model loads."""
+    """One line in the log and from /health; with the right artifact back, the model loads."""
     good = (repository / SADTALKER_AUDIO2EXP / VERSION / MANIFEST).read_bytes()
     rewrite(repository / SADTALKER_AUDIO2EXP / VERSION, source_sha256="b" * 64)
     server = triton(repository, [])

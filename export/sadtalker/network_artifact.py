@@ -8,9 +8,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.artefact import Difference, Differences, ExportOptions, difference
+from export.artifact import Difference, Differences, ExportOptions, difference
 from export.graph_file import write
-from export.network_file import EXPORTED_BATCH, loosened, open_network, write_network
+from export.network_file import EXPORTED_BATCH, open_network, with_dynamic_dims, write_network
 from export.sadtalker.checkpoint import SadTalkerNetworks
 from lumen.runtime.onnx_file import DEFAULT_FILE
 
@@ -39,8 +39,8 @@ class Parts(Protocol):
         """Fresh random inputs in the order of ``forward``."""
 
 
-class NetworkArtefact:
-    """A network that is served in float32; see ``export.artefact.Artefact``."""
+class NetworkArtifact:
+    """A network that is served in float32; see ``export.artifact.Artifact``."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -75,7 +75,7 @@ def loosen_file(folder: Path, sizes: Mapping[str, Sequence[str | None]]) -> None
     """Give names to sizes of ``model.onnx``, where there is one."""
     path = folder / DEFAULT_FILE
     if sizes and path.is_file():
-        write(loosened(onnx.load(str(path)), sizes), folder)
+        write(with_dynamic_dims(onnx.load(str(path)), sizes), folder)
 
 
 def random_points(batch: int) -> Tensor:

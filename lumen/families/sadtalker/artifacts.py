@@ -14,9 +14,9 @@ from lumen.contracts import (
     SADTALKER_RENDERER,
     SADTALKER_SOURCE,
 )
-from lumen.engines import artefacts
-from lumen.families.sadtalker.dims import SadTalkerDims
 from lumen.errors import ModelLoadException
+from lumen.families.sadtalker.dims import SadTalkerDims
+from lumen.runtime import artifacts
 
 COMMAND: Final = "lumen export sadtalker"
 
@@ -31,9 +31,9 @@ NETWORKS: Final = (
 )
 """Models that one export makes of one checkpoint."""
 
-read_manifest = partial(artefacts.read_manifest, command=COMMAND)
-check_files = partial(artefacts.check_files, command=COMMAND)
-check_one_checkpoint = partial(artefacts.check_one_checkpoint, command=COMMAND)
+read_manifest = partial(artifacts.read_manifest, command=COMMAND)
+check_files = partial(artifacts.check_files, command=COMMAND)
+check_one_checkpoint = partial(artifacts.check_one_checkpoint, command=COMMAND)
 
 
 def sizes_of(manifest: dict[str, Any]) -> tuple[SadTalkerDims, int]:
@@ -46,7 +46,7 @@ def sizes_of(manifest: dict[str, Any]) -> tuple[SadTalkerDims, int]:
         return SadTalkerDims(**manifest["dims"]), int(manifest["size"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelLoadException(
-            f"The dims and size in the manifest of {manifest.get('artefact')} do not fit this version "
+            f"The dims and size in the manifest of {manifest.get('artifact')} do not fit this version "
             f"({error}); run `{COMMAND}` again."
         ) from error
 

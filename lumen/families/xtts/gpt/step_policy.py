@@ -30,7 +30,7 @@ class Crowd:
     passed_over: int
 
 
-class TurnPolicy(Protocol):
+class StepPolicy(Protocol):
     def next(self, crowd: Crowd) -> Turn:
         """The next turn; somebody is there."""
         ...
@@ -42,15 +42,15 @@ class NewcomersFirst:
 
     When many come at once, they are read and stepped ``together`` by so many: a step of four takes much
     less time than four steps, but the first of eight should not wait until the last one's prompt is read.
-    However many come, the others take part in a turn after ``patience`` without them, which is what a
+    However many come, the others take part in a turn after ``max_wait`` without them, which is what a
     short prompt and the steps to its first chunk need.
     """
 
     together: int = 4
-    patience: int = 8
+    max_wait: int = 8
 
     def next(self, crowd: Crowd) -> Turn:
-        if crowd.speaking and crowd.passed_over >= self.patience:
+        if crowd.speaking and crowd.passed_over >= self.max_wait:
             return Turn.ALL
         if crowd.reading and crowd.silent < self.together:
             return Turn.PROMPT

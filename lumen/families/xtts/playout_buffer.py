@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lumen.contracts import XTTS_SAMPLE_RATE
 
 
-class Lead:
+class PlayoutBuffer:
     """Compares the sound that was made with the time since its beginning.
 
     Args:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from lumen.families.xtts.turns import FIRST, Turns
+from lumen.families.xtts.priority_limiter import FIRST, PriorityLimiter
 
 PATIENCE = 60.0
 """Longer than any test."""
@@ -14,7 +14,7 @@ PATIENCE = 60.0
 
 async def test_the_lowest_rank_is_next() -> None:
     """Whoever has had least goes first, and among equals who came first."""
-    turns, order = Turns(1, PATIENCE), list[int]()
+    turns, order = PriorityLimiter(1, PATIENCE), list[int]()
 
     async def one(name: int, rank: int) -> None:
         async with turns.turn(rank):
@@ -28,7 +28,7 @@ async def test_the_lowest_rank_is_next() -> None:
 @pytest.mark.parametrize("places", [1, 3])
 async def test_no_place_is_lost(places: int) -> None:
     """However turns are cancelled, no more than ``places`` are in, and all places come back."""
-    turns, inside, most, chance = Turns(places, PATIENCE), 0, 0, random.Random(places)
+    turns, inside, most, chance = PriorityLimiter(places, PATIENCE), 0, 0, random.Random(places)
 
     async def one() -> None:
         nonlocal inside, most
@@ -51,7 +51,7 @@ async def test_no_place_is_lost(places: int) -> None:
 
 async def test_places_stay_free_for_those_who_are_expected() -> None:
     """Who has had something waits until the expected one has his turn; nobody is overtaken who is in."""
-    turns, order = Turns(1, PATIENCE), list[str]()
+    turns, order = PriorityLimiter(1, PATIENCE), list[str]()
 
     async def one(name: str, rank: float) -> None:
         async with turns.turn(rank):
@@ -74,8 +74,8 @@ async def test_places_stay_free_for_those_who_are_expected() -> None:
 
 async def test_others_go_on_slowly_while_somebody_is_expected() -> None:
     """One after the other, each when none has come in for as long as their patience."""
-    patience = 0.02
-    turns, loop = Turns(2, patience), asyncio.get_running_loop()
+    max_wait = 0.02
+    turns, loop = PriorityLimiter(2, max_wait), asyncio.get_running_loop()
     turns.expect("nobody")
 
     async def one() -> float:
@@ -84,12 +84,12 @@ async def test_others_go_on_slowly_while_somebody_is_expected() -> None:
 
     start = loop.time()
     times = [start, *await asyncio.wait_for(asyncio.gather(one(), one(), one()), 5)]
-    assert all(later - earlier > 0.9 * patience for earlier, later in pairwise(times))
+    assert all(later - earlier > 0.9 * max_wait for earlier, later in pairwise(times))
 
 
 async def test_who_is_overdue_takes_the_next_free_place() -> None:
     """Where there was none when the patience ran out."""
-    turns = Turns(1, 0.01)
+    turns = PriorityLimiter(1, 0.01)
     turns.expect("somebody")
     async with turns.turn(FIRST):
         other = asyncio.create_task(turns.turn(1.0).__aenter__())
@@ -101,7 +101,7 @@ async def test_who_is_overdue_takes_the_next_free_place() -> None:
 
 async def test_who_has_had_nothing_comes_in_at_once() -> None:
     """Though all places are taken; the others come when all of these are out."""
-    turns = Turns(1, PATIENCE)
+    turns = PriorityLimiter(1, PATIENCE)
     async with turns.turn(1.0), turns.turn(FIRST):
         other = asyncio.create_task(turns.turn(2.0).__aenter__())
         async with turns.turn(FIRST):
@@ -112,14 +112,14 @@ async def test_who_has_had_nothing_comes_in_at_once() -> None:
 
 async def test_patience_does_not_outlive_who_had_it() -> None:
     """Who comes after the only one that waited has gone waits as long as he would have alone."""
-    patience = 0.02
-    turns, loop = Turns(1, patience), asyncio.get_running_loop()
+    max_wait = 0.02
+    turns, loop = PriorityLimiter(1, max_wait), asyncio.get_running_loop()
     turns.expect("nobody")
     async with turns.turn(FIRST):
         gone = asyncio.create_task(turns.turn(1.0).__aenter__())
-        await asyncio.sleep(2 * patience)
+        await asyncio.sleep(2 * max_wait)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
     start = loop.time()
     await asyncio.wait_for(turns.turn(1.0).__aenter__(), 5)
-    assert loop.time() - start > 0.9 * patience
+    assert loop.time() - start > 0.9 * max_wait

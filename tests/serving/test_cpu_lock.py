@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from lumen.runtime.batches import Request, Tensors
-from lumen.runtime.cpu_lock import Cores
 from lumen.errors import LumenException
+from lumen.runtime.batches import Request, Tensors
+from lumen.runtime.cpu_lock import CpuLock
 from lumen.triton.backend import BackendAdapter
 
-HOLD = "import sys; from pathlib import Path; from lumen.runtime.cpu_lock import Cores\n" + (
-    "with Cores(Path(sys.argv[1])).turn(): print('in', flush=True); sys.stdin.read()"
+HOLD = "import sys; from pathlib import Path; from lumen.runtime.cpu_lock import CpuLock\n" + (
+    "with CpuLock(Path(sys.argv[1])).turn(): print('in', flush=True); sys.stdin.read()"
 )
 
 
@@ -39,10 +39,10 @@ def test_one_after_the_other(tmp_path: Path) -> None:
     order: list[str] = []
 
     def second() -> None:
-        with Cores(tmp_path).turn():
+        with CpuLock(tmp_path).turn():
             order.append("second")
 
-    with Cores(tmp_path).turn():
+    with CpuLock(tmp_path).turn():
         other = threading.Thread(target=second)
         other.start()
         other.join(0.05)
@@ -76,7 +76,7 @@ def test_a_backend_computes_in_its_turn(value: str, kind: str, taken: bool) -> N
             found.append(is_taken(server))
             return []
 
-    config: dict[str, Any] = {"parameters": {"TAKE_TURNS": {"string_value": value}}}
+    config: dict[str, Any] = {"parameters": {"CPU_LOCK": {"string_value": value}}}
     BackendAdapter(SimpleNamespace(), config, Model(), kind).execute([])
     assert found == [taken]
     assert not is_taken(server)

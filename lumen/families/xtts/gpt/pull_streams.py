@@ -5,10 +5,10 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from lumen.errors import GenerationException, InvalidInputException, LumenException, NotFoundException
 from lumen.families.xtts.gpt.chunks import Chunk
 from lumen.families.xtts.gpt.request import GptRequest
 from lumen.families.xtts.gpt.streams import GptStreams
-from lumen.errors import GenerationException, InvalidInputException, LumenException, NotFoundException
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class _Kept:
     reading: asyncio.Task[None]
 
 
-class KeptStreams:
+class PullStreams:
     """For those who can have one answer to a request only; belongs to one event loop.
 
     A sentence is forgotten when its end was told or its listener is gone.

@@ -19,21 +19,21 @@ class _Waiting:
     called: "asyncio.Future[None]" = field(compare=False)
 
 
-class Turns:
+class PriorityLimiter:
     """Lets ``places`` in at once; it belongs to one event loop.
 
     Who has had nothing comes in at once, whoever is there: they may share what is done. What is in cannot be
     overtaken, so while one of them is expected the places stay free for him. Of the others one comes in
-    when none has for as long as their ``patience``.
+    when none has for as long as their ``max_wait``.
 
     Args:
         places: at least 1.
         patience: seconds.
     """
 
-    def __init__(self, places: int, patience: float) -> None:
+    def __init__(self, places: int, max_wait: float) -> None:
         self._free = places
-        self._patience = patience
+        self._max_wait = max_wait
         self._numbers = itertools.count()
         self._waiting: list[_Waiting] = []
         self._expected: set[object] = set()
@@ -88,7 +88,7 @@ class Turns:
         if not self._waiting:
             self._start_afresh()
         elif self._clock is None and not self._overdue:
-            self._clock = asyncio.get_running_loop().call_later(self._patience, self._run_out)
+            self._clock = asyncio.get_running_loop().call_later(self._max_wait, self._run_out)
 
     def _run_out(self) -> None:
         self._clock, self._overdue = None, True

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from lumen.errors import GenerationException, InvalidInputException, NotFoundException
 from lumen.families.xtts.gpt.chunks import Chunk
-from lumen.families.xtts.gpt.kept import KeptStreams
+from lumen.families.xtts.gpt.pull_streams import PullStreams
 from lumen.families.xtts.gpt.scheduler import Scheduler
 from lumen.families.xtts.gpt.streams import CANCEL_POLL_SECONDS, GptStreams
-from lumen.errors import GenerationException, InvalidInputException, NotFoundException
 from tests.xtts.fake_stepper import FakeStepper
 from tests.xtts.scheduling import CHUNKS, DEADLINE_SECONDS, Gate, alone, request, until
 
@@ -33,24 +33,24 @@ def streams(scheduler: Scheduler) -> GptStreams:
 
 
 @pytest.fixture
-def kept(streams: GptStreams) -> KeptStreams:
-    return KeptStreams(streams)
+def kept(streams: GptStreams) -> PullStreams:
+    return PullStreams(streams)
 
 
-async def rest(kept: KeptStreams, stream_id: int) -> list[Chunk]:
+async def rest(kept: PullStreams, stream_id: int) -> list[Chunk]:
     chunks = []
     while (chunk := await kept.next(stream_id)) is not None:
         chunks.append(chunk)
     return chunks
 
 
-async def codes(kept: KeptStreams, n: int) -> list[int]:
+async def codes(kept: PullStreams, n: int) -> list[int]:
     first = await kept.begin(request(n), n, here)
     chunks = [] if first is None else [first, *await rest(kept, n)]
     return [int(code) for chunk in chunks for code in chunk.codes]
 
 
-async def test_each_has_its_own_chunks_to_the_end(kept: KeptStreams, scheduler: Scheduler) -> None:
+async def test_each_has_its_own_chunks_to_the_end(kept: PullStreams, scheduler: Scheduler) -> None:
     """However they are asked for, nothing is lost; then the name is free again."""
     assert await asyncio.gather(*(codes(kept, n) for n in range(5))) == [alone(n).codes for n in range(5)]
     with pytest.raises(NotFoundException, match="stream_id 3"):
@@ -61,7 +61,7 @@ async def test_each_has_its_own_chunks_to_the_end(kept: KeptStreams, scheduler: 
     assert scheduler.statistics().slots_in_use == 0
 
 
-async def test_the_gpt_does_not_wait_to_be_asked(kept: KeptStreams, scheduler: Scheduler) -> None:
+async def test_the_gpt_does_not_wait_to_be_asked(kept: PullStreams, scheduler: Scheduler) -> None:
     """A sentence is over although nobody has asked for its end, and is known until somebody has."""
     first = await kept.begin(request(1), 1, here)
     assert first is not None
@@ -71,7 +71,7 @@ async def test_the_gpt_does_not_wait_to_be_asked(kept: KeptStreams, scheduler: S
     assert [int(code) for chunk in chunks for code in chunk.codes] == alone(1).codes
 
 
-async def test_a_name_is_one_sentences(kept: KeptStreams) -> None:
+async def test_a_name_is_one_sentences(kept: PullStreams) -> None:
     """As long as it is not over for its listener."""
     await kept.begin(request(1), 1, here)
     with pytest.raises(InvalidInputException, match="stream_id 1 is in use"):
@@ -79,7 +79,7 @@ async def test_a_name_is_one_sentences(kept: KeptStreams) -> None:
     await rest(kept, 1)
 
 
-async def test_a_refusal_is_told_once(kept: KeptStreams) -> None:
+async def test_a_refusal_is_told_once(kept: PullStreams) -> None:
     """Then the name means nothing."""
     with pytest.raises(InvalidInputException, match="max_codes"):
         await kept.begin(request(1, max_codes=0), 1, here)
@@ -98,7 +98,7 @@ async def test_a_failure_comes_after_what_was_said() -> None:
             raise RuntimeError("no memory")
 
     with Scheduler(FakeStepper(1, fail), 0, CHUNKS) as scheduler:
-        kept = KeptStreams(GptStreams(scheduler))
+        kept = PullStreams(GptStreams(scheduler))
         assert await kept.begin(request(LONG), 1, here) is not None
         with pytest.raises(GenerationException, match="no memory"):
             await rest(kept, 1)
@@ -111,7 +111,7 @@ async def test_who_leaves_is_left(how: str) -> None:
     gone = False
     with Scheduler(FakeStepper(1, gate), 0, CHUNKS) as scheduler:
         streams = GptStreams(scheduler)
-        kept = KeptStreams(streams)
+        kept = PullStreams(streams)
         gate.let(3)
         assert await kept.begin(request(LONG), 1, lambda: gone) is not None
         asked = asyncio.ensure_future(kept.next(1))

@@ -1,4 +1,4 @@
-"""What each Triton model's exporter supplies, and how an artefact takes the old one's place."""
+"""What each Triton model's exporter supplies, and how an artifact takes the old one's place."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ Format = Literal["onnx", "torchscript"]
 
 
 class Source(Protocol):
-    """A checkpoint that was loaded: what artefacts are made of."""
+    """A checkpoint that was loaded: what artifacts are made of."""
 
     def about(self) -> dict[str, Any]:
         """What every manifest says of it: ``dims``, ``source_sha256`` and whatever serving needs."""
@@ -29,7 +29,7 @@ Checkpoint = TypeVar("Checkpoint", bound=Source, contravariant=True)
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What an artefact is for.
+    """What an artifact is for.
 
     Attributes:
         device: where it will run.
@@ -61,7 +61,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """All outputs of an artefact, checked.
+    """All outputs of an artifact, checked.
 
     Raises:
         ModelLoadException: one is over its tolerance, or not a number.
@@ -75,7 +75,7 @@ class Differences:
                 raise ModelLoadException(
                     f"The exported {found.output} differs from the checkpoint's by {found.largest:.2g} "
                     f"({found.mean:.2g} on average) of its scale, expected at most {found.tolerance:.2g}: "
-                    "the export is not accepted, the old artefact stays."
+                    "the export is not accepted, the old artifact stays."
                 )
 
     @property
@@ -100,7 +100,7 @@ def difference(output: str, got: npt.ArrayLike, expected: npt.ArrayLike, toleran
     return Difference(output, float(error.max(initial=0.0)), float(error.mean()), tolerance)
 
 
-class Artefact(Protocol[Checkpoint]):
+class Artifact(Protocol[Checkpoint]):
     """One Triton model's part of an export."""
 
     @property

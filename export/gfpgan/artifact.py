@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.artefact import Difference, Differences, ExportOptions, difference
+from export.artifact import Difference, Differences, ExportOptions, difference
 from export.gfpgan.checkpoint import LoadedGfpgan
 from export.gfpgan.networks.restorer import ServedRestorer
 from export.graph_file import GraphFile
@@ -25,8 +25,8 @@ VERIFY_BATCHES: Final = (1, 2)
 """Faces at once that an export is verified with."""
 
 
-class GfpganArtefact:
-    """See ``export.artefact.Artefact``."""
+class GfpganArtifact:
+    """See ``export.artifact.Artifact``."""
 
     name = GFPGAN
 

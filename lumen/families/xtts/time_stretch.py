@@ -12,7 +12,7 @@ SLOWEST: Final = 0.05
 """Lower speeds count as this one."""
 
 
-class Pace:
+class TimeStretch:
     """Stretches a sentence's latents for a speed, as they come.
 
     The same as one linear interpolation of all of them by 1 / speed (half-pixel centres), which is
