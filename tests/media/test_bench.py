@@ -27,7 +27,7 @@ from tests.conftest import ROOT
 INPUTS = {
     "text": np.array([b"Hello there."], np.object_),
     "language": np.array([b"en"], np.object_),
-    "rate": np.array([1.5], np.float32),
+    "speed": np.array([1.5], np.float32),
 }
 
 FAKE = """#!/usr/bin/env python3
@@ -37,7 +37,7 @@ assert options[options.index("-m") + 1] == "espeak"
 assert "--streaming" in options
 (row,) = json.load(open(options[options.index("--input-data") + 1]))["data"]
 assert row["text"] == {{"content": ["Hello there."], "shape": [1]}}
-assert row["rate"] == {{"content": {{"b64": "AADAPw=="}}, "shape": [1]}}
+assert row["speed"] == {{"content": {{"b64": "AADAPw=="}}, "shape": [1]}}
 if {silent}:
     sys.exit("No valid requests recorded")
 with open(options[options.index("-f") + 1], "w") as file:
