@@ -183,13 +183,18 @@ class OptionSpec:
         return item if item is not None else self.kind.__name__
 
 
-@cache
 def specs(options: type) -> Mapping[str, OptionSpec]:
     """The specifications of an options class, by name.
 
     Raises:
         TypeError: a field is annotated in another way than the module's docstring says.
     """
+    key: Any = options
+    return _specs(key)
+
+
+@cache
+def _specs(options: Any) -> Mapping[str, OptionSpec]:
     hints = get_type_hints(options, include_extras=True)
     return {field.name: _spec(field.name, hints[field.name]) for field in fields(options)}
 

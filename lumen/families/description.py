@@ -23,6 +23,9 @@ from lumen.contracts import FACE_SAMPLE_RATE, FRAME_SIZES
 SPEEDS: Final = (0.5, 2.0)
 """Least and greatest rate of speech; 1 is normal."""
 
+PREPROCESS: Final = "preprocess"
+"""Option of a face that its portrait model takes too: the part of the picture that is animated."""
+
 DEFAULT_VOICE: Final = "default"
 """Name under which every voice part has a voice."""
 

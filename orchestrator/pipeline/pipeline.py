@@ -16,7 +16,6 @@ from lumen.aio import Stream, one, read_ahead, tee
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.core.utils import request_id, stamp
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Compositor, PortraitFeatures
 from orchestrator.faces.windows import UNKNOWN, frames_of
@@ -26,6 +25,7 @@ from orchestrator.media.mp4 import VideoWriter
 from orchestrator.pipeline.progress import Progress
 from orchestrator.pipeline.sentences import sentences
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, read_aloud, resampled, resampled_length
+from orchestrator.request_context import request_id, stamp
 from orchestrator.schemas.bodies import FullResponse, TextResponse, TtsResponse, VideoResponse
 from orchestrator.store.outputs import Outputs, kept_together
 from orchestrator.voices.voice import SpeechOptions
@@ -205,13 +205,11 @@ class Pipeline:
             if shot.wav is not None:
                 sinks.append(await files.open(wav_sink(shot.wav, rate, self._rate)))
             heard = resampled(_recorded(speech, files, *sinks), rate, face.sample_rate)
-            animated = face.animate(
-                shot.cast.features, heard, shot.animation, shot.clip_frames, shot.progress.see
-            )
-            frames = tee(animated, clock.first("first_frame"))
+            animated = face.animate(shot.cast.features, heard, shot.animation, shot.clip_frames)
+            frames = tee(animated, clock.first("first_frame"), shot.progress.see)
             async with aclosing(frames):
                 async for batch in frames:
-                    await files.run(_write_staged, film, compositor, batch)
+                    await files.run(_write_staged, film, compositor, batch.pixels)
             clock.mark("frames")
         clock.mark("video")
 
@@ -304,7 +302,7 @@ def _write_staged(film: VideoWriter, compositor: Compositor, frames: npt.NDArray
 
 def _credits(scene: Scene, cast: Cast) -> dict[str, Any]:
     crop_options = cast.features.crop_options
-    chosen = {} if crop_options.preprocess is None else {"preprocess": crop_options.preprocess.value}
+    chosen = {} if crop_options.preprocess is None else {"preprocess": crop_options.preprocess}
     return {
         "portrait": scene.name,
         "avatar": scene.avatar,

@@ -5,6 +5,7 @@ Triton checks the same of what one model asks of another. It does not check what
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from typing import Any
+from unittest.mock import AsyncMock
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +15,14 @@ from PIL import Image
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import np_to_triton_dtype
 
-from lumen import contracts
+from lumen import contracts, registry
 from lumen.aio import one
+from lumen.settings import Settings
+from orchestrator.faces import make_face
 from orchestrator.faces.animation import AnimationOptions, CropOptions
-from orchestrator.faces.face import WarpFace
 from orchestrator.triton.client import Tensors, TritonClient
-from orchestrator.voices.voice import EspeakVoice, SpeechOptions
+from orchestrator.voices import make_voice
+from orchestrator.voices.voice import SpeechOptions
 from tests.conftest import ROOT, TritonFactory
 
 EXPORTED = (
@@ -122,12 +125,14 @@ def test_the_models_have_their_names() -> None:
 @pytest.mark.triton
 async def test_what_passes_is_what_the_configurations_say(client: CheckedClient) -> None:
     """Names, types and shapes of all that the orchestrator asks and is answered in a clip."""
-    voice, face = EspeakVoice(client), WarpFace(client)
+    settings, nothing = Settings(), AsyncMock()
+    voice = make_voice(registry.voice("espeak"), client, nothing, settings)
+    face = make_face(registry.face("warp"), client, nothing, settings)
     speaker = await voice.speaker(SpeechOptions("en", "default", 1.0))
     speech = [chunk async for chunk in speaker.speak("Good morning!")]
     portrait = np.array(Image.open(ROOT / "assets" / "portraits" / "ada.png").convert("RGB"), np.uint8)
     features = await face.encode_portrait(portrait, CropOptions(contracts.FRAME_SIZES[0]))
     pcm = np.concatenate(speech)[: face.sample_rate]
     frames = [batch async for batch in face.animate(features, one(pcm), AnimationOptions(seed=1))]
-    assert sum(map(len, frames)) == -(-len(pcm) // contracts.SAMPLES_PER_FRAME)
+    assert sum(len(batch.pixels) for batch in frames) == -(-len(pcm) // contracts.SAMPLES_PER_FRAME)
     assert client.asked == {contracts.ESPEAK, contracts.WARP_PORTRAIT, contracts.WARP}

@@ -9,13 +9,13 @@ import pytest
 
 from lumen.aio import with_timeout
 from lumen.errors import InvalidInputException, NotAcceptableException, NotFoundException
+from lumen.families.xtts.family import LANGUAGES
 from lumen.families.xtts.text.languages import CHARACTER_LIMITS
 from orchestrator.media.encodings import ENCODINGS, Encoding, choose_encoding, encoder
 from orchestrator.voices import library as voice_library
 from orchestrator.voices.library import ClonedVoice, Latents, VoiceLibrary
 from orchestrator.voices.references import fingerprint
 from orchestrator.voices.voice import primary
-from orchestrator.voices.xtts import LANGUAGES
 from tests.api.checkpoint import WIDTH, write_checkpoint
 from tests.api.media import heard, pitch, tone
 
