@@ -9,7 +9,7 @@ import typer
 
 from commands import gfpgan, sadtalker, xtts
 from commands.options import face_options, voice_options, with_options
-from commands.reported import console, reported
+from lumen.reported import console, reported
 from lumen.settings import load_settings
 
 DEMO_TEXT = (
