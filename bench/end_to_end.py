@@ -22,8 +22,9 @@ from lumen.errors import GenerationException
 from lumen.settings import Settings
 from orchestrator.faces.animation import AnimationOptions
 from orchestrator.faces.face import PortraitFeatures, WarpFace
-from orchestrator.media.audio import Resampler, WavWriter
 from orchestrator.media.mp4 import VideoWriter
+from orchestrator.media.resample import Resampler
+from orchestrator.media.wav import WavWriter
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices.voice import EspeakVoice
 

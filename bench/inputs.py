@@ -23,7 +23,7 @@ from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import PortraitFeatures, WarpFace
 from orchestrator.faces.portraits import Portraits
 from orchestrator.faces.windows import FIRST_WINDOW
-from orchestrator.media.audio import Resampler
+from orchestrator.media.resample import Resampler
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 from orchestrator.voices.voice import EspeakVoice, SpeechOptions
 

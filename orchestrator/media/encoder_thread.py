@@ -12,7 +12,8 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.media.audio import Resampler, WavWriter
+from orchestrator.media.resample import Resampler
+from orchestrator.media.wav import WavWriter
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from av.audio.stream import AudioStream
 
 from lumen.errors import NotAcceptableException
-from orchestrator.media.audio import Resampler, pcm16
+from orchestrator.media.resample import Resampler, pcm16
 
 PCM_RATES: Final = range(1, 2**31)
 """Samples per second that PCM may have: any."""

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from lumen.contracts import FACE_FPS
 from lumen.errors import GenerationException
-from orchestrator.media.audio import Resampler
+from orchestrator.media.resample import Resampler
 from orchestrator.store.files import PendingFile, disk_errors
 
 AAC_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from lumen.aio import Stream
 from lumen.errors import InvalidInputException
 from lumen.text.sentences import is_speakable
-from orchestrator.media.audio import Resampler
+from orchestrator.media.resample import Resampler
 from orchestrator.pipeline.sentences import speakable
 from orchestrator.voices.voice import BoundVoice
 

@@ -13,7 +13,7 @@ from lumen.client import PROGRESS_HEADER
 from lumen.errors import InvalidInputException
 from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
 from orchestrator.core.utils import excerpt, stamp
-from orchestrator.media.audio import decode_audio
+from orchestrator.media.decode_audio import decode_audio
 from orchestrator.media.encodings import ENCODINGS, choose_encoding
 from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.routes.scenes import scene_of

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
 from bench.processes import OWN, resident_bytes
-from orchestrator.media.audio import decode_audio
+from orchestrator.media.decode_audio import decode_audio
 from lumen.settings import Settings
 from orchestrator.main import create_app
 from tests.api.media import wav_bytes

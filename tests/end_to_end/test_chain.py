@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE
 from lumen.families.warp import quality
-from orchestrator.media.audio import decode_audio
+from orchestrator.media.decode_audio import decode_audio
 from tests.api.media import wav_bytes
 from tests.end_to_end.conftest import LUMEN, ROOT, Chain
 

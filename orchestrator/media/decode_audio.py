@@ -1,4 +1,4 @@
-"""Samples in the orchestrator: decoding uploads, changing rates in streams, writing WAV files.
+"""Uploaded sound becomes mono samples.
 
 FFmpeg's libraries decode. They see bytes in memory only and may try the formats of
 ``CONTAINERS`` only: no playlists, no file references, no network.
@@ -6,22 +6,17 @@ FFmpeg's libraries decode. They see bytes in memory only and may try the formats
 
 import io
 import struct
-import wave
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import av
 import numpy as np
 import numpy.typing as npt
-import soxr  # type: ignore[import-untyped]  # has no stubs
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from lumen.errors import InvalidInputException, TooLargeException, UnsupportedMediaException
-from orchestrator.store.files import PendingFile, disk_errors
+from orchestrator.media.resample import Resampler
 
 WEBM: Final = ("matroska", "webm")
 CONTAINERS: Final = ("wav", "w64", "flac", "mp3", "ogg", *WEBM, "mov", "mp4", "m4a", "3gp", "3g2", "mj2")
@@ -51,83 +46,6 @@ OGG_PAGE: Final = b"OggS"
 OGG_HEADER_BYTES: Final = 27
 OGG_LAST_PAGE: Final = 4
 """Bit of a page's flags that marks the last page of a stream."""
-
-PCM16_PEAK: Final = 32_767
-"""The value of full scale in 16-bit PCM."""
-
-
-class Resampler:
-    """Changes the sample rate of a mono stream, piece by piece, without seams.
-
-    Args:
-        rate_in: samples per second of what arrives.
-        rate_out: samples per second of what leaves; equal rates pass through untouched.
-    """
-
-    def __init__(self, rate_in: int, rate_out: int) -> None:
-        self._stream = (
-            None if rate_in == rate_out else soxr.ResampleStream(rate_in, rate_out, 1, dtype="float32")
-        )
-
-    def process(self, chunk: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Take float32 [n_samples] and return float32 [m]: what is ready, which may be nothing."""
-        return chunk if self._stream is None else self._run(chunk, last=False)
-
-    def flush(self) -> npt.NDArray[np.float32]:
-        """Return the rest, float32 [m]; the resampler takes nothing more afterwards."""
-        empty = np.zeros(0, np.float32)
-        return empty if self._stream is None else self._run(empty, last=True)
-
-    def _run(self, chunk: npt.NDArray[np.float32], *, last: bool) -> npt.NDArray[np.float32]:
-        assert self._stream is not None
-        return np.asarray(self._stream.resample_chunk(chunk, last=last), np.float32)
-
-
-class WavWriter:
-    """Writes a mono 16-bit WAV; a sync context manager that leaves a whole file or none.
-
-    Args:
-        path: of the finished file; its folder must exist.
-        sample_rate: samples per second.
-
-    Raises:
-        StorageException: the disk is full.
-    """
-
-    def __init__(self, path: Path, sample_rate: int) -> None:
-        self._file = PendingFile(path)
-        self._rate = sample_rate
-
-    def __enter__(self) -> "WavWriter":
-        with disk_errors(self._file.final):
-            self._wave = wave.open(str(self._file.path), "wb")
-        self._wave.setnchannels(1)
-        self._wave.setsampwidth(2)
-        self._wave.setframerate(self._rate)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            with disk_errors(self._file.final):
-                self._wave.close()
-                if kind is None:
-                    self._file.publish()
-        finally:
-            with suppress(OSError):
-                self._wave.close()
-            self._file.discard()
-
-    def write(self, pcm: npt.NDArray[np.float32]) -> None:
-        """Append float32 [n_samples]; values beyond -1..1 are clipped."""
-        with disk_errors(self._file.final):
-            self._wave.writeframesraw(pcm16(pcm).tobytes())
-
-
-def pcm16(pcm: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
-    """Round float32 [n_samples] in -1..1 to 16-bit PCM; what is beyond is clipped."""
-    return np.asarray(np.rint(np.clip(pcm, -1.0, 1.0) * PCM16_PEAK), np.int16)
 
 
 def decode_audio(data: bytes, sample_rate: int, max_seconds: float) -> npt.NDArray[np.float32]:
