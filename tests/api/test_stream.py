@@ -39,8 +39,12 @@ def events(repository: Path, event: str = "") -> list[str]:
 
 def told(repository: Path) -> dict[str, Any]:
     """What the stand-in was told last, besides the voice."""
-    found: dict[str, Any] = json.loads(events(repository, "told ")[-1].removeprefix("told "))
-    return found
+    return all_told(repository)[-1]
+
+
+def all_told(repository: Path) -> list[dict[str, Any]]:
+    """What the stand-in was told, request by request."""
+    return [json.loads(line.removeprefix("told ")) for line in events(repository, "told ")]
 
 
 def stream(api: Api, accept: str | None = None, **fields: Any) -> httpx.Response:
@@ -265,16 +269,25 @@ def test_what_the_model_is_told(xtts: Api, repository: Path) -> None:
     body = xtts.client.post(TTS, json={**SPEECH, **fields}).json()
     assert (body["seed"], body["voice"]) == (9, "Ada Lovelace")
     scalars = {name: [value] for name, value in sampling.items()}
-    text = {"text": SPEECH["text"], "language": "pt"}
+    place = {"utterance": body["request_id"], "sentence": [0], "last": [True]}
+    text = {"text": SPEECH["text"], "language": "pt", **place}
     assert told(repository) == {**text, "speed": [1.5], "seed": [9], **scalars}
     body = xtts.client.post(TTS, json={**SPEECH, "language": "zh"}).json()
-    assert told(repository) == {**text, "language": "zh-cn", "speed": [1.0], "seed": [body["seed"]]}
+    text |= {"utterance": body["request_id"], "language": "zh-cn"}
+    assert told(repository) == {**text, "speed": [1.0], "seed": [body["seed"]]}
 
 
-def test_finished_text_goes_to_the_voice_in_one_piece(xtts: Api, repository: Path) -> None:
-    """The model cuts it by itself, as the reference does: sentences that it groups share their intonation."""
-    xtts.client.post(TTS, json={**SPEECH, "text": "One two. **Three**! Four?"})
-    assert " ".join(told(repository)["text"].split()) == "One two. Three ! Four?"
+@pytest.mark.parametrize("path", [TTS, FULL])
+def test_the_voice_is_told_of_an_utterance(xtts: Api, repository: Path, path: str) -> None:
+    """Sentences arrive one by one with their place, of a finished text and of one that is being written."""
+    field = "text" if path == TTS else "prompt"
+    body = xtts.client.post(path, json={field: "One two. **Three**! Four?", "seed": 3}).json()
+    heard_of = all_told(repository)[-3:]
+    assert [" ".join(each["text"].split()) for each in heard_of] == ["One two.", "Three !", "Four?"]
+    assert [each["sentence"] for each in heard_of] == [[0], [1], [2]]
+    assert [each["last"] for each in heard_of] == [[False], [False], [True]]
+    assert {each["utterance"] for each in heard_of} == {body["request_id"]}
+    assert {each["seed"][0] for each in heard_of} == {3}
 
 
 def test_the_full_chain_speaks_with_xtts(xtts: Api, repository: Path) -> None:

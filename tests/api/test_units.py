@@ -13,15 +13,15 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from lumen.aio import Stream, map_ahead, one, read_ahead
+from lumen.aio import Stream, map_ahead, once, read_ahead
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.errors import InvalidInputException
 from orchestrator.faces.face import gathered_frames
 from orchestrator.faces.portraits import MAX_SIDE, decode_image
 from orchestrator.faces.windows import Reach, Window, windows
-from orchestrator.media.encoder_thread import FileThread
-from orchestrator.pipeline.sentences import sentences, speakable
+from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.pipeline.speech import DurationLimit
+from orchestrator.pipeline.utterance import sentences_of, speakable
 from orchestrator.store.outputs import kept_together
 from orchestrator.triton.client import Tensors
 from orchestrator.triton.gpu import read_gpus
@@ -38,28 +38,29 @@ async def test_sentences_do_not_depend_on_the_chunks(step: int) -> None:
     """However the text arrives, the same sentences come out, and nothing is lost."""
     text = "Dr. Smith is in. He has 3.5 apples! Really?\n\nYes... *So* it is"
     chunks = [text[i : i + step] for i in range(0, len(text), step)]
-    found = [sentence async for sentence in sentences(pieces(*chunks))]
-    assert "".join("".join(found).split()) == "".join(text.split())
-    assert [sentence.strip() for sentence in found][:3] == [
-        "Dr. Smith is in.",
-        "He has 3.5 apples!",
-        "Really?",
-    ]
+    found = [sentence async for sentence in sentences_of(pieces(*chunks), "id")]
+    said = ["Dr. Smith is in.", "He has 3.5 apples!", "Really?", "Yes...", "So  it is"]
+    assert [sentence.text for sentence in found] == said
+    assert [sentence.index for sentence in found] == [0, 1, 2, 3, 4]
+    assert [sentence.last for sentence in found] == [False, False, False, False, True]
+    assert {sentence.utterance for sentence in found} == {"id"}
 
 
-async def test_a_sentence_comes_before_the_next_is_written() -> None:
-    """The voice can start on the first sentence while the writer is still writing."""
+async def test_a_sentence_comes_when_the_next_begins() -> None:
+    """The voice can start on the first sentence while the writer is still writing the second."""
     gate = asyncio.Event()
 
     async def slow() -> Stream[str]:
         yield "The first one is whole. "
+        yield "The"
         await gate.wait()
-        yield "The second."
+        yield " second."
 
-    found = sentences(slow())
-    assert (await asyncio.wait_for(anext(found), 5)).strip() == "The first one is whole."
+    found = sentences_of(slow(), "id")
+    first = await asyncio.wait_for(anext(found), 5)
+    assert (first.text, first.last) == ("The first one is whole.", False)
     gate.set()
-    assert [sentence.strip() async for sentence in found] == ["The second."]
+    assert [(sentence.text, sentence.last) async for sentence in found] == [("The second.", True)]
 
 
 def test_markup_is_not_spoken() -> None:
@@ -158,7 +159,7 @@ async def test_an_error_passes_through_the_streams() -> None:
 
 async def test_one() -> None:
     """A finished text is a stream of one piece."""
-    assert [item async for item in one("x")] == ["x"]
+    assert [item async for item in once("x")] == ["x"]
 
 
 def test_the_meter_refuses_too_much() -> None:
@@ -221,7 +222,7 @@ async def test_a_clip_that_is_cancelled_while_it_is_finished(tmp_path: Path) -> 
 
     async def clip() -> None:
         with kept_together(path):
-            async with FileThread() as files:
+            async with EncoderThread() as files:
                 await files.open(slow_to_finish())
 
     task = asyncio.create_task(clip())

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from lumen.contracts import FACE_FPS
-from orchestrator.media.mp4 import VideoWriter
+from orchestrator.media.clip_encoder import ClipFormat, encoding
+from orchestrator.media.sinks import Mp4FileSink
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SIDE = 128
@@ -58,7 +59,7 @@ def site(tmp_path: Path) -> Iterator[tuple[str, "queue.Queue[dict[str, Any]]"]]:
     """A folder with a page and a clip, served on a free port."""
     frame = np.full((SECONDS * FACE_FPS, SIDE, SIDE, 3), (200, 60, 40), np.uint8)
     tone = (0.3 * np.sin(np.arange(SECONDS * RATE) * 0.1)).astype(np.float32)
-    with VideoWriter(tmp_path / "clip.mp4", SIDE, SIDE, FACE_FPS, RATE) as writer:
+    with encoding(ClipFormat(SIDE, SIDE, FACE_FPS, RATE), Mp4FileSink(tmp_path / "clip.mp4")) as writer:
         writer.write_audio(tone)
         writer.write_frames(frame)
     (tmp_path / "page.html").write_text(PAGE)

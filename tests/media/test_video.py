@@ -14,7 +14,8 @@ import pytest
 
 from lumen.contracts import FACE_FPS
 from lumen.errors import GenerationException, StorageException
-from orchestrator.media.mp4 import VideoWriter
+from orchestrator.media.clip_encoder import ClipFormat, encoding
+from orchestrator.media.sinks import Mp4FileSink
 from tests.conftest import ROOT
 from tests.media.conftest import FileLimit
 
@@ -25,10 +26,11 @@ MEMORY_PROBE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from orchestrator.media.mp4 import VideoWriter
+from orchestrator.media.clip_encoder import ClipFormat, encoding
+from orchestrator.media.sinks import Mp4FileSink
 rng = np.random.default_rng(0)
 frames = rng.integers(0, 255, (25, 128, 128, 3), np.uint8)
-with VideoWriter(Path(sys.argv[1]), 128, 128, 25, 22050) as writer:
+with encoding(ClipFormat(128, 128, 25, 22050), Mp4FileSink(Path(sys.argv[1]))) as writer:
     for _ in range(int(sys.argv[2])):
         writer.write_audio(rng.standard_normal(22050, np.float32) * np.float32(0.1))
         writer.write_frames(frames)
@@ -46,7 +48,7 @@ def _tone(seconds: float, rate: int = RATE) -> npt.NDArray[np.float32]:
 
 
 def _write(path: Path, frames: int, seconds: float, fps: int = FACE_FPS, rate: int = RATE) -> None:
-    with VideoWriter(path, SIZE, SIZE, fps, rate) as writer:
+    with encoding(ClipFormat(SIZE, SIZE, fps, rate), Mp4FileSink(path)) as writer:
         writer.write_audio(_tone(seconds, rate))
         writer.write_frames(_frames(frames))
 
@@ -130,7 +132,7 @@ def test_colours_come_back(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     colours = np.array([[200, 60, 40], [30, 180, 90], [40, 70, 210], [235, 235, 235]], np.uint8)
     frame = np.repeat(np.repeat(colours.reshape(2, 2, 3), SIZE // 2, 0), SIZE // 2, 1)
-    with VideoWriter(path, SIZE, SIZE, FACE_FPS, RATE) as writer:
+    with encoding(ClipFormat(SIZE, SIZE, FACE_FPS, RATE), Mp4FileSink(path)) as writer:
         writer.write_frames(np.repeat(frame[None], 10, 0))
     with av.open(str(path)) as container:
         shown = next(container.decode(video=0)).to_ndarray(format="rgb24")
@@ -143,7 +145,7 @@ def test_speech_stays_with_its_frame(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     pcm = np.zeros(2 * RATE, np.float32)
     pcm[RATE : RATE + 40] = 0.9
-    with VideoWriter(path, SIZE, SIZE, FACE_FPS, RATE) as writer:
+    with encoding(ClipFormat(SIZE, SIZE, FACE_FPS, RATE), Mp4FileSink(path)) as writer:
         for start in range(0, len(pcm), 777):
             writer.write_audio(pcm[start : start + 777])
         writer.write_frames(_frames(50))
@@ -155,7 +157,7 @@ def test_speech_stays_with_its_frame(tmp_path: Path) -> None:
 def test_nothing_is_there_before_the_end(tmp_path: Path) -> None:
     """The final name appears only when the file is whole, and nothing else stays in the folder."""
     path = tmp_path / "clip.mp4"
-    with VideoWriter(path, SIZE, SIZE, FACE_FPS, RATE) as writer:
+    with encoding(ClipFormat(SIZE, SIZE, FACE_FPS, RATE), Mp4FileSink(path)) as writer:
         writer.write_frames(_frames(5))
         assert not path.exists()
     assert list(tmp_path.iterdir()) == [path]
@@ -166,7 +168,7 @@ def test_an_exception_leaves_no_file(tmp_path: Path, error: type[BaseException])
     """A clip that failed or was interrupted leaves the folder as it was."""
 
     def failing() -> None:
-        with VideoWriter(tmp_path / "clip.mp4", SIZE, SIZE, FACE_FPS, RATE) as writer:
+        with encoding(ClipFormat(SIZE, SIZE, FACE_FPS, RATE), Mp4FileSink(tmp_path / "clip.mp4")) as writer:
             writer.write_frames(_frames(5))
             raise error
 
@@ -179,7 +181,7 @@ def test_a_clip_without_frames_is_refused(tmp_path: Path) -> None:
     """Sound alone makes no video: the error says so, and no file stays."""
     with (
         pytest.raises(GenerationException, match="no frame"),
-        VideoWriter(tmp_path / "clip.mp4", SIZE, SIZE, FACE_FPS, RATE) as writer,
+        encoding(ClipFormat(SIZE, SIZE, FACE_FPS, RATE), Mp4FileSink(tmp_path / "clip.mp4")) as writer,
     ):
         writer.write_audio(_tone(1.0))
     assert list(tmp_path.iterdir()) == []
@@ -191,7 +193,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, file_limit: File
     with (
         file_limit(50_000),
         pytest.raises(StorageException, match=r"clip\.mp4"),
-        VideoWriter(tmp_path / "clip.mp4", SIZE, SIZE, FACE_FPS, RATE) as writer,
+        encoding(ClipFormat(SIZE, SIZE, FACE_FPS, RATE), Mp4FileSink(tmp_path / "clip.mp4")) as writer,
     ):
         writer.write_frames(noise)
     assert list(tmp_path.iterdir()) == []
@@ -209,7 +211,7 @@ def test_frames_of_another_shape_are_named(tmp_path: Path, frames: npt.NDArray[n
     """The message has the shape that came and the one that was expected."""
     with (
         pytest.raises(ValueError, match=r"expected uint8 \[n, 64, 64, 3\]"),
-        VideoWriter(tmp_path / "clip.mp4", SIZE, SIZE, FACE_FPS, RATE) as writer,
+        encoding(ClipFormat(SIZE, SIZE, FACE_FPS, RATE), Mp4FileSink(tmp_path / "clip.mp4")) as writer,
     ):
         writer.write_frames(frames)
 
@@ -221,7 +223,7 @@ def test_frames_of_another_shape_are_named(tmp_path: Path, frames: npt.NDArray[n
 def test_impossible_geometry_is_refused(tmp_path: Path, width: int, height: int, fps: int, rate: int) -> None:
     """Odd sides, frame rates and sample rates out of range are refused before a file is opened."""
     with pytest.raises(ValueError, match="expected"):
-        VideoWriter(tmp_path / "clip.mp4", width, height, fps, rate)
+        encoding(ClipFormat(width, height, fps, rate), Mp4FileSink(tmp_path / "clip.mp4"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,10 +11,16 @@ import numpy.typing as npt
 import pytest
 
 from lumen import contracts
+from lumen.aio import Stream
 from lumen.settings import PROJECT_ROOT, Settings
 from lumen.triton.server import TritonServer
+from orchestrator.media.resample import pcm16
+from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.triton.client import TritonClient
+from orchestrator.voices.library import VoiceLibrary
 from orchestrator.voices.references import condition, decode, pieces
+from orchestrator.voices.voice import Sampling, SpeechOptions
+from orchestrator.voices.xtts import XttsVoice
 from tests.api.conftest import Api, serve
 from tests.api.media import recording
 from tests.api.test_contracts import CheckedClient
@@ -64,6 +70,44 @@ def test_it_speaks_and_repeats_itself(api: Api) -> None:
     np.testing.assert_array_equal(spoken(api), first)
     other = spoken(api, seed=8)
     assert len(other) != len(first) or (other != first).any()
+
+
+SENTENCES = "Hi. You there? Good."
+
+
+@pytest.mark.parametrize("step", [1, 5, 100])
+async def test_an_utterance_is_the_same_however_it_is_written(
+    api: Api, xtts_server: TritonServer, step: int
+) -> None:
+    """A text that is written in pieces of any size sounds as in one piece, streamed or in a file."""
+    text = {"text": SENTENCES, "seed": 11}
+    body = api.client.post(TTS, json={**SPEECH, **text}).json()
+    with wave.open(io.BytesIO(api.client.get(body["audio_url"]).content)) as file:
+        whole = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    np.testing.assert_array_equal(spoken(api, **text), whole)
+    client = TritonClient(xtts_server.grpc_url, 60.0)
+    settings = api.settings
+    checkpoint = settings.model_repository / contracts.XTTS / "1"
+    library = VoiceLibrary(settings.voices_path, checkpoint, max_voices=1)
+    voice = XttsVoice(client, api.services.models.ensure, library, 60.0, 60.0)
+    try:
+        options = SpeechOptions("en", "default", 1.0, seed=11, sampling=Sampling())
+        bound = await voice.bind(options)
+        chunks = [
+            chunk async for chunk in bound.speak(sentences_of(written(SENTENCES, step), "an utterance"))
+        ]
+    finally:
+        await client.close()
+    np.testing.assert_array_equal(pcm16(np.concatenate([chunk.pcm for chunk in chunks])), whole)
+    assert sorted({chunk.sentence for chunk in chunks}) == [0, 1, 2]
+    ends = np.cumsum([len(chunk.pcm) for chunk in chunks]) / RATE
+    np.testing.assert_allclose([chunk.start for chunk in chunks], [0, *ends[:-1]])
+
+
+async def written(text: str, step: int) -> Stream[str]:
+    """A text in pieces of ``step`` characters."""
+    for start in range(0, len(text), step):
+        yield text[start : start + step]
 
 
 @pytest.mark.heavy

@@ -20,6 +20,7 @@ from lumen.families.xtts.speech import MAX_SPEECHES, Order, Speech, SpeechOption
 from lumen.families.xtts.tails import PAUSE_SAMPLES
 from lumen.families.xtts.text.tokenizer import Tokenizer
 from lumen.families.xtts.windows import BUCKETS, FRAME_SAMPLES, Window, frames_of
+from lumen.utterance import Sentence
 
 Float32 = npt.NDArray[np.float32]
 
@@ -111,7 +112,7 @@ def voice(width: int = WIDTH) -> Voice:
 async def spoken(
     speech: Speech, text: str = "Hello.", options: SpeechOptions | None = None, language: str = "en"
 ) -> list[Float32]:
-    return [pcm async for pcm in speech.speak(text, language, voice(), options or SpeechOptions())]
+    return [pcm async for pcm in speech.speak(Sentence(text), language, voice(), options or SpeechOptions())]
 
 
 async def test_a_speech_has_all_samples_of_its_latents(tokenizer: Tokenizer) -> None:
@@ -185,7 +186,7 @@ async def test_a_closed_speech_closes_its_streams(tokenizer: Tokenizer, chunks_h
     """Whenever the listener leaves, what began at the GPT is closed, and nothing begins after."""
     gpt = FakeGpt()
     speech = Speech(tokenizer, gpt, FakeVocoder())
-    async with aclosing(speech.speak(TWO_PIECES, "en", voice(), SpeechOptions())) as chunks:
+    async with aclosing(speech.speak(Sentence(TWO_PIECES), "en", voice(), SpeechOptions())) as chunks:
         for _ in range(chunks_heard):
             await anext(chunks)
     assert all(stream.closed for stream in gpt.streams)
@@ -218,7 +219,7 @@ async def test_a_gpt_that_says_nothing_is_an_error(tokenizer: Tokenizer) -> None
 async def test_one_speech_too_many_is_refused_and_room_comes_back(tokenizer: Tokenizer) -> None:
     """Beyond MAX_SPEECHES the caller hears Busy at once; a speech that ends makes room."""
     speech = Speech(tokenizer, FakeGpt(), FakeVocoder())
-    speeches = [speech.speak("Hello.", "en", voice(), SpeechOptions()) for _ in range(MAX_SPEECHES)]
+    speeches = [speech.speak(Sentence("Hello."), "en", voice(), SpeechOptions()) for _ in range(MAX_SPEECHES)]
     for chunks in speeches:
         await anext(chunks)
     with pytest.raises(BusyException, match="24"):
@@ -248,7 +249,7 @@ async def test_what_is_wrong_is_refused_before_the_gpt_begins(
     gpt = FakeGpt()
     who = Voice(**{**voice().__dict__, **changed})
     with pytest.raises(InvalidInputException, match=named):
-        await anext(Speech(tokenizer, gpt, FakeVocoder()).speak("Hello.", "en", who, options))
+        await anext(Speech(tokenizer, gpt, FakeVocoder()).speak(Sentence("Hello."), "en", who, options))
     assert not gpt.streams
 
 
@@ -314,7 +315,7 @@ async def test_a_sentence_with_fixed_codes_sounds_as_the_references(
     expected = tiny_model.inference(text, "en", latent, embedding[None, :, None], speed=speed)["wav"]
 
     speech = Speech(tokenizer, ReferenceGpt(tiny_model, codes), onnx_vocoder)
-    chunks = [pcm async for pcm in speech.speak(text, "en", who, SpeechOptions(speed))]
+    chunks = [pcm async for pcm in speech.speak(Sentence(text), "en", who, SpeechOptions(speed))]
     pcm = np.concatenate(chunks)
     assert len(pcm) == len(expected) > XTTS_SAMPLE_RATE // 4
     difference = np.abs(pcm - expected)

@@ -1,4 +1,4 @@
-"""What is filmed: a portrait or an avatar, and how it acts, from the body of a request."""
+"""Render jobs from the bodies of requests: a portrait or an avatar, and how it moves."""
 
 import asyncio
 import secrets
@@ -6,15 +6,19 @@ import secrets
 from lumen.errors import InvalidInputException
 from lumen.families.sadtalker.crop import Preprocess
 from orchestrator.faces.animation import UPLOADED, AnimationOptions, CropOptions
-from orchestrator.pipeline.pipeline import Scene
+from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.routes.bodies import Body
 from orchestrator.schemas.bodies import AvatarRequest, FullRequest, VideoRequest
 from orchestrator.schemas.fields import MAX_SEED, CropFields
 from orchestrator.services import Services
 
 
-async def scene_of(body: Body[VideoRequest] | Body[FullRequest], use: Services) -> Scene:
-    """The scene of a request; what the face cannot do is refused here, before anything is loaded."""
+async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services, name: str) -> RenderJob:
+    """Make the job of a request; what the face cannot do is refused here, before anything is loaded.
+
+    Args:
+        name: of the files that are made.
+    """
     fields, face = body.fields, use.models.get_face()
     animation = _animation(body)
     if fields.avatar is not None:
@@ -23,11 +27,11 @@ async def scene_of(body: Body[VideoRequest] | Body[FullRequest], use: Services) 
         card = await asyncio.to_thread(avatars.find, fields.avatar)
         features = await asyncio.to_thread(avatars.load, card)
         face.check(animation, features.crop_options)
-        return Scene(card.name, features.crop_options, animation, features=features, avatar=card.id)
+        return RenderJob(name, card.name, features.crop_options, animation, features=features, avatar=card.id)
     crop_options = crop_options_of(fields, use)
     face.check(animation, crop_options)
-    name, data = await portrait_of(body, use)
-    return Scene(name, crop_options, animation, image=await use.portraits.decode(data))
+    portrait, data = await portrait_of(body, use)
+    return RenderJob(name, portrait, crop_options, animation, image=await use.portraits.decode(data))
 
 
 def crop_options_of(fields: CropFields, use: Services) -> CropOptions:
