@@ -338,7 +338,9 @@ def test_the_configuration_says_what_the_model_does() -> None:
     kinds = {np.float32: "TYPE_FP32", np.int32: "TYPE_INT32", np.int64: "TYPE_INT64"}
     numbers = {"speed": np.float32, **TENSORS}
     del numbers["max_codes"]
-    assert {name for name, tensor in inputs.items() if tensor.optional} == set(numbers)
+    place = {"utterance": "TYPE_STRING", "sentence": "TYPE_INT32", "last": "TYPE_BOOL"}
+    assert {name for name, tensor in inputs.items() if tensor.optional} == {*numbers, *place}
+    assert {name: DataType.Name(inputs[name].data_type) for name in place} == place
     for name, kind in numbers.items():
         assert (
             inputs[name].data_type
