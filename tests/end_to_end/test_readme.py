@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from lumen.settings import Settings
-from tests.end_to_end.conftest import ROOT, Chain
+from tests.support.lumen_process import Chain
+from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"(<!-- not run: [^\n]*-->\n)?```bash\n(.*?)```", re.DOTALL)
 COMMANDS = [block for skipped, block in BLOCK.findall(README) if not skipped]
 
 
-@pytest.mark.triton
 @pytest.mark.parametrize("block", COMMANDS, ids=[block.split("\n")[0][:50] for block in COMMANDS])
 def test_commands_work(chain: Chain, tmp_path: Path, block: str) -> None:
     """A block that is pasted into a shell, in a checkout with a server, does what it says."""
