@@ -76,6 +76,10 @@ class FakeStepper:
         self._enter("close")
         self._open.pop(slot, None)
 
+    def forget(self) -> None:
+        """Leave every slot idle, as if a close that failed had done its work."""
+        self._open.clear()
+
     def idle(self) -> bool:
         return not self._open
 

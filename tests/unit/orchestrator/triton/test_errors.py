@@ -1,6 +1,9 @@
 """What Triton says of itself becomes the errors that users get."""
 
+from unittest.mock import AsyncMock
+
 import pytest
+import tritonclient.grpc.aio as grpc
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
 
 from lumen.errors import GenerationException, ServiceUnavailableException
@@ -40,9 +43,12 @@ def test_any_other_failure_stays_one() -> None:
         f"Failed to process the request(s) for model instance 'xtts_gpt_0_0', message: {DEAD}",
     ],
 )
-async def test_a_dead_process_is_known_however_it_is_told(said: str) -> None:
+async def test_a_dead_process_is_known_however_it_is_told(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the model itself or through another: it counts as not loaded, and is loaded anew."""
+    monkeypatch.setattr(
+        grpc.InferenceServerClient, "infer", AsyncMock(side_effect=InferenceServerException(said))
+    )
     client = TritonClient("127.0.0.1:1", 1.0)
-    refusal = client._died(InferenceServerException(said))
-    assert refusal is not None
-    assert "'xtts_gpt' has stopped" in refusal.message
+    with pytest.raises(ServiceUnavailableException, match="'xtts_gpt' has stopped"):
+        await client.infer("xtts", {})
+    await client.close()

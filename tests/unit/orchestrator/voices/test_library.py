@@ -1,7 +1,9 @@
-"""What the API's own parts promise of voices and streams, without a server."""
+"""Cloned voices, their library, and the kinds of sound, without a server."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +50,12 @@ def test_voices_in_memory_are_bounded(library: VoiceLibrary, monkeypatch: pytest
     monkeypatch.setattr(voice_library, "CACHED_VOICES", 3)
     cards = [library.add(cloned(number), latents(number)) for number in range(6)]
     for _ in range(2):
-        for number, card in enumerate(cards):
-            assert library.load(card).speaker_embedding[0] == number
-    assert len(library._cache) == 3
+        loaded = [library.load(card) for card in cards]
+        assert [voice.speaker_embedding[0] for voice in loaded] == list(range(6))
+    kept = [weakref.ref(voice) for voice in loaded]
+    del loaded
+    gc.collect()
+    assert [voice() is not None for voice in kept] == [False] * 3 + [True] * 3
 
 
 def test_a_replaced_voice_is_not_the_old_one(library: VoiceLibrary) -> None:

@@ -22,6 +22,7 @@ class Source:
         self.cancels = 0
         self.deaf = 0
         self.checks = 0
+        self.went_on = threading.Event()
         self.read_to_end = threading.Event()
 
     def __call__(self) -> Iterator[int]:
@@ -30,6 +31,7 @@ class Source:
                 self.read_to_end.set()
                 raise item
             yield item
+            self.went_on.set()
         self.read_to_end.set()
 
     async def cancel(self) -> None:
@@ -147,7 +149,8 @@ async def test_whoever_leaves_when_an_item_comes_leaves() -> None:
     stream = read.stream()
     waiting = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
-    stream._items.put_nowait(1)
+    read.items.put(1)
+    assert read.went_on.wait(SECONDS)  # the loop stands still meanwhile: the item waits for its next turn
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

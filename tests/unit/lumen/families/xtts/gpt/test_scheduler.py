@@ -267,7 +267,7 @@ def test_a_failing_call_costs_one_sentence_at_most(what: str) -> None:
         first = scheduler_says(scheduler, 1)
         if what == "close":
             assert first.codes == alone(1).codes
-            stepper._open.clear()
+            stepper.forget()
         else:
             assert isinstance(first.error, GenerationException)
         assert scheduler_says(scheduler, 2).codes == alone(2).codes

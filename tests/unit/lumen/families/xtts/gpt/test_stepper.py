@@ -15,7 +15,7 @@ from export.xtts.checkpoint import LoadedXtts
 from export.xtts.gpt import GptArtifact, Sentence
 from export.xtts.gpt_graph import ALL, CONTRIB, IR_VERSION, OPSET, DataFile, Graph
 from export.xtts.quantize import Int8Products
-from lumen.contracts import XTTS_GPT
+from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
 from lumen.errors import InvalidInputException, ModelLoadException
 from lumen.families.xtts.gpt import stepper as stepper_module
 from lumen.families.xtts.gpt.kv_cache import HostMemory, PackedRows, Rows
@@ -89,10 +89,11 @@ def _together(stepper: GptStepper, waiting: list[Sentence], random: np.random.Ge
     return got
 
 
-def test_a_row_in_a_gap_changes_nothing(fp32_folder: Path) -> None:
+def test_a_row_in_a_gap_changes_nothing(fp32_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where rows stay in place, as on a GPU, what idle and half-filled rows compute is thrown away."""
-    packed, fixed = (GptStepper.load(fp32_folder, 3, threads=2) for _ in range(2))
-    fixed._rows = Rows(3)
+    packed = GptStepper.load(fp32_folder, 3, threads=2)
+    monkeypatch.setattr(stepper_module, "PackedRows", lambda memory: Rows(memory.shape[1]))
+    fixed = GptStepper.load(fp32_folder, 3, threads=2)
     first, other = sentence(packed.dims, 1), sentence(packed.dims, 2, text=70)
     expected, expected_other = alone(packed, first), alone(packed, other)
     opened(fixed, 0, sentence(fixed.dims, 3))
@@ -110,10 +111,11 @@ def test_a_row_in_a_gap_changes_nothing(fp32_folder: Path) -> None:
 
 def test_the_cache_is_written_in_place(stepper: GptStepper) -> None:
     """A step writes one position of each row and touches no other."""
-    opened(stepper, 0, sentence(stepper.dims, 1))
-    memory = stepper._memory
+    given = sentence(stepper.dims, 1)
+    opened(stepper, 0, given)
+    memory = stepper.memory
     assert isinstance(memory, HostMemory)
-    before, length = memory.array.copy(), int(stepper._rows.lengths[0])
+    before, length = memory.array.copy(), XTTS_CONDITION_LATENTS + len(given.text_ids) + 3
     assert before[:, 0, :, :length].any(axis=(1, 3)).all()
     stepper.step([0], [5])
     changed = (memory.array != before).any(axis=(0, 2, 4))
@@ -137,9 +139,10 @@ def test_rows_move_only_into_gaps_and_only_as_far_as_they_are_filled() -> None:
     assert rows.row(2) == 2
 
 
-def test_a_known_voice_is_not_computed_again(stepper: GptStepper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_voice_is_not_computed_again(fp32_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second sentence of a voice needs a piece less and gets the same to the bit; others do not."""
-    monkeypatch.setattr(stepper._voices, "_limit", 2)
+    monkeypatch.setattr(stepper_module, "VOICES", 2)
+    stepper = GptStepper.load(fp32_folder, 1, threads=2)
     given = sentence(stepper.dims, 1, text=PREFILL_TOKENS - 3)
     other = Sentence(given.text_ids, np.nextafter(given.gpt_cond_latent, np.float32(9)), given.codes)
     third = Sentence(given.text_ids, given.gpt_cond_latent + 1, given.codes)
