@@ -132,6 +132,12 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="session")
+def lonely(serve_with: Serve) -> Api:
+    """An API without a Triton."""
+    return serve_with(gemini_api_key="do-not-show-this")
+
+
+@pytest.fixture(scope="session")
 def api(serve_with: Serve, triton_url: str) -> Api:
     """The API that most tests share."""
     return serve_with(triton_url=triton_url)

@@ -1,6 +1,5 @@
-"""Cloned voices, their library, and the kinds of sound, without a server."""
+"""Cloned voices on disk and in memory."""
 
-import asyncio
 import gc
 import threading
 import weakref
@@ -9,16 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lumen.aio import with_timeout
-from lumen.errors import InvalidInputException, NotAcceptableException, NotFoundException
-from lumen.families.xtts.text.languages import CHARACTER_LIMITS
-from orchestrator.media.encodings import ENCODINGS, Encoding, choose_encoding, encoder
+from lumen.errors import InvalidInputException, NotFoundException
 from orchestrator.voices import library as voice_library
 from orchestrator.voices.library import ClonedVoice, Latents, VoiceLibrary
-from orchestrator.voices.references import fingerprint
-from orchestrator.voices.voice import primary
-from orchestrator.voices.xtts import LANGUAGES
-from tests.support.media_files import heard, pitch, tone
 from tests.support.xtts_files import WIDTH, write_checkpoint
 
 
@@ -36,13 +28,6 @@ def cloned(number: int, name: str = "") -> ClonedVoice:
 
 def latents(value: float) -> Latents:
     return Latents(np.full((32, WIDTH), value, np.float32), np.full(512, value, np.float32))
-
-
-def test_ids_name_all_that_a_voice_is_made_of() -> None:
-    """Other bytes, another order, another cut between the files: another voice."""
-    ids = {fingerprint(files) for files in ([b"ab", b"c"], [b"c", b"ab"], [b"a", b"bc"], [b"abc"], [b"ab"])}
-    assert len(ids) == 5
-    assert fingerprint([b"ab", b"c"]) in ids
 
 
 def test_voices_in_memory_are_bounded(library: VoiceLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,67 +92,3 @@ def test_readers_see_whole_voices(library: VoiceLibrary) -> None:
     finally:
         stop.set()
         writer.join()
-
-
-def test_the_languages_are_the_models() -> None:
-    """The API names the languages that the model speaks."""
-    assert {primary(code) for code in LANGUAGES} == set(CHARACTER_LIMITS)
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.media_type)
-@pytest.mark.parametrize("size", [1, 441, 7_001])
-def test_encoded_pieces_of_any_size(size: int, encoding: Encoding) -> None:
-    """However the speech is cut, nothing is lost of a stream; an empty chunk does no harm."""
-    pcm = tone(0.5).astype(np.float32) / 32_767
-    rate = encoding.rate(22_050)
-    with encoder(encoding, 22_050, rate) as coder:
-        pieces = [coder.encode(pcm[start : start + size]) for start in range(0, len(pcm), size)]
-        data = b"".join([*pieces, coder.encode(pcm[:0]), coder.finish()])
-    if encoding.media_type == "audio/pcm":
-        found = np.frombuffer(data, "<i2").astype(np.float32)
-    else:
-        found, rate = heard(data)
-    assert len(found) / rate >= 0.5
-    assert pitch(found, rate) == pytest.approx(220, abs=5)
-
-
-def test_an_encoder_that_is_left_early() -> None:
-    """A stream that breaks off lets go of its codec."""
-    for encoding in ENCODINGS:
-        with pytest.raises(RuntimeError, match="gone"), encoder(encoding, 22_050, encoding.rate(22_050)):
-            raise RuntimeError("gone")
-
-
-@pytest.mark.parametrize("accept", ["", " ", ";;q=1,,", "audio/wav;q=2", "*/*;level=1"])
-def test_anything_is_acceptable(accept: str) -> None:
-    """Callers that do not say, or say it oddly, get WAV."""
-    assert choose_encoding(accept) is ENCODINGS[0]
-
-
-@pytest.mark.parametrize("accept", ["text/html", "audio/flac;q=1", "*/*;q=0.0", "audio/mpeg;q=-1"])
-def test_nothing_is_acceptable(accept: str) -> None:
-    """What a caller does not take is not sent."""
-    with pytest.raises(NotAcceptableException, match="audio/wav"):
-        choose_encoding(accept)
-
-
-async def test_a_cancellation_at_the_last_moment_counts() -> None:
-    """A client that leaves just when its chunk was taken stops the work all the same."""
-    taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def work() -> None:
-        await with_timeout(10, taken)
-        await asyncio.sleep(10)
-
-    task = asyncio.create_task(work())
-    await asyncio.sleep(0)
-    taken.set_result(None)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 5)
-
-
-async def test_a_time_limit() -> None:
-    """What takes too long is given up."""
-    with pytest.raises(TimeoutError):
-        await with_timeout(0.01, asyncio.sleep(10))
