@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen import registry
+from lumen.aio import once
 from lumen.contracts import (
     ESPEAK,
     FACE_FPS,
@@ -21,12 +22,13 @@ from lumen.contracts import (
 )
 from lumen.families.warp.motion import animate
 from lumen.settings import Settings
+from lumen.utterance import Sentence
 from orchestrator.faces import make_face
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import PortraitFeatures
 from orchestrator.faces.portraits import Portraits
 from orchestrator.faces.windows import FIRST_WINDOW
-from orchestrator.media.audio import Resampler
+from orchestrator.media.resample import Resampler
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 from orchestrator.voices import make_voice
 from orchestrator.voices.voice import SpeechOptions
@@ -68,8 +70,8 @@ async def make_scene(settings: Settings, triton: TritonClient) -> Scene:
     face = make_face(registry.face("warp"), triton, load_nothing, settings)
     features = await face.encode_portrait(image, CropOptions(settings.video_size))
     voice = make_voice(registry.voice("espeak"), triton, load_nothing, settings)
-    speaker = await voice.speaker(MANNER)
-    speech = np.concatenate([chunk async for chunk in speaker.speak(TEXT)])
+    speaker = await voice.bind(MANNER)
+    speech = np.concatenate([chunk.pcm async for chunk in speaker.speak(once(Sentence(TEXT)))])
     resampler = Resampler(voice.sample_rate, FACE_SAMPLE_RATE)
     pcm = np.concatenate([resampler.process(speech), resampler.flush()])
     return Scene(image, features, pcm)

@@ -5,8 +5,8 @@ Each family has one in ``family.py`` under the name ``FAMILY``; `lumen.registry`
 
 Standard tensors, which a family served by the generic classes of the orchestrator takes and gives:
 
-voice     ``text``, ``language``, ``voice`` string [1], ``speed`` float32 [1], ``seed`` int64 [1] where it is
-          seeded, its options; answers ``pcm`` float32 [n], mono, in -1..1
+voice     those of `lumen.utterance.Sentence`, ``language``, ``voice`` string [1], ``speed`` float32 [1],
+          ``seed`` int64 [1] where it is seeded, its options; answers ``pcm`` float32 [n], mono, in -1..1
 portrait  ``image`` uint8 [H, W, 3] RGB, ``size`` int32 [1], ``preprocess`` string [1] where that is an
           option; answers ``crop`` uint8 [size, size, 3] and what else the face's model takes of a portrait
 face      the portrait model's answers, ``pcm`` float32 [n] at ``sample_rate``, ``pcm_start`` and

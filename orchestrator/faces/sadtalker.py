@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lumen.aio import Stream, flat_map_ahead, one
+from lumen.aio import Stream, flat_map_ahead, once
 from lumen.async_cache import AsyncCache
 from lumen.contracts import FACE_ENHANCER, SADTALKER_DRIVER
 from lumen.errors import InvalidInputException, ModelLoadException
@@ -105,7 +105,7 @@ class SadTalkerFace(TritonFace):
             await self._load_enhancer(options.enhancer)
         if _turns(options) and clip_frames == UNKNOWN:
             speech, clip_frames = await gathered(pcm)
-            pcm = one(speech)
+            pcm = once(speech)
         view = camera(*_stops(options), max(clip_frames, 1)) if any(_stops(options)) else None
 
         def render(window: Window) -> Stream[Frames]:

@@ -11,7 +11,7 @@ from orchestrator.faces.avatars import AvatarCard
 from orchestrator.messages import excerpt
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
-from orchestrator.routes.scenes import animation_of, crop_options_of, portrait_of
+from orchestrator.routes.render_jobs import animation_of, crop_options_of, portrait_of
 from orchestrator.schemas.bodies import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, services
 

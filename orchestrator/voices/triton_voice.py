@@ -51,7 +51,7 @@ class TritonVoice:
                 return card
         raise NotFoundException(unknown("voice", voice, self.family.voices))
 
-    async def speaker(self, options: SpeechOptions) -> BoundVoice:
+    async def bind(self, options: SpeechOptions) -> BoundVoice:
         """Regions that are not listed are left to the model, which may fall back to the language."""
         family = self.family
         if primary(options.language) not in {*map(primary, family.languages), *family.other_languages}:
@@ -63,7 +63,9 @@ class TritonVoice:
             "voice": text_tensor(options.voice),
             **speech_tensors(options),
         }
-        return BoundVoice(self._triton, self.family.model, options.voice, tensors, self._first_timeout)
+        return BoundVoice(
+            self._triton, family.model, options.voice, tensors, self.sample_rate, self._first_timeout
+        )
 
     async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         self._refuse()

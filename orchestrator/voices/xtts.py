@@ -39,7 +39,7 @@ class XttsVoice(TritonVoice):
     async def card(self, voice: str) -> VoiceCard:
         return await asyncio.to_thread(self._library.find, voice)
 
-    async def speaker(self, options: SpeechOptions) -> BoundVoice:
+    async def bind(self, options: SpeechOptions) -> BoundVoice:
         language = _language(options.language)
         card, latents = await asyncio.to_thread(self._cast, options.voice)
         tensors = {
@@ -48,7 +48,9 @@ class XttsVoice(TritonVoice):
             EMBEDDING: latents.speaker_embedding,
             **speech_tensors(options),
         }
-        return BoundVoice(self._triton, self.family.model, card.id, tensors, self._first_timeout)
+        return BoundVoice(
+            self._triton, self.family.model, card.id, tensors, self.sample_rate, self._first_timeout
+        )
 
     async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         """A voice that is there already, made of the same files, keeps its name and is not made again."""

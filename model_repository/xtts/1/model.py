@@ -51,7 +51,7 @@ def _arguments(request: Any) -> dict[str, Any]:
     array = partial(adapter.array, request)
     speed, seed = array("speed"), array("seed")
     return {
-        "text": adapter.text(request, "text"),
+        "sentence": adapter.sentence(request),
         "language": adapter.text(request, "language"),
         "voice": Voice(array("gpt_cond_latent"), array("speaker_embedding")),
         "options": SpeechOptions(
