@@ -20,11 +20,17 @@ BOUNDS: Final = {True: ("ge", "le"), False: ("gt", "lt")}
 
 
 def with_options(options: Options) -> Callable[[type[M]], type[M]]:
-    """A decorator that adds an optional field for each option to a model; uploads are no fields."""
+    """A decorator that adds an optional field for each option to a model; uploads are no fields.
+
+    Raises:
+        TypeError: the model has a field of an option's name.
+    """
     types = {name: _annotation(list(owners.values())) for name, owners in options.items()}
     fields: dict[str, Any] = {name: (kind, None) for name, kind in types.items() if kind is not None}
 
     def decorate(model: type[M]) -> type[M]:
+        if taken := fields.keys() & model.model_fields.keys():
+            raise TypeError(f"{model.__name__} has fields of the options' names: {', '.join(taken)}")
         return create_model(
             model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **fields
         )

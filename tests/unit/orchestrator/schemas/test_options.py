@@ -59,6 +59,12 @@ def test_one_value_is_a_series() -> None:
         value(turn=91.0)
 
 
+def test_an_option_hides_no_field() -> None:
+    """A family whose option has the name of a field is an error when its line is added, not a lost field."""
+    with pytest.raises(TypeError, match="Body has fields of the options' names: "):
+        with_options(OPTIONS)(Body)
+
+
 def test_uploads_are_files_and_no_fields() -> None:
     """An upload comes under its file's name in a form; JSON has no field for it."""
     assert uploads_of(OPTIONS) == {"video_file": 1}
