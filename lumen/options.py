@@ -173,7 +173,7 @@ class OptionSpec:
         return self.parse(items if self.series else items[0])
 
     def limits(self) -> Any:
-        """What is taken, in JSON: a range, choices, or both for the items of a series with their count."""
+        """Limits in JSON: a range, choices, or for a series those of each item with their count."""
         least, most = self.lengths
         item: Any = list(self.choices) or None
         if self.bounds.bounded:
@@ -243,7 +243,7 @@ def from_tensors(options: type[O], array: Callable[[str], npt.NDArray[Any] | Non
 
 
 def limits(options: type) -> dict[str, Any]:
-    """What each option of a class takes, in JSON."""
+    """Limits of each option of a class, in JSON; uploads have none here."""
     return {name: spec.limits() for name, spec in specs(options).items() if spec.upload is None}
 
 

@@ -55,7 +55,7 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
 
 
 def _ports_of(server: TritonServer) -> dict[str, Any]:
-    """Where a server that was started answers, as settings."""
+    """Ports of a server that was started, as settings."""
     options = server.options
     ports = {"triton_http_port": options.http_port, "triton_metrics_port": options.metrics_port}
     return {"triton_url": server.grpc_url, **ports}

@@ -19,5 +19,5 @@ def utc_timestamp() -> str:
 
 
 def stamp() -> dict[str, str]:
-    """What every response carries: the request's id, and when it was made."""
+    """Fields of every response: the request's id, and when it was made."""
     return {"request_id": request_id.get(), "timestamp": utc_timestamp()}

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("lumen")
 
 UNLOAD_SECONDS: Final = 30.0
-"""How long Triton may take to end the requests of models that it unloads."""
+"""Time that Triton may take to end the requests of models that it unloads."""
 UNLOAD_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True)
 class ModelState:
-    """What Triton says of a model: READY, LOADING, UNLOADED or UNAVAILABLE, and why."""
+    """State of a model in Triton: READY, LOADING, UNLOADED or UNAVAILABLE, and why."""
 
     state: str
     reason: str = ""
@@ -131,7 +131,7 @@ class ModelManager:
         return self._face
 
     def get_avatars(self) -> Avatars:
-        """Those of the chain's face."""
+        """Avatars of the chain's face."""
         if self._avatars is None:
             settings = self.settings
             self._avatars = Avatars(

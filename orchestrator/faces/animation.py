@@ -1,4 +1,4 @@
-"""What a request asks of a face: how the portrait is framed, and how it moves."""
+"""Requests to a face: framing of the portrait, and its motion."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ from lumen.options import shown
 
 @dataclass(frozen=True)
 class CropOptions:
-    """What the work on a portrait depends on besides the picture.
+    """Framing of a portrait: all that its features depend on besides the picture.
 
     Attributes:
         size: side in pixels of the square that is animated.
@@ -22,7 +22,7 @@ class CropOptions:
 
 @dataclass(frozen=True)
 class AnimationOptions:
-    """How a portrait moves.
+    """Motion of a portrait.
 
     Attributes:
         seed: the same one makes the same motion.

@@ -37,7 +37,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class PortraitFeatures:
-    """What a face keeps of a portrait.
+    """Features of a portrait, computed once.
 
     Attributes:
         crop_options: what it was made for.
@@ -60,7 +60,7 @@ class PortraitFeatures:
 
 @dataclass(frozen=True)
 class Compositor:
-    """How frames of a face become frames of the video: ``width`` x ``height``, even.
+    """Conversion of a face's frames into those of the video: ``width`` x ``height``, even.
 
     Attributes:
         finish: uint8 [S, S, 3] -> uint8 [height, width, 3], RGB; heavy, so for the encoding thread.
@@ -113,7 +113,7 @@ class Face(Protocol):
         ...
 
     async def encode_portrait(self, image: Pixels, crop_options: CropOptions) -> PortraitFeatures:
-        """What is computed once per portrait: uint8 [H, W, 3] RGB.
+        """Compute the features of a portrait: uint8 [H, W, 3] RGB.
 
         Raises:
             InvalidInputException: no face, several faces, or one that is too small.
@@ -121,7 +121,7 @@ class Face(Protocol):
         ...
 
     def compositor(self, features: PortraitFeatures, animation: AnimationOptions) -> Compositor:
-        """How its frames become the video's; may take a moment."""
+        """Prepare the conversion of its frames into the video's; may take a moment."""
         ...
 
     def animate(

@@ -13,7 +13,7 @@ VERSION: Final = "1"
 
 
 class Manifest:
-    """What an export says of a checkpoint; empty where it is not on this machine.
+    """Manifest of an exported checkpoint; empty where it is not on this machine.
 
     Args:
         repository: the model repository.

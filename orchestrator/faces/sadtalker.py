@@ -41,7 +41,7 @@ ENHANCED_AT_ONCE: Final = 4
 """Frames of one request to the enhancer: on a CPU it takes seconds for each."""
 
 ENHANCER_SCALE: Final = 2
-"""How much longer the sides of enhanced frames are."""
+"""Factor by which the sides of enhanced frames are longer."""
 
 CACHED_DRIVERS: Final = 16
 """Driving videos whose motion is kept: 280 bytes a frame."""
@@ -194,7 +194,7 @@ def _mode(crop_options: CropOptions) -> Preprocess:
 
 
 def _features(crop_options: CropOptions, answer: Tensors) -> PortraitFeatures:
-    """What `sadtalker_portrait` answered."""
+    """Features in an answer of `sadtalker_portrait`."""
     return PortraitFeatures(
         crop_options,
         {"crop": answer["crop"], "row": answer["row"]},

@@ -65,7 +65,7 @@ History = Annotated[list[Message], Field(max_length=HISTORY_MESSAGES, descriptio
 
 @with_options(VOICE_OPTIONS)
 class SamplingFields(Strict):
-    """How a voice draws its speech by chance; what is left out has the checkpoint's default."""
+    """Sampling of a voice that draws its speech by chance; options left out have the checkpoint's default."""
 
 
 LanguageField = Annotated[Name, Field(description="such as en, en-us, de, fr, zh")]

@@ -1,4 +1,4 @@
-"""What request bodies have in common: checked names, seeds, and what is asked of a face."""
+"""Fields that request bodies have in common: checked names, seeds, options of the faces."""
 
 import unicodedata
 from typing import Annotated, Final, Literal
@@ -43,7 +43,7 @@ class Strict(BaseModel):
 
 @with_options({PREPROCESS: FACE_OPTIONS.get(PREPROCESS, {})})
 class CropFields(Strict):
-    """What the work on a portrait depends on besides the picture."""
+    """Portrait and framing."""
 
     portrait: Name | None = Field(None, description="a bundled portrait; the server's default without one")
     size: Size | None = None
@@ -51,7 +51,7 @@ class CropFields(Strict):
 
 @with_options({name: owners for name, owners in FACE_OPTIONS.items() if name != PREPROCESS})
 class SceneFields(CropFields):
-    """Who is filmed, and how the portrait acts; the options are those of the faces."""
+    """Portrait or avatar, and its motion; the options are those of the faces."""
 
     avatar: Name | None = Field(None, description="id or name of an avatar, in place of a portrait")
     seed: Seed | None = None

@@ -22,7 +22,7 @@ ROOM_ATTEMPTS: Final = 60
 
 @dataclass(frozen=True)
 class SpeechOptions:
-    """How to speak.
+    """Options of speech.
 
     Attributes:
         language: such as ``en`` or ``de``.
@@ -41,7 +41,7 @@ class SpeechOptions:
 
 @dataclass(frozen=True)
 class VoiceCard:
-    """What is told of a voice.
+    """Description of a voice.
 
     Attributes:
         seconds: of the recordings that a custom voice was made of.

@@ -46,7 +46,7 @@ CLONE: Final = "clone"
 
 @dataclass(frozen=True)
 class XttsOptions:
-    """How the codes are drawn; the checkpoint has a default for each."""
+    """Sampling of the audio codes; the checkpoint has a default for each option."""
 
     temperature: Annotated[float | None, Interval(ge=0, le=MAX_TEMPERATURE), Doc("0 takes the likeliest")] = (
         None
