@@ -57,6 +57,11 @@ class Blocks:
         self._row = ""
         self._in_table = False
 
+    @property
+    def pending(self) -> str:
+        """The beginning of the next piece, raw; empty while it is not known to be text."""
+        return self._scanner.pending
+
     def feed(self, text: str) -> Iterator[Piece]:
         """Yield the pieces that are whole after ``text``."""
         for part in re.findall(r"[^\n]+|\n", text):

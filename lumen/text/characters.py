@@ -20,7 +20,7 @@ SPOKEN_SYMBOLS: Final = frozenset("°©®™№")
 """Symbols of the category So that are read; the others there are pictures."""
 
 PICTURES: Final = re.compile(
-    "[^\\d#*©®™]\ufe0f"  # a character that is asked to look like an emoji
+    "[^\\w#*©®™]\ufe0f"  # a character that is asked to look like an emoji
     "|[\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u27f0-\u27ff\u2900-\u297f\u2b00-\u2bff\u2800-\u28ff]"
     "|[\U0001f000-\U0001faff\U000e0000-\U000e007f\u2139\u20e3\ufe00-\ufe0f]"
 )

@@ -94,6 +94,11 @@ class SentenceScanner:
             if self._too_long(character):
                 yield self._take()
 
+    @property
+    def pending(self) -> str:
+        """The beginning of the next sentence, raw."""
+        return self._text
+
     def finish(self) -> str:
         """What is left at the end of the paragraph, raw."""
         rest = self._take()

@@ -85,7 +85,7 @@ def _short_addresses(text: str, words: SignWords | None) -> str:
     def url(match: re.Match[str]) -> str:
         host = (match[1] or match[2] or match[3]).rpartition("@")[2].partition(":")[0]
         host, mark = host.rstrip(TRAILING), _trailing(match[0])
-        return DOTTED.sub(dot, host) + mark
+        return DOTTED.sub(dot, host) + mark if any(map(str.isalnum, host)) else match[0]
 
     return URL.sub(url, EMAIL.sub(mail, text))
 

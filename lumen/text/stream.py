@@ -1,5 +1,6 @@
 """Text on its way to the voice: sentences in spoken form while the text is still being written."""
 
+import re
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from lumen.text.characters import is_speakable
 from lumen.text.hidden import HiddenSpans
 from lumen.text.markdown import plain
 from lumen.text.spoken import Reading, spoken_form
+
+MARKUP: Final = re.compile(r"[<`\[&]")
+"""Characters whose words may vanish when their other half comes."""
 
 UNSPOKEN_SIGNS: Final = str.maketrans("", "", "|~<>=+^`¬")
 """Signs that are not worth a sentence of their own."""
@@ -26,8 +30,8 @@ class Sentence:
     Attributes:
         index: 0, 1, 2...
         text: as a reader sees it, without markup: for captions.
-        spoken: as the voice is given it; empty only in the last one.
-        last: nothing follows.
+        spoken: as the voice is given it.
+        last: nothing with a sound follows.
     """
 
     index: int
@@ -50,25 +54,44 @@ class SentenceReader:
         self._hidden = HiddenSpans()
         self._blocks = Blocks()
         self._index = 0
-        self._previous = ""
+        self._whole: tuple[str, str] | None = None
+        self._line_break = ""
 
     def feed(self, chunk: str) -> Iterator[Sentence]:
         """Yield the sentences that are whole after ``chunk``, none of which is the last one."""
-        yield from map(self._numbered, self._spoken(self._blocks.feed(self._visible(chunk))))
+        yield from self._followed(self._blocks.feed(self._visible(chunk)))
+        if self._whole is not None and self._has_words(self._blocks.pending):
+            yield self._leave(last=False)
 
     def finish(self) -> Iterator[Sentence]:
-        """Yield the rest; the last one says so, and is empty where no words were left."""
-        held = self._visible("") + self._hidden.finish()
-        rest = [*self._spoken(self._blocks.feed(held)), *self._spoken(self._blocks.finish())]
-        for text, spoken in rest[:-1]:
-            yield self._numbered((text, spoken))
-        text, spoken = rest[-1] if rest else ("", "")
-        yield Sentence(self._index, text, spoken, last=True)
+        """Yield the rest; nothing where the whole text has no words."""
+        yield from self._followed(self._blocks.feed(self._visible("") + self._hidden.finish()))
+        yield from self._followed(self._blocks.finish())
+        if self._whole is not None:
+            yield self._leave(last=True)
+
+    def _followed(self, pieces: Iterator[Piece]) -> Iterator[Sentence]:
+        """Yield each sentence that has a next one."""
+        for sentence in self._spoken(pieces):
+            if self._whole is not None:
+                yield self._leave(last=False)
+            self._whole = sentence
+
+    def _leave(self, last: bool) -> Sentence:
+        assert self._whole is not None
+        (text, spoken), self._whole = self._whole, None
+        self._index += 1
+        return Sentence(self._index - 1, text, spoken, last)
+
+    def _has_words(self, pending: str) -> bool:
+        """Whether a sentence that begins like this has words for certain, whatever it becomes."""
+        plain_part = MARKUP.split(pending, maxsplit=1)[0]
+        return any(c.isalnum() and self._reading.can_speak(c, self._language) for c in plain_part)
 
     def _visible(self, chunk: str) -> str:
         """The chunk without what is hidden, and with one kind of line break."""
-        text = self._previous + self._hidden.feed(chunk)
-        self._previous = "\r" if text.endswith("\r") else ""
+        text = self._line_break + self._hidden.feed(chunk)
+        self._line_break = "\r" if text.endswith("\r") else ""
         return text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
 
     def _spoken(self, pieces: Iterator[Piece]) -> Iterator[tuple[str, str]]:
@@ -83,18 +106,13 @@ class SentenceReader:
         stop = FULL_STOPS.get(self._language.lower().replace("_", "-").partition("-")[0], FULL_STOP)
         return spoken + stop if spoken[-1].isalnum() or spoken[-1] in ")]\"'%" else spoken
 
-    def _numbered(self, sentence: tuple[str, str]) -> Sentence:
-        self._index += 1
-        return Sentence(self._index - 1, *sentence, last=False)
-
 
 async def spoken_sentences(
     chunks: Stream[str], language: str = "en", reading: Reading | None = None
 ) -> Stream[Sentence]:
-    """Yield each sentence as soon as the first character behind it shows that it is whole.
+    """Yield each sentence as soon as the next one begins, so that the last one says that it is.
 
-    Exactly one sentence is the last one and ends the stream. Its ``spoken`` is empty where what was
-    written after the sentence before it has no sound (emoji, code), or where there is no text at all.
+    Of a text without words nothing comes.
     """
     reader = SentenceReader(language, reading)
     async with aclosing(chunks):

@@ -18,7 +18,7 @@ def read(text: str, language: str = "en", reading: Reading | None = None) -> lis
 
 
 def spoken(text: str, language: str = "en", reading: Reading = ESPEAK) -> list[str]:
-    return [sentence.spoken for sentence in read(text, language, reading) if sentence.spoken]
+    return [sentence.spoken for sentence in read(text, language, reading)]
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,11 @@ def test_what_a_voice_cannot_speak_is_left_out() -> None:
 
 
 def test_the_last_sentence_says_so() -> None:
-    """Exactly one sentence is the last; it is empty where nothing with a sound is left."""
+    """Exactly one sentence is the last, also where only signs, tags or code follow."""
     assert [s.last for s in read("One. Two.")] == [False, True]
-    assert read("One. 😀") == [Sentence(0, "One.", "One.", False), Sentence(1, "", "", True)]
-    assert read("") == [Sentence(0, "", "", True)]
+    for rest in ("😀", "<br>", "```sh\nls\n```", "[1]: http://a.b", "`" + "x" * 50 + "`", "<think>Two."):
+        assert read(f"One.\n\n{rest}") == [Sentence(0, "One.", "One.", True)]
+    assert read("") == read("😀 <b></b>") == []
 
 
 @pytest.mark.parametrize(
