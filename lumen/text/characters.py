@@ -7,6 +7,8 @@ from typing import Final
 SILENT_CATEGORIES: Final = frozenset({"Cc", "Cs", "Co", "Cn", "Cf", "Zl", "Zp", "Sk"})
 """Control and format characters, halves of pairs, private and unassigned ones, modifiers of emoji."""
 
+UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
 ACCENTS: Final = "^`\u00b4\u00a8"
 """Modifiers that people type as signs."""
 
@@ -54,6 +56,11 @@ def clean(text: str) -> str:
     text = MARKS.sub(r"\1", PICTURES.sub(" ", COMPATIBLE.sub(_compatible, text)))
     voiced = "".join(map(_voiced, text))
     return unicodedata.normalize("NFC", LOOSE_JOINERS.sub("", voiced))
+
+
+def printable(text: str) -> str:
+    """Leave out halves of pairs and control characters; line breaks and tabs stay."""
+    return UNPRINTABLE.sub("", text)
 
 
 def is_speakable(text: str) -> bool:
