@@ -133,7 +133,7 @@ def _request(number: int, frames: int, pixels: int) -> Tensors:
     random = np.random.default_rng(number)
     return {
         "crop": random.integers(0, 256, (pixels, pixels, 3), np.uint8),
-        "row": (SPREAD * random.standard_normal(COEFFICIENTS)).astype(np.float32),
+        "coefficients": (SPREAD * random.standard_normal(COEFFICIENTS)).astype(np.float32),
         "preprocess": text_tensor("crop"),
         "pcm": _babble(random, frames),
         "pcm_start": np.zeros(1, np.int64),

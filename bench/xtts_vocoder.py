@@ -29,7 +29,7 @@ from lumen.allocator import keep_freed_memory
 from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.families.xtts.windows import FRAME_SAMPLES, VocoderContext, Windows, frames_of
+from lumen.families.xtts.windows import FRAME_SAMPLES, VocoderContext, Windows, vocoder_frames
 
 THREADS: Final = 2
 REPEATS: Final = 3
@@ -139,7 +139,7 @@ def _cost(decode: Sentence, seconds: int, chunk: int | None = None, repeats: int
         started = time.perf_counter()
         decode(chunks)
         times.append(time.perf_counter() - started)
-    return round(median(times) / (frames_of(count) * FRAME_SAMPLES / XTTS_SAMPLE_RATE), 4)
+    return round(median(times) / (vocoder_frames(count) * FRAME_SAMPLES / XTTS_SAMPLE_RATE), 4)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ class Frames(nn.Module):
         return torch.lerp(latents[index], latents[(index + 1).clamp(max=last)], share)
 
     def count(self, latents: int) -> int:
-        """See ``frames_of``."""
+        """See ``vocoder_frames``."""
         return latents * self.steps * self.up // self.down
 
 

@@ -36,7 +36,7 @@ def build(generator: Any, half: bool = False) -> onnx.ModelProto:
 
     Inputs: latents float32 [B, n, W]; speaker_embedding float32 [B, 512]; start int64 [B, 1], index
     of the window's first latent in its sentence; keep int64 [B, 2], first and end of the wanted
-    frames. Output: pcm float32 [B, n_samples] in -1..1, ``frames_of(n)`` frames of 256 samples; those
+    frames. Output: pcm float32 [B, n_samples] in -1..1, ``vocoder_frames(n)`` frames of 256 samples; those
     that no row of the batch wants are zeros. The window's last frame is the one that the sentence
     would end with, if it ended with the window.
 
@@ -204,7 +204,7 @@ def _surrounded(pcm: Value, wanted: _Span, total: Value) -> Value:
 
 
 def _frames(latents: Value) -> Value:
-    """int64: see ``frames_of``."""
+    """int64: see ``vocoder_frames``."""
     return latents * latents.graph.ints(STEPS * UP) / latents.graph.ints(DOWN)
 
 

@@ -40,7 +40,7 @@ from lumen.families.sadtalker.paste import PasteBack, output_size
 from lumen.families.sadtalker.poisson import PoissonPaste
 from lumen.runtime.artifacts import read_manifest
 from orchestrator.faces.animation import AnimationOptions, CropOptions
-from orchestrator.faces.driving import rows_of
+from orchestrator.faces.driving import driving_coefficients
 from orchestrator.faces.face import (
     CACHED_PORTRAITS,
     WINDOWS_AHEAD,
@@ -223,7 +223,7 @@ class SadTalkerFace:
 
         async def ask() -> npt.NDArray[np.float32]:
             await self._load([SADTALKER_DRIVER])
-            return await rows_of(self._triton, video, name, self._driving_seconds)
+            return await driving_coefficients(self._triton, video, name, self._driving_seconds)
 
         return await self._drivers.get(f"{self.source} {hashlib.sha256(video).hexdigest()}", ask)
 
@@ -277,7 +277,7 @@ def _features(crop_options: CropOptions, answer: Tensors) -> PortraitFeatures:
     """What `sadtalker_portrait` answered."""
     return PortraitFeatures(
         crop_options,
-        {"crop": answer["crop"], "row": answer["row"]},
+        {"crop": answer["crop"], "coefficients": answer["coefficients"]},
         Box(*map(int, answer["box"])),
         Box(*map(int, answer["face"])),
         float(answer["confidence"][0]),

@@ -19,7 +19,7 @@ from orchestrator.core.model_manager import ModelManager
 from orchestrator.core.utils import request_id, stamp
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Compositor, PortraitFeatures
-from orchestrator.faces.windows import UNKNOWN, frames_of
+from orchestrator.faces.windows import UNKNOWN, frames_started
 from orchestrator.media.encoder_thread import FileThread, Sink, wav_sink
 from orchestrator.media.encodings import Encoding, encoder
 from orchestrator.media.mp4 import VideoWriter
@@ -142,7 +142,7 @@ class Pipeline:
             cast = await self._prepare(face.models, scene, clock)
             speech = tee(in_pieces(pcm, self._rate), duration_limit.add, progress.hear(duration_limit))
             n_samples = resampled_length(len(pcm), self._rate, face.sample_rate)
-            shot = Shot(cast, scene.animation, clock, progress, path, clip_frames=frames_of(n_samples))
+            shot = Shot(cast, scene.animation, clock, progress, path, clip_frames=frames_started(n_samples))
             await self._shoot(speech, self._rate, shot)
         return VideoResponse(
             **clock.stamp(),

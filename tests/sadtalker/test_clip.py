@@ -40,7 +40,7 @@ def clip_of(length: int, **changes: Any) -> Clip:
     rng = np.random.default_rng(7)
     whole = Clip(
         crop=rng.integers(0, 255, (256, 256, 3), np.uint8),
-        row=np.r_[rng.standard_normal(MOTION) * 0.2, 1.2, 128, 120].astype(np.float32),
+        coefficients=np.r_[rng.standard_normal(MOTION) * 0.2, 1.2, 128, 120].astype(np.float32),
         preprocess=Preprocess.CROP,
         pcm=babble(length),
         pcm_start=0,
@@ -74,12 +74,12 @@ def points(tiny_networks: SadTalkerNetworks) -> PointLeaves:
 
 def reference(networks: SadTalkerNetworks, clip: Clip) -> NDArray[np.float32]:
     """Key points of a whole clip, all steps at once as in the reference: [T, 15, 3]."""
-    n, row = clip.clip_frames, torch.from_numpy(clip.row)
+    n, row = clip.clip_frames, torch.from_numpy(clip.coefficients)
     mel = torch.from_numpy(mel_windows(mel_spectrogram(clip.pcm), n))
     shut = torch.from_numpy(blinks(n, clip.seed))[:, None]
     expression = networks.audio2exp(mel[:, None], row[:EXPRESSION].expand(n, -1), shut)
     numbers = np.arange(-(-(n - 1) // 32))
-    at_rest = clip.row[EXPRESSION:MOTION]
+    at_rest = clip.coefficients[EXPRESSION:MOTION]
     made = np.zeros((0, 32, 6), np.float32)
     if len(numbers):
         made = networks.audio2pose(
@@ -89,7 +89,7 @@ def reference(networks: SadTalkerNetworks, clip: Clip) -> NDArray[np.float32]:
             torch.from_numpy(pose.latents(numbers, clip.seed)),
         ).numpy()
     head = pose.smooth(pose.assemble(made, np.arange(n), n, at_rest))
-    seen = windows(coefficients(expression.numpy(), head, clip.row, clip.columns))
+    seen = windows(coefficients(expression.numpy(), head, clip.coefficients, clip.columns))
     image = torch.from_numpy(clip.crop).permute(2, 0, 1)[None].float() / 255
     mapping = networks.mapping_crop if clip.columns == MOTION else networks.mapping_full
     canonical = networks.keypoints(image).expand(n, -1, -1)
@@ -179,7 +179,7 @@ def test_audio_that_does_not_reach_is_refused(side: str) -> None:
         ({"first_frame": -1}, "first_frame is -1"),
         ({"clip_frames": 0}, "clip_frames is 0"),
         ({"crop": np.zeros((100, 100, 3), np.uint8)}, "crop is uint8"),
-        ({"row": np.full(73, np.nan, np.float32)}, "row is float32"),
+        ({"coefficients": np.full(73, np.nan, np.float32)}, "coefficients is float32"),
         ({"pcm": np.full(32_000, np.nan, np.float32)}, "pcm has samples"),
         ({"controls": Controls(pose_style=46)}, "pose_style is 46; expected 0 to 45"),
         ({"controls": Controls(expression_scale=4)}, "expression_scale is 4"),

@@ -122,7 +122,7 @@ def _projection(points: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.lstsq(model, points, rcond=None)[0], np.float64)
 
 
-def portrait_row(face: NDArray[np.float32], place: NDArray[np.float32]) -> NDArray[np.float32]:
+def portrait_coefficients(face: NDArray[np.float32], place: NDArray[np.float32]) -> NDArray[np.float32]:
     """What the motion starts from, float32 [73]: expression, angles, translation, place.
 
     face: [257], the network's answer. place: [3].

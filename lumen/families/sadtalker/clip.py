@@ -106,7 +106,7 @@ class Clip:
     """Frames [first_frame, first_frame + n_frames) of a portrait speaking.
 
     Attributes:
-        crop: uint8 [S, S, 3] RGB. row: float32 [73]. preprocess: how both were made.
+        crop: uint8 [S, S, 3] RGB. coefficients: float32 [73], the portrait's 3DMM coefficients. preprocess: how both were made.
         pcm: float32 [n], 16 kHz, in [-1, 1]. pcm_start: index in the clip of its first sample.
         clip_frames: of the whole clip, or ``UNKNOWN``.
         seed: any integer.
@@ -114,7 +114,7 @@ class Clip:
     """
 
     crop: NDArray[np.uint8]
-    row: Floats
+    coefficients: Floats
     preprocess: Preprocess
     pcm: Floats
     pcm_start: int
@@ -146,7 +146,7 @@ class Clip:
                 f"crop is {self.crop.dtype} {list(self.crop.shape)}; expected uint8 RGB of {sides}: "
                 "use sadtalker_portrait's"
             )
-        _check_values("row", self.row, (COEFFICIENTS,))
+        _check_values("coefficients", self.coefficients, (COEFFICIENTS,))
         self._check_frames()
         self._check_pcm()
         self.controls.check(self.n_frames)

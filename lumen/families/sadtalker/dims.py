@@ -13,7 +13,7 @@ PLACE: Final = 3
 """Where the aligned face lies in the portrait: scale, x, y, in pixels of the portrait."""
 
 COEFFICIENTS: Final = EXPRESSION + POSE + PLACE
-"""Columns of a portrait's row: expression, pose, place."""
+"""3DMM coefficients of a portrait: expression, pose, place."""
 
 MOTION: Final = EXPRESSION + POSE
 """Columns that the mapping of cropped portraits reads; that of whole pictures reads all ``COEFFICIENTS``."""

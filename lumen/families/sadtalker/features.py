@@ -37,7 +37,7 @@ async def make_features(clip: Clip, calls: Calls) -> Features:
     volumes = await calls.one(SADTALKER_SOURCE, OUTPUTS, {"image": clip.crop})
     appearance, compressed, canonical = volumes
     at_rest = {
-        "window": portrait_window(clip.row, clip.columns),
+        "window": portrait_window(clip.coefficients, clip.columns),
         "keypoints": canonical,
         "camera": np.full(3, np.nan, np.float32),
     }
@@ -47,7 +47,7 @@ async def make_features(clip: Clip, calls: Calls) -> Features:
 
 def key_of(clip: Clip) -> bytes:
     """SHA-256 of everything that the features depend on."""
-    parts = (np.int64(len(clip.crop)).tobytes(), clip.crop.tobytes(), clip.row.tobytes())
+    parts = (np.int64(len(clip.crop)).tobytes(), clip.crop.tobytes(), clip.coefficients.tobytes())
     return hashlib.sha256(b"".join((*parts, clip.preprocess.value.encode()))).digest()
 
 

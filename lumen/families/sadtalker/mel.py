@@ -47,7 +47,7 @@ HZ_PER_MEL: Final = 200 / 3
 MELS_PER_OCTAVE_LOG: Final = 27 / np.log(6.4)
 
 
-def frames_of(n_samples: int) -> int:
+def whole_frames(n_samples: int) -> int:
     """Whole video frames in so many samples; what is left over is not heard."""
     return n_samples // SAMPLES_PER_FRAME
 

@@ -61,7 +61,9 @@ async def key_points(clip: Clip, frames: Span, canonical: Floats, calls: Calls) 
     expression = await express(clip, seen, calls)
     head = await move_head(clip, seen, calls)
     controls = clip.controls
-    rows = coefficients(expression, head, clip.row, clip.columns, controls.still, controls.expression_scale)
+    rows = coefficients(
+        expression, head, clip.coefficients, clip.columns, controls.still, controls.expression_scale
+    )
     described = windows(rows, frames.first - seen.first, len(frames))
     tensors = {
         "window": described,
@@ -92,7 +94,7 @@ async def express(clip: Clip, frames: Span, calls: Calls) -> Floats:
     if len(controls.driver_expression):
         reference, shut = looped(controls.driver_expression, n, frames.first), np.zeros(n, np.float32)
     else:
-        reference = np.repeat(clip.row[None, :EXPRESSION], n, 0)
+        reference = np.repeat(clip.coefficients[None, :EXPRESSION], n, 0)
         shut = blinks(clip.length, clip.seed % SEEDS, controls.blink, frames.first, n)
     tensors = {"mel": hear(clip, frames)[:, None], "reference": reference, "blink": shut[:, None]}
     return await calls.rows(SADTALKER_AUDIO2EXP, "expression", tensors)
@@ -102,10 +104,10 @@ async def move_head(clip: Clip, frames: Span, calls: Calls) -> Floats:
     """Pose of frames, float32 [n, 6], smoothed, and with another head's motion on top."""
     controls = clip.controls
     if controls.still:
-        return np.repeat(clip.row[None, EXPRESSION:MOTION], len(frames), 0)
+        return np.repeat(clip.coefficients[None, EXPRESSION:MOTION], len(frames), 0)
     around = Span(*pose.smoothing_span(frames.first, frames.end, clip.length))
     made = await _chunks(clip, around, calls)
-    reference = clip.row[EXPRESSION:MOTION]
+    reference = clip.coefficients[EXPRESSION:MOTION]
     raw = pose.assemble(made, around.numbers(), clip.length, reference, controls.head_motion_scale)
     head = pose.smooth(raw)[frames.with_timeout(around)]
     return follow(head, controls.driver_pose, frames.first) if len(controls.driver_pose) else head
@@ -121,7 +123,7 @@ async def _chunks(clip: Clip, frames: Span, calls: Calls) -> Floats:
     tensors = {
         "mel": hear(clip, span)[heard - span.first],
         "style": np.full((len(numbers), 1), clip.controls.pose_style, np.int64),
-        "reference": np.repeat(clip.row[None, EXPRESSION:MOTION], len(numbers), 0),
+        "reference": np.repeat(clip.coefficients[None, EXPRESSION:MOTION], len(numbers), 0),
         "z": pose.latents(numbers, clip.seed % SEEDS),
     }
     return await calls.rows(SADTALKER_AUDIO2POSE, "motion", tensors)

@@ -101,8 +101,8 @@ class Windows:
         return windows
 
     def finish(self) -> list[Window]:
-        """The windows of what is left; the sentence has ``frames_of(n)`` frames."""
-        return list(self._until(frames_of(self._end), final=True))
+        """The windows of what is left; the sentence has ``vocoder_frames(n)`` frames."""
+        return list(self._until(vocoder_frames(self._end), final=True))
 
     def _until(self, ready: int, final: bool) -> Iterator[Window]:
         while self._done < ready:
@@ -120,14 +120,14 @@ class Windows:
         assert self._latents is not None
         latents = self._latents[start - self._first : end - self._first]
         latents = np.pad(latents, ((0, length - len(latents)), (0, 0)), "edge")
-        origin = frames_of(start + length) - frames_of(length)
+        origin = vocoder_frames(start + length) - vocoder_frames(length)
         frames = (self._done - origin, done - origin)
         self._done = done
         return Window(latents, start, frames)
 
     def _settled(self, latents: int) -> int:
         """Frames that later latents than the first so many do not change."""
-        frames = frames_of(latents)
+        frames = vocoder_frames(latents)
         while frames > 0 and _last_latent(frames - 1 + self._context) >= latents:
             frames -= 1
         return frames
@@ -144,7 +144,7 @@ class Windows:
             self._first = first
 
 
-def frames_of(latents: int) -> int:
+def vocoder_frames(latents: int) -> int:
     """Frames of a sentence of so many latents."""
     return latents * STEPS * UP // DOWN
 
