@@ -97,8 +97,8 @@ class Avatars:
         """
         if not card.usable:
             raise InvalidInputException(
-                f"The avatar {card.name!r} was made with another checkpoint, face ({card.part}) or version than "
-                f"is served ({self._face.name}); post its portrait again."
+                f"The avatar {card.name!r} was made with another checkpoint, face ({card.part}) or version "
+                f"than is served ({self._face.name}); post its portrait again."
             )
         try:
             with safe_open(self._store.path(card.id), framework="np") as file:

@@ -106,7 +106,9 @@ class Clip:
     """Frames [first_frame, first_frame + n_frames) of a portrait speaking.
 
     Attributes:
-        crop: uint8 [S, S, 3] RGB. coefficients: float32 [73], the portrait's 3DMM coefficients. preprocess: how both were made.
+        crop: uint8 [S, S, 3] RGB.
+        coefficients: float32 [73], 3DMM coefficients of the face in it.
+        preprocess: how both were made.
         pcm: float32 [n], 16 kHz, in [-1, 1]. pcm_start: index in the clip of its first sample.
         clip_frames: of the whole clip, or ``UNKNOWN``.
         seed: any integer.

@@ -51,7 +51,7 @@ class TritonPythonModel:
 
 
 def _check(told: dict[str, Any]) -> None:
-    """Raises ValueError: a window is not as agreed, a control out of its range, coefficients of another crop."""
+    """Raises ValueError: a window or control is not as agreed, or the coefficients are another crop's."""
     _check_window(told)
     if not (told["coefficients"] == told["crop"][0, 0, 0]).all():
         raise ValueError(f"coefficients of {told['coefficients'][0]} with a crop of {told['crop'][0, 0]}")

@@ -1,7 +1,7 @@
 """Answers a crop of the picture's first colour from the middle of the picture, and refuses black.
 
-The coefficients are full of what the crop is full of, so that both can be told to belong together. A picture of less
-than 60 pixels a side gets a warning.
+The coefficients are full of what the crop is full of, so that both can be told to belong together. A picture
+of less than 60 pixels a side gets a warning.
 """
 
 import json
