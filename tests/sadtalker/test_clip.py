@@ -19,13 +19,12 @@ from lumen.contracts import (
     SADTALKER_RENDERER,
     SADTALKER_SOURCE,
 )
-from lumen.errors import GenerationException, InvalidInputException, ServiceUnavailableException
+from lumen.errors import InvalidInputException, ServiceUnavailableException
 from lumen.families.sadtalker import pose
 from lumen.families.sadtalker.blink import blinks
 from lumen.families.sadtalker.clip import UNKNOWN, Clip, Controls
 from lumen.families.sadtalker.crop import Preprocess
 from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
-from lumen.families.sadtalker.features import FeatureCache, Features
 from lumen.families.sadtalker.mel import mel_spectrogram, mel_windows
 from lumen.families.sadtalker.rendering import STRETCH, ClipEngine, Limits
 from lumen.families.sadtalker.windows import coefficients, windows
@@ -281,53 +280,3 @@ async def test_a_long_clip_is_made_in_bounded_pieces(points: PointLeaves) -> Non
     """No call grows with the clip."""
     await rendered(points, clip_of(500))
     assert max(points.most_rows.values()) <= LIMITS.rows_per_call
-
-
-def features(n_values: int) -> Features:
-    return Features(*(np.zeros(n_values, np.float32) for _ in range(4)))
-
-
-async def test_the_cache_computes_once_for_all_who_wait() -> None:
-    """Two at once share one computation; it survives the one who leaves."""
-    cache, made, go = FeatureCache(10**6), 0, asyncio.Event()
-
-    async def make() -> Features:
-        nonlocal made
-        made += 1
-        await go.wait()
-        return features(1)
-
-    leaving, staying = (asyncio.create_task(cache.get(b"a", make)) for _ in range(2))
-    await asyncio.sleep(0)
-    leaving.cancel()
-    await asyncio.sleep(0)
-    go.set()
-    assert (await staying).n_bytes == 16
-    await cache.get(b"a", make)
-    assert made == 1
-
-
-async def test_the_cache_is_bounded_and_forgets_failures() -> None:
-    """The least recently used go first; what fails or is too large is not kept."""
-    cache = FeatureCache(max_bytes=3 * 16)
-    made: list[bytes] = []
-
-    async def get(key: bytes, n_values: int = 1) -> None:
-        async def make() -> Features:
-            made.append(key)
-            return features(n_values)
-
-        await cache.get(key, make)
-
-    async def fail() -> Features:
-        raise GenerationException("no")
-
-    for key in (b"a", b"b", b"c", b"a", b"d", b"a", b"b"):
-        await get(key)
-    assert made == [b"a", b"b", b"c", b"d", b"b"]
-    assert cache.n_bytes == 3 * 16
-    with pytest.raises(GenerationException):
-        await cache.get(b"e", fail)
-    await get(b"e")
-    await get(b"large", 100)
-    assert cache.n_bytes <= 3 * 16

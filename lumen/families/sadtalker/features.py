@@ -1,9 +1,6 @@
 """What the renderer needs of a portrait, made once and kept within bounds."""
 
-import asyncio
 import hashlib
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,51 +43,6 @@ async def make_features(clip: Clip, calls: Calls) -> Features:
 
 
 def key_of(clip: Clip) -> bytes:
-    """SHA-256 of everything that the features depend on."""
+    """SHA-256 of everything that a clip's features depend on."""
     parts = (np.int64(len(clip.crop)).tobytes(), clip.crop.tobytes(), clip.coefficients.tobytes())
     return hashlib.sha256(b"".join((*parts, clip.preprocess.value.encode()))).digest()
-
-
-class FeatureCache:
-    """The most recently used features. Two that ask for the same at once wait for one computation.
-
-    A computation goes on when those who wait for it leave. What fails is not kept: the next one tries again.
-
-    Args:
-        max_bytes: of all that is kept; what is larger by itself is not kept.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._kept: OrderedDict[bytes, Features] = OrderedDict()
-        self._running: dict[bytes, asyncio.Task[Features]] = {}
-
-    @property
-    def n_bytes(self) -> int:
-        return sum(features.n_bytes for features in self._kept.values())
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    async def get(self, key: bytes, make: Callable[[], Awaitable[Features]]) -> Features:
-        """What is kept under ``key``, or what ``make`` gives. Raises what it raises."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        if key not in self._running:
-            self._running[key] = asyncio.create_task(self._make(key, make))
-        # Shielded: one who leaves does not take it from the others.
-        return await asyncio.shield(self._running[key])
-
-    async def _make(self, key: bytes, make: Callable[[], Awaitable[Features]]) -> Features:
-        try:
-            features = await make()
-        finally:
-            del self._running[key]
-        self._keep(key, features)
-        return features
-
-    def _keep(self, key: bytes, features: Features) -> None:
-        self._kept[key] = features
-        while self.n_bytes > self._max_bytes:
-            self._kept.popitem(last=False)

@@ -11,10 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lumen.async_cache import AsyncCache
 from lumen.contracts import SADTALKER_RENDERER
 from lumen.families.sadtalker.calls import Call, Calls
 from lumen.families.sadtalker.clip import Clip, Floats
-from lumen.families.sadtalker.features import FeatureCache, Features, key_of, make_features
+from lumen.families.sadtalker.features import Features, key_of, make_features
 from lumen.families.sadtalker.motion import Span, key_points
 
 STRETCH: Final = 64
@@ -51,7 +52,9 @@ class ClipEngine:
     def __init__(self, call: Call, limits: Limits) -> None:
         self._calls = Calls(call, limits.rows_per_call)
         self._limits = limits
-        self.cache = FeatureCache(limits.cache_bytes)
+        self.cache: AsyncCache[Features] = AsyncCache(
+            limits.cache_bytes, lambda features: features.n_bytes, cancel_abandoned=False
+        )
 
     async def render(self, clip: Clip, stopped: Callable[[], bool]) -> AsyncGenerator[Frames, None]:
         """The frames of a checked clip, uint8 [b, S, S, 3] with b <= ``frames_per_call``.

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from lumen.contracts import XTTS_GPT, XTTS_VOCODER
 from lumen.errors import LumenException, NotFoundException, ServiceUnavailableException
+from lumen.families.xtts.blocking_stream import STOPPED, BlockingStream
 from lumen.families.xtts.gpt import sampling
 from lumen.families.xtts.playout_buffer import PlayoutBuffer
 from lumen.families.xtts.priority_limiter import PriorityLimiter
 from lumen.families.xtts.speech import MAX_SPEECHES, Float32, Order
-from lumen.families.xtts.streams import STOPPED, ReadAhead
 from lumen.families.xtts.tails import Pcm
 from lumen.families.xtts.windows import Window
 
@@ -45,7 +45,7 @@ class TritonGpt:
         self._infer = infer
         self._threads = ThreadPoolExecutor(CONTROL_THREADS)
 
-    def start(self, order: Order) -> ReadAhead[Float32]:
+    def start(self, order: Order) -> BlockingStream[Float32]:
         stream_id = secrets.randbits(63)
         numbers = {**order.sampling, "max_codes": order.piece.max_codes}
         tensors: dict[str, npt.NDArray[Any]] = {
@@ -54,7 +54,7 @@ class TritonGpt:
             "stream_id": _integer(stream_id),
             **{name: np.array([value], sampling.TENSORS[name]) for name, value in numbers.items()},
         }
-        return ReadAhead(
+        return BlockingStream(
             source=lambda: self._latents(stream_id, tensors),
             cancel=lambda: self._cancel(stream_id),
             check=lambda: self._tell("check", stream_id),
