@@ -6,7 +6,6 @@ Each of a few sentences is spoken alone first; whatever is said in the crowd has
 import asyncio
 import contextlib
 import random
-import re
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.gpt_counts import GptCounts, read_gpt_counts
+from bench.processes import memory_bytes
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
 from lumen.errors import BusyException, InvalidInputException, LumenException, ServiceUnavailableException
 from lumen.families.xtts.gpt.metrics import REFRESH_SECONDS
@@ -45,7 +45,7 @@ class SoakPlan:
         sentences: different ones.
         max_codes: of the longest.
         text_ids: of the longest.
-        patience: seconds until those that are left are left, at most.
+        max_wait: longest time until a cancelled request is left, in seconds.
         seed: of everything random.
     """
 
@@ -131,7 +131,7 @@ class _Crowd:
         self._process = process
 
     def note_memory(self) -> None:
-        self.result.resident_mib.append(round(_resident_bytes(self._process) / MIB, 1))
+        self.result.resident_mib.append(round(memory_bytes(int(self._process.name)) / MIB, 1))
 
     async def speak_alone(self) -> None:
         for sentence in self._sentences:
@@ -268,8 +268,3 @@ def _arguments(cmdline: Path) -> list[str]:
         return cmdline.read_text(errors="replace").split("\0")
     except OSError:  # it has just ended
         return []
-
-
-def _resident_bytes(process: Path) -> int:
-    (kib,) = re.findall(r"^VmRSS:\s+(\d+) kB", (process / "status").read_text(), re.MULTILINE)
-    return int(kib) * 1024
