@@ -83,7 +83,9 @@ def install_code(name: str, repository: Path) -> None:
         _copy_code(name, version)
 
 
-def chosen_of(artifacts: Sequence[Artifact[Checkpoint]], only: str | None) -> list[Artifact[Checkpoint]]:
+def select_artifacts(
+    artifacts: Sequence[Artifact[Checkpoint]], only: str | None
+) -> list[Artifact[Checkpoint]]:
     """All of a family's artifacts, or the one that serves the Triton model ``only``.
 
     Raises:
@@ -99,7 +101,7 @@ def chosen_of(artifacts: Sequence[Artifact[Checkpoint]], only: str | None) -> li
     return [known[only]]
 
 
-def size_of(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """Bytes of the files in a version's folder."""
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Generic
 
 from export.artifact import Artifact, Checkpoint, Difference, ExportOptions
-from export.install import VERSION, install, size_of
+from export.install import VERSION, folder_size, install
 
 OnProgress = Callable[[str, int, int], None]
 """``on_progress(step, done, total)``: called at the beginning of each step, and at the end."""
@@ -83,5 +83,5 @@ def _export(plan: ExportPlan[Checkpoint], loaded: Checkpoint, repository: Path) 
     name, started = plan.artifact.name, time.perf_counter()
     differences = install(plan.artifact, loaded, repository, plan.options)
     seconds = time.perf_counter() - started
-    size = size_of(repository / name / VERSION)
+    size = folder_size(repository / name / VERSION)
     return ExportedModel(name, plan.options, size, differences.worst, seconds, plan.note)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from export.transfer import Remote, present, receive, told
+from export.transfer import Remote, present, receive, translate_errors
 from lumen.errors import InvalidInputException, LumenException, ServiceUnavailableException
 
 GITHUB: Final = "https://github.com"
@@ -71,7 +71,7 @@ def fetch(release: Release, names: Sequence[str], folder: Path) -> list[Path]:
 
 def _fetch_one(remote: Remote, folder: Path) -> Path:
     server = urlsplit(remote.address).netloc
-    with told(server, remote.name, folder), _refusals_told(remote):
+    with translate_errors(server, remote.name, folder), _translate_refusals(remote):
         folder.mkdir(parents=True, exist_ok=True)
         path = present(remote, folder)
         return path or receive(replace(remote, headers=_headers(remote)), folder)
@@ -107,7 +107,7 @@ def _headers(remote: Remote) -> dict[str, str]:
 
 
 @contextmanager
-def _refusals_told(remote: Remote) -> Iterator[None]:
+def _translate_refusals(remote: Remote) -> Iterator[None]:
     errors: Any = importlib.import_module("huggingface_hub.errors")
     try:
         yield

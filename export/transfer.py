@@ -83,7 +83,7 @@ def receive(remote: Remote, folder: Path) -> Path:
 
 
 @contextmanager
-def told(source: str, name: str, folder: Path) -> Iterator[None]:
+def translate_errors(source: str, name: str, folder: Path) -> Iterator[None]:
     """The errors of the network and of the disk, as one line that says what to do."""
     errors: Any = importlib.import_module("huggingface_hub.errors")
     try:

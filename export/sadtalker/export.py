@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from export.artifact import Artifact, Device, ExportOptions, Format, Precision
-from export.install import chosen_of
+from export.install import select_artifacts
 from export.models import ExportedModel, ExportPlan, OnProgress, export_models
 from export.sadtalker.audio2exp import Audio2ExpParts
 from export.sadtalker.audio2pose import Audio2PoseParts
@@ -77,7 +77,7 @@ def export_sadtalker(
         StorageException: the repository cannot be written.
     """
     wanted = wanted or SadTalkerOptions()
-    chosen = chosen_of(artifacts(), only)
+    chosen = select_artifacts(artifacts(), only)
     _check(wanted)
     plans = [ExportPlan(artifact, *options_of(artifact.name, wanted)) for artifact in chosen]
     load = partial(load_checkpoint, size=wanted.size)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from export.artifact import Artifact, Device, ExportOptions, Format, Precision
-from export.install import chosen_of
+from export.install import select_artifacts
 from export.models import ExportedModel, ExportPlan, OnProgress, export_models
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.conditioning import ConditioningArtifact
@@ -52,7 +52,7 @@ def export_xtts(
             accepted before stay.
         StorageException: the repository cannot be written.
     """
-    chosen = chosen_of(artifacts(), only)
+    chosen = select_artifacts(artifacts(), only)
     precision = precision or DEFAULT_PRECISION[device]
     _check_precision(chosen, device, precision)
     _check_format(vocoder_format, options_of(XTTS_VOCODER, device, precision))

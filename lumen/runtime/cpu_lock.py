@@ -22,7 +22,7 @@ class CpuLock:
         self._file = None if folder is None else os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """Waits for it, for as long as it takes: in it one computes, and waits for nobody else.
 
         For one thread of a process at a time.

@@ -41,7 +41,7 @@ class BackendAdapter:
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One Triton response per Triton request, in order."""
         parsed = [*map(self._parsed, requests)]
-        with self._cores.turn():
+        with self._cores.hold():
             answers = self._model.execute(parsed)
         return [*map(self._response, answers)]
 

@@ -124,8 +124,8 @@ def code_of(pb_utils: Any, error: Any) -> str:
 
 def refusal_of(model: str, message: str, code: str) -> LumenException:
     """The exception for what a model refused: of its own class, else of its code."""
-    if (told := from_wire(message)) is not None:
-        return told
+    if (error := from_wire(message)) is not None:
+        return error
     if code == "UNAVAILABLE" or any(part in message for part in ABSENT):
         return ServiceUnavailableException(f"The model {model!r} is not there: {message}; try again.")
     if code == "INVALID_ARG":

@@ -170,7 +170,7 @@ class Clip:
             raise InvalidInputException(
                 "pcm has samples that are not numbers or far beyond +-1; expected float PCM in [-1, 1]"
             )
-        start, end = self.heard()
+        start, end = self.audio_span()
         if self.pcm_start > start or self.pcm_start + len(self.pcm) < end:
             raise InvalidInputException(
                 f"pcm is samples [{self.pcm_start}, {self.pcm_start + len(self.pcm)}) of the clip; frames "
@@ -179,7 +179,7 @@ class Clip:
                 "them, or all that the clip has"
             )
 
-    def heard(self) -> tuple[int, int]:
+    def audio_span(self) -> tuple[int, int]:
         """The samples [start, end) that the frames hear."""
         first = max(self.first_frame - SADTALKER_CONTEXT_FRAMES, 0)
         end = min(self.first_frame + self.n_frames + SADTALKER_LOOKAHEAD_FRAMES, self.length)

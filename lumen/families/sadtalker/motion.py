@@ -47,7 +47,7 @@ class Span:
     def numbers(self) -> NDArray[np.int64]:
         return np.arange(self.first, self.end)
 
-    def with_timeout(self, outer: "Span") -> slice:
+    def within(self, outer: "Span") -> slice:
         """Where its rows are among those of ``outer``."""
         return slice(self.first - outer.first, self.end - outer.first)
 
@@ -57,14 +57,14 @@ async def key_points(clip: Clip, frames: Span, canonical: Floats, calls: Calls) 
 
     clip: checked. frames: of those it asks for. canonical: [15, 3], the portrait's.
     """
-    seen = Span(max(frames.first - WINDOW_RADIUS, 0), min(frames.end + WINDOW_RADIUS, clip.length))
-    expression = await express(clip, seen, calls)
-    head = await move_head(clip, seen, calls)
+    context = Span(max(frames.first - WINDOW_RADIUS, 0), min(frames.end + WINDOW_RADIUS, clip.length))
+    expression = await predict_expression(clip, context, calls)
+    head = await predict_pose(clip, context, calls)
     controls = clip.controls
     rows = coefficients(
         expression, head, clip.coefficients, clip.columns, controls.still, controls.expression_scale
     )
-    described = windows(rows, frames.first - seen.first, len(frames))
+    described = windows(rows, frames.first - context.first, len(frames))
     tensors = {
         "window": described,
         "keypoints": np.repeat(canonical[None], len(frames), 0),
@@ -78,7 +78,7 @@ def mapping_of(columns: int) -> str:
     return {MOTION: SADTALKER_MOTION, COEFFICIENTS: SADTALKER_MOTION_FULL}[columns]
 
 
-def hear(clip: Clip, frames: Span) -> Floats:
+def mel_of_frames(clip: Clip, frames: Span) -> Floats:
     """Mel windows of frames: float32 [n, 80, 16]."""
     n_samples = clip.length * SAMPLES_PER_FRAME
     starts = window_starts(np.array([frames.first, frames.end - 1]))
@@ -88,7 +88,7 @@ def hear(clip: Clip, frames: Span) -> Floats:
     return mel_windows(mel, len(frames), frames.first, first)
 
 
-async def express(clip: Clip, frames: Span, calls: Calls) -> Floats:
+async def predict_expression(clip: Clip, frames: Span, calls: Calls) -> Floats:
     """Expression of frames, float32 [n, 64]: of the speech, with blinks or another video's brows."""
     controls, n = clip.controls, len(frames)
     if len(controls.driver_expression):
@@ -96,11 +96,11 @@ async def express(clip: Clip, frames: Span, calls: Calls) -> Floats:
     else:
         reference = np.repeat(clip.coefficients[None, :EXPRESSION], n, 0)
         shut = blinks(clip.length, clip.seed % SEEDS, controls.blink, frames.first, n)
-    tensors = {"mel": hear(clip, frames)[:, None], "reference": reference, "blink": shut[:, None]}
+    tensors = {"mel": mel_of_frames(clip, frames)[:, None], "reference": reference, "blink": shut[:, None]}
     return await calls.rows(SADTALKER_AUDIO2EXP, "expression", tensors)
 
 
-async def move_head(clip: Clip, frames: Span, calls: Calls) -> Floats:
+async def predict_pose(clip: Clip, frames: Span, calls: Calls) -> Floats:
     """Pose of frames, float32 [n, 6], smoothed, and with another head's motion on top."""
     controls = clip.controls
     if controls.still:
@@ -109,7 +109,7 @@ async def move_head(clip: Clip, frames: Span, calls: Calls) -> Floats:
     made = await _chunks(clip, around, calls)
     reference = clip.coefficients[EXPRESSION:MOTION]
     raw = pose.assemble(made, around.numbers(), clip.length, reference, controls.head_motion_scale)
-    head = pose.smooth(raw)[frames.with_timeout(around)]
+    head = pose.smooth(raw)[frames.within(around)]
     return follow(head, controls.driver_pose, frames.first) if len(controls.driver_pose) else head
 
 
@@ -121,7 +121,7 @@ async def _chunks(clip: Clip, frames: Span, calls: Calls) -> Floats:
     heard = pose.chunks(numbers, clip.length)
     span = Span(int(heard.min()), int(heard.max()) + 1)
     tensors = {
-        "mel": hear(clip, span)[heard - span.first],
+        "mel": mel_of_frames(clip, span)[heard - span.first],
         "style": np.full((len(numbers), 1), clip.controls.pose_style, np.int64),
         "reference": np.repeat(clip.coefficients[None, EXPRESSION:MOTION], len(numbers), 0),
         "z": pose.latents(numbers, clip.seed % SEEDS),
@@ -133,4 +133,4 @@ def _camera(clip: Clip, frames: Span) -> Floats:
     """Angles asked for, float32 [n, 3] in degrees; NaN where there are none."""
     given = clip.controls.camera
     asked = Span(clip.first_frame, clip.first_frame + clip.n_frames)
-    return given[frames.with_timeout(asked)] if len(given) else np.full((len(frames), 3), np.nan, np.float32)
+    return given[frames.within(asked)] if len(given) else np.full((len(frames), 3), np.nan, np.float32)

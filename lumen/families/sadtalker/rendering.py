@@ -18,7 +18,7 @@ from lumen.families.sadtalker.clip import Clip, Floats
 from lumen.families.sadtalker.features import Features, key_of, make_features
 from lumen.families.sadtalker.motion import Span, key_points
 
-STRETCH: Final = 64
+SPAN_FRAMES: Final = 64
 """Frames whose motion is made at a time; while they are rendered, that of the next ones is."""
 
 Frames = NDArray[np.uint8]
@@ -134,5 +134,7 @@ def _pieces(driving: Floats, most: int) -> Iterator[Floats]:
 def _pairs(clip: Clip) -> Iterator[tuple[Span, Span | None]]:
     """The stretches of a clip, each with the one after it."""
     end = clip.first_frame + clip.n_frames
-    spans = [Span(first, min(first + STRETCH, end)) for first in range(clip.first_frame, end, STRETCH)]
+    spans = [
+        Span(first, min(first + SPAN_FRAMES, end)) for first in range(clip.first_frame, end, SPAN_FRAMES)
+    ]
     return zip(spans, [*spans[1:], None], strict=True)

@@ -30,7 +30,7 @@ Infer: TypeAlias = Callable[[str, Sequence[str], Tensors], list[npt.NDArray[Any]
 CONTROL_THREADS: Final = 8
 """Calls at once that cancel a sentence, or ask about it."""
 
-PATIENCE_SECONDS: Final = 0.5
+MAX_WAIT_SECONDS: Final = 0.5
 """Prompts and the steps to their first chunks take as long where a few begin together."""
 
 
@@ -57,7 +57,7 @@ class TritonGpt:
         return BlockingStream(
             source=lambda: self._latents(stream_id, tensors),
             cancel=lambda: self._cancel(stream_id),
-            check=lambda: self._tell("check", stream_id),
+            check=lambda: self._request_control("check", stream_id),
         )
 
     def _latents(self, stream_id: int, tensors: Tensors) -> Iterator[Float32]:
@@ -74,9 +74,9 @@ class TritonGpt:
 
     async def _cancel(self, stream_id: int) -> None:
         with contextlib.suppress(LumenException):  # the model is gone, and its streams with it
-            await self._tell("cancel", stream_id)
+            await self._request_control("cancel", stream_id)
 
-    async def _tell(self, what: str, stream_id: int) -> None:
+    async def _request_control(self, what: str, stream_id: int) -> None:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._ask, {what: _integer(stream_id)})
 
@@ -97,22 +97,22 @@ class TritonVocoder:
     def __init__(self, infer: Infer, places: int) -> None:
         self._infer = infer
         self._threads = ThreadPoolExecutor(MAX_SPEECHES)
-        self._turns = PriorityLimiter(places, PATIENCE_SECONDS if places == 1 else 0.0)
+        self._limiter = PriorityLimiter(places, MAX_WAIT_SECONDS if places == 1 else 0.0)
 
     @contextlib.contextmanager
     def speech(self, playout: PlayoutBuffer) -> Iterator[None]:
         if not playout.has_begun:
-            self._turns.expect(playout)
+            self._limiter.expect(playout)
         try:
             yield
         finally:
-            self._turns.let_go(playout)
+            self._limiter.stop_expecting(playout)
 
     async def pcm(self, window: Window, speaker_embedding: Float32, playout: PlayoutBuffer) -> Pcm:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[np.newaxis]}
         loop = asyncio.get_running_loop()
-        async with self._turns.turn(rank=playout.seconds):
-            self._turns.let_go(playout)
+        async with self._limiter.place(rank=playout.seconds):
+            self._limiter.stop_expecting(playout)
             ask = partial(self._infer, XTTS_VOCODER, ["pcm"], tensors)
             (batch,) = await loop.run_in_executor(self._threads, ask)
         pcm: Pcm = batch[0]

@@ -16,7 +16,7 @@ FIRST: Final = -math.inf
 class _Waiting:
     rank: float
     number: int
-    called: "asyncio.Future[None]" = field(compare=False)
+    admitted: "asyncio.Future[None]" = field(compare=False)
 
 
 class PriorityLimiter:
@@ -37,20 +37,20 @@ class PriorityLimiter:
         self._numbers = itertools.count()
         self._waiting: list[_Waiting] = []
         self._expected: set[object] = set()
-        self._clock: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._overdue = False
 
     def expect(self, who: object) -> None:
         """``who`` will come with the rank ``FIRST``, unless it is let go before."""
         self._expected.add(who)
 
-    def let_go(self, who: object) -> None:
+    def stop_expecting(self, who: object) -> None:
         """It has come, or does not any more."""
         self._expected.discard(who)
-        self._call()
+        self._admit()
 
     @asynccontextmanager
-    async def turn(self, rank: float) -> AsyncGenerator[None, None]:
+    async def place(self, rank: float) -> AsyncGenerator[None, None]:
         """A place; of those that wait the lowest rank is next, then who has waited longest.
 
         Args:
@@ -61,7 +61,7 @@ class PriorityLimiter:
             yield
         finally:
             self._free += 1
-            self._call()
+            self._admit()
 
     async def _enter(self, rank: float) -> None:
         if rank == FIRST:
@@ -70,43 +70,43 @@ class PriorityLimiter:
         loop = asyncio.get_running_loop()
         me = _Waiting(rank, next(self._numbers), loop.create_future())
         self._waiting.append(me)
-        self._call()
+        self._admit()
         try:
-            await me.called
+            await me.admitted
         except asyncio.CancelledError:
             if me in self._waiting:
                 self._waiting.remove(me)
             else:
                 self._free += 1  # called and cancelled at once: the place goes on to the next
-            self._call()
+            self._admit()
             raise
 
-    def _call(self) -> None:
+    def _admit(self) -> None:
         """Let in whom there is a place for; while somebody is expected, only who is overdue."""
-        while (self._overdue or not self._expected) and self._let_next_in():
-            self._start_afresh()
+        while (self._overdue or not self._expected) and self._admit_next():
+            self._restart_timer()
         if not self._waiting:
-            self._start_afresh()
-        elif self._clock is None and not self._overdue:
-            self._clock = asyncio.get_running_loop().call_later(self._max_wait, self._run_out)
+            self._restart_timer()
+        elif self._timer is None and not self._overdue:
+            self._timer = asyncio.get_running_loop().call_later(self._max_wait, self._run_out)
 
     def _run_out(self) -> None:
-        self._clock, self._overdue = None, True
-        self._call()
+        self._timer, self._overdue = None, True
+        self._admit()
 
-    def _start_afresh(self) -> None:
+    def _restart_timer(self) -> None:
         """Patience is that of those who wait now."""
         self._overdue = False
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _let_next_in(self) -> bool:
-        there = [one for one in self._waiting if not one.called.cancelled()]
+    def _admit_next(self) -> bool:
+        there = [one for one in self._waiting if not one.admitted.cancelled()]
         if self._free <= 0 or not there:
             return False
         one = min(there)
         self._waiting.remove(one)
         self._free -= 1
-        one.called.set_result(None)
+        one.admitted.set_result(None)
         return True

@@ -56,9 +56,11 @@ def conditioning_chunks(
     Raises:
         InvalidInputException: there is none, or one is silent, too short or not made of numbers.
     """
-    heard = np.concatenate(_heard(recordings, limits))[: limits.conditioning_seconds * XTTS_REFERENCE_RATE]
+    audio = np.concatenate(_checked_recordings(recordings, limits))[
+        : limits.conditioning_seconds * XTTS_REFERENCE_RATE
+    ]
     size = limits.chunk_seconds * XTTS_REFERENCE_RATE
-    chunks = [heard[first : first + size] for first in range(0, len(heard), size)]
+    chunks = [audio[first : first + size] for first in range(0, len(audio), size)]
     return [chunk for chunk in chunks if len(chunk) >= MIN_SECONDS * XTTS_REFERENCE_RATE]
 
 
@@ -73,7 +75,7 @@ def speaker_recordings(
     Raises:
         InvalidInputException: there is none, or one is silent, too short or not made of numbers.
     """
-    return [resampled(recording) for recording in _heard(recordings, limits)]
+    return [resampled(recording) for recording in _checked_recordings(recordings, limits)]
 
 
 def average(parts: Sequence[Audio]) -> Audio:
@@ -97,7 +99,7 @@ def resampled(audio: Audio) -> Audio:
     return found[: ceil(len(audio) * up / down)]
 
 
-def _heard(recordings: Sequence[Audio], limits: ReferenceLimits) -> list[Audio]:
+def _checked_recordings(recordings: Sequence[Audio], limits: ReferenceLimits) -> list[Audio]:
     if not recordings:
         raise InvalidInputException("Got no reference recording, expected at least one.")
     samples = limits.recording_seconds * XTTS_REFERENCE_RATE

@@ -147,11 +147,13 @@ class Speech:
     ) -> AsyncGenerator[Pcm, None]:
         pieces = await asyncio.to_thread(self._tokenizer.pieces, sentence.text, language)
         silent = True
-        async with aclosing(_Line(self._gpt, _orders(pieces, sentence.index, voice, options))) as line:
+        async with aclosing(
+            _PieceStreams(self._gpt, _orders(pieces, sentence.index, voice, options))
+        ) as streams:
             for number, piece in enumerate(pieces):
                 ends = number + 1 == len(pieces)
                 pauses = not sentence.last if ends else piece.ends_sentence
-                async with aclosing(self._piece(line, voice, options.speed, pauses, playout)) as sound:
+                async with aclosing(self._piece(streams, voice, options.speed, pauses, playout)) as sound:
                     async for pcm in sound:
                         if len(pcm):
                             silent = False
@@ -161,18 +163,18 @@ class Speech:
             raise GenerationException(f"The voice made no sound of {sentence.text[:40]!r}; try another seed.")
 
     async def _piece(
-        self, line: "_Line", voice: Voice, speed: float, pauses: bool, playout: PlayoutBuffer
+        self, streams: "_Line", voice: Voice, speed: float, pauses: bool, playout: PlayoutBuffer
     ) -> AsyncGenerator[Pcm, None]:
         """The next piece's PCM, some of it maybe empty; with a pause after it where one is due."""
         stretch, windows, tail, size = TimeStretch(speed), Windows(VocoderContext()), Tail(), 0
-        async for latents in line.next():
+        async for latents in streams.next():
             windows.take(stretch.push(latents))
             if len(latents) < size:
                 continue  # chunks grow, so this is the last one, and its window can have the end as well
             size = len(latents)
             for window in windows.ready():
                 yield tail.push(await self._decode(window, voice, playout))
-        line.begin()
+        streams.begin()
         windows.take(stretch.finish())
         for window in windows.finish():
             yield tail.push(await self._decode(window, voice, playout))
@@ -206,7 +208,7 @@ def _check(voice: Voice, options: SpeechOptions) -> None:
         raise InvalidInputException("The voice has values that are no numbers; make it anew.")
 
 
-class _Line:
+class _PieceStreams:
     """A speech's pieces at the GPT: the one that is read, and at most one more that has begun."""
 
     def __init__(self, gpt: Gpt, orders: Sequence[Order]) -> None:

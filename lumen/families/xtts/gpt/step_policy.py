@@ -5,16 +5,16 @@ from enum import Enum
 from typing import Protocol
 
 
-class Turn(Enum):
+class StepKind(Enum):
     """What is computed next."""
 
-    PROMPT = "a piece of the oldest prompt"
+    PREFILL = "a piece of the oldest prompt"
     NEWCOMERS = "a step of those who have sent no chunk yet"
     ALL = "a step of everybody whose prompt is read"
 
 
 @dataclass(frozen=True)
-class Crowd:
+class SchedulerLoad:
     """Who is there.
 
     Attributes:
@@ -27,11 +27,11 @@ class Crowd:
     reading: int
     silent: int
     speaking: int
-    passed_over: int
+    since_all: int
 
 
 class StepPolicy(Protocol):
-    def next(self, crowd: Crowd) -> Turn:
+    def next(self, load: SchedulerLoad) -> StepKind:
         """The next turn; somebody is there."""
         ...
 
@@ -49,9 +49,9 @@ class NewcomersFirst:
     together: int = 4
     max_wait: int = 8
 
-    def next(self, crowd: Crowd) -> Turn:
-        if crowd.speaking and crowd.passed_over >= self.max_wait:
-            return Turn.ALL
-        if crowd.reading and crowd.silent < self.together:
-            return Turn.PROMPT
-        return Turn.NEWCOMERS if crowd.silent else Turn.ALL
+    def next(self, load: SchedulerLoad) -> StepKind:
+        if load.speaking and load.since_all >= self.max_wait:
+            return StepKind.ALL
+        if load.reading and load.silent < self.together:
+            return StepKind.PREFILL
+        return StepKind.NEWCOMERS if load.silent else StepKind.ALL

@@ -26,7 +26,7 @@ from lumen.families.sadtalker.clip import UNKNOWN, Clip, Controls
 from lumen.families.sadtalker.crop import Preprocess
 from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
 from lumen.families.sadtalker.mel import mel_spectrogram, mel_windows
-from lumen.families.sadtalker.rendering import STRETCH, ClipEngine, Limits
+from lumen.families.sadtalker.rendering import SPAN_FRAMES, ClipEngine, Limits
 from lumen.families.sadtalker.windows import coefficients, windows
 from tests.support.sadtalker_leaves import PointLeaves, TorchLeaves, babble
 
@@ -58,7 +58,7 @@ def part(whole: Clip, first: int, n_frames: int, known: bool = True) -> Clip:
     clip = replace(
         whole, first_frame=first, n_frames=n_frames, clip_frames=whole.clip_frames if known else UNKNOWN
     )
-    start, end = clip.heard()
+    start, end = clip.audio_span()
     return replace(clip, pcm=whole.pcm[start:end], pcm_start=start)
 
 
@@ -245,7 +245,7 @@ async def test_frames_come_in_order_and_calls_are_bounded(sadtalker_networks: Sa
 async def test_a_stopped_clip_makes_no_further_call(points: PointLeaves) -> None:
     """Once it is stopped nothing is given out or started, and what runs is waited for."""
     engine, stopped = ClipEngine(points, LIMITS), asyncio.Event()
-    clip = clip_of(3 * STRETCH)
+    clip = clip_of(3 * SPAN_FRAMES)
     async with aclosing(engine.render(clip, stopped.is_set)) as batches:
         await anext(batches)
         stopped.set()
