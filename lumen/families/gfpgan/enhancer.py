@@ -52,11 +52,11 @@ LEAST_EYE_DISTANCE: Final = 5.0
 """Pixels between the eyes below which a face is left as it is."""
 
 OUTSIDE: Final = (132, 133, 135)
-"""What a face that leaves its frame is filled up with; the grey of the training data."""
+"""Colour around a face that leaves its frame; the grey of the training data."""
 
 OVAL_CENTRE: Final = (256.0, 276.0)
 OVAL_AXES: Final = (196.0, 236.0)
-"""Where the mask ends in the aligned face, in pixels: at the ears, in the hairline, below the chin."""
+"""Half axes of the mask in the aligned face, in pixels: to the ears, into the hairline, below the chin."""
 
 OVAL_SOLID: Final = 0.72
 """Part of the axes within which the mask is whole."""
@@ -77,7 +77,7 @@ class Similarity:
         return np.asarray(points @ self.matrix.T + self.shift)
 
     def coefficients(self) -> tuple[float, ...]:
-        """As Pillow takes them, to find for each pixel of the new picture its place in the old one."""
+        """Inverse transform as Pillow takes it: from pixels of the new picture to places in the old one."""
         (a, b), (c, d) = self.matrix.tolist()
         return a, b, float(self.shift[0]), c, d, float(self.shift[1])
 
@@ -136,7 +136,7 @@ def cut(frame: Pixels, place: Similarity) -> Pixels:
 
 
 def face_mask(weight: float = 1.0) -> Image.Image:
-    """How much of the restored face is taken, 0..255 ("L", 512 x 512): an oval with a soft edge."""
+    """Share of the restored face in the result, 0..255 ("L", 512 x 512): an oval with a soft edge."""
     centres = np.arange(FACE_SIZE) + 0.5
     x, y = ((centres - OVAL_CENTRE[i]) / OVAL_AXES[i] for i in range(2))
     depth = np.clip((1 - np.hypot(x[None, :], y[:, None])) / (1 - OVAL_SOLID), 0, 1)
@@ -159,7 +159,7 @@ def _check(frames: Pixels, weight: float) -> None:
 
 
 def _place(landmarks: NDArray[np.float32] | None) -> Similarity | None:
-    """From the aligned face to the frame; None without a face that is large enough."""
+    """Transform from the aligned face to the frame; None without a face that is large enough."""
     if landmarks is None or not np.isfinite(landmarks).all():
         return None
     points = five_points(landmarks)

@@ -31,7 +31,7 @@ _LOGIT_LIMIT: Final = 80.0
 
 @dataclass(frozen=True)
 class DetectorSpec:
-    """One BlazeFace network: its file, side of its input in pixels, (stride, anchors a cell) per grid."""
+    """BlazeFace network: its file, side of its input in pixels, (stride, anchors a cell) per grid."""
 
     file: str
     side: int
@@ -66,7 +66,7 @@ class Detections:
 
 
 def network_path(file: str) -> Path:
-    """Where the wheel keeps a network.
+    """Path of a network in its wheel.
 
     Raises:
         ModelLoadException: the wheel, or the file in it, is not installed.

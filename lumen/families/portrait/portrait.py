@@ -1,4 +1,4 @@
-"""From a picture of somebody to what an animator takes: a square crop and the face's mesh in it."""
+"""Portrait for an animator: a square crop of a picture, and the face's mesh in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MAX_FACE_SHARE: Final = 0.64
 """The same where the picture has no room: a tighter crop is better than invented surroundings."""
 
 FACE_TOP: Final = 0.24
-"""Where the hairline comes in the crop, as a fraction of its side: room for hair above."""
+"""Height of the hairline in the crop, as a fraction of its side: room for hair above."""
 
 MIN_FACE_SIDE: Final = 64
 """Pixels that a face must have; below, enlarging shows nothing but blur."""

@@ -1,4 +1,4 @@
-"""What a request of the ``sadtalker`` model asks for, and what is refused of it."""
+"""Requests of the ``sadtalker`` model, and their checks."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -56,7 +56,7 @@ def _nothing(width: int) -> Floats:
 
 @dataclass(frozen=True)
 class Controls:
-    """How the portrait behaves; the names and ranges are the reference's where it has them.
+    """Controls of a portrait's behaviour; names and ranges are the reference's where it has them.
 
     Attributes:
         still: the head keeps the portrait's pose.
@@ -133,7 +133,7 @@ class Clip:
 
     @property
     def columns(self) -> int:
-        """Of the coefficients that the mapping reads."""
+        """Number of coefficients that the mapping reads."""
         return COEFFICIENTS if self.preprocess.pasted_back else MOTION
 
     def check(self) -> None:
@@ -187,8 +187,10 @@ class Clip:
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raises:
-    InvalidInputException: the value is not from low to high.
+    """Check a control's range.
+
+    Raises:
+        InvalidInputException: the value is not from low to high.
     """
     if not low <= value <= high:
         raise InvalidInputException(f"{name} is {value:g}; expected {low:g} to {high:g}")

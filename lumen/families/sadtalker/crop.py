@@ -1,4 +1,4 @@
-"""Which part of a picture is animated, and where the animated part belongs in it.
+"""Crop of a picture: the part that is animated, and its place in the picture.
 
 The square around a face follows FFHQ (Karras et al., 2018, arXiv:1812.04948), without its rotation.
 """
@@ -27,10 +27,10 @@ MOUTH_SHARE: Final = 1.8
 """... in distances from the eyes to the mouth."""
 
 DOWNWARD: Final = 0.1
-"""How far the square's centre lies below the eyes, in distances from the eyes to the mouth."""
+"""Depth of the square's centre below the eyes, in distances from the eyes to the mouth."""
 
 BORDER: Final = 0.1
-"""What is kept around the square, of its side."""
+"""Width of the border around the square, relative to its side."""
 
 LEAST_BORDER: Final = 3
 """The same in pixels, at least."""
@@ -43,7 +43,7 @@ LEAST_SIDE: Final = 8
 
 
 class Preprocess(str, Enum):
-    """What of the picture is animated.
+    """Part of the picture that is animated.
 
     crop: the square around the face. extcrop: with a border. full and extfull: the same, to be pasted back
     into the picture. resize: the whole picture.

@@ -1,4 +1,4 @@
-"""What a driving video's face does: expression and pose of every frame."""
+"""Driving videos: expression and pose of every frame's face."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""What the renderer needs of a portrait, made once and kept within bounds."""
+"""Features of a portrait for the renderer, computed once per portrait."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""What a frame hears: windows of a mel spectrogram, as Wav2Lip's (Prajwal et al., 2020, arXiv:2008.10010)."""
+"""Mel spectrogram of the speech, in windows per frame, as in Wav2Lip (Prajwal et al., 2020,
+arXiv:2008.10010).
+"""
 
 from functools import cache
 from typing import Final
@@ -136,7 +138,7 @@ def _hertz(mels: FloatArray) -> FloatArray:
 def mel_windows(
     mel: NDArray[np.float32], n_frames: int, first_frame: int = 0, first_column: int = 0
 ) -> NDArray[np.float32]:
-    """What frames [first_frame, first_frame + n_frames) hear: float32 [n_frames, 80, 16].
+    """Mel windows of frames [first_frame, first_frame + n_frames): float32 [n_frames, 80, 16].
 
     mel: [n, 80], of which row 0 is the clip's column ``first_column``. Beyond its ends the nearest column
     is repeated.

@@ -1,4 +1,4 @@
-"""From the speech of a clip to the key points of its frames: hear, express, move the head, map.
+"""Motion of a clip: its speech becomes expression, head pose and, by the mapping, key points of the frames.
 
 Each step takes the frames that the next one needs, so a part of a clip comes out as in the whole clip.
 """
@@ -48,12 +48,12 @@ class Span:
         return np.arange(self.first, self.end)
 
     def within(self, outer: "Span") -> slice:
-        """Where its rows are among those of ``outer``."""
+        """Slice of this span's rows among those of ``outer``."""
         return slice(self.first - outer.first, self.end - outer.first)
 
 
 async def key_points(clip: Clip, frames: Span, canonical: Floats, calls: Calls) -> Floats:
-    """Where the key points of some frames are: float32 [n, 15, 3].
+    """Predict the key points of some frames: float32 [n, 15, 3].
 
     clip: checked. frames: of those it asks for. canonical: [15, 3], the portrait's.
     """

@@ -26,7 +26,7 @@ MARGIN: Final = 3
 """Pixels from the equation's border to the first gradients that are the frame's: three erosions by 3 x 3."""
 
 TOLERANCE: Final = 0.01
-"""What the waves that are left out may add up to, of 255."""
+"""Tolerated sum of the waves that are left out, of 255."""
 
 STRIP: Final = 16
 """Pixels that are computed with the same number of waves."""

@@ -1,4 +1,4 @@
-"""From a picture of somebody to what SadTalker animates: the crop, and what the face in it is like."""
+"""Portrait of SadTalker: the crop of a picture that is animated, and the coefficients of the face in it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MAX_YAW: Final = 45.0
 """Degrees that a head may be turned: beyond, one eye is hidden and the renderer invents half a face."""
 
 SHOWN: Final = 0.68
-"""Of a turn, what the mesh shows: its network leans towards faces from the front. Measured on portraits that
+"""Share of a turn that the mesh shows: its network leans towards frontal faces. Measured on portraits that
 were turned as reliefs: 20 of 30 degrees, 31 of 45; beyond that it shows hardly more."""
 
 GOOD_YAW: Final = 20.0
@@ -43,7 +43,7 @@ Face3d = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class PortraitFeatures:
-    """What is animated of a picture.
+    """Crop and coefficients of a portrait, with what is known of its face.
 
     Attributes:
         crop: uint8 [S, S, 3] RGB. coefficients: float32 [73], 3DMM coefficients of the face in it.
@@ -92,7 +92,7 @@ def in_crop(landmarks: NDArray[np.float32], box: Box, size: int) -> NDArray[np.f
 
 
 def check_facing(landmarks: NDArray[np.float32]) -> float:
-    """How far the head is turned, in degrees.
+    """Check that the head is not turned away; returns its yaw in degrees.
 
     Raises:
         InvalidInputException: it is turned away.

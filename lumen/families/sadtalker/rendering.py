@@ -26,7 +26,7 @@ Frames = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Limits:
-    """What serving a clip may take.
+    """Limits of serving a clip.
 
     Attributes:
         frames_per_call: neighbours in one call of the renderer, and in one response.

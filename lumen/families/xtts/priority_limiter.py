@@ -45,7 +45,7 @@ class PriorityLimiter:
         self._expected.add(who)
 
     def stop_expecting(self, who: object) -> None:
-        """It has come, or does not any more."""
+        """Stop expecting ``who``: it has come, or does not any more."""
         self._expected.discard(who)
         self._admit()
 

@@ -15,7 +15,7 @@ from lumen.errors import InvalidInputException
 Audio = npt.NDArray[np.float32]
 
 MIN_SECONDS: Final = 0.33
-"""Shorter recordings and chunks say too little about a voice: the reference leaves them out."""
+"""Length below which recordings and chunks say too little about a voice: the reference leaves them out."""
 
 SILENCE_DBFS: Final = -60.0
 """Recordings whose mean power around their mean is below this are silent (a full-scale sine has -3 dBFS)."""
@@ -29,7 +29,7 @@ ROLL_OFF: Final = 0.99
 
 @dataclass(frozen=True)
 class ReferenceLimits:
-    """What of the recordings is heard; the defaults are the released configuration's.
+    """Limits of what is used of the recordings; the defaults are the released configuration's.
 
     Attributes:
         recording_seconds: of each recording (``max_ref_len``).
@@ -67,7 +67,7 @@ def conditioning_chunks(
 def speaker_recordings(
     recordings: Sequence[Audio], limits: ReferenceLimits = ReferenceLimits()
 ) -> list[Audio]:
-    """Each recording at ``XTTS_SPEAKER_RATE``; their embeddings are averaged.
+    """Recordings at ``XTTS_SPEAKER_RATE``, one by one; their embeddings are averaged.
 
     Args:
         recordings: float32 [n_samples] each, mono at ``XTTS_REFERENCE_RATE``.

@@ -55,7 +55,7 @@ class TimeStretch:
         return made
 
     def _positions(self, first: int, end: int) -> npt.NDArray[np.float32]:
-        """Where outputs lie among the inputs, in the reference's precision."""
+        """Positions of outputs among the inputs, in the reference's precision."""
         index = np.arange(first, end, dtype=np.float32)
         scale, half = np.float32(1.0 / self._scale), np.float32(0.5)
         return np.maximum(scale * (index + half) - half, np.float32(0))

@@ -35,7 +35,7 @@ BUCKETS: Final = (6, 12, 20, 30, 50)
 
 @dataclass(frozen=True)
 class VocoderContext:
-    """What the vocoder hears around a frame; the default is the released network's.
+    """Context that the vocoder hears around a frame; the default is the released network's.
 
     Attributes:
         frames: of its input, on each side.
@@ -46,7 +46,7 @@ class VocoderContext:
 
 @dataclass(frozen=True)
 class Window:
-    """One request to `xtts_vocoder`.
+    """Request to `xtts_vocoder`.
 
     Attributes:
         latents: float32 [n, width], n is one of the buckets, or fewer when the whole sentence has fewer.

@@ -1,4 +1,4 @@
-"""What a sentence's prompt is made of, checked against the checkpoint's sizes."""
+"""Checks of a sentence's prompt against the checkpoint's sizes."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -22,7 +22,7 @@ class _Kept:
 
 
 class PullStreams:
-    """For those who can have one answer to a request only; belongs to one event loop.
+    """Streams of chunks for callers that can have one answer to a request only; belongs to one event loop.
 
     A sentence is forgotten when its end was told or its listener is gone.
 
@@ -69,8 +69,10 @@ class PullStreams:
         return None
 
     def check(self, stream_id: int) -> None:
-        """Raises:
-        NotFoundException: there is no sentence of this name, or its end was told.
+        """Check that a sentence of this name is being spoken.
+
+        Raises:
+            NotFoundException: there is no sentence of this name, or its end was told.
         """
         if stream_id not in self._kept:
             raise NotFoundException(f"No stream has the stream_id {stream_id}; it is over, or never began.")

@@ -1,4 +1,4 @@
-"""What one sentence asks of the GPT, and who hears its answer."""
+"""Request of one sentence to the GPT, and the listener of its answer."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -43,4 +43,4 @@ class Listener(Protocol):
         """The next codes."""
 
     def end(self, error: LumenException | None) -> None:
-        """Nothing comes after this. ``error`` is None when all was said, or the request was cancelled."""
+        """Hear the end. ``error`` is None when all was said, or the request was cancelled."""

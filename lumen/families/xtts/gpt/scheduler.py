@@ -131,7 +131,7 @@ class Scheduler:
         self._end_all(ServiceUnavailableException(_SHUT_DOWN))
 
     def _wait(self) -> bool:
-        """Until there is something to do; False when it is to shut down."""
+        """Wait until there is something to do; False when it is to shut down."""
         with self._changed:
             while not (self._closing or self._queue or self._prefilling or self._running):
                 self._changed.wait()
@@ -178,7 +178,7 @@ class Scheduler:
             self._decode(silent if kind is StepKind.NEWCOMERS else list(self._running))
 
     def _prefill(self, ticket: Ticket) -> None:
-        """One piece of a prompt."""
+        """Compute one piece of a prompt."""
         try:
             with self._cores.hold():
                 step = self._stepper.prefill(ticket.slot)
@@ -192,7 +192,7 @@ class Scheduler:
             self._take(ticket, step, 0)
 
     def _decode(self, tickets: list[Ticket]) -> None:
-        """One step."""
+        """Compute one step of some sentences."""
         try:
             with self._cores.hold():
                 step = self._stepper.step([t.slot for t in tickets], [t.code for t in tickets])

@@ -1,4 +1,4 @@
-"""What an operator can set in ``xtts_gpt``'s configuration."""
+"""Settings of an operator in ``xtts_gpt``'s configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""How the GPT's time is shared between prompts, newcomers and sentences that are heard already."""
+"""Policy that shares the GPT's time between prompts, newcomers and sentences that are heard already."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class StepKind(Enum):
-    """What is computed next."""
+    """Kind of the next computation."""
 
     PREFILL = "a piece of the oldest prompt"
     NEWCOMERS = "a step of those who have sent no chunk yet"
@@ -15,7 +15,7 @@ class StepKind(Enum):
 
 @dataclass(frozen=True)
 class SchedulerLoad:
-    """Who is there.
+    """Numbers of sentences in each state.
 
     Attributes:
         reading: sentences whose prompt is not done.
@@ -38,7 +38,7 @@ class StepPolicy(Protocol):
 
 @dataclass(frozen=True)
 class NewcomersFirst:
-    """Who is not heard yet goes before those who are: they have sound to play meanwhile.
+    """Sentences that are not heard yet go before those that are: the latter have sound to play meanwhile.
 
     When many come at once, they are read and stepped ``together`` by so many: a step of four takes much
     less time than four steps, but the first of eight should not wait until the last one's prompt is read.

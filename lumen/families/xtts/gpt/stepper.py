@@ -1,4 +1,4 @@
-"""One position further for many sentences at once: the GPT of XTTS v2 over slots of a KV cache."""
+"""Decode steps of XTTS v2's GPT: one position further in many sentences at once, over slots of a KV cache."""
 
 import hashlib
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ VOICES: Final = 16
 
 @dataclass(frozen=True)
 class Step:
-    """What the GPT says after a position of each of B sentences.
+    """Output of the GPT after a position of each of B sentences.
 
     Attributes:
         logits: [B, V] float32, of the next code.
@@ -80,7 +80,7 @@ class Stepper(Protocol):
         """
 
     def step(self, slots: Sequence[int], codes: Sequence[int] | Int32) -> Step:
-        """One code further in each of ``slots`` (distinct, prefilled); row b is of slots[b].
+        """Decode one code further in each of ``slots`` (distinct, prefilled); row b is of slots[b].
 
         Args:
             codes: [B], the code chosen from each slot's last Step; at most max_audio per sentence.
@@ -92,7 +92,7 @@ class Stepper(Protocol):
 
 @dataclass
 class _Sentence:
-    """What is in a slot: ``prompt`` [P, W], of which ``lengths`` of its row are computed; codes so far."""
+    """Content of a slot: ``prompt`` [P, W], of which ``lengths`` of its row are computed; codes so far."""
 
     prompt: Float32
     voice: str
@@ -194,7 +194,7 @@ class GptStepper:
         return step if sentence.ready else None
 
     def _piece(self, done: int) -> int:
-        """How many positions of a prompt come next, at most."""
+        """Number of a prompt's positions that come next, at most."""
         if isinstance(self._memory, CudaMemory):
             return self._memory.shape[3]
         return PREFILL_TOKENS if done else XTTS_CONDITION_LATENTS
