@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class CpuLock:
-    """What models have in common that name the same folder; a process that dies leaves its turn.
+    """Lock that models share which name the same folder; a process that dies leaves it.
 
     Args:
         folder: any that is there; None where turns are not taken.
@@ -38,5 +38,5 @@ class CpuLock:
 
 
 def cpu_lock_of_server(cpu_lock: bool, kind: str) -> CpuLock:
-    """For a model's process, whose parent is the server; ``kind`` is "CPU" or "GPU", which needs no cores."""
+    """Lock of a server's models: for a process whose parent is the server; "GPU" models need no cores."""
     return CpuLock(Path("/proc", str(os.getppid())) if cpu_lock and kind == "CPU" else None)

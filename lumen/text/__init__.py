@@ -1,0 +1,4 @@
+"""Text on its way to a voice.
+
+Begin with ``sentences``.
+"""
