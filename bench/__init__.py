@@ -1,0 +1,4 @@
+"""Measurements: load on a running LUMEN (``lumen bench``), and each network by itself (``python -m bench.NAME``).
+
+Begin with ``run`` for the command, and with ``runner`` for what all measurements share.
+"""

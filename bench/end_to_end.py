@@ -26,7 +26,7 @@ class Api:
     size: int
 
     async def clip(self) -> Sample:
-        """One clip of ``TEXT``; first audio and frame are the times in the response.
+        """Make one clip of ``TEXT``; first audio and frame are the times in the response.
 
         Raises:
             GenerationException: the API refused; the message has its error.

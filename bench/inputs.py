@@ -1,4 +1,4 @@
-"""One request to each model of a profile: what the chain itself sends, and what its models send each other.
+"""Requests to each model of a profile: what the chain itself sends, and what its models send each other.
 
 Requests of voice and face are recorded while they speak and film (``bench.chain``). Models that only other
 models call are not seen there; their requests are made here, by the code that calls them inside Triton.

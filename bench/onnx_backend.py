@@ -1,4 +1,4 @@
-"""What the python-based ONNX Runtime backend costs, and how well it batches.
+"""Overhead of the python-based ONNX Runtime backend, and how well it batches.
 
     python -m bench.onnx_backend
 
@@ -50,7 +50,7 @@ BATCHED: Final = "dynamic_batching { max_queue_delay_microseconds: 2000 }"
 
 @dataclass(frozen=True)
 class Percentiles:
-    """Of a latency, in milliseconds."""
+    """Percentiles of a latency, in milliseconds."""
 
     p50: float
     p95: float
@@ -59,7 +59,7 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class Overhead:
-    """One payload: the request as its caller sees it, its mean inside Triton, the run in process."""
+    """Latency of one payload: as its caller sees it, its mean inside Triton, and in process."""
 
     kilobytes: float
     triton: Percentiles
@@ -69,7 +69,7 @@ class Overhead:
 
 @dataclass(frozen=True)
 class Batching:
-    """One number of callers in closed loop."""
+    """Throughput and latency of a number of callers in closed loop."""
 
     clients: int
     requests_per_second: float

@@ -19,13 +19,13 @@ from lumen.errors import GenerationException
 
 TRIALS: Final = 3
 STABILITY_PERCENT: Final = 999
-"""All windows count, also when they differ: a small machine that other work shares never settles."""
+"""Tolerated difference between windows: all count, as a small, shared machine never settles."""
 
 LONGER: Final = 5
-"""How much longer the second try's windows are."""
+"""Length of the second try's windows over that of the first."""
 
 CALL_SECONDS: Final = 60
-"""What one call may take besides its windows: reading the input, and the answers still under way."""
+"""Time that a call may take besides its windows: reading the input, and the answers still under way."""
 
 MAX_THREADS: Final = 4
 
@@ -34,7 +34,7 @@ MICROSECONDS_PER_MS: Final = 1_000
 
 @dataclass(frozen=True)
 class PerfRow:
-    """One model under one load.
+    """Result of one model under one load.
 
     Attributes:
         model: name in Triton.
@@ -68,7 +68,7 @@ class _Counts:
 
 
 class ModelBench:
-    """One model and the input it is asked with.
+    """Measures one model with one input.
 
     Args:
         analyzer: the binary.

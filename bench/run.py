@@ -29,7 +29,7 @@ from lumen.triton.serve import models_of
 PERF_FOLDER: Final = PROJECT_ROOT / ".venvs" / "perf_analyzer"
 
 OPEN_LOOP_SHARE: Final = 0.5
-"""Without a rate of its own the open loop sends half of what the closed loop got through."""
+"""Rate of the open loops, without one of their own, over what the closed loop got through."""
 
 LOADS_PER_MODEL: Final = 2
 """A closed and an open loop."""
@@ -37,7 +37,7 @@ LOADS_PER_MODEL: Final = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured.
+    """Models, loads and clips that are measured.
 
     Attributes:
         models: names in Triton, each under a closed and an open loop; may be empty.
@@ -177,7 +177,7 @@ async def _clips(
 
 
 async def _loads(path: str, job: Job, plan: Plan) -> Clips:
-    """One client, several, and arrivals at half the rate that one client gets through."""
+    """Measure one client, several, and arrivals at half the rate that one client gets through."""
     await job()
     alone = await closed_loop(job, 1, plan.clips)
     together = await closed_loop(job, min(plan.concurrency, plan.clips), plan.clips)

@@ -60,7 +60,7 @@ def measure(options: argparse.Namespace) -> Report:
 
 
 async def _bench(url: str, clips: Sequence[int], frames: int, pixels: int) -> list[Load]:
-    """Each load after clips that warm up the batches that it will meet."""
+    """Measure each load, after clips that warm up the batches that it will meet."""
     client = TritonClient(url, ANSWER_SECONDS)
     loads = []
     try:
@@ -89,13 +89,13 @@ async def _load(client: TritonClient, requests: Sequence[Tensors]) -> Load:
 
 
 def _fps(arrivals: Sequence[tuple[float, int]]) -> float:
-    """Of frames after the first response."""
+    """Frames per second after the first response."""
     seconds = arrivals[-1][0] - arrivals[0][0]
     return sum(n for _, n in arrivals[1:]) / seconds if seconds else 0.0
 
 
 async def _clip(client: TritonClient, tensors: Tensors) -> list[tuple[float, int]]:
-    """When responses came, and their frames.
+    """Make one clip: times of its responses, and the frames in each.
 
     Raises:
         GenerationException: frames are missing.

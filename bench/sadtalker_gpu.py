@@ -79,7 +79,7 @@ WAYS: Final = {
     "fp16, folded": Way("fp16", lean=False),
 }
 LIMITS: Final = {"fp32": "fp32", "fp32, TF32 allowed": "TF32", "bf16": "bf16"}
-"""Which limit a way has; fp16's for the others."""
+"""Names of the ways' arithmetic limits; fp16's for the others."""
 
 SERVED: Final = {
     "served, TorchScript fp16": ExportOptions("gpu", "fp16", "torchscript"),

@@ -1,4 +1,4 @@
-"""What a frame of SadTalker's renderer costs on this CPU, and how far each way of computing it strays.
+"""Time of a frame of SadTalker's renderer on this CPU, and the error of each way of computing it.
 
     python -m bench.sadtalker_renderer [rounds] [pixels]
 
@@ -38,7 +38,7 @@ SIZE: Final = 256
 """Side of the frames in pixels."""
 
 OPERATORS: Final = 8
-"""That are named; the rest is summed."""
+"""Number of operators that are named; the others are summed."""
 
 POINTS_SPREAD: Final = 0.3
 """Standard deviation of the portrait's key points; the picture reaches from -1 to 1."""
@@ -54,7 +54,7 @@ Way = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Row:
-    """One way, in seconds per frame and in brightness (0 to 1).
+    """Result of one way, in seconds per frame and in brightness (0 to 1).
 
     Attributes:
         ratio: how many times as fast as the first way.
@@ -92,7 +92,7 @@ def measure(options: argparse.Namespace) -> Report:
 
 
 def _generator() -> Generator:
-    """With the numbers that a random checkpoint of this seed holds."""
+    """Generator with the weights of a random checkpoint of ``SEED``."""
     generator = Generator(SadTalkerDims())
     layout = {GENERATOR + name: tensor for name, tensor in generator.state_dict().items()}
     state = random_state(layout, SEED)

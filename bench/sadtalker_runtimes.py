@@ -45,7 +45,7 @@ WHITE: Final = 255.0
 EAGER: Final = "PyTorch, as loaded"
 OPENVINO: Final = "OpenVINO, folded"
 OPENVINO_PACKAGE: Final = "openvino"
-"""Not among the requirements."""
+"""Optional package, not among the requirements."""
 
 FILES: Final = {
     "ONNX Runtime, folded": ExportOptions("cpu", "fp32", "onnx"),
@@ -53,7 +53,7 @@ FILES: Final = {
     "TorchScript, folded, bf16": ExportOptions("gpu", "bf16", "torchscript"),
     "TorchScript, on tiles": ExportOptions("cpu", "fp32", "torchscript"),
 }
-"""What is written for a GPU has no tiles, and runs on a processor too."""
+"""Options of the files that are compared. Those for a GPU have no tiles, and run on a processor too."""
 
 Way = Callable[[Tensors], Array]
 """The renderer's inputs of one frame -> uint8 [1, 1, S, S, 3]."""
@@ -61,7 +61,7 @@ Way = Callable[[Tensors], Array]
 
 @dataclass(frozen=True)
 class Row:
-    """One way.
+    """Result of one way.
 
     Attributes:
         seconds: per frame.
@@ -123,7 +123,7 @@ def _served(version: Path) -> Way:
 
 
 def _openvino(graph: Path) -> dict[str, Way]:
-    """Nothing, and the reason on the console, where it cannot run the graph."""
+    """OpenVINO's way; none, and the reason on the console, where it cannot run the graph."""
     openvino = importlib.import_module(OPENVINO_PACKAGE)
 
     try:

@@ -40,10 +40,10 @@ from lumen.settings import Settings
 MIB: Final = 2**20
 
 SETTLED_FRAMES: Final = 60 * FACE_FPS
-"""After a minute of the clip growth is counted."""
+"""Frames after which growth is counted: a minute of the clip."""
 
 GROWTH_MIB: Final = 16.0
-"""What a process may take from one third of the clip to the next; 2 % of all frames kept would be more."""
+"""Tolerated growth of a process from a third of the clip to the next; 2 % of all frames would be more."""
 
 SHARED: Final = "/dev/shm"
 SEED: Final = 1
@@ -51,7 +51,7 @@ SEED: Final = 1
 
 @dataclass
 class Soak:
-    """What was seen.
+    """Readings of the memory during a clip.
 
     Attributes:
         rows: seconds since the request, frames so far, MiB by process.

@@ -39,7 +39,7 @@ BLOCK: Final = 10
 
 BATCHES: Final = (1, 2, 4, 8)
 TEXT_IDS: Final = 60
-"""Of a typical sentence."""
+"""Text ids of a typical sentence."""
 
 PREFILLS: Final = 5
 BINS: Final = 3
@@ -48,13 +48,13 @@ REAL_TIME: Final = XTTS_REFERENCE_RATE / CODE_SAMPLES
 
 
 class Engine(Protocol):
-    """Something that makes codes."""
+    """Source of codes that is timed."""
 
     def start(self, batch: int) -> float:
         """Begin new sentences; returns the seconds of one's prefill."""
 
     def step(self) -> None:
-        """One code further in each."""
+        """Make the next code of each sentence."""
 
 
 class ReferenceEngine:
@@ -152,7 +152,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Of a process that opens an engine and makes a block of codes with it.
+    """Memory and load time of a process that opens an engine and makes a block of codes with it.
 
     Attributes:
         load: seconds until it is open.

@@ -121,7 +121,7 @@ class _Speaker:
 
 
 async def _load(options: argparse.Namespace, client: TritonClient, load: Any) -> dict[str, Any]:
-    """One load, with what the models executed meanwhile."""
+    """Result of one load, with the batches that the models executed meanwhile."""
     vocoder, gpt = await executed_batches(client, XTTS_VOCODER), await _gpt_batches(options.metrics)
     outcome: Outcome = await load
     after = await executed_batches(client, XTTS_VOCODER), await _gpt_batches(options.metrics)

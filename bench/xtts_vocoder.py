@@ -1,4 +1,4 @@
-"""What the vocoder costs on this CPU, beside the reference's, and how it grows with the sentence.
+"""Time of the vocoder on this CPU, beside the reference's, and how it grows with the sentence.
 
     python -m bench.xtts_vocoder [seconds of speech ...]
 
