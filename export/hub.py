@@ -16,7 +16,7 @@ SOURCE: Final = "the hub"
 
 @dataclass(frozen=True)
 class HubRepository:
-    """Where files come from.
+    """Repository of a hub, and how it is reached.
 
     Attributes:
         name: such as ``owner/model``.
@@ -73,7 +73,7 @@ def _ask(repository: HubRepository, name: str, revision: str) -> tuple[Remote, s
 
 @contextmanager
 def _translate_refusals(repository: HubRepository, name: str) -> Iterator[None]:
-    """What the hub refuses, as one line that says what to do."""
+    """Translate what the hub refuses into one line that says what to do."""
     errors: Any = importlib.import_module("huggingface_hub.errors")
     try:
         yield

@@ -18,7 +18,7 @@ VERSION: Final = "1"
 CODE: Final = "model.py"
 
 OWN_REPOSITORY: Final = Path(__file__).resolve().parents[1] / "model_repository"
-"""Where the models' configurations and code are."""
+"""Folder of the models' configurations and code."""
 
 _STAGED: Final = ".export-"
 _AT_FDCWD: Final = -100
@@ -86,7 +86,7 @@ def install_code(name: str, repository: Path) -> None:
 def select_artifacts(
     artifacts: Sequence[Artifact[Checkpoint]], only: str | None
 ) -> list[Artifact[Checkpoint]]:
-    """All of a family's artifacts, or the one that serves the Triton model ``only``.
+    """Select all of a family's artifacts, or the one that serves the Triton model ``only``.
 
     Raises:
         InvalidInputException: there is no such model.
@@ -177,8 +177,10 @@ def _replace_files(new: Path, version: Path) -> None:
 
 @contextmanager
 def _storage_errors(repository: Path) -> Iterator[None]:
-    """Raises:
-    StorageException: the disk is full, read-only, or refuses for another reason.
+    """Translate errors of the disk.
+
+    Raises:
+        StorageException: the disk is full, read-only, or refuses for another reason.
     """
     try:
         yield

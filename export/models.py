@@ -15,7 +15,7 @@ OnProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class ExportPlan(Generic[Checkpoint]):
-    """One model that is to be exported.
+    """Exporter and options of one model.
 
     Attributes:
         artifact: exporter of the model.
@@ -30,7 +30,7 @@ class ExportPlan(Generic[Checkpoint]):
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """One model that was verified and is in the repository.
+    """Result of one model that was verified and is in the repository.
 
     Attributes:
         model: Triton name.

@@ -25,7 +25,7 @@ HEAD_RETRIES: Final = 3
 
 @dataclass(frozen=True)
 class Asset:
-    """What a file of a release has to be: bytes and SHA-256."""
+    """Expected size in bytes and SHA-256 of a released file."""
 
     size: int
     sha256: str
@@ -47,7 +47,7 @@ class Release:
     endpoint: str = GITHUB
 
     def remote(self, name: str) -> Remote:
-        """Where a file is, and what it has to be."""
+        """Address of a file, with its expected size and hash."""
         address = f"{self.endpoint.rstrip('/')}/{self.project}/releases/download/{self.tag}/{name}"
         return Remote("the release", name, address, self.assets[name].sha256, self.assets[name].size)
 
@@ -78,7 +78,7 @@ def _fetch_one(remote: Remote, folder: Path) -> Path:
 
 
 def _headers(remote: Remote) -> dict[str, str]:
-    """What holds a transfer to the content that the server announces now: Range with If-Range.
+    """Headers that hold a transfer to the content that the server announces now: Range with If-Range.
 
     A server whose file changes while the connection is away then sends all of the new one, in place
     of a rest that does not fit.

@@ -85,7 +85,7 @@ def export_sadtalker(
 
 
 def options_of(model: str, wanted: SadTalkerOptions) -> tuple[ExportOptions, str]:
-    """How a model is made, and why in another format than was asked for, or than is usual."""
+    """Options of a model, and the reason for another format than was asked for, or than is usual."""
     precision = wanted.precision or DEFAULT_PRECISION[wanted.device]
     if model != SADTALKER_RENDERER:
         return ExportOptions(wanted.device, "fp32", wanted.format or "onnx"), ""

@@ -35,8 +35,10 @@ class VocoderArtifact:
     name = XTTS_VOCODER
 
     def write(self, model: LoadedXtts, folder: Path, options: ExportOptions) -> None:
-        """Raises:
-        ModelLoadException: the checkpoint's vocoder hears more around a frame than windows hold.
+        """Write the network, tiled as TorchScript or as a graph.
+
+        Raises:
+            ModelLoadException: the checkpoint's vocoder hears more around a frame than windows hold.
         """
         generator = model.model.hifigan_decoder.waveform_decoder
         if context_of(generator).frames > VocoderContext().frames:
