@@ -36,7 +36,7 @@ class Batches:
     def __init__(
         self, runtime: str, inputs: Iterable[TensorSpec], required: Set[str], batches: bool, run: Run
     ) -> None:
-        """Answers by ``run``.
+        """Answer requests by ``run``.
 
         Args:
             runtime: its name, for errors that it raises.

@@ -1,4 +1,4 @@
-"""Models of one server that compute one after the other, where there are few cores for all of them.
+"""Lock for the processors' cores: models of one server compute one after the other where cores are few.
 
 Networks run side by side wait for each other at every operator: of each, the thread that was interrupted is
 waited for by the others. One after the other, each has all cores, and is done sooner.
@@ -23,7 +23,7 @@ class CpuLock:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Waits for it, for as long as it takes: in it one computes, and waits for nobody else.
+        """Wait for the lock as long as it takes, and hold it: its holder computes and waits for nobody else.
 
         For one thread of a process at a time.
         """

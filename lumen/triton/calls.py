@@ -27,7 +27,7 @@ ABSENT: Final = (
 """Parts of what Triton says of a model that is not loaded, or whose process has died, and when it stops."""
 
 KEPT_ANSWERS: Final = 64
-"""Answers that stay known: far more than Triton has yet to forget within a millisecond of an answer."""
+"""Answers that stay known, far more than Triton has yet to forget: it does so within a millisecond."""
 
 
 async def triton_call(

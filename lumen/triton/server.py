@@ -185,7 +185,7 @@ class TritonServer:
             raise
 
     def failure(self, log: str | None = None) -> LumenException:
-        """Why the server is gone, in one line."""
+        """Reason for which the server is gone, in one line."""
         log = self._log() if log is None else log
         failures = logfile.load_failures(log)
         if failures:
@@ -207,7 +207,7 @@ class TritonServer:
             shutil.rmtree(self._workdir, ignore_errors=True)
 
     def kill(self) -> None:
-        """The same at once: no model is unloaded, no request is waited for."""
+        """Stop the server at once: no model is unloaded, no request is waited for."""
         if self._guard is not None:
             shm.kill_holders(self.prefix, spared=(self._guard.pid,))
         self.stop()

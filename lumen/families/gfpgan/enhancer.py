@@ -67,13 +67,13 @@ DEFAULT_WEIGHT: Final = 1.0
 
 @dataclass(frozen=True)
 class Similarity:
-    """Points p of one picture -> ``matrix @ p + shift`` of another; matrix [2, 2] turns and scales."""
+    """Similarity transform: points p of one picture -> ``matrix @ p + shift`` of another; matrix [2, 2]."""
 
     matrix: FloatArray
     shift: FloatArray
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """[N, 2] -> [N, 2]."""
+        """Map points [N, 2] -> [N, 2]."""
         return np.asarray(points @ self.matrix.T + self.shift)
 
     def coefficients(self) -> tuple[float, ...]:
@@ -83,7 +83,7 @@ class Similarity:
 
 
 def enhance(frames: Pixels, find: FindFace, restore: Restore, weight: float = DEFAULT_WEIGHT) -> Pixels:
-    """frames uint8 [n, H, W, 3] -> uint8 [n, 2H, 2W, 3]; a frame without a face is enlarged only.
+    """Enhance frames uint8 [n, H, W, 3] -> uint8 [n, 2H, 2W, 3]; a frame without a face is enlarged only.
 
     Raises:
         InvalidInputException: the frames are no RGB frames or too many, or the weight is not in 0..1.
@@ -104,7 +104,7 @@ def enhance(frames: Pixels, find: FindFace, restore: Restore, weight: float = DE
 
 
 def fitted(points: FloatArray, target: FloatArray) -> Similarity:
-    """The similarity without mirroring that brings points [N, 2] nearest to target [N, 2], by least squares.
+    """Fit the similarity without mirroring that brings points [N, 2] nearest to target [N, 2].
 
     S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991, for
     the plane: turning and scaling is one complex factor there.
@@ -117,13 +117,13 @@ def fitted(points: FloatArray, target: FloatArray) -> Similarity:
 
 
 def five_points(landmarks: NDArray[np.float32]) -> FloatArray:
-    """[68, 2] -> eyes, tip of the nose, corners of the mouth [5, 2]."""
+    """Reduce landmarks [68, 2] to eyes, tip of the nose and corners of the mouth [5, 2]."""
     points = landmarks.astype(np.float64)
     return np.array([(points[a] + points[b]) / 2 for a, b in EYES_NOSE_MOUTH])
 
 
 def cut(frame: Pixels, place: Similarity) -> Pixels:
-    """The aligned face, uint8 [512, 512, 3]. place: from the aligned face to the frame."""
+    """Cut the aligned face out, uint8 [512, 512, 3]. place: from the aligned face to the frame."""
     size = (FACE_SIZE, FACE_SIZE)
     picture = Image.fromarray(frame).transform(
         size,
@@ -169,7 +169,7 @@ def _place(landmarks: NDArray[np.float32] | None) -> Similarity | None:
 
 
 def inverse(place: Similarity) -> Similarity:
-    """The way back."""
+    """Invert a similarity transform."""
     matrix = np.linalg.inv(place.matrix)
     return Similarity(matrix, -matrix @ place.shift)
 

@@ -61,7 +61,7 @@ class Detections:
     scores: FloatArray
 
     def scaled(self, factor: float) -> "Detections":
-        """The same in an image that is ``factor`` times as large."""
+        """Scale to an image that is ``factor`` times as large."""
         return Detections(self.boxes * factor, self.keypoints * factor, self.scores)
 
 

@@ -16,7 +16,7 @@ FACE_SHARE: Final = 0.47
 """Height of the face (chin to hairline) relative to the crop's side."""
 
 MAX_FACE_SHARE: Final = 0.64
-"""The same where the picture has no room: a tighter crop is better than invented surroundings."""
+"""Height of the face where the picture has no room: a tighter crop is better than invented surroundings."""
 
 FACE_TOP: Final = 0.24
 """Height of the hairline in the crop, as a fraction of its side: room for hair above."""
@@ -34,7 +34,7 @@ BLUR: Final = 0.07
 """Standard deviation of the blur of invented surroundings, as a fraction of the side."""
 
 SEAM: Final = 0.015
-"""The same for the seam between them and the picture."""
+"""Standard deviation of the blur of the seam between them and the picture, likewise."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ SHUTTING: Final = (0.5, 0.9, 1.0, 0.9, 0.5)
 """Closure of the eyes in the frames of a blink, 0 open to 1 shut."""
 
 FEWEST_FRAMES: Final = 21
-"""A shorter clip has no blink."""
+"""Frames of the shortest clip that has a blink."""
 
 SHORTEST_GAP: Final = 10
 """Frames with open eyes between two blinks, at least."""

@@ -27,7 +27,7 @@ UNKNOWN: Final = -1
 """``clip_frames`` while the speech is still being made."""
 
 MAX_CLIP_FRAMES: Final = 24 * 3600 * FACE_FPS
-"""A day."""
+"""Length of the longest clip in frames: a day."""
 
 ENDLESS: Final = 2**40
 """Frames that a clip counts as while its length is not known."""

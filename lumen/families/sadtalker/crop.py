@@ -21,10 +21,10 @@ LEFT_EYE: Final = slice(42, 48)
 MOUTH_CORNERS: Final = (48, 54)
 
 EYE_SHARE: Final = 2.0
-"""Half of the square's side, in distances of the eyes; or, if that is more, ..."""
+"""Half of the square's side, in distances of the eyes, or by ``MOUTH_SHARE`` where that is more."""
 
 MOUTH_SHARE: Final = 1.8
-"""... in distances from the eyes to the mouth."""
+"""Half of the square's side, in distances from the eyes to the mouth."""
 
 DOWNWARD: Final = 0.1
 """Depth of the square's centre below the eyes, in distances from the eyes to the mouth."""
@@ -33,7 +33,7 @@ BORDER: Final = 0.1
 """Width of the border around the square, relative to its side."""
 
 LEAST_BORDER: Final = 3
-"""The same in pixels, at least."""
+"""Width of the border in pixels, at least."""
 
 SHRINK_SIDE: Final = 1024
 """Sides of at least twice as many pixels are first made smaller, by a whole factor."""
@@ -169,7 +169,7 @@ def _scaled(box: Box, width: int, height: int, full_width: int, full_height: int
 
 
 def preprocess_of(name: str) -> Preprocess:
-    """The mode of a name.
+    """Parse the name of a mode.
 
     Raises:
         InvalidInputException: there is none.

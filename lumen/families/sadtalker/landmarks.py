@@ -8,7 +8,7 @@ from lumen.families.portrait.landmarks68 import LANDMARKS
 
 
 def checked(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The same points in float64 [68, 2].
+    """Check landmarks; returns them in float64 [68, 2].
 
     Raises:
         InvalidInputException: they are not 68 finite points.

@@ -37,7 +37,7 @@ RANGE_DB: Final = 100.0
 LIMIT: Final = 4.0
 
 LEAD_FRAMES: Final = 2
-"""A window begins so many frames before its own."""
+"""Frames from the beginning of a window to its own frame."""
 
 BLOCK_COLUMNS: Final = 2048
 """Columns that are transformed at a time: bounds memory on long clips."""

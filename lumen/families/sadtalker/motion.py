@@ -31,7 +31,7 @@ from lumen.families.sadtalker.reference_video import follow, looped
 from lumen.families.sadtalker.windows import coefficients, windows
 
 SEEDS = 2**64
-"""Seeds are taken modulo this."""
+"""Modulus of seeds."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ async def key_points(clip: Clip, frames: Span, canonical: Floats, calls: Calls) 
 
 
 def mapping_of(columns: int) -> str:
-    """The model that reads so many coefficients."""
+    """Name of the mapping model that reads so many coefficients."""
     return {MOTION: SADTALKER_MOTION, COEFFICIENTS: SADTALKER_MOTION_FULL}[columns]
 
 

@@ -10,7 +10,7 @@ from lumen.families.sadtalker.dims import POSE, POSE_CHUNK, POSE_LATENT
 
 SMOOTHING_FRAMES: Final = 13
 SMOOTHING_ORDER: Final = 2
-"""Savitzky-Golay: each frame becomes the value of a parabola fitted to these many frames around it."""
+"""Window and order of the Savitzky-Golay filter: a parabola is fitted to the frames around each frame."""
 
 
 def chunk_numbers(first_frame: int, n_frames: int) -> NDArray[np.int64]:

@@ -84,7 +84,7 @@ class ClipEngine:
     async def _batches(
         self, clip: Clip, features: Features, stopped: Callable[[], bool]
     ) -> AsyncGenerator[Floats, None]:
-        """Key points of neighbouring frames, [b, 15, 3], until stopped; a stretch is made ahead."""
+        """Key points of neighbouring frames, [b, 15, 3], until stopped; the next span's are made ahead."""
         ahead: asyncio.Task[Floats] | None = None
         try:
             for span, following in _pairs(clip):
@@ -132,7 +132,7 @@ def _pieces(driving: Floats, most: int) -> Iterator[Floats]:
 
 
 def _pairs(clip: Clip) -> Iterator[tuple[Span, Span | None]]:
-    """The stretches of a clip, each with the one after it."""
+    """Spans of a clip, each with the one after it."""
     end = clip.first_frame + clip.n_frames
     spans = [
         Span(first, min(first + SPAN_FRAMES, end)) for first in range(clip.first_frame, end, SPAN_FRAMES)

@@ -31,7 +31,7 @@ CONTROL_THREADS: Final = 8
 """Calls at once that cancel a sentence, or ask about it."""
 
 MAX_WAIT_SECONDS: Final = 0.5
-"""Prompts and the steps to their first chunks take as long where a few begin together."""
+"""Longest wait of later windows: as long as a few prompts and the steps to their first chunks take."""
 
 
 class TritonGpt:
@@ -61,7 +61,7 @@ class TritonGpt:
         )
 
     def _latents(self, stream_id: int, tensors: Tensors) -> Iterator[Float32]:
-        """A sentence's, from its first request to the answer that has none."""
+        """Latents of a sentence, from its first request to the answer that has none."""
         try:
             while latents := self._ask(tensors):
                 yield latents[0]
@@ -86,7 +86,7 @@ class TritonVocoder:
 
     A speech's first window goes before later ones of others, and of those the one whose listener has
     least: nobody's first sound waits for what others will hear in a while. Where there is one place, later
-    ones wait for first windows that are on their way, but for one in each ``PATIENCE_SECONDS``.
+    ones wait for first windows that are on their way, but for one in each ``MAX_WAIT_SECONDS``.
 
     Args:
         infer: reaches the model.

@@ -1,4 +1,4 @@
-"""Turns at something that few can use at once: whoever has had least goes first, and is waited for."""
+"""Priority limiter: a resource with few places goes to whoever has had least, who is also waited for."""
 
 import asyncio
 import itertools
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 FIRST: Final = -math.inf
-"""Rank of those that have had nothing."""
+"""Rank of a task that has had nothing yet."""
 
 
 @dataclass(order=True)
@@ -20,15 +20,15 @@ class _Waiting:
 
 
 class PriorityLimiter:
-    """Lets ``places`` in at once; it belongs to one event loop.
+    """Limits the tasks at a resource to ``places``, in the order of their rank; belongs to one event loop.
 
-    Who has had nothing comes in at once, whoever is there: they may share what is done. What is in cannot be
-    overtaken, so while one of them is expected the places stay free for him. Of the others one comes in
-    when none has for as long as their ``max_wait``.
+    A task that has had nothing is admitted at once, whoever is there: they may share what is done. An admitted
+    task cannot be overtaken, so while one with the rank ``FIRST`` is expected the places stay free for it. One
+    of the others is admitted when none has been for ``max_wait`` seconds.
 
     Args:
         places: at least 1.
-        patience: seconds.
+        max_wait: seconds without an admission after which one waiting task is admitted all the same.
     """
 
     def __init__(self, places: int, max_wait: float) -> None:
@@ -41,7 +41,7 @@ class PriorityLimiter:
         self._overdue = False
 
     def expect(self, who: object) -> None:
-        """``who`` will come with the rank ``FIRST``, unless it is let go before."""
+        """Expect ``who`` to come with the rank ``FIRST``, until `stop_expecting`."""
         self._expected.add(who)
 
     def stop_expecting(self, who: object) -> None:
@@ -51,7 +51,7 @@ class PriorityLimiter:
 
     @asynccontextmanager
     async def place(self, rank: float) -> AsyncGenerator[None, None]:
-        """A place; of those that wait the lowest rank is next, then who has waited longest.
+        """Wait for a place and hold it; the lowest rank is next, then who has waited longest.
 
         Args:
             rank: what has been had, ``FIRST`` for nothing.
@@ -82,7 +82,7 @@ class PriorityLimiter:
             raise
 
     def _admit(self) -> None:
-        """Let in whom there is a place for; while somebody is expected, only who is overdue."""
+        """Admit those for whom there is a place; while somebody is expected, only who is overdue."""
         while (self._overdue or not self._expected) and self._admit_next():
             self._restart_timer()
         if not self._waiting:
@@ -95,7 +95,7 @@ class PriorityLimiter:
         self._admit()
 
     def _restart_timer(self) -> None:
-        """Patience is that of those who wait now."""
+        """Restart the timer: the longest wait counts for those who wait now."""
         self._overdue = False
         if self._timer is not None:
             self._timer.cancel()

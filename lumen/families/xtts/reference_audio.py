@@ -107,7 +107,7 @@ def _checked_recordings(recordings: Sequence[Audio], limits: ReferenceLimits) ->
 
 
 def _checked(audio: Audio, number: int) -> Audio:
-    """``number``: of the recording, from 1, for the message."""
+    """Check one recording. ``number``: of the recording, from 1, for the message."""
     seconds = len(audio) / XTTS_REFERENCE_RATE
     if seconds < MIN_SECONDS:
         raise InvalidInputException(

@@ -69,6 +69,6 @@ def pause(quiet_samples: int, speed: float) -> Pcm:
 
 
 def _faded_out(pcm: Pcm) -> Pcm:
-    """The same, float32 [n_samples], down to nothing at its last sample."""
+    """Fade float32 [n_samples] down to nothing at the last sample."""
     faded: Pcm = pcm * np.linspace(1, 0, len(pcm), dtype=np.float32)
     return faded

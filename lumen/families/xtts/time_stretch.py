@@ -9,7 +9,7 @@ import numpy.typing as npt
 from lumen.families.xtts.windows import Latents
 
 SLOWEST: Final = 0.05
-"""Lower speeds count as this one."""
+"""Lowest speed; lower ones count as this one."""
 
 
 class TimeStretch:
@@ -37,7 +37,7 @@ class TimeStretch:
         return self._made(self._settled())
 
     def finish(self) -> Latents:
-        """The last ones, [m, width]; together ``floor(n / speed)``."""
+        """Give the last ones, [m, width]; together ``floor(n / speed)``."""
         if self._latents is None:
             return np.zeros((0, 0), np.float32)
         return self._made(floor(self._end * self._scale))
@@ -61,7 +61,7 @@ class TimeStretch:
         return np.maximum(scale * (index + half) - half, np.float32(0))
 
     def _settled(self) -> int:
-        """Outputs that need no later latent."""
+        """Number of outputs that need no later latent."""
         count = floor(self._end * self._scale)
         while count > 0 and self._positions(count - 1, count)[0] >= self._end - 1:
             count -= 1

@@ -89,19 +89,19 @@ class Windows:
         return self.ready()
 
     def take(self, latents: Latents) -> None:
-        """The sentence's next latents, float32 [n, width]; maybe none."""
+        """Take the sentence's next latents, float32 [n, width]; maybe none."""
         if len(latents):
             held = latents if self._latents is None else np.concatenate([self._latents, latents])
             self._latents, self._end = held, self._end + len(latents)
 
     def ready(self) -> list[Window]:
-        """The windows that are complete."""
+        """Give the windows that are complete."""
         windows = list(self._until(self._settled(self._end), final=False))
         self._forget()
         return windows
 
     def finish(self) -> list[Window]:
-        """The windows of what is left; the sentence has ``vocoder_frames(n)`` frames."""
+        """Give the windows of what is left; the sentence has ``vocoder_frames(n)`` frames."""
         return list(self._until(vocoder_frames(self._end), final=True))
 
     def _until(self, ready: int, final: bool) -> Iterator[Window]:
@@ -137,7 +137,7 @@ class Windows:
         return _first_latent(max(0, self._done - self._context))
 
     def _forget(self) -> None:
-        """Latents before those that the next window may hold."""
+        """Drop latents before those that the next window may hold."""
         first = max(self._first, min(self._needed(), self._end - self._buckets[-1]))
         if self._latents is not None and first > self._first:
             self._latents = self._latents[first - self._first :].copy()
@@ -145,7 +145,7 @@ class Windows:
 
 
 def vocoder_frames(latents: int) -> int:
-    """Frames of a sentence of so many latents."""
+    """Number of frames of a sentence of so many latents."""
     return latents * STEPS * UP // DOWN
 
 

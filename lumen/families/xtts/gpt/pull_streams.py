@@ -35,7 +35,7 @@ class PullStreams:
         self._kept: dict[int, _Kept] = {}
 
     async def begin(self, request: GptRequest, stream_id: int, is_gone: Callable[[], bool]) -> Chunk | None:
-        """The first chunk of a sentence, as `next` gives the others.
+        """Begin a sentence; returns its first chunk, as `next` returns the others.
 
         Args:
             stream_id: its name, also for `GptStreams.cancel`.
@@ -53,7 +53,7 @@ class PullStreams:
         return await self.next(stream_id)
 
     async def next(self, stream_id: int) -> Chunk | None:
-        """The chunk after the one that was told last, as soon as it is there; None at the end.
+        """Return the chunk after the last one that was given, as soon as it is there; None at the end.
 
         Raises:
             NotFoundException: there is no sentence of this name, or its end was told.

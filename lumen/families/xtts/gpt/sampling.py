@@ -63,7 +63,8 @@ class Sampling:
     max_codes: int
 
     def check(self, dims: XttsDims) -> None:
-        """
+        """Check the values' ranges.
+
         Raises:
             InvalidInputException: a value is out of its range, or not a number.
         """

@@ -35,7 +35,7 @@ class Scheduler:
         stepper: belongs to the scheduler from now on.
         queue_limit: sentences that may wait for a slot.
         chunks: how many codes go out together.
-        policy: how prompts, newcomers and the others take turns.
+        policy: order of prompts, newcomers and the others.
         cores: what a piece of a prompt or a step waits for.
     """
 
@@ -124,6 +124,9 @@ class Scheduler:
             self._changed.notify()
 
     def _work(self) -> None:
+        # Iteration-level scheduling (Orca, section 3.1): between any two steps sentences leave and come.
+        # 1. Wait for work.  2. Free the slots of cancelled sentences.  3. Give free slots to waiting ones.
+        # 4. Compute one piece of a prompt, or one step of the newcomers or of all, as the policy says.
         while self._wait():
             self._drop_cancelled()
             self._admit()

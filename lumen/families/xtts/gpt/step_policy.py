@@ -21,7 +21,7 @@ class SchedulerLoad:
         reading: sentences whose prompt is not done.
         silent: sentences that wait for a step and have sent no chunk yet.
         speaking: those that have.
-        passed_over: turns since the last step of all, while somebody spoke.
+        since_all: steps since the last one of all sentences, while somebody spoke.
     """
 
     reading: int
@@ -32,7 +32,7 @@ class SchedulerLoad:
 
 class StepPolicy(Protocol):
     def next(self, load: SchedulerLoad) -> StepKind:
-        """The next turn; somebody is there."""
+        """Choose the next step; some sentence waits for one."""
         ...
 
 
@@ -42,7 +42,7 @@ class NewcomersFirst:
 
     When many come at once, they are read and stepped ``together`` by so many: a step of four takes much
     less time than four steps, but the first of eight should not wait until the last one's prompt is read.
-    However many come, the others take part in a turn after ``max_wait`` without them, which is what a
+    However many come, the others take part in a step after ``max_wait`` without them, which is what a
     short prompt and the steps to its first chunk need.
     """
 
