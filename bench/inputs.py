@@ -24,14 +24,14 @@ from lumen.contracts import (
     XTTS_VOCODER,
 )
 from lumen.families.portrait.face_mesh import unstack_faces
-from lumen.families.sadtalker.calls import Call
 from lumen.families.sadtalker.clip import Clip
 from lumen.families.sadtalker.crop import preprocess_of
 from lumen.families.sadtalker.dims import FACE_MODEL
+from lumen.families.sadtalker.network_calls import Call
 from lumen.families.sadtalker.portrait import make_features
 from lumen.families.sadtalker.rendering import ClipEngine, Limits
 from lumen.families.warp.motion import animate
-from lumen.families.xtts.windows import VocoderContext, Windows
+from lumen.families.xtts.vocoder_windows import VocoderContext, Windows
 from orchestrator.faces.animation import AnimationOptions
 from orchestrator.media.resample import Resampler
 from orchestrator.triton.client import Tensors, TritonClient

@@ -29,7 +29,7 @@ from lumen.allocator import keep_freed_memory
 from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.families.xtts.windows import FRAME_SAMPLES, VocoderContext, Windows, vocoder_frames
+from lumen.families.xtts.vocoder_windows import FRAME_SAMPLES, VocoderContext, Windows, vocoder_frames
 
 THREADS: Final = 2
 REPEATS: Final = 3

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lumen.families.xtts.windows import VocoderContext
+from lumen.families.xtts.vocoder_windows import VocoderContext
 
 SLOPE: Final = 0.1
 """Slope of its leaky ReLUs."""

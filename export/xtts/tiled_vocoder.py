@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 from export.minimal_filtering import nested, toom_cook
 from export.xtts.hifigan import LAST_SLOPE, SLOPE, blocks, reach
 from lumen.errors import ModelLoadException
-from lumen.families.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP
+from lumen.families.xtts.vocoder_windows import DOWN, FRAME_SAMPLES, STEPS, UP
 from lumen.runtime.torch_file import SCRIPT_FILE
 
 POINTS: Final = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0)

@@ -15,7 +15,7 @@ from export.xtts import vocoder_graph
 from export.xtts.hifigan import context_of
 from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
 from lumen.errors import ModelLoadException
-from lumen.families.xtts.windows import VocoderContext, Windows
+from lumen.families.xtts.vocoder_windows import VocoderContext, Windows
 
 if TYPE_CHECKING:
     from export.xtts.checkpoint import LoadedXtts

@@ -11,8 +11,8 @@ from lumen.errors import LumenException
 from lumen.families.sadtalker.blink import MAX_RATE
 from lumen.families.sadtalker.camera import MAX_DEGREES, MAX_STOPS
 from lumen.families.sadtalker.clip import HEAD_MOTION_SCALES
+from lumen.families.sadtalker.coefficient_windows import EXPRESSION_SCALES
 from lumen.families.sadtalker.dims import STYLES
-from lumen.families.sadtalker.windows import EXPRESSION_SCALES
 from lumen.families.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from lumen.families.sadtalker.blink import MAX_RATE
 from lumen.families.sadtalker.camera import MAX_DEGREES, MAX_STOPS
 from lumen.families.sadtalker.clip import HEAD_MOTION_SCALES
+from lumen.families.sadtalker.coefficient_windows import EXPRESSION_SCALES
 from lumen.families.sadtalker.dims import STYLES
-from lumen.families.sadtalker.windows import EXPRESSION_SCALES
 
 NAME_CHARACTERS: Final = 64
 """Characters of a language, voice, portrait or avatar name."""

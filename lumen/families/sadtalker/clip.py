@@ -17,9 +17,9 @@ from lumen.contracts import (
 from lumen.errors import InvalidInputException
 from lumen.families.sadtalker.blink import MAX_RATE
 from lumen.families.sadtalker.camera import MAX_DEGREES
+from lumen.families.sadtalker.coefficient_windows import EXPRESSION_SCALES
 from lumen.families.sadtalker.crop import Preprocess
 from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, POSE, STYLES
-from lumen.families.sadtalker.windows import EXPRESSION_SCALES
 
 Floats = NDArray[np.float32]
 

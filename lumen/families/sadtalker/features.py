@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 
 from lumen.contracts import SADTALKER_SOURCE
-from lumen.families.sadtalker.calls import Calls
 from lumen.families.sadtalker.clip import Clip, Floats
+from lumen.families.sadtalker.coefficient_windows import portrait_window
 from lumen.families.sadtalker.motion import mapping_of
-from lumen.families.sadtalker.windows import portrait_window
+from lumen.families.sadtalker.network_calls import Calls
 
 OUTPUTS: Final = ("appearance", "compressed", "keypoints")
 

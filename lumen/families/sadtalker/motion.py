@@ -17,8 +17,8 @@ from lumen.contracts import (
 )
 from lumen.families.sadtalker import pose
 from lumen.families.sadtalker.blink import blinks
-from lumen.families.sadtalker.calls import Calls
 from lumen.families.sadtalker.clip import Clip, Floats
+from lumen.families.sadtalker.coefficient_windows import coefficients, windows
 from lumen.families.sadtalker.dims import (
     COEFFICIENTS,
     EXPRESSION,
@@ -27,8 +27,8 @@ from lumen.families.sadtalker.dims import (
     WINDOW_RADIUS,
 )
 from lumen.families.sadtalker.mel import mel_columns, mel_windows, n_columns, window_starts
+from lumen.families.sadtalker.network_calls import Calls
 from lumen.families.sadtalker.reference_video import follow, looped
-from lumen.families.sadtalker.windows import coefficients, windows
 
 SEEDS = 2**64
 """Modulus of seeds."""

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from lumen.async_cache import AsyncCache
 from lumen.contracts import SADTALKER_RENDERER
-from lumen.families.sadtalker.calls import Call, Calls
 from lumen.families.sadtalker.clip import Clip, Floats
 from lumen.families.sadtalker.features import Features, key_of, make_features
 from lumen.families.sadtalker.motion import Span, key_points
+from lumen.families.sadtalker.network_calls import Call, Calls
 
 SPAN_FRAMES: Final = 64
 """Frames whose motion is made at a time; while they are rendered, that of the next ones is."""

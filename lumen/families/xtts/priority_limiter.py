@@ -22,9 +22,9 @@ class _Waiting:
 class PriorityLimiter:
     """Limits the tasks at a resource to ``places``, in the order of their rank; belongs to one event loop.
 
-    A task that has had nothing is admitted at once, whoever is there: they may share what is done. An admitted
-    task cannot be overtaken, so while one with the rank ``FIRST`` is expected the places stay free for it. One
-    of the others is admitted when none has been for ``max_wait`` seconds.
+    A task that has had nothing is admitted at once, whoever is there: they may share what is done. Admitted
+    tasks cannot be overtaken, so while one with the rank ``FIRST`` is expected the places stay free for it.
+    One of the others is admitted when none has been for ``max_wait`` seconds.
 
     Args:
         places: at least 1.

@@ -18,7 +18,7 @@ from lumen.families.xtts.playout_buffer import PlayoutBuffer, PlayoutBuffers
 from lumen.families.xtts.tails import Pcm, Tail, pause
 from lumen.families.xtts.text.tokenizer import Piece, Tokenizer
 from lumen.families.xtts.time_stretch import TimeStretch
-from lumen.families.xtts.windows import VocoderContext, Window, Windows
+from lumen.families.xtts.vocoder_windows import VocoderContext, Window, Windows
 from lumen.utterance import Sentence
 
 Float32 = npt.NDArray[np.float32]

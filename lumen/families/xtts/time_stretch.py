@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lumen.families.xtts.windows import Latents
+from lumen.families.xtts.vocoder_windows import Latents
 
 SLOWEST: Final = 0.05
 """Lowest speed; lower ones count as this one."""

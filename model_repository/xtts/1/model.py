@@ -12,10 +12,10 @@ import triton_python_backend_utils as pb_utils
 from lumen.aio import cancel_when
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
 from lumen.families.xtts.artifacts import VOCABULARY, check_files, check_one_checkpoint, read_manifest
-from lumen.families.xtts.calls import TritonGpt, TritonVocoder
 from lumen.families.xtts.gpt import sampling
 from lumen.families.xtts.speech import Speech, SpeechOptions, Voice
 from lumen.families.xtts.text.tokenizer import Tokenizer
+from lumen.families.xtts.triton_models import TritonGpt, TritonVocoder
 from lumen.triton.adapter import Adapter, Send
 from lumen.triton.calls import SingleResponseCaller, triton_call_now
 

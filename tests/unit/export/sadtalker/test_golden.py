@@ -28,9 +28,9 @@ from export.sadtalker.networks.keypoints import KeypointDetector
 from export.sadtalker.networks.mapping import Mapping
 from export.sadtalker.networks.motion import Motion
 from lumen.families.sadtalker import pose
+from lumen.families.sadtalker.coefficient_windows import coefficients, portrait_window, windows
 from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, SadTalkerDims
 from lumen.families.sadtalker.mel import mel_spectrogram, mel_windows, whole_frames
-from lumen.families.sadtalker.windows import coefficients, portrait_window, windows
 from tests.support.closeness import difference, report
 from tests.support.golden import ENERGY, TOLERANCE
 from tests.support.sadtalker import Golden

@@ -23,7 +23,7 @@ from lumen.errors import ModelLoadException
 from lumen.families.xtts.artifacts import read_manifest
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.time_stretch import TimeStretch
-from lumen.families.xtts.windows import (
+from lumen.families.xtts.vocoder_windows import (
     BUCKETS,
     FRAME_SAMPLES,
     Latents,

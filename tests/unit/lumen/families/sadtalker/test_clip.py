@@ -23,11 +23,11 @@ from lumen.errors import InvalidInputException, ServiceUnavailableException
 from lumen.families.sadtalker import pose
 from lumen.families.sadtalker.blink import blinks
 from lumen.families.sadtalker.clip import UNKNOWN, Clip, Controls
+from lumen.families.sadtalker.coefficient_windows import coefficients, windows
 from lumen.families.sadtalker.crop import Preprocess
 from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
 from lumen.families.sadtalker.mel import mel_spectrogram, mel_windows
 from lumen.families.sadtalker.rendering import SPAN_FRAMES, ClipEngine, Limits
-from lumen.families.sadtalker.windows import coefficients, windows
 from tests.support.sadtalker_leaves import PointLeaves, TorchLeaves, babble
 
 pytestmark = pytest.mark.usefixtures("no_gradients")

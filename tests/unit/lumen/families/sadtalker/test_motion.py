@@ -10,6 +10,7 @@ from lumen.families.sadtalker import pose
 from lumen.families.sadtalker.blink import MAX_RATE, SHUTTING, blinks
 from lumen.families.sadtalker.camera import MAX_STOPS, camera
 from lumen.families.sadtalker.clip import ENDLESS
+from lumen.families.sadtalker.coefficient_windows import coefficients, portrait_window, windows
 from lumen.families.sadtalker.dims import (
     COEFFICIENTS,
     EXPRESSION,
@@ -28,7 +29,6 @@ from lumen.families.sadtalker.mel import (
     window_starts,
 )
 from lumen.families.sadtalker.reference_video import follow, looped
-from lumen.families.sadtalker.windows import coefficients, portrait_window, windows
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 

@@ -19,7 +19,7 @@ from lumen.families.xtts.playout_buffer import PlayoutBuffer
 from lumen.families.xtts.speech import MAX_SPEECHES, Order, Speech, SpeechOptions, Voice
 from lumen.families.xtts.tails import PAUSE_SAMPLES
 from lumen.families.xtts.text.tokenizer import Tokenizer
-from lumen.families.xtts.windows import BUCKETS, FRAME_SAMPLES, Window, vocoder_frames
+from lumen.families.xtts.vocoder_windows import BUCKETS, FRAME_SAMPLES, Window, vocoder_frames
 from lumen.utterance import Sentence
 
 Float32 = npt.NDArray[np.float32]

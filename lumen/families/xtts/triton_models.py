@@ -20,7 +20,7 @@ from lumen.families.xtts.playout_buffer import PlayoutBuffer
 from lumen.families.xtts.priority_limiter import PriorityLimiter
 from lumen.families.xtts.speech import MAX_SPEECHES, Float32, Order
 from lumen.families.xtts.tails import Pcm
-from lumen.families.xtts.windows import Window
+from lumen.families.xtts.vocoder_windows import Window
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
