@@ -124,7 +124,7 @@ def crop_options_of(settings: Settings, face: Face) -> CropOptions:
 
 def speech_options_of(settings: Settings, voice: Voice) -> SpeechOptions:
     """The settings' voice at normal speed; voices that draw by chance get a seed."""
-    return SpeechOptions(LANGUAGE, settings.default_voice, 1.0, SEED if voice.draws else None)
+    return SpeechOptions(LANGUAGE, settings.default_voice, 1.0, SEED if voice.family.seeded else None)
 
 
 class Chain:
@@ -178,7 +178,7 @@ class Chain:
             async for batch in frames:
                 take.frame()
                 for write in frame_sinks:
-                    await asyncio.to_thread(write, batch)
+                    await asyncio.to_thread(write, batch.pixels)
 
     async def _speech(
         self, take: "_ClipTimes", audio_sinks: Iterable[Callable[[Chunk], None]]
