@@ -202,12 +202,11 @@ class Pipeline:
                 write_wav = await thread.open(wav_file(wav, rate, self._rate))
                 writers.append(write_wav)
             heard = resampled(_recorded(speech, thread, writers), rate, face.sample_rate)
-            frames = face.animate(
-                scene.features, heard, scene.job.animation, scene.clip_frames, scene.progress.see
-            )
-            async with aclosing(tee(frames, watch.first("first_frame"))) as batches:
+            drawn = face.animate(scene.features, heard, scene.job.animation, scene.clip_frames)
+            frames = tee(drawn, watch.first("first_frame"), scene.progress.see)
+            async with aclosing(frames) as batches:
                 async for batch in batches:
-                    await thread.run(_write_composed, clip, compositor, batch)
+                    await thread.run(_write_composed, clip, compositor, batch.pixels)
                     yield
             watch.mark("frames")
         watch.mark("video")
