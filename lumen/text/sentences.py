@@ -32,6 +32,7 @@ FULL_STOP: Final = re.compile(r"\.[^.!?]*")
 """The only mark that may belong to the word before it."""
 
 ENDED_BY_STOP: Final = (
+    "jan feb mar apr jun jul aug sep sept oct nov dec "
     "dr mr mrs ms prof st mt jr sr rev gen col capt lt sgt vs etc approx no nr vol fig inc ltd co corp dept "
     "est tel ca bzw usw evtl ggf vgl hr fr str bd mme mlle sra dra srta dña av apdo núm pág "
     "sig dott ing vd oz gr ул г рис стр см др пр"
