@@ -94,14 +94,16 @@ class Hibari:
             Per sentence, or clause of a very long one, with the pause after it: `HIBARI_SAMPLE_RATE`.
 
         Raises:
-            InvalidInputException: an unknown language or voice, a rate out of range, or a text without
-                anything to speak; the last one also later, when nothing sounds.
+            InvalidInputException: an unknown language or voice, a rate or seed out of range, or a text
+                without anything to speak; the last one also later, when nothing sounds.
             TooLargeException: the text is too long.
         """
         if len(text) > MAX_CHARACTERS:
             raise TooLargeException(f"The text has {len(text)} characters, the limit is {MAX_CHARACTERS}.")
         if not MIN_RATE <= rate <= MAX_RATE:
             raise InvalidInputException(f"Got the rate {rate}, expected {MIN_RATE} to {MAX_RATE}.")
+        if seed is not None and seed < 0:
+            raise InvalidInputException(f"Got the seed {seed}, expected 0 or more.")
         if language.strip().lower().replace("_", "-").partition("-")[0] != "en":
             raise InvalidInputException(f"hibari speaks English; got the language {language[:40]!r}.")
         name = self._voice(voice)
@@ -130,7 +132,7 @@ class Hibari:
         symbols, owners = symbols_of(words, self._known)
         ids = [0, *(self._ids[symbol] for symbol in symbols), 0]
         pcm, durations = manner.network.synthesize(ids, manner.rate, manner.noise)
-        phonemes = phonemes_of(symbols, bounds_of(durations))
+        phonemes = phonemes_of(symbols, bounds_of(durations, manner.rate))
         spoken = words_with_times(words, owners, phonemes)
         return _trimmed(TimedSpeech(pcm, [phoneme for _, phoneme in phonemes], spoken), pause)
 

@@ -36,7 +36,7 @@ CURRENCIES: Final = {
 
 AMOUNT: Final = r"(?P<whole>\d+(?:,\d{3})*)(?:\.(?P<part>\d+))?"
 MONEY: Final = re.compile(
-    rf"(?P<sign>[$£€])\s?{AMOUNT}(?![\d,]*\d)(?!\s?(?:(?:hundred|thousand|[mbtr]+illion)\b|[kKmMbB]\b))"
+    rf"(?P<sign>[$£€])\s?{AMOUNT}(?![.,]?\d)(?!\s?(?:(?:hundred|thousand|[mbtr]+illion)\b|[kKmMbB]\b))"
 )
 MONEY_AFTER: Final = re.compile(rf"(?<![\w.,$£€]){AMOUNT}\s?(?P<sign>[$£€])(?!\d)")
 

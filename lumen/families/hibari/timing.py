@@ -13,8 +13,12 @@ from lumen.timed_speech import Interval
 UNIT_SECONDS: Final = 600 / HIBARI_SAMPLE_RATE
 """The network counts durations in two of its frames."""
 
-LABEL_DELAY: Final = 0.05
-"""Seconds that the durations run behind the sound, by the energy of plosives and of vowels."""
+FIXED_DELAY: Final = 0.025
+DELAY_AT_RATE_1: Final = 0.03
+"""Seconds that the durations run behind the sound; the second part grows as the speech slows.
+
+Found where the hiss of /s/ and the voice of vowels fit their intervals best, at rates from 0.5 to 2.
+"""
 
 
 def symbols_of(words: Sequence[Word], known: frozenset[str]) -> tuple[str, list[int]]:
@@ -31,13 +35,15 @@ def symbols_of(words: Sequence[Word], known: frozenset[str]) -> tuple[str, list[
     return symbols.rstrip(), owners
 
 
-def bounds_of(durations: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def bounds_of(durations: npt.NDArray[np.int64], rate: float) -> npt.NDArray[np.float64]:
     """Seconds at which each symbol begins, and the last one ends: float64 [n_symbols + 1].
 
     Args:
         durations: int64 [n_symbols + 2], in units, with the silence at both ends.
+        rate: of the speech.
     """
-    return np.asarray(np.maximum(0, np.cumsum(durations)[:-1] * UNIT_SECONDS - LABEL_DELAY))
+    delay = FIXED_DELAY + DELAY_AT_RATE_1 / rate
+    return np.asarray(np.maximum(0, np.cumsum(durations)[:-1] * UNIT_SECONDS - delay))
 
 
 def phonemes_of(symbols: str, bounds: npt.NDArray[np.float64]) -> list[tuple[int, Interval]]:
