@@ -113,6 +113,20 @@ def test_sentences_arrive_one_by_one_and_sound_as_the_engines(stream: Stream) ->
 
 
 @pytest.mark.triton
+def test_phonemes_and_words_come_with_their_times(stream: Stream) -> None:
+    """The optional outputs, in one order with the sound: labels and [n, 2] seconds."""
+    stream.ask(text="Mama, come home.", language="en-us")
+    (answer,) = stream.until_final()
+    assert isinstance(answer, grpc.InferResult)
+    words, times = answer.as_numpy("words"), answer.as_numpy("word_times")
+    assert [word.decode() for word in words] == ["Mama,", "come", "home."]
+    assert times.shape == (3, 2)
+    assert np.all(np.diff(times.ravel()) >= 0)
+    assert answer.as_numpy("phonemes")[0].decode() == "m"
+    assert answer.as_numpy("phoneme_times").shape == (len(answer.as_numpy("phonemes")), 2)
+
+
+@pytest.mark.triton
 def test_voice_and_rate_may_be_left_out(stream: Stream) -> None:
     """The optional inputs have defaults: eSpeak's own voice at its normal rate."""
     stream.ask(text="Hello there.", language="en")
@@ -197,5 +211,5 @@ def test_the_configuration_says_what_the_model_does() -> None:
         "voice": True,
         "rate": True,
     }
-    assert [o.name for o in config.output] == ["pcm"]
+    assert [o.name for o in config.output] == ["pcm", "phonemes", "phoneme_times", "words", "word_times"]
     assert [g.count for g in config.instance_group] == [1]
