@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     )
 
     # Chain
-    voice: Literal["espeak", "xtts"] = Field("espeak", description="the part that speaks")
+    voice: Literal["auto", "hibari", "espeak", "xtts"] = Field(
+        "auto", description="auto: hibari for English, espeak for the rest; the response names which"
+    )
     face: Literal["warp", "sadtalker"] = Field("warp", description="the part that animates")
     portrait: str = Field("ada", description="bundled portrait when a request names none")
     default_voice: str = Field("default", description="id or name of the voice when a request names none")

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from lumen.contracts import (
     ESPEAK,
     FACE_LANDMARKS,
+    HIBARI,
     SADTALKER,
     SADTALKER_AUDIO2EXP,
     SADTALKER_AUDIO2POSE,
@@ -35,7 +36,12 @@ from lumen.settings import Settings
 from lumen.triton.install import gpu_usable
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
 
-VOICE_MODELS: Final = {"espeak": (ESPEAK,), "xtts": (XTTS_VOCODER, XTTS_GPT, XTTS)}
+VOICE_MODELS: Final = {
+    "auto": (HIBARI, ESPEAK),
+    "hibari": (HIBARI,),
+    "espeak": (ESPEAK,),
+    "xtts": (XTTS_VOCODER, XTTS_GPT, XTTS),
+}
 FACE_MODELS: Final = {
     "warp": (FACE_LANDMARKS, WARP_PORTRAIT, WARP_RENDERER, WARP),
     "sadtalker": (

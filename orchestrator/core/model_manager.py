@@ -11,13 +11,16 @@ import httpx
 from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
 
-from lumen.contracts import SADTALKER_RENDERER, XTTS
+from lumen.contracts import HIBARI, SADTALKER_RENDERER, XTTS
 from lumen.errors import ServiceUnavailableException, UpstreamTimeoutException
+from lumen.families.hibari import catalog as hibari_catalog
 from lumen.settings import Settings, load_settings
 from orchestrator.faces.avatars import Avatars
 from orchestrator.faces.face import Face, WarpFace
 from orchestrator.faces.sadtalker import SadTalkerFace
 from orchestrator.triton.client import PROBE_TIMEOUT, TritonClient, translate
+from orchestrator.voices.auto import AutoVoice
+from orchestrator.voices.hibari import HibariVoice
 from orchestrator.voices.library import VoiceLibrary
 from orchestrator.voices.voice import EspeakVoice, Voice
 from orchestrator.voices.xtts import XttsVoice
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from google import genai
 
 log = logging.getLogger("lumen")
+
+HIBARI_VERSION: Final = "1"
+"""Folder of the model repository's `hibari` that its downloaded voices are in."""
 
 XTTS_VERSION: Final = "1"
 """Folder of the model repository's `xtts` that holds its checkpoint's manifest and speakers."""
@@ -124,6 +130,11 @@ class ModelManager:
         if self._voice is None:
             self._voice = VOICES[self.settings.voice](self)
         return self._voice
+
+    def voice_for(self, language: str, voice: str) -> Voice:
+        """The part of the chain that speaks ``language`` with ``voice``; only `AutoVoice` has a choice."""
+        part = self.get_voice()
+        return part.choose(language, voice) if isinstance(part, AutoVoice) else part
 
     def get_xtts_wrapper(self) -> Voice:
         """The voice of the chain under the name its users know; its ``name`` says which part it is."""
@@ -226,6 +237,14 @@ def _espeak(manager: ModelManager) -> Voice:
     return EspeakVoice(manager.triton)
 
 
+def _hibari(manager: ModelManager) -> Voice:
+    return HibariVoice(manager.triton, manager.settings.model_repository / HIBARI / HIBARI_VERSION)
+
+
+def _auto(manager: ModelManager) -> Voice:
+    return AutoVoice(_hibari(manager), hibari_catalog.VOICES, _espeak(manager))
+
+
 def _xtts(manager: ModelManager) -> Voice:
     settings = manager.settings
     checkpoint = settings.model_repository / XTTS / XTTS_VERSION
@@ -256,7 +275,12 @@ def _sadtalker(manager: ModelManager) -> Face:
 
 
 FACES: Final[dict[str, Callable[[ModelManager], Face]]] = {"warp": _warp, "sadtalker": _sadtalker}
-VOICES: Final[dict[str, Callable[[ModelManager], Voice]]] = {"espeak": _espeak, "xtts": _xtts}
+VOICES: Final[dict[str, Callable[[ModelManager], Voice]]] = {
+    "auto": _auto,
+    "hibari": _hibari,
+    "espeak": _espeak,
+    "xtts": _xtts,
+}
 
 
 def _held(client: InferenceServerClient) -> set[str]:

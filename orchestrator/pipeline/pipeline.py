@@ -91,7 +91,7 @@ class Pipeline:
 
     async def tts(self, text: str, options: SpeechOptions) -> TtsResponse:
         """``text`` spoken into a WAV."""
-        clock, voice = Clock(), self._models.get_voice()
+        clock, voice = Clock(), self._models.voice_for(options.language, options.voice)
         speaker = await voice.speaker(options)
         duration_limit, path = (
             DurationLimit(voice.sample_rate, self._max_seconds),
@@ -117,7 +117,7 @@ class Pipeline:
 
     async def speech(self, text: str, options: SpeechOptions, encoding: Encoding, rate: int) -> Stream[bytes]:
         """``text`` spoken: ``encoding`` of ``rate`` samples per second while it is being made."""
-        clock, voice = Clock(), self._models.get_voice()
+        clock, voice = Clock(), self._models.voice_for(options.language, options.voice)
         speaker = await voice.speaker(options)
         duration_limit = DurationLimit(voice.sample_rate, self._max_seconds)
         with self._clip():
@@ -157,7 +157,8 @@ class Pipeline:
     ) -> FullResponse:
         """The portrait speaking the writer's reply; all stages run at once."""
         clock, script = Clock(), list[str]()
-        writer, voice, face = self._models.get_writer(), self._models.get_voice(), self._models.get_face()
+        writer, face = self._models.get_writer(), self._models.get_face()
+        voice = self._models.voice_for(options.language, options.voice)
         speaker = await voice.speaker(options)
         duration_limit, name = DurationLimit(voice.sample_rate, self._max_seconds), request_id.get()
         wav, mp4 = self._outputs.audio(name), self._outputs.video(name)

@@ -32,7 +32,7 @@ from orchestrator.schemas.bodies import (
 from orchestrator.schemas.fields import MAX_SEED
 from orchestrator.services import Services, services
 from orchestrator.store.outputs import Outputs
-from orchestrator.voices.voice import DEFAULT, Sampling, SpeechOptions
+from orchestrator.voices.voice import DEFAULT, Sampling, SpeechOptions, Voice
 from orchestrator.writers.writer import Brief, Turn
 
 log = logging.getLogger("lumen")
@@ -122,7 +122,7 @@ async def generate_full(request: Request, use: Use) -> FullResponse:
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
     scene = await scene_of(body, use)
-    seed = scene.animation.seed if use.models.get_voice().draws else None
+    seed = scene.animation.seed if _voice_for(body.fields, use).draws else None
     options = _speech_options(body.fields, use, seed)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
         return await use.pipeline.full(_brief(body.fields), options, scene, progress)
@@ -146,8 +146,7 @@ def _speech_options(fields: TtsRequest | FullRequest, use: Services, seed: int |
     Raises:
         InvalidInputException: the voice cannot do what is asked.
     """
-    voice = use.settings.default_voice if fields.voice == DEFAULT else fields.voice
-    part = use.models.get_voice()
+    voice, part = _voice_name(fields, use), _voice_for(fields, use)
     if part.draws:
         sampling = Sampling(**fields.sampling.model_dump()) if fields.sampling else Sampling()
         seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
@@ -160,6 +159,14 @@ def _speech_options(fields: TtsRequest | FullRequest, use: Services, seed: int |
     return SpeechOptions(fields.language, voice, fields.speed)
 
 
+def _voice_name(fields: TtsRequest | FullRequest, use: Services) -> str:
+    return use.settings.default_voice if fields.voice == DEFAULT else fields.voice
+
+
+def _voice_for(fields: TtsRequest | FullRequest, use: Services) -> Voice:
+    return use.models.voice_for(fields.language, _voice_name(fields, use))
+
+
 def _streamed(text: str, options: SpeechOptions, accept: str, use: Services) -> StreamedResponse:
     """The speech in the kind that ``accept`` prefers."""
     encoding = choose_encoding(accept)
@@ -168,7 +175,7 @@ def _streamed(text: str, options: SpeechOptions, accept: str, use: Services) -> 
         "Content-Type": encoding.content_type(rate),
         "Cache-Control": "no-store",
         SAMPLE_RATE_HEADER: str(rate),
-        VOICE_PART_HEADER: use.models.get_voice().name,
+        VOICE_PART_HEADER: use.models.voice_for(options.language, options.voice).name,
         **({} if options.seed is None else {SEED_HEADER: str(options.seed)}),
     }
     return StreamedResponse(use.pipeline.speech(text, options, encoding, rate), headers)

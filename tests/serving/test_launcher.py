@@ -45,6 +45,7 @@ from lumen.settings import Settings
 serve.FACE_MODELS["warp"] = ()
 root = Path(sys.argv[1])
 sys.exit(serve.run(Settings(
+    voice="espeak",
     model_repository=root / "models", logs_path=root, triton_url="127.0.0.1:0", triton_http_port=0,
     triton_metrics_port=int(sys.argv[2]))))
 """
@@ -285,6 +286,7 @@ def test_only_segments_without_an_owner_are_removed() -> None:
 def test_the_profile_names_the_models() -> None:
     """The starter's chain, each model before those that call it."""
     assert serve.models_of(Settings()) == (
+        "hibari",
         "espeak",
         "face_landmarks",
         "warp_portrait",

@@ -43,11 +43,11 @@ def _next(sentences: Iterator[TimedSpeech]) -> TimedSpeech | None:
 
 
 def _arguments(request: Any) -> dict[str, Any]:
-    rate, seed = adapter.array(request, "rate"), adapter.array(request, "seed")
+    speed, seed = adapter.array(request, "speed"), adapter.array(request, "seed")
     return {
         "text": adapter.text(request, "text"),
         "language": adapter.text(request, "language"),
         "voice": adapter.text(request, "voice", DEFAULT_VOICE),
-        "rate": 1.0 if rate is None else float(rate[0]),
+        "rate": 1.0 if speed is None else float(speed[0]),
         "seed": None if seed is None else int(seed[0]),
     }

@@ -46,8 +46,8 @@ async def _speech(client: TritonClient, inputs: dict[str, npt.NDArray[Any]]) -> 
 async def test_the_model_speaks_as_the_engine_does(client: TritonClient) -> None:
     """A response per sentence: with a seed the engine's samples, phonemes and words, with their times."""
     text = "Good morning. How are you, Mr. Smith? Fine!"
-    rate, seed = np.array([1.25], np.float32), np.array([5], np.int64)
-    served = await _speech(client, _inputs(text, "en-us", voice=text_tensor("heart"), rate=rate, seed=seed))
+    speed, seed = np.array([1.25], np.float32), np.array([5], np.int64)
+    served = await _speech(client, _inputs(text, "en-us", voice=text_tensor("heart"), speed=speed, seed=seed))
     direct = list(Hibari(Path()).speak(text, "en", rate=1.25, seed=5))
     assert len(served) == 3
     for got, expected in zip(served, direct, strict=True):
@@ -75,7 +75,7 @@ async def test_options_may_be_left_out(client: TritonClient) -> None:
         (_inputs("Hello", voice=text_tensor("f99")), "'f99'"),
         (_inputs("..."), "'...'"),
         (_inputs("你好"), "speaks English"),
-        (_inputs("Hello", rate=np.array([np.nan], np.float32)), "nan"),
+        (_inputs("Hello", speed=np.array([np.nan], np.float32)), "nan"),
         ({**_inputs(""), "text": np.array([b"\xff\xfe"], np.object_)}, "UTF-8"),
         (_inputs("Hello", seed=np.array([-1], np.int64)), "seed"),
     ],

@@ -94,7 +94,7 @@ def test_the_configuration_says_what_the_model_does() -> None:
         "text": False,
         "language": False,
         "voice": True,
-        "rate": True,
+        "speed": True,
         "seed": True,
     }
     assert [o.name for o in config.output] == OUTPUTS
