@@ -46,6 +46,7 @@ EXPORTED = (
 REPOSITORY = ROOT / "model_repository"
 MODELS = (
     contracts.ESPEAK,
+    contracts.HIBARI,
     contracts.FACE_LANDMARKS,
     contracts.WARP_PORTRAIT,
     contracts.WARP_RENDERER,
