@@ -74,9 +74,8 @@ def _ask(repository: HubRepository, name: str, revision: str) -> tuple[Remote, s
     headers = hub.utils.build_hf_headers(token=repository.token)
     if urlsplit(about.location).netloc != urlsplit(address).netloc:
         headers.pop("authorization", None)  # storage elsewhere must not learn the token
-    return Remote(
-        SOURCE, PurePosixPath(name).name, about.location, about.etag, about.size, headers
-    ), about.commit_hash
+    own_name = PurePosixPath(name).name
+    return Remote(SOURCE, own_name, about.location, about.etag, about.size, headers), about.commit_hash
 
 
 def _check_version(remote: Remote, expected: str | None) -> None:
