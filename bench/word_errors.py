@@ -27,7 +27,7 @@ from bench.report import machine
 from lumen.contracts import ESPEAK_SAMPLE_RATE, HIBARI_SAMPLE_RATE
 from lumen.families.espeak.synthesizer import Espeak
 from lumen.families.hibari.synthesizer import Hibari
-from orchestrator.media.audio import Resampler
+from orchestrator.media.resample import Resampler
 
 SENTENCES: Final = Path(__file__).parent / "sentences.txt"
 KINDS: Final = {"replies": 40, "numbers": 25, "names": 20, "questions": 15}

@@ -55,8 +55,8 @@ class AutoVoice:
         except NotFoundException:
             return await self._others.card(voice)
 
-    async def speaker(self, options: SpeechOptions) -> BoundVoice:
-        return await self.choose(options.language, options.voice).speaker(options)
+    async def bind(self, options: SpeechOptions) -> BoundVoice:
+        return await self.choose(options.language, options.voice).bind(options)
 
     async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         return await self._others.clone(recordings, name)

@@ -47,7 +47,7 @@ class HibariVoice:
                 return card
         raise NotFoundException(unknown("voice", voice, [card.name for card in cards]))
 
-    async def speaker(self, options: SpeechOptions) -> BoundVoice:
+    async def bind(self, options: SpeechOptions) -> BoundVoice:
         """A voice that is not downloaded is left to the model, which says how to get it."""
         if primary(options.language) != "en":
             raise InvalidInputException(unknown("language", options.language, self.languages))
@@ -61,7 +61,7 @@ class HibariVoice:
             "speed": np.array([options.speed], np.float32),
             **({} if options.seed is None else {"seed": np.array([options.seed], np.int64)}),
         }
-        return BoundVoice(self._triton, HIBARI, options.voice, tensors)
+        return BoundVoice(self._triton, HIBARI, options.voice, tensors, self.sample_rate)
 
     async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         self._refuse()

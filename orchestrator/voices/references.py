@@ -17,7 +17,7 @@ from lumen.families.xtts.reference_audio import (
     conditioning_chunks,
     speaker_recordings,
 )
-from orchestrator.media.audio import decode_audio
+from orchestrator.media.decode_audio import decode_audio
 from orchestrator.store.tensor_store import ID_CHARACTERS
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices.library import EMBEDDING, LATENT, Latents

@@ -45,7 +45,7 @@ def _next(sentences: Iterator[TimedSpeech]) -> TimedSpeech | None:
 def _arguments(request: Any) -> dict[str, Any]:
     speed, seed = adapter.array(request, "speed"), adapter.array(request, "seed")
     return {
-        "text": adapter.text(request, "text"),
+        "text": adapter.sentence(request).text,
         "language": adapter.text(request, "language"),
         "voice": adapter.text(request, "voice", DEFAULT_VOICE),
         "rate": 1.0 if speed is None else float(speed[0]),

@@ -92,6 +92,9 @@ def test_the_configuration_says_what_the_model_does() -> None:
     assert config.model_transaction_policy.decoupled
     assert {i.name: i.optional for i in config.input} == {
         "text": False,
+        "utterance": True,
+        "sentence": True,
+        "last": True,
         "language": False,
         "voice": True,
         "speed": True,
