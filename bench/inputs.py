@@ -21,8 +21,8 @@ from lumen.families.warp.motion import animate
 from lumen.settings import Settings
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import PortraitFeatures, WarpFace
-from orchestrator.faces.portraits import Portraits
 from orchestrator.faces.windows import FIRST_WINDOW
+from orchestrator.media.decode_image import decode_image
 from orchestrator.media.resample import Resampler
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 from orchestrator.voices.voice import EspeakVoice, SpeechOptions
@@ -55,8 +55,8 @@ class Scene:
 
 async def make_scene(settings: Settings, triton: TritonClient) -> Scene:
     """The settings' portrait and ``TEXT``, through the models that will be measured."""
-    portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
-    image = await portraits.bundled(settings.portrait)
+    file = settings.assets_path / "portraits" / f"{settings.portrait}.png"
+    image = decode_image(file.read_bytes(), settings.max_image_pixels).pixels
     features = await WarpFace(triton).encode_portrait(image, CropOptions(settings.video_size))
     voice = EspeakVoice(triton)
     speaker = await voice.speaker(MANNER)

@@ -16,7 +16,9 @@ from lumen.errors import ServiceUnavailableException, UpstreamTimeoutException
 from lumen.settings import Settings, load_settings
 from orchestrator.faces.avatars import Avatars
 from orchestrator.faces.face import Face, WarpFace
+from orchestrator.faces.portraits import ImageDecoder
 from orchestrator.faces.sadtalker import SadTalkerFace
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import PROBE_TIMEOUT, TritonClient, translate
 from orchestrator.voices.library import VoiceLibrary
 from orchestrator.voices.voice import EspeakVoice, Voice
@@ -62,6 +64,7 @@ class ModelManager:
         self._voice: Voice | None = None
         self._face: Face | None = None
         self._avatars: Avatars | None = None
+        self._decode_gate: DecodeGate | None = None
         self._locks: dict[str, asyncio.Lock] = {}
 
     def configure(self, settings: Settings) -> "ModelManager":
@@ -81,6 +84,19 @@ class ModelManager:
         if self._triton is None:
             self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout)
         return self._triton
+
+    @property
+    def decode_gate(self) -> DecodeGate:
+        """Where uploads are decoded."""
+        if self._decode_gate is None:
+            settings = self.settings
+            self._decode_gate = DecodeGate(
+                settings.max_decodes,
+                settings.max_waiting_decodes,
+                settings.max_decode_bytes,
+                settings.max_decode_seconds,
+            )
+        return self._decode_gate
 
     def get_gemini_client(self) -> "genai.Client":
         """Google's client for the key of the settings.
@@ -139,7 +155,11 @@ class ModelManager:
         if self._avatars is None:
             settings = self.settings
             self._avatars = Avatars(
-                self.get_face(), settings.avatars_path, settings.max_avatars, settings.max_image_pixels
+                self.get_face(),
+                self.triton,
+                settings.avatars_path,
+                settings.max_avatars,
+                ImageDecoder(self.decode_gate, settings.max_image_pixels),
             )
         return self._avatars
 
@@ -219,6 +239,7 @@ class ModelManager:
 
     def _forget(self) -> None:
         self._triton = self._gemini = self._http = self._voice = self._face = self._avatars = None
+        self._decode_gate = None
         self._locks = {}
 
 
@@ -234,6 +255,7 @@ def _xtts(manager: ModelManager) -> Voice:
         manager.triton,
         manager.ensure,
         library,
+        manager.decode_gate,
         settings.max_reference_seconds,
         settings.first_audio_timeout,
     )
@@ -252,6 +274,7 @@ def _sadtalker(manager: ModelManager) -> Face:
         settings.frames_timeout,
         settings.max_video_side,
         settings.max_driving_seconds,
+        manager.decode_gate,
     )
 
 

@@ -55,6 +55,7 @@ from orchestrator.faces.face import (
     window_tensors,
 )
 from orchestrator.faces.windows import UNKNOWN, Reach, Window, gathered, windows
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
 ENHANCED_AT_ONCE: Final = 4
@@ -81,6 +82,7 @@ class SadTalkerFace:
         frames_timeout: seconds until the next frames.
         max_side: pixels of the longer side of a video that shows the whole picture.
         driving_seconds: that a driving video may have.
+        gate: where driving videos are decoded.
     """
 
     name: Final = "sadtalker"
@@ -108,6 +110,7 @@ class SadTalkerFace:
         frames_timeout: float,
         max_side: int,
         driving_seconds: float,
+        gate: DecodeGate,
     ) -> None:
         self._triton = triton
         self._load = load
@@ -115,6 +118,7 @@ class SadTalkerFace:
         self._frames_timeout = frames_timeout
         self._max_side = max_side
         self._driving_seconds = driving_seconds
+        self._gate = gate
         self._portraits: AsyncCache[PortraitFeatures] = AsyncCache(CACHED_PORTRAITS)
         self._drivers: AsyncCache[npt.NDArray[np.float32]] = AsyncCache(CACHED_DRIVERS)
 
@@ -223,7 +227,7 @@ class SadTalkerFace:
 
         async def ask() -> npt.NDArray[np.float32]:
             await self._load([SADTALKER_DRIVER])
-            return await rows_of(self._triton, video, name, self._driving_seconds)
+            return await rows_of(self._triton, self._gate, video, name, self._driving_seconds)
 
         return await self._drivers.get(f"{self.source} {hashlib.sha256(video).hexdigest()}", ask)
 

@@ -19,6 +19,8 @@ from orchestrator.core.model_manager import ModelManager
 from orchestrator.core.utils import request_id, stamp
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Compositor, PortraitFeatures
+from orchestrator.faces.face_search import encode_face
+from orchestrator.faces.portraits import PortraitImage
 from orchestrator.faces.windows import UNKNOWN, frames_of
 from orchestrator.media.encoder_thread import FileThread, Sink, wav_sink
 from orchestrator.media.encodings import Encoding, encoder
@@ -48,7 +50,7 @@ class Scene:
         name: of the portrait or the avatar, for the response.
         framing: for the portrait.
         acting: how it moves.
-        image: the portrait, uint8 [H, W, 3], RGB.
+        image: the portrait.
         likeness: the avatar's.
         avatar: its id.
     """
@@ -56,7 +58,7 @@ class Scene:
     name: str
     crop_options: CropOptions
     animation: AnimationOptions
-    image: npt.NDArray[np.uint8] | None = None
+    image: PortraitImage | None = None
     features: PortraitFeatures | None = None
     avatar: str | None = None
 
@@ -189,7 +191,7 @@ class Pipeline:
         face, features = self._models.get_face(), scene.features
         if features is None:
             assert scene.image is not None
-            features = await face.encode_portrait(scene.image, scene.crop_options)
+            features = await encode_face(face, self._models.triton, scene.image, scene.crop_options)
         compositor = await asyncio.to_thread(face.compositor, features, scene.animation)
         clock.mark("portrait")
         return Cast(features, compositor)

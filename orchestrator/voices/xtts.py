@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -19,6 +19,7 @@ from lumen.contracts import (
 )
 from lumen.errors import InvalidInputException
 from lumen.families.xtts.gpt.sampling import TENSORS
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 from orchestrator.voices import references
 from orchestrator.voices.library import EMBEDDING, LATENT, ClonedVoice, Latents, VoiceLibrary
@@ -57,6 +58,7 @@ class XttsVoice:
 
     Args:
         load: for the models that only learning needs.
+        gate: where recordings are decoded.
         max_seconds: of the recordings of one voice, all together.
         first_timeout: seconds until the first sound of a text, which may wait for a slot.
     """
@@ -73,12 +75,14 @@ class XttsVoice:
         triton: TritonClient,
         load: Load,
         library: VoiceLibrary,
+        gate: DecodeGate,
         max_seconds: float,
         first_timeout: float,
     ) -> None:
         self._triton = triton
         self._load = load
         self._library = library
+        self._gate = gate
         self._max_seconds = max_seconds
         self._first_timeout = first_timeout
         self._cloning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -119,12 +123,13 @@ class XttsVoice:
 
     async def _clone(self, voice: str, files: Sequence[bytes], name: str) -> VoiceCard:
         await asyncio.to_thread(self._library.check_name, name, voice)
-        recordings = await asyncio.to_thread(references.decode, files, self._max_seconds)
+        recordings, warnings = await references.decode(self._gate, files, self._max_seconds)
         pieces = await asyncio.to_thread(references.pieces, recordings)
         await self._load(self.cloning_models)
         latents = await references.condition(self._triton, pieces)
         cloned = ClonedVoice(voice, name, references.seconds(recordings), references.PARAMETERS)
-        return await asyncio.to_thread(self._library.add, cloned, latents)
+        card = await asyncio.to_thread(self._library.add, cloned, latents)
+        return replace(card, warnings=warnings)
 
     def _cast(self, voice: str) -> tuple[VoiceCard, Latents]:
         card = self._library.find(voice)

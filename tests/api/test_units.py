@@ -17,8 +17,8 @@ from lumen.aio import Stream, map_ahead, one, read_ahead
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.errors import InvalidInputException
 from orchestrator.faces.face import gathered_frames
-from orchestrator.faces.portraits import MAX_SIDE, decode_image
 from orchestrator.faces.windows import Reach, Window, windows
+from orchestrator.media.decode_image import MAX_SIDE, decode_image
 from orchestrator.media.encoder_thread import FileThread
 from orchestrator.pipeline.sentences import sentences, speakable
 from orchestrator.pipeline.speech import DurationLimit
@@ -173,14 +173,14 @@ def test_the_meter_refuses_too_much() -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_portraits_of_each_kind(kind: str) -> None:
     """PNG, JPEG and WebP decode to RGB."""
-    pixels = decode_image(image_bytes((200, 100, 50), kind=kind), 10_000)
+    pixels = decode_image(image_bytes((200, 100, 50), kind=kind), 10_000).pixels
     assert (pixels.shape, pixels.dtype) == ((80, 80, 3), np.uint8)
     assert np.abs(pixels[40, 40].astype(int) - (200, 100, 50)).max() < 6
 
 
 def test_transparent_portraits_get_a_backdrop() -> None:
     """What is transparent becomes white, not black."""
-    assert (decode_image(image_bytes((9, 9, 9, 0)), 10_000) == 255).all()
+    assert (decode_image(image_bytes((9, 9, 9, 0)), 10_000).pixels == 255).all()
 
 
 def test_portraits_are_turned_upright() -> None:
@@ -190,7 +190,7 @@ def test_portraits_are_turned_upright() -> None:
     exif[0x0112] = 6
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", exif=exif)
-    assert decode_image(buffer.getvalue(), 10_000).shape == (40, 20, 3)
+    assert decode_image(buffer.getvalue(), 10_000).pixels.shape == (40, 20, 3)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "I;16", "CMYK", "1"])
@@ -200,12 +200,12 @@ def test_portraits_of_each_mode(mode: str) -> None:
     image = Image.new("L", (8, 8), 255).convert("P") if mode == "P" else Image.new(mode, (8, 8), white)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG" if mode == "CMYK" else "PNG")
-    assert decode_image(buffer.getvalue(), 10_000).min() >= 250
+    assert decode_image(buffer.getvalue(), 10_000).pixels.min() >= 250
 
 
 def test_large_portraits_are_scaled_down() -> None:
     """A picture within the limit but larger than a face needs does not travel in full."""
-    assert decode_image(image_bytes(side=MAX_SIDE + 600), 10_000_000).shape == (MAX_SIDE, MAX_SIDE, 3)
+    assert decode_image(image_bytes(side=MAX_SIDE + 600), 10_000_000).pixels.shape == (MAX_SIDE, MAX_SIDE, 3)
 
 
 async def test_a_clip_that_is_cancelled_while_it_is_finished(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ class FaceMesher:
         if presence < MIN_PRESENCE:
             return None
         mesh = np.mean([m for m, _ in passes], axis=0, dtype=np.float32)
-        mesh = settle_lips(picture, mesh, _roll(mesh))
+        mesh = settle_lips(picture, mesh, roll_of(mesh))
         box = np.concatenate([mesh.min(axis=0), mesh.max(axis=0)])
         return Face(box, min(score, presence), mesh)
 
@@ -141,7 +141,7 @@ def _roi_of_detection(box: FloatArray, keypoints: FloatArray) -> Roi:
 
 def _roi_of_mesh(mesh: FloatArray, scale: float, shift: float) -> Roi:
     """The square around a mesh, upright with its eyes, ``shift`` of the face towards the chin."""
-    angle = _roll(mesh)
+    angle = roll_of(mesh)
     upright = mesh @ rotation(angle)
     low, high = upright.min(axis=0), upright.max(axis=0)
     side = float((high - low).max())
@@ -159,7 +159,8 @@ def _distinct(faces: list[Face]) -> list[Face]:
     return kept
 
 
-def _roll(mesh: FloatArray) -> float:
+def roll_of(mesh: FloatArray) -> float:
+    """The tilt of a face in radians, clockwise in the picture, in -pi..pi: mesh [468, 2] in pixels."""
     return _angle(mesh[RIGHT_EYE_CORNER], mesh[LEFT_EYE_CORNER])
 
 

@@ -1,0 +1,128 @@
+"""The face in a portrait as people send it: small in a large picture, or lying on its side.
+
+A face is found on a small copy and cut out of the original; messages count the caller's pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lumen.contracts import FACE_LANDMARKS
+from lumen.errors import InvalidInputException, LumenException
+from lumen.families.portrait.face_mesh import Face as FoundFace
+from lumen.families.portrait.face_mesh import unstack_faces
+from lumen.families.portrait.portrait import choose_face, is_upright
+from lumen.families.sadtalker.crop import Box, Preprocess
+from orchestrator.faces.animation import CropOptions
+from orchestrator.faces.face import Face, PortraitFeatures
+from orchestrator.faces.portraits import PortraitImage
+from orchestrator.media.decode_image import Picture, View
+from orchestrator.triton.client import TritonClient
+
+SHARP_SIDE: Final = 512
+"""Pixels of a face in the small copy that are enough: more would be lost in the largest crop."""
+
+REGION: Final = 4.0
+"""Side of what is cut out around a face, in sides of the face: more than any crop shows."""
+
+TURNED_SIDE: Final = 512
+"""Pixels of the longer side of copies in which a face that lies on its side is looked for."""
+
+TURNS: Final = (1, 3, 2)
+"""Quarters counter-clockwise, the likeliest first."""
+
+Pixels = npt.NDArray[np.uint8]
+
+
+async def encode_face(
+    face: Face, triton: TritonClient, image: PortraitImage, crop_options: CropOptions
+) -> PortraitFeatures:
+    """What ``face`` keeps of the part of a portrait that shows somebody's face, turned upright.
+
+    Raises:
+        InvalidInputException: no face, several faces, or one that is too small.
+    """
+    try:
+        return await _encode(face, triton, image, crop_options, View())
+    except InvalidInputException as refusal:
+        turns = await _turns(triton, image.picture.pixels)
+        if not turns:
+            raise refusal
+        features = await _encode(face, triton, image, crop_options, View(turns))
+        warning = (
+            f"The face in the picture was not upright: the picture was turned by {90 * turns} degrees, "
+            "counter-clockwise."
+        )
+        return replace(features, warnings=(warning, *features.warnings))
+
+
+async def _encode(
+    face: Face, triton: TritonClient, image: PortraitImage, crop_options: CropOptions, view: View
+) -> PortraitFeatures:
+    picture = await image.view(view) if view.turns else image.picture
+    if picture.scale > 1.0:
+        found = choose_face(await _faces(triton, picture), picture.width, picture.height)
+        if _is_cropped(crop_options) and found.side < SHARP_SIDE * picture.scale:
+            picture = await image.view(replace(view, box=_region(found, picture)))
+    features = await face.encode_portrait(picture.pixels, crop_options)
+    return replace(features, face=_in_file(features, picture))
+
+
+def _is_cropped(crop_options: CropOptions) -> bool:
+    """Whether only what is around the face is shown."""
+    preprocess = crop_options.preprocess
+    return preprocess is None or not (preprocess.pasted_back or preprocess is Preprocess.RESIZE)
+
+
+async def _faces(triton: TritonClient, picture: Picture) -> list[FoundFace]:
+    """Faces of a picture, in pixels of its file."""
+    return [
+        FoundFace(face.box * picture.scale, face.score, face.mesh * picture.scale)
+        for face in await _found(triton, picture.pixels)
+    ]
+
+
+async def _found(triton: TritonClient, pixels: Pixels) -> Sequence[FoundFace]:
+    answer = await triton.infer(FACE_LANDMARKS, {"image": pixels})
+    return unstack_faces(answer["boxes"], answer["scores"], answer["mesh"])
+
+
+def _region(face: FoundFace, picture: Picture) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a square around a face, as far as the picture has it."""
+    x, y = (face.box[:2] + face.box[2:]) / 2
+    half = REGION * face.side / 2
+    return (
+        max(0, round(x - half)),
+        max(0, round(y - half)),
+        min(picture.width, round(x + half)),
+        min(picture.height, round(y + half)),
+    )
+
+
+def _in_file(features: PortraitFeatures, picture: Picture) -> Box | None:
+    """Where the face lies in the caller's pixels."""
+    if features.face is None:
+        return None
+    scale = picture.scale if features.picture is None else picture.width / features.picture.shape[1]
+    face = features.face
+    left, right = (picture.left + round(x * scale) for x in (face.left, face.right))
+    top, bottom = (picture.top + round(y * scale) for y in (face.top, face.bottom))
+    return Box(left, top, right, bottom)
+
+
+async def _turns(triton: TritonClient, pixels: Pixels) -> int:
+    """Quarters, counter-clockwise, after which a face is upright; 0 where there is none."""
+    small = Image.fromarray(pixels)
+    small.thumbnail((TURNED_SIDE, TURNED_SIDE))
+    try:
+        for turns in TURNS:
+            turned = np.ascontiguousarray(np.rot90(np.asarray(small), turns))
+            if any(is_upright(face) for face in await _found(triton, turned)):
+                return turns
+    except LumenException:
+        return 0  # what was refused before stays refused
+    return 0
