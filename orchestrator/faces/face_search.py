@@ -32,9 +32,6 @@ REGION: Final = 4.0
 TURNED_SIDE: Final = 512
 """Pixels of the longer side of copies in which a face that lies on its side is looked for."""
 
-TURNS: Final = (1, 3, 2)
-"""Quarters counter-clockwise, the likeliest first."""
-
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -49,15 +46,29 @@ async def encode_face(
     try:
         return await _encode(face, triton, image, crop_options, View())
     except InvalidInputException as refusal:
-        turns = await _turns(triton, image.picture.pixels)
-        if not turns:
-            raise refusal
-        features = await _encode(face, triton, image, crop_options, View(turns))
-        warning = (
-            f"The face in the picture was not upright: the picture was turned by {90 * turns} degrees, "
-            "counter-clockwise."
-        )
-        return replace(features, warnings=(warning, *features.warnings))
+        try:
+            return await _encode_turned(face, triton, image, crop_options)
+        except LumenException:
+            raise refusal from None  # it is of the picture as its sender knows it
+
+
+async def _encode_turned(
+    face: Face, triton: TritonClient, image: PortraitImage, crop_options: CropOptions
+) -> PortraitFeatures:
+    """Features of a portrait that lies on its side.
+
+    Raises:
+        InvalidInputException: it does not, or its face cannot be used.
+    """
+    turns = await _turns(triton, image.picture.pixels)
+    if not turns:
+        raise InvalidInputException("no face was found that is upright when the picture is turned")
+    features = await _encode(face, triton, image, crop_options, View(turns))
+    warning = (
+        f"The face in the picture was not upright: the picture was turned by {90 * turns} degrees, "
+        "counter-clockwise."
+    )
+    return replace(features, warnings=(warning, *features.warnings))
 
 
 async def _encode(
@@ -115,14 +126,16 @@ def _in_file(features: PortraitFeatures, picture: Picture) -> Box | None:
 
 
 async def _turns(triton: TritonClient, pixels: Pixels) -> int:
-    """Quarters, counter-clockwise, after which a face is upright; 0 where there is none."""
+    """Quarters, counter-clockwise, by which to turn a picture for the likeliest upright face; 0 without one.
+
+    Faces are found upside down, too, but with less certainty: so all four ways are compared.
+    """
     small = Image.fromarray(pixels)
     small.thumbnail((TURNED_SIDE, TURNED_SIDE))
-    try:
-        for turns in TURNS:
-            turned = np.ascontiguousarray(np.rot90(np.asarray(small), turns))
-            if any(is_upright(face) for face in await _found(triton, turned)):
-                return turns
-    except LumenException:
-        return 0  # what was refused before stays refused
-    return 0
+    best, score = 0, 0.0
+    for turns in range(4):
+        turned = np.ascontiguousarray(np.rot90(np.asarray(small), turns))
+        for face in filter(is_upright, await _found(triton, turned)):
+            if face.score > score:
+                best, score = turns, face.score
+    return best
