@@ -17,14 +17,17 @@ import numpy.typing as npt
 
 from bench.inputs import MANNER, SEED, TEXT
 from bench.load import Sample
-from lumen.aio import Stream
+from lumen.aio import Stream, once
 from lumen.errors import GenerationException
 from lumen.settings import Settings
+from lumen.utterance import Sentence
 from orchestrator.faces.animation import AnimationOptions
 from orchestrator.faces.face import PortraitFeatures, WarpFace
-from orchestrator.media.mp4 import VideoWriter
+from orchestrator.media.clip_encoder import ClipFormat, encoding
 from orchestrator.media.resample import Resampler
+from orchestrator.media.sinks import Mp4FileSink
 from orchestrator.media.wav import WavWriter
+from orchestrator.pipeline.speech import pcm_of
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices.voice import EspeakVoice
 
@@ -65,7 +68,7 @@ class Chain:
         side, rate = self._features.crop_options.size, self._voice.sample_rate
         name = f"{id(take):x}"
         with (
-            VideoWriter(folder / f"{name}.mp4", side, side, self._fps, rate) as film,
+            encoding(ClipFormat(side, side, self._fps, rate), Mp4FileSink(folder / f"{name}.mp4")) as film,
             WavWriter(folder / f"{name}.wav", rate) as sound,
         ):
             await self._film(take, (film.write_audio, sound.write), (film.write_frames,))
@@ -86,8 +89,8 @@ class Chain:
     async def _speech(self, take: "_Take", hear: Iterable[Callable[[Chunk], None]]) -> Stream[Chunk]:
         """The speech at the face's rate, after it was counted and written."""
         resampler = Resampler(self._voice.sample_rate, self._face.sample_rate)
-        speaker = await self._voice.speaker(MANNER)
-        async with aclosing(speaker.speak(TEXT)) as speech:
+        speaker = await self._voice.bind(MANNER)
+        async with aclosing(pcm_of(speaker.speak(once(Sentence(TEXT))))) as speech:
             async for chunk in speech:
                 take.audio(len(chunk))
                 for write in hear:

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from lumen.aio import once
 from lumen.contracts import (
     ESPEAK,
     FACE_FPS,
@@ -19,6 +20,7 @@ from lumen.contracts import (
 )
 from lumen.families.warp.motion import animate
 from lumen.settings import Settings
+from lumen.utterance import Sentence
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import PortraitFeatures, WarpFace
 from orchestrator.faces.windows import FIRST_WINDOW
@@ -59,8 +61,8 @@ async def make_scene(settings: Settings, triton: TritonClient) -> Scene:
     image = decode_image(file.read_bytes(), settings.max_image_pixels).pixels
     features = await WarpFace(triton).encode_portrait(image, CropOptions(settings.video_size))
     voice = EspeakVoice(triton)
-    speaker = await voice.speaker(MANNER)
-    speech = np.concatenate([chunk async for chunk in speaker.speak(TEXT)])
+    speaker = await voice.bind(MANNER)
+    speech = np.concatenate([chunk.pcm async for chunk in speaker.speak(once(Sentence(TEXT)))])
     resampler = Resampler(voice.sample_rate, FACE_SAMPLE_RATE)
     pcm = np.concatenate([resampler.process(speech), resampler.flush()])
     return Scene(image, features, pcm)

@@ -50,7 +50,8 @@ async def tee(source: Stream[T], *taps: Callable[[T], None]) -> Stream[T]:
             yield item
 
 
-async def one(item: T) -> Stream[T]:
+async def once(item: T) -> Stream[T]:
+    """Yield ``item``."""
     yield item
 
 

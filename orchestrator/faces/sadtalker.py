@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lumen.aio import Stream, map_ahead, one
+from lumen.aio import Stream, map_ahead, once
 from lumen.async_cache import AsyncCache
 from lumen.contracts import (
     FACE_ENHANCER,
@@ -196,7 +196,7 @@ class SadTalkerFace:
             await self._load_enhancer(animation.enhancer)
         if animation.turns and clip_frames == UNKNOWN:
             speech, clip_frames = await gathered(pcm)
-            pcm = one(speech)
+            pcm = once(speech)
         view = camera(*animation.angles, max(clip_frames, 1)) if any(animation.angles) else None
 
         async def render(window: Window) -> Pixels:

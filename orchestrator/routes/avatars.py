@@ -11,7 +11,7 @@ from orchestrator.core.utils import excerpt, stamp
 from orchestrator.faces.animation import AnimationOptions
 from orchestrator.faces.avatars import AvatarCard
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
-from orchestrator.routes.scenes import crop_options_of, portrait_of
+from orchestrator.routes.render_jobs import crop_options_of, portrait_of
 from orchestrator.schemas.bodies import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, services
 

@@ -12,11 +12,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from lumen.client import PROGRESS_HEADER
 from lumen.errors import InvalidInputException
 from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
-from orchestrator.core.utils import excerpt, stamp
+from orchestrator.core.utils import excerpt, request_id, stamp
 from orchestrator.media.decode_audio import decode_audio
 from orchestrator.media.encodings import ENCODINGS, choose_encoding
 from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
-from orchestrator.routes.scenes import scene_of
+from orchestrator.routes.render_jobs import render_job
+from orchestrator.routes.responses import full_response, speech_response, text_response, video_response
 from orchestrator.routes.streamed import StreamedResponse
 from orchestrator.schemas.bodies import (
     FullRequest,
@@ -70,7 +71,7 @@ async def generate_text(request: Request, use: Use) -> TextResponse:
     """Text generation."""
     body = await read_body(request, TextRequest, use.settings.max_text_length)
     log.info("Text generation request: %s", excerpt(body.fields.prompt))
-    return await use.pipeline.text(_brief(body.fields))
+    return text_response(await use.pipeline.text(_brief(body.fields)))
 
 
 @router.post(
@@ -92,7 +93,7 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     options = _speech_options(body.fields, use, body.fields.seed)
     if body.fields.stream:
         return _streamed(body.fields.text, options, ",".join(request.headers.getlist("accept")), use)
-    return await use.pipeline.tts(body.fields.text, options)
+    return speech_response(await use.pipeline.speak(body.fields.text, options, request_id.get()), use.outputs)
 
 
 @router.post(
@@ -105,10 +106,10 @@ async def generate_video(request: Request, use: Use) -> VideoResponse:
     """Video of a portrait that speaks given audio."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", _sound(body))
-    scene = await scene_of(body, use)
+    job = await render_job(body, use, request_id.get())
     pcm = await _audio(body, use)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
-        return await use.pipeline.video(pcm, scene, progress)
+        return video_response(await use.pipeline.video(pcm, job, progress), use.outputs)
 
 
 @router.post(
@@ -121,11 +122,12 @@ async def generate_full(request: Request, use: Use) -> FullResponse:
     """The full pipeline: text, audio, video."""
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
-    scene = await scene_of(body, use)
-    seed = scene.animation.seed if use.models.get_voice().draws else None
+    job = await render_job(body, use, request_id.get())
+    seed = job.animation.seed if use.models.get_voice().draws else None
     options = _speech_options(body.fields, use, seed)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
-        return await use.pipeline.full(_brief(body.fields), options, scene, progress)
+        clip = await use.pipeline.full(_brief(body.fields), options, job, progress)
+        return full_response(clip, use.outputs)
 
 
 @router.get("/progress/{key}", responses=describe_errors(404))
@@ -171,7 +173,7 @@ def _streamed(text: str, options: SpeechOptions, accept: str, use: Services) -> 
         VOICE_PART_HEADER: use.models.get_voice().name,
         **({} if options.seed is None else {SEED_HEADER: str(options.seed)}),
     }
-    return StreamedResponse(use.pipeline.speech(text, options, encoding, rate), headers)
+    return StreamedResponse(use.pipeline.speech(text, options, encoding, rate, request_id.get()), headers)
 
 
 def _read(outputs: Outputs, url: str) -> bytes:

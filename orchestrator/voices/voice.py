@@ -1,5 +1,6 @@
 """Voices: text becomes mono speech, piece by piece."""
 
+import asyncio
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -11,8 +12,9 @@ import numpy.typing as npt
 
 from lumen.aio import Stream
 from lumen.contracts import ESPEAK, ESPEAK_SAMPLE_RATE
-from lumen.errors import InvalidInputException, NotFoundException
+from lumen.errors import BusyException, InvalidInputException, NotFoundException
 from lumen.families.espeak import catalog as espeak_catalog
+from lumen.utterance import Sentence, SpeechChunk
 from orchestrator.core.utils import excerpt
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
@@ -21,6 +23,10 @@ DEFAULT: Final = "default"
 
 MAX_NAMED: Final = 40
 """Names that a message lists at most."""
+
+ROOM_SECONDS: Final = 0.5
+ROOM_ATTEMPTS: Final = 60
+"""How long the later sentences of an utterance wait for a model that has no room: half a minute."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,9 @@ class BoundVoice:
 
     Args:
         voice: id of the voice.
-        tensors: inputs of ``model`` besides ``text``.
-        first_timeout: seconds until the first sound of a text; the client's own where there is none.
+        tensors: inputs of ``model`` besides the sentence.
+        sample_rate: samples per second of the model's sound.
+        first_timeout: seconds until the first sound of a sentence; the client's own where there is none.
     """
 
     def __init__(
@@ -94,27 +101,45 @@ class BoundVoice:
         model: str,
         voice: str,
         tensors: Tensors,
+        sample_rate: int,
         first_timeout: float | None = None,
     ) -> None:
         self.voice = voice
+        self._sample_rate = sample_rate
         self._triton = triton
         self._model = model
         self._tensors = tensors
         self._first_timeout = first_timeout
 
-    async def speak(self, text: str) -> Stream[npt.NDArray[np.float32]]:
-        """Yield float32 [n_samples] in -1..1 while it is being spoken.
+    async def speak(self, sentences: Stream[Sentence]) -> Stream[SpeechChunk]:
+        """Speak the sentences of an utterance in order; their sound comes while it is being made.
 
         Raises:
-            InvalidInputException: its model refuses the text.
-            BusyException: its model has no room now.
+            InvalidInputException: the model refuses a sentence.
+            BusyException: the model has no room for the first sentence now; later ones wait for room.
         """
-        inputs = {"text": text_tensor(text), **self._tensors}
+        samples = 0
+        async with aclosing(sentences):
+            async for sentence in sentences:
+                async with aclosing(self._sentence(sentence)) as sound:
+                    async for pcm in sound:
+                        yield SpeechChunk(pcm, samples / self._sample_rate, sentence.index)
+                        samples += len(pcm)
+
+    async def _sentence(self, sentence: Sentence) -> Stream[npt.NDArray[np.float32]]:
+        inputs = {**sentence.tensors(), **self._tensors}
         probe = {**inputs, "text": text_tensor("")}
-        stream = self._triton.stream(self._model, inputs, self._first_timeout, probe=probe)
-        async with aclosing(stream) as answers:
-            async for answer in answers:
-                yield answer["pcm"]
+        for attempt in range(ROOM_ATTEMPTS):
+            try:
+                stream = self._triton.stream(self._model, inputs, self._first_timeout, probe=probe)
+                async with aclosing(stream) as answers:
+                    async for answer in answers:
+                        yield answer["pcm"]
+                return
+            except BusyException:  # comes before any sound
+                if sentence.index == 0 or attempt + 1 == ROOM_ATTEMPTS:
+                    raise
+            await asyncio.sleep(ROOM_SECONDS)
 
 
 class Voice(Protocol):
@@ -160,7 +185,7 @@ class Voice(Protocol):
         """
         ...
 
-    async def speaker(self, options: SpeechOptions) -> BoundVoice:
+    async def bind(self, options: SpeechOptions) -> BoundVoice:
         """Who speaks in this manner. No model is asked for that, and none needs to be loaded.
 
         Raises:
@@ -208,7 +233,7 @@ class EspeakVoice:
                 return card
         raise NotFoundException(unknown("voice", voice, espeak_catalog.VOICES))
 
-    async def speaker(self, options: SpeechOptions) -> BoundVoice:
+    async def bind(self, options: SpeechOptions) -> BoundVoice:
         """A region that is not known is left to the model, which may fall back to the language."""
         language = primary(options.language)
         if language not in {primary(code) for code in self.languages} | espeak_catalog.OTHER_CODES:
@@ -220,7 +245,7 @@ class EspeakVoice:
             "voice": text_tensor(options.voice),
             "rate": np.array([options.speed], np.float32),
         }
-        return BoundVoice(self._triton, ESPEAK, options.voice, tensors)
+        return BoundVoice(self._triton, ESPEAK, options.voice, tensors, self.sample_rate)
 
     async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         self._refuse()

@@ -96,7 +96,7 @@ class XttsVoice:
     async def card(self, voice: str) -> VoiceCard:
         return await asyncio.to_thread(self._library.find, voice)
 
-    async def speaker(self, options: SpeechOptions) -> BoundVoice:
+    async def bind(self, options: SpeechOptions) -> BoundVoice:
         language = _language(options.language)
         card, latents = await asyncio.to_thread(self._cast, options.voice)
         tensors: dict[str, npt.NDArray[Any]] = {
@@ -106,7 +106,7 @@ class XttsVoice:
             "speed": np.array([options.speed], np.float32),
             **_drawing(options),
         }
-        return BoundVoice(self._triton, XTTS, card.id, tensors, self._first_timeout)
+        return BoundVoice(self._triton, XTTS, card.id, tensors, self.sample_rate, self._first_timeout)
 
     async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         """A voice that is there already, made of the same files, keeps its name and is not made again."""

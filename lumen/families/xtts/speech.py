@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
-from math import inf
 from typing import Final, Protocol
 
 import numpy as np
@@ -15,11 +14,12 @@ from numpy.random import SeedSequence
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
 from lumen.errors import BusyException, GenerationException, InvalidInputException
-from lumen.families.xtts.playout_buffer import PlayoutBuffer
+from lumen.families.xtts.playout_buffer import PlayoutBuffer, PlayoutBuffers
 from lumen.families.xtts.tails import Pcm, Tail, pause
 from lumen.families.xtts.text.tokenizer import Piece, Tokenizer
 from lumen.families.xtts.time_stretch import TimeStretch
 from lumen.families.xtts.windows import VocoderContext, Window, Windows
+from lumen.utterance import Sentence
 
 Float32 = npt.NDArray[np.float32]
 
@@ -103,17 +103,19 @@ class Speech:
         self._gpt = gpt
         self._vocoder = vocoder
         self._speeches = 0
+        self._playouts = PlayoutBuffers()
 
     async def speak(
-        self, text: str, language: str, voice: Voice, options: SpeechOptions
+        self, sentence: Sentence, language: str, voice: Voice, options: SpeechOptions
     ) -> AsyncGenerator[Pcm, None]:
-        """Speak a text; closing the generator stops the GPT.
+        """Speak one sentence of an utterance, or a whole text; closing the generator stops the GPT.
 
         The GPT goes on while its earlier latents become sound, and it begins the next piece while the
         last sound of this one is made.
 
         Yields:
-            float32 [n_samples] in -1..1, mono, ``XTTS_SAMPLE_RATE``, in order.
+            float32 [n_samples] in -1..1, mono, ``XTTS_SAMPLE_RATE``, in order; with a pause at the end
+            where the utterance goes on.
 
         Raises:
             InvalidInputException: before the first chunk, what :meth:`Tokenizer.pieces` refuses, a
@@ -125,34 +127,43 @@ class Speech:
         if self._speeches >= MAX_SPEECHES:
             raise BusyException(f"{MAX_SPEECHES} speeches are being made, which is the limit; try again.")
         self._speeches += 1
-        playout = PlayoutBuffer()
+        playout = self._playouts.of(sentence)
         try:
             with self._vocoder.speech(playout):
-                async with aclosing(self._spoken(text, language, voice, options, playout)) as sound:
+                async with aclosing(self._spoken(sentence, language, voice, options, playout)) as sound:
                     async for pcm in sound:
                         yield pcm
         finally:
             self._speeches -= 1
+            self._playouts.ended(sentence)
 
     async def _spoken(
-        self, text: str, language: str, voice: Voice, options: SpeechOptions, playout: PlayoutBuffer
+        self,
+        sentence: Sentence,
+        language: str,
+        voice: Voice,
+        options: SpeechOptions,
+        playout: PlayoutBuffer,
     ) -> AsyncGenerator[Pcm, None]:
-        pieces = await asyncio.to_thread(self._tokenizer.pieces, text, language)
-        async with aclosing(_Line(self._gpt, _orders(pieces, voice, options))) as line:
+        pieces = await asyncio.to_thread(self._tokenizer.pieces, sentence.text, language)
+        silent = True
+        async with aclosing(_Line(self._gpt, _orders(pieces, sentence.index, voice, options))) as line:
             for number, piece in enumerate(pieces):
-                breath = piece.ends_sentence and number + 1 < len(pieces)
-                async with aclosing(self._piece(line, voice, options.speed, breath, playout)) as sound:
+                ends = number + 1 == len(pieces)
+                pauses = not sentence.last if ends else piece.ends_sentence
+                async with aclosing(self._piece(line, voice, options.speed, pauses, playout)) as sound:
                     async for pcm in sound:
                         if len(pcm):
+                            silent = False
                             playout.add(len(pcm))
                             yield pcm
-        if playout.seconds == -inf:
-            raise GenerationException(f"The voice made no sound of {text[:40]!r}; try another seed.")
+        if silent:
+            raise GenerationException(f"The voice made no sound of {sentence.text[:40]!r}; try another seed.")
 
     async def _piece(
-        self, line: "_Line", voice: Voice, speed: float, breath: bool, playout: PlayoutBuffer
+        self, line: "_Line", voice: Voice, speed: float, pauses: bool, playout: PlayoutBuffer
     ) -> AsyncGenerator[Pcm, None]:
-        """The next piece's PCM, some of it maybe empty; with a pause after it where a breath is due."""
+        """The next piece's PCM, some of it maybe empty; with a pause after it where one is due."""
         stretch, windows, tail, size = TimeStretch(speed), Windows(VocoderContext()), Tail(), 0
         async for latents in line.next():
             windows.take(stretch.push(latents))
@@ -166,7 +177,7 @@ class Speech:
         for window in windows.finish():
             yield tail.push(await self._decode(window, voice, playout))
         yield tail.finish()
-        if breath:
+        if pauses:
             yield pause(tail.quiet_samples, speed)
 
     async def _decode(self, window: Window, voice: Voice, playout: PlayoutBuffer) -> Pcm:
@@ -220,10 +231,11 @@ class _Line:
                 await stream.aclose()
 
 
-def _orders(pieces: Sequence[Piece], voice: Voice, options: SpeechOptions) -> list[Order]:
-    """Each piece has a seed of its own, which follows from the speech's: else all would sound alike."""
+def _orders(pieces: Sequence[Piece], sentence: int, voice: Voice, options: SpeechOptions) -> list[Order]:
+    """Orders for the GPT; each has a seed that follows from the utterance's, else all would sound alike."""
     seed = secrets.randbits(63) if options.seed is None else options.seed % 2**64
-    seeds = [int(child.generate_state(1, np.uint64)[0]) for child in SeedSequence(seed).spawn(len(pieces))]
+    children = [SeedSequence(seed, spawn_key=(sentence, number)) for number in range(len(pieces))]
+    seeds = [int(child.generate_state(1, np.uint64)[0]) for child in children]
     return [
         Order(piece, voice.gpt_cond_latent, {**options.sampling, "seed": own >> 1})
         for piece, own in zip(pieces, seeds, strict=True)

@@ -31,7 +31,7 @@ class TritonPythonModel:
 def _arguments(request: Any) -> dict[str, Any]:
     rate = adapter.array(request, "rate")
     return {
-        "text": adapter.text(request, "text"),
+        "text": adapter.sentence(request).text,
         "language": adapter.text(request, "language"),
         "voice": adapter.text(request, "voice", DEFAULT_VOICE),
         "rate": 1.0 if rate is None else float(rate[0]),

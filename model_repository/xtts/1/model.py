@@ -53,7 +53,7 @@ def _arguments(request: Any) -> dict[str, Any]:
     given = {name: value[0].item() for name in NUMBERS if (value := array(name)) is not None}
     speed, seed = given.pop("speed", 1.0), given.pop("seed", None)
     return {
-        "text": adapter.text(request, "text"),
+        "sentence": adapter.sentence(request),
         "language": adapter.text(request, "language"),
         "voice": Voice(array("gpt_cond_latent"), array("speaker_embedding")),
         "options": SpeechOptions(speed, seed, given),

@@ -150,6 +150,11 @@ class GptStepper:
         check_files(folder, manifest)
         return cls(folder, dims_of(manifest), slots, threads, kind, device_id)
 
+    @property
+    def memory(self) -> HostMemory | CudaMemory:
+        """Keys and values of all slots, [2 * layers, rows, heads, positions, width of a head]."""
+        return self._memory
+
     def open(self, slot: int, text_ids: Int32, gpt_cond_latent: Float32) -> None:
         """See :class:`Stepper`.
 
