@@ -15,7 +15,7 @@ from lumen.contracts import FACE_LANDMARKS
 from lumen.errors import InvalidInputException, LumenException
 from lumen.families.portrait.face_mesh import Face as FoundFace
 from lumen.families.portrait.face_mesh import unstack_faces
-from lumen.families.portrait.portrait import choose_face, is_upright
+from lumen.families.portrait.portrait import choose_face, is_upright, main_face
 from lumen.families.sadtalker.crop import Box, Preprocess
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
@@ -76,11 +76,25 @@ async def _encode(
 ) -> PortraitFeatures:
     picture = await image.view(view) if view.turns else image.picture
     if picture.scale > 1.0:
-        found = choose_face(await _faces(triton, picture), picture.width, picture.height)
-        if _is_cropped(crop_options) and found.side < SHARP_SIDE * picture.scale:
-            picture = await image.view(replace(view, box=_region(found, picture)))
+        picture = await _focused(triton, image, picture, crop_options, view)
     features = await face.encode_portrait(picture.pixels, crop_options)
     return replace(features, face=_in_file(features, picture))
+
+
+async def _focused(
+    triton: TritonClient, image: PortraitImage, picture: Picture, crop_options: CropOptions, view: View
+) -> Picture:
+    """What is to be encoded of a portrait that is larger than its small copy ``picture``."""
+    width, height = picture.width, picture.height
+    faces = await _faces(triton, picture)
+    if _is_cropped(crop_options):
+        found = main_face(faces, width, height)
+        if found.side < SHARP_SIDE * picture.scale:
+            # In the small copy, the size of a small face is a guess.
+            picture = await image.view(replace(view, box=_region(found, picture)))
+            faces = await _faces(triton, picture)
+    choose_face(faces, width, height)
+    return picture
 
 
 def _is_cropped(crop_options: CropOptions) -> bool:
@@ -91,8 +105,11 @@ def _is_cropped(crop_options: CropOptions) -> bool:
 
 async def _faces(triton: TritonClient, picture: Picture) -> list[FoundFace]:
     """Faces of a picture, in pixels of its file."""
+    corner = np.array([picture.left, picture.top], np.float32)
     return [
-        FoundFace(face.box * picture.scale, face.score, face.mesh * picture.scale)
+        FoundFace(
+            face.box * picture.scale + np.tile(corner, 2), face.score, face.mesh * picture.scale + corner
+        )
         for face in await _found(triton, picture.pixels)
     ]
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lumen.contracts import MESH_POINTS
 from lumen.errors import InvalidInputException
-from lumen.families.portrait.face_detection import Detections, FaceDetector, Network, overlaps
+from lumen.families.portrait.face_detection import Detections, FaceDetector, Network
 from lumen.families.portrait.lip_line import settle_lips
 from lumen.families.portrait.regions import FloatArray, Roi, roi_pixels, rotation
 
@@ -33,6 +33,10 @@ MIN_PART: Final = 160
 
 DETECTION_SIDE: Final = 1024
 """Pixels of the longer side that detection needs: a larger image is reduced to less than twice that."""
+
+SAME_FACE_SHARE: Final = 0.6
+"""Of the smaller of two faces, what they have in common from which they are one: meshes of small faces differ
+in size, and lie within each other then."""
 
 MIN_PRESENCE: Final = 0.5
 """The mesh network's probability from which its input counts as a face."""
@@ -154,9 +158,17 @@ def _distinct(faces: list[Face]) -> list[Face]:
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
         others = np.array([k.box for k in kept], np.float32).reshape(-1, 4)
-        if not (overlaps(face.box, others) > 0.4).any():
+        if not (_shared(face.box, others) > SAME_FACE_SHARE).any():
             kept.append(face)
     return kept
+
+
+def _shared(box: FloatArray, boxes: FloatArray) -> FloatArray:
+    """What a box [4] has in common with each of boxes [N, 4], as a share of the smaller of the two -> [N]."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=1)
+    areas = np.minimum(np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+    return np.asarray(common / np.maximum(areas, 1e-9), np.float32)
 
 
 def roll_of(mesh: FloatArray) -> float:

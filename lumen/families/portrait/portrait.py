@@ -85,6 +85,23 @@ def choose_face(faces: Sequence[Face], width: int, height: int) -> Face:
     Raises:
         InvalidInputException: no face, several, one too small, or one that leaves the picture.
     """
+    main = main_face(faces, width, height)
+    if main.side < MIN_FACE_SIDE:
+        raise InvalidInputException(
+            f"the face in the picture is {main.side:.0f} pixels high; at least {MIN_FACE_SIDE} are needed: "
+            "use a larger picture or one taken closer"
+        )
+    _check_inside(main, width, height)
+    _check_upright(main)
+    return main
+
+
+def main_face(faces: Sequence[Face], width: int, height: int) -> Face:
+    """The largest face, if no other comes near it, whatever its size and place.
+
+    Raises:
+        InvalidInputException: no face, or several.
+    """
     if not faces:
         raise InvalidInputException(
             f"no face was found in the picture ({width} x {height} pixels); "
@@ -98,13 +115,6 @@ def choose_face(faces: Sequence[Face], width: int, height: int) -> Face:
             f"{len(rivals)} faces were found in the picture ({sizes} pixels high); "
             "exactly one can speak: crop the picture to that person"
         )
-    if main.side < MIN_FACE_SIDE:
-        raise InvalidInputException(
-            f"the face in the picture is {main.side:.0f} pixels high; at least {MIN_FACE_SIDE} are needed: "
-            "use a larger picture or one taken closer"
-        )
-    _check_inside(main, width, height)
-    _check_upright(main)
     return main
 
 
