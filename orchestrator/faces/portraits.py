@@ -1,5 +1,6 @@
 """Portraits: the bundled ones by name, and uploads."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,18 @@ class Portraits:
         """
         self.check(name)
         return (self._folder / f"{name}.png").read_bytes()
+
+    async def bundled(self, name: str) -> PortraitImage:
+        """The bundled portrait of that name, decoded in this process: its file is the operator's.
+
+        Raises:
+            InvalidInputException: there is none.
+        """
+        return await asyncio.to_thread(self._bundled, name)
+
+    def _bundled(self, name: str) -> PortraitImage:
+        data = self.read(name)
+        return PortraitImage(decode_image(data, self._decoder.max_pixels), data, self._decoder)
 
     async def decode(self, data: bytes) -> PortraitImage:
         """Decode an uploaded picture. Raises as `ImageDecoder.decode` does."""

@@ -9,12 +9,15 @@ import multiprocessing
 import pickle
 import resource
 import signal
+import sys
+import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, TypeVar
 
 from lumen.aio import Stream
@@ -33,6 +36,9 @@ MEMORY_IN_PAGES: Final = Path("/proc/self/statm")
 """Begins with the size of this process's address space."""
 
 TOO_LARGE: Final = "The upload takes too much memory to decode; send a smaller or plainer file."
+
+
+_starting: Final = threading.Lock()
 
 
 class DecodeGate:
@@ -112,9 +118,22 @@ def _start(
     context.set_forkserver_preload(list(PRELOADED))
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(sender, function, arguments, *bounds), daemon=True)
-    process.start()
+    with _without_main_module():
+        process.start()
     sender.close()
     return receiver, process
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Hide the program's main module: a new process would import it, which can take longer than decoding."""
+    with _starting:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _kill(starting: "asyncio.Task[tuple[Connection, ForkServerProcess]]") -> None:

@@ -43,6 +43,15 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """Prints the MiB by which decoding a file lets the process grow at its peak."""
 
 
+MAIN: Final = """
+import asyncio
+from orchestrator.media.decode_gate import DecodeGate
+print("imported", flush=True)
+if __name__ == "__main__":
+    print(asyncio.run(DecodeGate(1, 1, 2**28, 20).run(len, b"abc")), flush=True)
+"""
+
+
 @pytest.fixture
 def gate() -> DecodeGate:
     return DecodeGate(max_decodes=2, max_waiting=4, max_bytes=256 * MIB, max_seconds=20)
@@ -153,6 +162,15 @@ def test_decoders_that_misbehave(
     with pytest.raises(kind, match=message):
         asyncio.run(gate.run(function, argument))
     assert asyncio.run(gate.run(hog, 10)) == 10
+
+
+def test_the_program_is_not_imported_again(tmp_path: Path) -> None:
+    """A decoder's process imports what decodes, and not the program that was started."""
+    program = tmp_path / "program.py"
+    program.write_text(MAIN)
+    command = [sys.executable, str(program)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["imported", "3"], done.stderr
 
 
 async def test_streams_come_in_order_and_end_with_their_error(gate: DecodeGate) -> None:
