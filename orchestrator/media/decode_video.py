@@ -101,8 +101,10 @@ def _size(stream: VideoStream, name: str) -> tuple[int, int]:
     """Width and height of what is read of the frames."""
     width, height = stream.width, stream.height
     if not 0 < width * height <= MAX_PIXELS:
+        # FFmpeg leaves out the size of frames that are over its bound.
+        came = f"{width} x {height}" if width * height else "too many, or an unknown number of"
         raise TooLargeException(
-            f"{name}: the video has {width} x {height} pixels; at most {MAX_PIXELS} in all are taken"
+            f"{name}: the video's frames have {came} pixels; at most {MAX_PIXELS} in all are taken"
         )
     share = min(1.0, READ_SIDE / max(width, height))
     return max(1, round(width * share)), max(1, round(height * share))

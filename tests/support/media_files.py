@@ -41,7 +41,7 @@ def recording(
     sample_format: str = "s16",
     right: float = 1.0,
 ) -> bytes:
-    """A tone as a file of any kind that FFmpeg writes; ``right`` is the second channel, relative to the first."""
+    """A tone as a file of any kind that FFmpeg writes, with ``right`` times the left channel on the right."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as file:
         stream = file.add_stream(codec, rate=rate, layout=layout)
