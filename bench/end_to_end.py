@@ -15,21 +15,24 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from bench.inputs import MANNER, SEED, TEXT
+from bench.inputs import MANNER, SEED, TEXT, load_nothing
 from bench.load import Sample
+from lumen import registry
 from lumen.aio import Stream, once
 from lumen.errors import GenerationException
 from lumen.settings import Settings
 from lumen.utterance import Sentence
+from orchestrator.faces import make_face
 from orchestrator.faces.animation import AnimationOptions
-from orchestrator.faces.face import PortraitFeatures, WarpFace
+from orchestrator.faces.face import PortraitFeatures
 from orchestrator.media.clip_encoder import ClipFormat, encoding
+from orchestrator.media.decode_gate import make_gate
 from orchestrator.media.resample import Resampler
 from orchestrator.media.sinks import Mp4FileSink
 from orchestrator.media.wav import WavWriter
 from orchestrator.pipeline.speech import pcm_of
 from orchestrator.triton.client import TritonClient
-from orchestrator.voices.voice import EspeakVoice
+from orchestrator.voices import make_voice
 
 HTTP_SECONDS: Final = 300.0
 FULL: Final = "/api/generate/full"
@@ -49,8 +52,10 @@ class Chain:
     def __init__(
         self, triton: TritonClient, settings: Settings, features: PortraitFeatures, folder: Path | None
     ) -> None:
-        self._voice = EspeakVoice(triton)
-        self._face = WarpFace(triton)
+        self._voice = make_voice(
+            registry.voice("espeak"), triton, load_nothing, settings, make_gate(settings)
+        )
+        self._face = make_face(registry.face("warp"), triton, load_nothing, settings, make_gate(settings))
         self._features = features
         self._folder = folder
         self._fps = settings.video_fps
@@ -84,7 +89,7 @@ class Chain:
             async for batch in frames:
                 take.frame()
                 for write in see:
-                    await asyncio.to_thread(write, batch)
+                    await asyncio.to_thread(write, batch.pixels)
 
     async def _speech(self, take: "_Take", hear: Iterable[Callable[[Chunk], None]]) -> Stream[Chunk]:
         """The speech at the face's rate, after it was counted and written."""

@@ -1,11 +1,13 @@
 """What the served models are asked with: a bundled portrait and real speech, made by the chain itself."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from lumen import registry
 from lumen.aio import once
 from lumen.contracts import (
     ESPEAK,
@@ -21,13 +23,16 @@ from lumen.contracts import (
 from lumen.families.warp.motion import animate
 from lumen.settings import Settings
 from lumen.utterance import Sentence
+from orchestrator.faces import make_face
 from orchestrator.faces.animation import CropOptions
-from orchestrator.faces.face import PortraitFeatures, WarpFace
+from orchestrator.faces.face import PortraitFeatures
 from orchestrator.faces.windows import FIRST_WINDOW
+from orchestrator.media.decode_gate import make_gate
 from orchestrator.media.decode_image import decode_image
 from orchestrator.media.resample import Resampler
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
-from orchestrator.voices.voice import EspeakVoice, SpeechOptions
+from orchestrator.voices import make_voice
+from orchestrator.voices.voice import SpeechOptions
 
 MANNER: Final = SpeechOptions("en-us", "default", 1.0)
 
@@ -55,12 +60,18 @@ class Scene:
     pcm: npt.NDArray[np.float32]
 
 
+async def load_nothing(_: Iterable[str]) -> None:
+    """The measured server has loaded its models."""
+
+
 async def make_scene(settings: Settings, triton: TritonClient) -> Scene:
     """The settings' portrait and ``TEXT``, through the models that will be measured."""
     file = settings.assets_path / "portraits" / f"{settings.portrait}.png"
     image = decode_image(file.read_bytes(), settings.max_image_pixels).pixels
-    features = await WarpFace(triton).encode_portrait(image, CropOptions(settings.video_size))
-    voice = EspeakVoice(triton)
+    gate = make_gate(settings)
+    face = make_face(registry.face("warp"), triton, load_nothing, settings, gate)
+    features = await face.encode_portrait(image, CropOptions(settings.video_size))
+    voice = make_voice(registry.voice("espeak"), triton, load_nothing, settings, gate)
     speaker = await voice.bind(MANNER)
     speech = np.concatenate([chunk.pcm async for chunk in speaker.speak(once(Sentence(TEXT)))])
     resampler = Resampler(voice.sample_rate, FACE_SAMPLE_RATE)

@@ -30,12 +30,12 @@ from rich.console import Console
 from bench import stand_in
 from bench.processes import resident_bytes, shared_bytes
 from bench.report import machine
-from commands.serving import running
 from lumen.client import PROGRESS_HEADER
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE, SADTALKER_RENDERER
 from lumen.errors import GenerationException
 from lumen.families.sadtalker.artifacts import read_manifest, sizes_of
 from lumen.settings import Settings
+from orchestrator.chain import running
 
 MIB: Final = 2**20
 

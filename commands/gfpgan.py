@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from commands.reported import console, reported
 from commands.xtts import Device, consent, download, random
 from lumen.contracts import GFPGAN
+from lumen.reported import console, reported
 from lumen.settings import load_settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from commands.reported import console, reported
+from lumen.reported import console, reported
 from lumen.settings import load_settings
 
 if TYPE_CHECKING:

@@ -8,6 +8,9 @@ TESTS = Path(__file__).parent
 WITH_TRITON = (TESTS / "triton", TESTS / "end_to_end")
 """Folders whose tests start a real Triton server."""
 
+COSTLY = "sadtalker_repository"
+"""The fixture that is to be made once, not once in each worker: its tests go to one of them."""
+
 pytest.register_assert_rewrite("tests.support")
 pytest_plugins = (
     "tests.support.api_server",
@@ -25,8 +28,11 @@ pytest_plugins = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of `WITH_TRITON` with ``triton``."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of `WITH_TRITON` with ``triton``, and say which tests keep to one worker."""
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in WITH_TRITON):
             item.add_marker(pytest.mark.triton)
+        if config.pluginmanager.hasplugin("xdist"):
+            fixtures = getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group(COSTLY if COSTLY in fixtures else str(item.path)))

@@ -20,12 +20,12 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from lumen.errors import InvalidInputException, NotFoundException
-from lumen.families.sadtalker.crop import Box, Preprocess
-from orchestrator.core.utils import utc_timestamp
+from lumen.families.sadtalker.crop import Box
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.portraits import ImageDecoder
+from orchestrator.request_context import utc_timestamp
 from orchestrator.store.tensor_store import ID, ID_CHARACTERS, TensorStore
 from orchestrator.triton.client import TritonClient
 
@@ -109,7 +109,7 @@ class Avatars:
             raise NotFoundException(f"The avatar {card.name!r} is not there any more.") from error
         png = tensors.pop(PICTURE, None)
         return PortraitFeatures(
-            CropOptions(card.size, None if card.preprocess is None else Preprocess(card.preprocess)),
+            CropOptions(card.size, card.preprocess),
             tensors,
             _box(json.loads(header["box"])),
             _box(card.face),
@@ -162,7 +162,7 @@ class Avatars:
             "part": self._face.name,
             "source_sha256": self._face.source,
             "size": str(features.crop_options.size),
-            "preprocess": features.crop_options.preprocess.value if features.crop_options.preprocess else "",
+            "preprocess": features.crop_options.preprocess or "",
             "box": json.dumps(_sides(features.box)),
             "face": json.dumps(_sides(features.face)),
             "confidence": json.dumps(features.confidence),

@@ -99,8 +99,10 @@ async def _focused(
 
 def _is_cropped(crop_options: CropOptions) -> bool:
     """Whether only what is around the face is shown."""
-    preprocess = crop_options.preprocess
-    return preprocess is None or not (preprocess.pasted_back or preprocess is Preprocess.RESIZE)
+    if crop_options.preprocess is None:
+        return True
+    preprocess = Preprocess(crop_options.preprocess)
+    return not (preprocess.pasted_back or preprocess is Preprocess.RESIZE)
 
 
 async def _faces(triton: TritonClient, picture: Picture) -> list[FoundFace]:

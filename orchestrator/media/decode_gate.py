@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 
 from lumen.aio import Stream
 from lumen.errors import InvalidInputException, LumenException, ServiceUnavailableException, TooLargeException
+from lumen.settings import Settings
 
 T = TypeVar("T")
 
@@ -105,6 +106,15 @@ class DecodeGate:
                 yield
         finally:
             self._admitted -= 1
+
+
+def make_gate(settings: Settings) -> DecodeGate:
+    return DecodeGate(
+        settings.max_decodes,
+        settings.max_waiting_decodes,
+        settings.max_decode_bytes,
+        settings.max_decode_seconds,
+    )
 
 
 def _once(function: Callable[..., T], *arguments: Any) -> Iterator[T]:

@@ -34,7 +34,7 @@ from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.store.outputs import Outputs, kept_together
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
-from orchestrator.writers.writer import Brief, Writer
+from orchestrator.writers.writer import Writer, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -92,7 +92,7 @@ class Pipeline:
         self._max_clips = settings.max_concurrent_clips
         self.active_clips = 0
 
-    async def text(self, request: Brief) -> Written:
+    async def text(self, request: WriterRequest) -> Written:
         """Have the writer reply."""
         watch, writer = Stopwatch(), self._parts.get_writer()
         async with aclosing(tee(writer.write(request), watch.first("first_text"))) as chunks:
@@ -147,7 +147,7 @@ class Pipeline:
         return _rendered(scene, path, limit, {"face": face.name})
 
     async def full(
-        self, request: Brief, options: SpeechOptions, job: RenderJob, progress: Progress
+        self, request: WriterRequest, options: SpeechOptions, job: RenderJob, progress: Progress
     ) -> Rendered:
         """Render the portrait speaking the writer's reply; all stages run at once."""
         watch, script = Stopwatch(), list[str]()
@@ -207,12 +207,11 @@ class Pipeline:
                 write_wav = await thread.open(wav_file(wav, rate, self._rate))
                 writers.append(write_wav)
             heard = resampled(_recorded(speech, thread, writers), rate, face.sample_rate)
-            frames = face.animate(
-                scene.features, heard, scene.job.animation, scene.clip_frames, scene.progress.see
-            )
-            async with aclosing(tee(frames, watch.first("first_frame"))) as batches:
+            drawn = face.animate(scene.features, heard, scene.job.animation, scene.clip_frames)
+            frames = tee(drawn, watch.first("first_frame"), scene.progress.see)
+            async with aclosing(frames) as batches:
                 async for batch in batches:
-                    await thread.run(_write_composed, clip, compositor, batch)
+                    await thread.run(_write_composed, clip, compositor, batch.pixels)
                     yield
             watch.mark("frames")
         watch.mark("video")

@@ -18,13 +18,17 @@ from safetensors import SafetensorError, safe_open
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
 from lumen.errors import InvalidInputException, ModelLoadException, NotFoundException
+from lumen.families.description import DEFAULT_VOICE
 from lumen.families.xtts.artifacts import SPEAKERS, dims_of, read_manifest
-from orchestrator.core.utils import utc_timestamp
+from orchestrator.request_context import utc_timestamp
 from orchestrator.store.tensor_store import TensorStore, folded
-from orchestrator.voices.voice import DEFAULT, VoiceCard
+from orchestrator.voices.voice import VoiceCard
 
 LATENT: Final = "gpt_cond_latent"
 EMBEDDING: Final = "speaker_embedding"
+
+VERSION: Final = "1"
+"""Folder of the model repository's `xtts` that holds its checkpoint's manifest and speakers."""
 
 CACHED_VOICES: Final = 64
 """Voices whose numbers are kept in memory: 130 kB each."""
@@ -95,7 +99,7 @@ class VoiceLibrary:
         if (made := self._of_id(wanted)) is not None:
             return made
         cards = self.cards()
-        if wanted == DEFAULT and cards:
+        if wanted == DEFAULT_VOICE and cards:
             return cards[0]
         return self._store.pick(voice, cards)
 
@@ -130,7 +134,7 @@ class VoiceLibrary:
         """
         others = [card for card in self.cards() if card.id != voice]
         kept = sum(card.kind == "custom" for card in others)
-        self._store.check(name, others, kept, reserved=(DEFAULT,))
+        self._store.check(name, others, kept, reserved=(DEFAULT_VOICE,))
 
     def add(self, cloned: ClonedVoice, latents: Latents) -> VoiceCard:
         """Keep a voice under its id, whole or not at all; one of the same id is replaced.

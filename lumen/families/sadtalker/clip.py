@@ -15,11 +15,11 @@ from lumen.contracts import (
     SAMPLES_PER_FRAME,
 )
 from lumen.errors import InvalidInputException
-from lumen.families.sadtalker.blink import MAX_RATE
 from lumen.families.sadtalker.camera import MAX_DEGREES
 from lumen.families.sadtalker.crop import Preprocess
-from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, POSE, STYLES
-from lumen.families.sadtalker.windows import EXPRESSION_SCALES
+from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, POSE
+from lumen.families.sadtalker.family import SadTalkerOptions
+from lumen.options import check
 
 Floats = NDArray[np.float32]
 
@@ -43,9 +43,6 @@ MAX_SAMPLES: Final = (
 
 MAX_AMPLITUDE: Final = 4.0
 """Samples beyond this are no float PCM in [-1, 1], with room for overshoots."""
-
-HEAD_MOTION_SCALES: Final = (0.0, 3.0)
-"""Least and greatest scale of the head's motion."""
 
 MAX_DRIVER_FRAMES: Final = MAX_SECONDS * FACE_FPS
 
@@ -84,10 +81,7 @@ class Controls:
         Raises:
             InvalidInputException: the message names the control, what came and what was expected.
         """
-        check_range("pose_style", self.pose_style, 0, STYLES - 1)
-        check_range("expression_scale", self.expression_scale, *EXPRESSION_SCALES)
-        check_range("head_motion_scale", self.head_motion_scale, *HEAD_MOTION_SCALES)
-        check_range("blink", self.blink, 0.0, MAX_RATE)
+        check(SadTalkerOptions, vars(self))
         if len(self.camera):
             if self.camera.shape != (n_frames, 3):
                 raise InvalidInputException(

@@ -51,9 +51,9 @@ class Preprocess(str, Enum):
 
     CROP = "crop"
     EXTCROP = "extcrop"
+    RESIZE = "resize"
     FULL = "full"
     EXTFULL = "extfull"
-    RESIZE = "resize"
 
     @property
     def extended(self) -> bool:

@@ -38,7 +38,8 @@ MAX_TEMPERATURE: Final = 2
 MIN_PENALTY: Final = 1
 MAX_PENALTY: Final = 20
 """The reference takes penalties under 1 too; they reward repetition, and a sentence would never end."""
-MAX_SEED: Final = 2**63 - 1
+MAX_PIECE_SEED: Final = 2**63 - 1
+"""Greatest seed of one piece's generator; it is drawn from the speech's (``contracts.MAX_SEED`` at most)."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Sampling:
             ("top_k", 0, dims.audio_vocabulary),
             ("top_p", 0, 1),
             ("repetition_penalty", MIN_PENALTY, MAX_PENALTY),
-            ("seed", 0, MAX_SEED),
+            ("seed", 0, MAX_PIECE_SEED),
             ("max_codes", 1, dims.max_audio),
         ):
             value = getattr(self, name)

@@ -1,6 +1,7 @@
 """Avatars keep what a face learned of a portrait."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.support.api_server import Api, Serve, assert_error
@@ -76,6 +77,20 @@ def test_avatars_that_are_refused(sadtalker: Api) -> None:
     text = sadtalker.client.post(AVATARS, files={"portrait_file": b"text"})
     assert text.status_code == 415
     assert len(list(sadtalker.settings.avatars_path.iterdir())) == 1
+
+
+def test_names_are_not_taken_at_once(sadtalker: Api) -> None:
+    """Of two avatars of one name that are made at the same time, one is refused and leaves nothing."""
+    files = [{"portrait_file": picture(120, 100 + 20 * index, (90, 60, 40))} for index in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        made = threads.map(
+            lambda each: sadtalker.client.post(AVATARS, files=each, data={"name": "Twin"}), files
+        )
+        refused, kept = sorted(made, key=lambda response: -response.status_code)
+    assert kept.status_code == 201
+    assert_error(refused, 400, "InvalidInputException", "name", "Twin")
+    (listed,) = sadtalker.client.get(AVATARS).json()["avatars"]
+    assert listed["id"] == kept.json()["id"]
 
 
 def test_an_avatar_of_another_face_is_not_filmed(sadtalker: Api, serve_with: Serve, triton_url: str) -> None:

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from orchestrator.voices.xtts import LANGUAGES
+from lumen.families.xtts.family import LANGUAGES
 from tests.support.api_server import Api, Serve, assert_error
 from tests.support.media_files import heard, pitch
 from tests.support.waiting import wait_until

@@ -2,26 +2,31 @@
 
 import asyncio
 import io
+from unittest.mock import AsyncMock
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lumen import registry
 from lumen.contracts import FACE_LANDMARKS
 from lumen.errors import InvalidInputException
 from lumen.families.portrait.face_mesh import FaceMesher, stack_faces
 from lumen.families.portrait.portrait import make_portrait
 from lumen.families.sadtalker.crop import Box, Preprocess
+from lumen.settings import Settings
 from orchestrator.faces.animation import CropOptions
-from orchestrator.faces.face import Pixels, PortraitFeatures, WarpFace
+from orchestrator.faces.face import Pixels, PortraitFeatures
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.portraits import ImageDecoder
-from orchestrator.media.decode_gate import DecodeGate
+from orchestrator.faces.triton_face import TritonFace
+from orchestrator.media.decode_gate import make_gate
 from orchestrator.triton.client import Tensors, TritonClient
 from tests.support.portraits import on_canvas, portrait, scaled
 
+GATE = make_gate(Settings())
 CROP = CropOptions(256)
-FULL = CropOptions(256, Preprocess.FULL)
+FULL = CropOptions(256, Preprocess.FULL.value)
 
 
 class LocalTriton(TritonClient):
@@ -38,11 +43,11 @@ class LocalTriton(TritonClient):
         return {"boxes": boxes, "scores": scores, "mesh": mesh}
 
 
-class LocalFace(WarpFace):
+class LocalFace(TritonFace):
     """Crops in this process as ``warp_portrait`` does, and says where the face was."""
 
     def __init__(self, triton: LocalTriton) -> None:
-        super().__init__(triton)
+        super().__init__(registry.face("warp"), triton, AsyncMock(), Settings(), GATE)
         self.mesher = triton.mesher
         self.seen: list[tuple[int, ...]] = []
 
@@ -73,7 +78,7 @@ def png(pixels: Pixels) -> bytes:
 def encode(
     face: LocalFace, triton: LocalTriton, pixels: Pixels, crop_options: CropOptions = CROP
 ) -> PortraitFeatures:
-    decoder = ImageDecoder(DecodeGate(1, 1, 2**30, 60), 64_000_000)
+    decoder = ImageDecoder(make_gate(Settings()), 64_000_000)
 
     async def run() -> PortraitFeatures:
         return await encode_face(face, triton, await decoder.decode(png(pixels)), crop_options)
