@@ -52,10 +52,9 @@ class Chain:
     def __init__(
         self, triton: TritonClient, settings: Settings, features: PortraitFeatures, folder: Path | None
     ) -> None:
-        self._voice = make_voice(
-            registry.voice("espeak"), triton, load_nothing, settings, make_gate(settings)
-        )
-        self._face = make_face(registry.face("warp"), triton, load_nothing, settings, make_gate(settings))
+        gate = make_gate(settings)
+        self._voice = make_voice(registry.voice("espeak"), triton, load_nothing, settings, gate)
+        self._face = make_face(registry.face("warp"), triton, load_nothing, settings, gate)
         self._features = features
         self._folder = folder
         self._fps = settings.video_fps
