@@ -18,8 +18,8 @@ from lumen.utterance import Sentence
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
-from orchestrator.faces.portraits import Portraits
 from orchestrator.media.clip_encoder import ClipFormat, encoding
+from orchestrator.media.decode_image import decode_image
 from orchestrator.media.resample import Resampler
 from orchestrator.media.sinks import Mp4FileSink
 from orchestrator.media.wav import WavWriter
@@ -108,8 +108,8 @@ async def make_scene(settings: Settings, parts: ModelManager) -> Scene:
     """Encode the settings' portrait and speak ``TEXT``, through the models that will be measured."""
     voice, face = parts.get_voice(), parts.get_face()
     await parts.ensure((*voice.models, *face.models))
-    portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
-    image = await portraits.bundled(settings.portrait)
+    file = settings.assets_path / "portraits" / f"{settings.portrait}.png"
+    image = decode_image(file.read_bytes(), settings.max_image_pixels).pixels
     features = await face.encode_portrait(image, crop_options_of(settings, face))
     speaker = await voice.bind(speech_options_of(settings, voice))
     speech = [chunk async for chunk in pcm_of(speaker.speak(once(Sentence(TEXT))))]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lumen.contracts import MESH_POINTS
 from lumen.errors import InvalidInputException
-from lumen.families.portrait.face_detection import Detections, FaceDetector, Network, overlaps
+from lumen.families.portrait.face_detection import Detections, FaceDetector, Network
 from lumen.families.portrait.lip_line import settle_lips
 from lumen.families.portrait.regions import FloatArray, Roi, roi_pixels, rotation
 
@@ -33,6 +33,10 @@ MIN_PART: Final = 160
 
 DETECTION_SIDE: Final = 1024
 """Pixels of the longer side that detection needs: a larger image is reduced to less than twice that."""
+
+SAME_FACE_SHARE: Final = 0.6
+"""Of the smaller of two faces, what they have in common from which they are one: meshes of small faces differ
+in size, and lie within each other then."""
 
 MIN_PRESENCE: Final = 0.5
 """The mesh network's probability from which its input counts as a face."""
@@ -105,7 +109,7 @@ class FaceMesher:
         if presence < MIN_PRESENCE:
             return None
         mesh = np.mean([m for m, _ in passes], axis=0, dtype=np.float32)
-        mesh = settle_lips(picture, mesh, _roll(mesh))
+        mesh = settle_lips(picture, mesh, roll_of(mesh))
         box = np.concatenate([mesh.min(axis=0), mesh.max(axis=0)])
         return Face(box, min(score, presence), mesh)
 
@@ -141,7 +145,7 @@ def _roi_of_detection(box: FloatArray, keypoints: FloatArray) -> Roi:
 
 def _roi_of_mesh(mesh: FloatArray, scale: float, shift: float) -> Roi:
     """The square around a mesh, upright with its eyes, ``shift`` of the face towards the chin."""
-    angle = _roll(mesh)
+    angle = roll_of(mesh)
     upright = mesh @ rotation(angle)
     low, high = upright.min(axis=0), upright.max(axis=0)
     side = float((high - low).max())
@@ -154,12 +158,21 @@ def _distinct(faces: list[Face]) -> list[Face]:
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
         others = np.array([k.box for k in kept], np.float32).reshape(-1, 4)
-        if not (overlaps(face.box, others) > 0.4).any():
+        if not (_shared(face.box, others) > SAME_FACE_SHARE).any():
             kept.append(face)
     return kept
 
 
-def _roll(mesh: FloatArray) -> float:
+def _shared(box: FloatArray, boxes: FloatArray) -> FloatArray:
+    """What a box [4] has in common with each of boxes [N, 4], as a share of the smaller of the two -> [N]."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=1)
+    areas = np.minimum(np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+    return np.asarray(common / np.maximum(areas, 1e-9), np.float32)
+
+
+def roll_of(mesh: FloatArray) -> float:
+    """The tilt of a face in radians, clockwise in the picture, in -pi..pi: mesh [468, 2] in pixels."""
     return _angle(mesh[RIGHT_EYE_CORNER], mesh[LEFT_EYE_CORNER])
 
 

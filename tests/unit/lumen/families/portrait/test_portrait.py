@@ -10,8 +10,8 @@ from tests.support.portraits import portrait, scaled
 
 
 def face(x: float, y: float, height: float) -> Face:
-    """A made-up face: an ellipse of points in a box of the usual proportions."""
-    angle = np.linspace(0, 2 * np.pi, 468, endpoint=False)
+    """A made-up face: an ellipse of points in a box of the usual proportions, its eyes level."""
+    angle = np.linspace(0, 2 * np.pi, 468, endpoint=False) + np.radians(156)
     mesh = np.stack([x + 0.42 * height * np.cos(angle), y + height / 2 * np.sin(angle)], axis=1).astype(
         np.float32
     )
