@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     gemini_model: str = Field("gemini-2.5-flash", description="Gemini model that writes the replies")
     gemini_base_url: str | None = Field(None, description="another address that speaks Gemini's protocol")
     gemini_timeout: float = Field(30.0, gt=0, description="seconds for a whole reply")
+    gemini_thinking: Literal["off", "low", "medium", "high", "model"] = Field(
+        "off",
+        description="thinking before the reply; off: the least that the model allows, model: its own default",
+    )
     system_instruction: str = Field(
         "You are a friendly assistant on a video call. Answer in at most three short spoken sentences, "
         "without markup, lists or emoji.",

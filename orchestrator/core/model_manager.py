@@ -21,7 +21,7 @@ from orchestrator.faces.face import Face
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices import make_voice
 from orchestrator.voices.voice import Voice
-from orchestrator.writers.writer import EchoWriter, Writer
+from orchestrator.writers.writer import KEY_SOURCE, NO_KEY, SET_TO_ECHO, EchoWriter, Writer
 
 if TYPE_CHECKING:
     from google import genai
@@ -85,7 +85,8 @@ class ModelManager:
         key = self.settings.gemini_api_key
         if key is None:
             raise ServiceUnavailableException(
-                "There is no key for Gemini; set GEMINI_API_KEY in .env, or WRITER=echo to do without."
+                f"There is no key for Gemini; get one at {KEY_SOURCE} and set GEMINI_API_KEY in .env, "
+                "or WRITER=echo to do without."
             )
         if self._gemini is None:
             from orchestrator.writers.gemini import gemini_client  # the SDK takes a second to import
@@ -103,16 +104,19 @@ class ModelManager:
             ServiceUnavailableException: it is Gemini, and there is no key.
         """
         settings = self.settings
-        if settings.writer == "echo" or (settings.writer == "auto" and settings.gemini_api_key is None):
-            return EchoWriter()
-        from orchestrator.writers.gemini import GeminiWriter  # as above
+        if settings.writer == "echo":
+            return EchoWriter(SET_TO_ECHO)
+        if settings.writer == "auto" and settings.gemini_api_key is None:
+            return EchoWriter(NO_KEY)
+        from orchestrator.writers.gemini import GeminiSettings, GeminiWriter  # as above
 
-        return GeminiWriter(
-            self.get_gemini_client(),
+        how = GeminiSettings(
             settings.gemini_model,
             settings.system_instruction,
             settings.gemini_timeout,
+            settings.gemini_thinking,
         )
+        return GeminiWriter(self.get_gemini_client(), how)
 
     def get_voice(self) -> Voice:
         if self._voice is None:

@@ -32,7 +32,7 @@ from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.store.outputs import Outputs, kept_together
 from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
-from orchestrator.writers.writer import Brief, Writer
+from orchestrator.writers.writer import Writer, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -87,7 +87,7 @@ class Pipeline:
         self._max_clips = settings.max_concurrent_clips
         self.active_clips = 0
 
-    async def text(self, request: Brief) -> Written:
+    async def text(self, request: WriterRequest) -> Written:
         """Have the writer reply."""
         watch, writer = Stopwatch(), self._parts.get_writer()
         async with aclosing(tee(writer.write(request), watch.first("first_text"))) as chunks:
@@ -142,7 +142,7 @@ class Pipeline:
         return _rendered(scene, path, limit, {"face": face.name})
 
     async def full(
-        self, request: Brief, options: SpeechOptions, job: RenderJob, progress: Progress
+        self, request: WriterRequest, options: SpeechOptions, job: RenderJob, progress: Progress
     ) -> Rendered:
         """Render the portrait speaking the writer's reply; all stages run at once."""
         watch, script = Stopwatch(), list[str]()

@@ -39,7 +39,7 @@ from orchestrator.schemas.bodies import (
 from orchestrator.services import Services, services
 from orchestrator.store.outputs import Outputs
 from orchestrator.voices.voice import SpeechOptions
-from orchestrator.writers.writer import Brief, Turn
+from orchestrator.writers.writer import Message, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -76,7 +76,7 @@ async def generate_text(request: Request, use: Use) -> TextResponse:
     """Text generation."""
     body = await read_body(request, TextRequest, use.settings.max_text_length)
     log.info("Text generation request: %s", excerpt(body.fields.prompt))
-    return text_response(await use.pipeline.text(_brief(body.fields)))
+    return text_response(await use.pipeline.text(_writer_request(body.fields)))
 
 
 @router.post(
@@ -131,7 +131,7 @@ async def generate_full(request: Request, use: Use) -> FullResponse:
     seed = job.animation.seed if use.models.get_voice().family.seeded else None
     options = _speech_options(body.fields, use, seed)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
-        clip = await use.pipeline.full(_brief(body.fields), options, job, progress)
+        clip = await use.pipeline.full(_writer_request(body.fields), options, job, progress)
         return full_response(clip, use.outputs)
 
 
@@ -142,9 +142,12 @@ async def read_progress(key: str, use: Use) -> ProgressResponse:
     return ProgressResponse(**stamp(), audio_seconds=progress.audio_seconds, frames=progress.frames)
 
 
-def _brief(fields: TextRequest) -> Brief:
-    history = [Turn("user" if m.role == "user" else "model", m.content) for m in fields.conversation_history]
-    return Brief(fields.prompt, history, fields.temperature, fields.max_tokens)
+def _writer_request(fields: TextRequest) -> WriterRequest:
+    history = [
+        Message("user" if m.role == "user" else "model", m.content) for m in fields.conversation_history
+    ]
+    language = fields.language if isinstance(fields, FullRequest) else None
+    return WriterRequest(fields.prompt, history, language, fields.temperature, fields.max_tokens)
 
 
 def _speech_options(fields: TtsRequest | FullRequest, use: Services, seed: int | None) -> SpeechOptions:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from lumen import registry
 from lumen.contracts import MAX_SEED
 from lumen.families.description import DEFAULT_VOICE, SPEEDS
 from lumen.families.xtts.family import MAX_RECORDINGS
+from lumen.text.characters import printable
 from orchestrator.schemas.fields import FACE_OPTIONS, CropFields, Name, SceneFields, Strict, readable
 from orchestrator.schemas.options import uploads_of, with_options
 
@@ -18,10 +19,10 @@ VOICE_OPTIONS: Final = registry.options_by_name(registry.voices())
 SEEDED_VOICES: Final = ", ".join(name for name, family in registry.voices().items() if family.seeded)
 
 HISTORY_MESSAGES: Final = 50
-"""Messages of a conversation that a request may carry."""
+"""Messages of a conversation that a writer is told, the latest ones."""
 
 HISTORY_CHARACTERS: Final = 8_000
-"""Characters of one such message."""
+"""Characters of such a message that a writer is told."""
 
 URL_CHARACTERS: Final = 300
 """Characters of an audio_url."""
@@ -53,14 +54,32 @@ TtsSeed = Annotated[
 ]
 
 
+def _shortened(content: object) -> object:
+    """What a writer replied is taken back, however long or odd it is."""
+    return printable(content)[:HISTORY_CHARACTERS].strip() if isinstance(content, str) else content
+
+
 class Message(Strict):
     """One message of the conversation so far."""
 
     role: Literal["user", "assistant", "model"] = Field(description="assistant and model mean the same")
-    content: Annotated[str, Field(max_length=HISTORY_CHARACTERS), AfterValidator(readable)]
+    content: Annotated[
+        str,
+        BeforeValidator(_shortened, json_schema_input_type=str),
+        Field(description=f"only its first {HISTORY_CHARACTERS} characters count"),
+    ]
 
 
-History = Annotated[list[Message], Field(max_length=HISTORY_MESSAGES, description="oldest message first")]
+def _latest(messages: list[Message]) -> list[Message]:
+    """The messages that have text, ``HISTORY_MESSAGES`` of them at most."""
+    return [message for message in messages if message.content][-HISTORY_MESSAGES:]
+
+
+History = Annotated[
+    list[Message],
+    AfterValidator(_latest),
+    Field(description=f"oldest message first; only the last {HISTORY_MESSAGES} count"),
+]
 
 
 @with_options(VOICE_OPTIONS)
