@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence on its way to a voice.
+    """Sentence on its way to a voice.
 
     Attributes:
         text: what is spoken.
