@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +145,7 @@ class Chain:
         self._features = features
         self._folder = folder
         self._animation = AnimationOptions(SEED)
+        self._encoding = ThreadPoolExecutor(1)  # an encoder is for one thread at a time
 
     async def clip(self) -> Sample:
         """Make one clip of ``TEXT``."""
@@ -178,7 +180,10 @@ class Chain:
             async for batch in frames:
                 take.frame()
                 for write in frame_sinks:
-                    await asyncio.to_thread(write, batch.pixels)
+                    await self._in_thread(write, batch.pixels)
+
+    async def _in_thread(self, write: Callable[[npt.NDArray[Any]], None], data: npt.NDArray[Any]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._encoding, write, data)
 
     async def _speech(
         self, take: "_ClipTimes", audio_sinks: Iterable[Callable[[Chunk], None]]
@@ -190,7 +195,7 @@ class Chain:
             async for chunk in speech:
                 take.audio(len(chunk))
                 for write in audio_sinks:
-                    await asyncio.to_thread(write, chunk)
+                    await self._in_thread(write, chunk)
                 yield resampler.process(chunk)
         yield resampler.flush()
 
