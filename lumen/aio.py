@@ -4,7 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+
+POLL_SECONDS: Final = 0.05
+"""Interval between two looks at whether work is still wanted."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -101,6 +104,20 @@ async def race(alarm: Awaitable[NoReturn], work: Awaitable[T]) -> T:
         return done.result() if done.done() else warned.result()
     finally:
         await cancel(done, warned)
+
+
+async def cancel_when(
+    stopped: Callable[[], bool], work: Awaitable[None], poll_seconds: float = POLL_SECONDS
+) -> None:
+    """Run ``work`` to its end, or cancel it soon after ``stopped()`` turns true; raises what it raises."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=poll_seconds))[0]:
+            if stopped():
+                return
+        task.result()
+    finally:
+        await cancel(task)
 
 
 async def cancel(*tasks: "asyncio.Task[Any]") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lumen.text.characters import clean
+from lumen.text.characters import LOOSE_JOINERS, clean
 from lumen.text.words import SignWords, sign_words
 
 URL: Final = re.compile(
@@ -73,6 +73,7 @@ def spoken_form(text: str, language: str, reading: Reading) -> str:
         text = _with_words(text, words, reading)
     text = "".join(c if c.isspace() or reading.can_speak(c, language) else " " for c in text)
     text = text.replace("_", " ")
+    text = LOOSE_JOINERS.sub("", text)
     return LOOSE_MARK.sub("", SPACES.sub(" ", text)).strip()
 
 

@@ -23,7 +23,7 @@ from lumen.families.sadtalker.paste import PasteBack, output_size
 from lumen.families.sadtalker.poisson import PoissonPaste
 from lumen.settings import Settings
 from orchestrator.faces.animation import AnimationOptions, CropOptions
-from orchestrator.faces.driving import rows_of
+from orchestrator.faces.driving import driving_coefficients
 from orchestrator.faces.face import Compositor, Frames, Pixels, PortraitFeatures
 from orchestrator.faces.triton_face import (
     ANSWERS_AHEAD,
@@ -134,7 +134,7 @@ class SadTalkerFace(TritonFace):
 
         async def ask() -> npt.NDArray[np.float32]:
             await self._load([SADTALKER_DRIVER])
-            return await rows_of(self._triton, video, name, self._driving_seconds)
+            return await driving_coefficients(self._triton, video, name, self._driving_seconds)
 
         digest = await asyncio.to_thread(lambda: hashlib.sha256(video).hexdigest())
         return await self._drivers.get(f"{self.source} {digest}", ask)
@@ -197,7 +197,7 @@ def _features(crop_options: CropOptions, answer: Tensors) -> PortraitFeatures:
     """Features in an answer of `sadtalker_portrait`."""
     return PortraitFeatures(
         crop_options,
-        {"crop": answer["crop"], "row": answer["row"]},
+        {"crop": answer["crop"], "coefficients": answer["coefficients"]},
         Box(*map(int, answer["box"])),
         Box(*map(int, answer["face"])),
         float(answer["confidence"][0]),

@@ -18,7 +18,7 @@ from lumen.aio import Stream, once, read_ahead, tee
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import Settings
 from orchestrator.faces.face import Compositor, Face, PortraitFeatures
-from orchestrator.faces.windows import UNKNOWN, frames_of
+from orchestrator.faces.windows import UNKNOWN, frames_started
 from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, PacketSink, encoding
 from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.encodings import Encoding, encoder
@@ -135,7 +135,7 @@ class Pipeline:
         watch, face = Stopwatch(), self._parts.get_face()
         limit, path = DurationLimit(self._rate, self._max_seconds), self._outputs.video(job.name)
         with self._clip(path):
-            frames = frames_of(resampled_length(len(pcm), self._rate, face.sample_rate))
+            frames = frames_started(resampled_length(len(pcm), self._rate, face.sample_rate))
             scene = await self._prepare(face.models, job, watch, progress, frames)
             speech = tee(in_pieces(pcm, self._rate), limit.add, progress.hear(limit))
             await _exhaust(self._filmed(scene, speech, self._rate, [Mp4FileSink(path)]))

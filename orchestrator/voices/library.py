@@ -5,8 +5,6 @@ It belongs to the checkpoint that made it: another one hears other things in the
 """
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
 from lumen.errors import InvalidInputException, ModelLoadException, NotFoundException
 from lumen.families.description import DEFAULT_VOICE
 from lumen.families.xtts.artifacts import SPEAKERS, dims_of, read_manifest
+from lumen.lru_cache import LruCache
 from orchestrator.request_context import utc_timestamp
 from orchestrator.store.tensor_store import TensorStore, folded
 from orchestrator.voices.voice import VoiceCard
@@ -76,8 +75,7 @@ class VoiceLibrary:
     def __init__(self, folder: Path, checkpoint: Path, max_voices: int) -> None:
         self._store = TensorStore(folder, "voice", max_voices)
         self._checkpoint = checkpoint
-        self._cache: OrderedDict[tuple[str, int], Latents] = OrderedDict()
-        self._lock = threading.Lock()
+        self._cache: LruCache[tuple[str, int], Latents] = LruCache(CACHED_VOICES)
 
     def cards(self) -> list[VoiceCard]:
         """The checkpoint's voices by name, then the learned ones by age.
@@ -117,7 +115,7 @@ class VoiceLibrary:
             latents = self._cache.get(key) or self._read(path, prefix, card)
         except (FileNotFoundError, SafetensorError) as error:
             raise NotFoundException(f"The voice {card.name!r} is not there any more.") from error
-        self._keep(key, latents)
+        self._cache.put(key, latents)
         return latents
 
     def cloned(self, voice: str) -> VoiceCard | None:
@@ -214,13 +212,6 @@ class VoiceLibrary:
                 f"The voice {card.name!r} has the shapes {shapes}, the checkpoint that is served has "
                 f"{expected}; post its recordings again."
             )
-
-    def _keep(self, key: tuple[str, int], latents: Latents) -> None:
-        with self._lock:
-            self._cache[key] = latents
-            self._cache.move_to_end(key)
-            while len(self._cache) > CACHED_VOICES:
-                self._cache.popitem(last=False)
 
     def _source(self) -> str:
         """Names the checkpoint."""

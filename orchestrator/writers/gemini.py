@@ -17,7 +17,7 @@ from lumen.aio import Stream, with_timeout
 from lumen.errors import LumenException, UpstreamTimeoutException
 from lumen.text.language import language_name
 from orchestrator.writers.gemini_errors import is_passing, refuses_thinking, retry_delay, translate
-from orchestrator.writers.gemini_reply import GeminiReply
+from orchestrator.writers.gemini_reply import GeminiReply, text_of
 from orchestrator.writers.thinking import Thinking, thinking_config
 from orchestrator.writers.writer import Message, Reply, WriterRequest
 
@@ -85,11 +85,11 @@ class GeminiWriter:
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         stream: AsyncIterator[types.GenerateContentResponse] | None = None
         try:
-            first, stream = await self._first(request, deadline)
-            chunk = first
-            while chunk is not None:
+            begun, stream = await self._begin(request, deadline)
+            for chunk in begun:
                 yield chunk
-                chunk = await _by(deadline, anext(stream, None))
+            while (chunk := await _by(deadline, anext(stream, None))) is not None:
+                yield chunk
         except TimeoutError as error:
             raise UpstreamTimeoutException(
                 f"Gemini did not finish within {self._settings.timeout:g} s; try again or ask for less."
@@ -101,16 +101,20 @@ class GeminiWriter:
         finally:
             await _close(stream)
 
-    async def _first(
+    async def _begin(
         self, request: WriterRequest, deadline: float
-    ) -> tuple[types.GenerateContentResponse | None, AsyncIterator[types.GenerateContentResponse]]:
-        """The first chunk and the stream of the others, after as many tries as the time allows."""
+    ) -> tuple[list[types.GenerateContentResponse], AsyncIterator[types.GenerateContentResponse]]:
+        """Try until the first text, as often as the time allows.
+
+        Returns:
+            The chunks up to the first text, and the stream of the others.
+        """
         config = self._config(request)
         for attempt in range(ATTEMPTS):
             stream: AsyncIterator[types.GenerateContentResponse] | None = None
             try:
                 stream = await _by(deadline, self._open(request, config))
-                return await _by(deadline, anext(stream, None)), stream
+                return await _until_text(stream, deadline), stream
             except BaseException as error:
                 await _close(stream)
                 if not isinstance(error, Exception) or attempt + 1 == ATTEMPTS:
@@ -167,6 +171,17 @@ async def _wait(error: Exception, attempt: int, deadline: float) -> None:
 
 async def _by(deadline: float, step: Any) -> Any:
     return await with_timeout(deadline - asyncio.get_running_loop().time(), step)
+
+
+async def _until_text(
+    stream: AsyncIterator[types.GenerateContentResponse], deadline: float
+) -> list[types.GenerateContentResponse]:
+    chunks: list[types.GenerateContentResponse] = []
+    while (chunk := await _by(deadline, anext(stream, None))) is not None:
+        chunks.append(chunk)
+        if text_of(chunk):
+            break
+    return chunks
 
 
 async def _close(stream: AsyncIterator[Any] | None) -> None:

@@ -53,7 +53,7 @@ class GeminiReply:
             self._finish = _name(candidate.finish_reason)
         if self._finish in BLOCKED:
             raise ContentBlockedException(f"Gemini stopped its reply ({self._finish}); rephrase the prompt.")
-        text = _text(candidate)
+        text = text_of(chunk)
         self._words.feed(text)
         return self._whole(text)
 
@@ -119,9 +119,10 @@ class _Words:
         return self._reader is None or any(self._reader.finish())
 
 
-def _text(candidate: types.Candidate) -> str:
-    """The visible text: a model's thoughts are not part of the reply."""
-    parts = candidate.content.parts if candidate.content and candidate.content.parts else []
+def text_of(chunk: types.GenerateContentResponse) -> str:
+    """The visible text of a chunk: a model's thoughts are not part of the reply."""
+    content = chunk.candidates[0].content if chunk.candidates else None
+    parts = (content.parts or []) if content is not None else []
     return printable("".join(part.text for part in parts if part.text and not part.thought))
 
 

@@ -41,6 +41,8 @@ class GeminiServer:
             return _error(400, "INVALID_ARGUMENT", message="Thinking level is not supported for this model.")
         if prompt in ERRORS:
             return _error(*ERRORS[prompt])
+        if prompt == "BUSY AFTER A THOUGHT" and self.requests.count(body) == 1:
+            prompt = "THOUGHT, THEN BUSY"
         return StreamingResponse(_events(prompt), media_type="text/event-stream")
 
 
@@ -115,6 +117,10 @@ CHUNKS: dict[str, list[Any]] = {
     "ALL THOUGHT": [
         _thought_of(990),
         {**_thought_of(1000), "candidates": [{"finishReason": "MAX_TOKENS", "index": 0}]},
+    ],
+    "THOUGHT, THEN BUSY": [
+        _thought_of(10),
+        {"error": {"code": 503, "message": "no room", "status": "UNAVAILABLE"}},
     ],
     "SMILE": [_text("😀", "STOP")],
     "CODE": [_text("```\nls\n```", "STOP")],

@@ -26,9 +26,9 @@ from lumen.contracts import (
 from lumen.families.description import FaceFamily
 from lumen.families.sadtalker.blink import MAX_RATE
 from lumen.families.sadtalker.camera import MAX_DEGREES, MAX_STOPS
+from lumen.families.sadtalker.coefficient_windows import EXPRESSION_SCALES
 from lumen.families.sadtalker.crop import Preprocess
 from lumen.families.sadtalker.dims import STYLES
-from lumen.families.sadtalker.windows import EXPRESSION_SCALES
 from lumen.options import Flag, Local
 
 HEAD_MOTION_SCALES: Final = (0.0, 3.0)

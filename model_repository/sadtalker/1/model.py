@@ -49,7 +49,7 @@ def _clip(request: Any) -> Clip:
     series = {name: value for name in SERIES if (value := array(name)) is not None}
     return Clip(
         crop=array("crop"),
-        row=array("row"),
+        coefficients=array("coefficients"),
         preprocess=options.pop("preprocess"),
         pcm=array("pcm"),
         **{name: int(array(name)[0]) for name in NUMBERS},

@@ -9,13 +9,13 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
+from lumen.aio import cancel_when
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
 from lumen.families.xtts.artifacts import VOCABULARY, check_files, check_one_checkpoint, read_manifest
-from lumen.families.xtts.calls import TritonGpt, TritonVocoder
 from lumen.families.xtts.family import XttsOptions
 from lumen.families.xtts.speech import Speech, SpeechOptions, Voice
-from lumen.families.xtts.streams import race
 from lumen.families.xtts.text.tokenizer import Tokenizer
+from lumen.families.xtts.triton_models import TritonGpt, TritonVocoder
 from lumen.options import from_tensors, given
 from lumen.triton.adapter import Adapter, Send
 from lumen.triton.calls import SingleResponseCaller, triton_call_now
@@ -39,7 +39,7 @@ class TritonPythonModel:
         await asyncio.gather(*(adapter.stream(each, partial(self._answer, each)) for each in requests))
 
     async def _answer(self, request: Any, send: Send) -> None:
-        await race(request.is_cancelled, self._speak(request, send))
+        await cancel_when(request.is_cancelled, self._speak(request, send))
 
     async def _speak(self, request: Any, send: Send) -> None:
         async with contextlib.aclosing(self._speech.speak(**_arguments(request))) as speech:

@@ -4,6 +4,9 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
 from tests.support.api_server import Api, Serve, assert_error
 from tests.support.media_files import image_bytes
 from tests.support.sadtalker_clips import AVATARS, film, film_with, frames_of, picture, told
@@ -33,6 +36,23 @@ def test_avatars_are_made_once_and_filmed(sadtalker: Api, repository: Path) -> N
         assert (answer["avatar"], answer["portrait"]) == (body["id"], "Grace")
         assert answer["controls"] == {"preprocess": "full", "blend": "poisson", "pose_style": 3}
     assert len(told(repository, "sadtalker_portrait")) == before
+
+
+def test_avatars_of_an_older_version_are_not_usable(sadtalker: Api) -> None:
+    """Files without this version's format are listed as not usable and refused; a new post replaces them."""
+    made = sadtalker.client.post(AVATARS, json={"portrait": "ada", "name": "Old"}).json()
+    folder, old = sadtalker.settings.avatars_path, "0123456789abcdef" * 2
+    path = folder / f"{made['id']}.safetensors"
+    with safe_open(path, framework="np") as file:
+        header = {key: value for key, value in file.metadata().items() if key != "format"}
+        tensors = {"crop": file.get_tensor("crop"), "row": file.get_tensor("coefficients")}
+    save_file(tensors, folder / f"{old}.safetensors", header)
+    path.unlink()
+    (listed,) = sadtalker.client.get(AVATARS).json()["avatars"]
+    assert (listed["id"], listed["name"], listed["usable"]) == (old, "Old", False)
+    assert_error(film(sadtalker, avatar="Old"), 400, "InvalidInputException", "Old", "post its portrait")
+    again = sadtalker.client.post(AVATARS, json={"portrait": "ada", "name": "New"})
+    assert (again.status_code, again.json()["usable"]) == (201, True)
 
 
 def test_avatars_are_listed_read_and_removed(sadtalker: Api) -> None:

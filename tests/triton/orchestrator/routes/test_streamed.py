@@ -281,7 +281,7 @@ def test_the_voice_is_told_of_an_utterance(xtts: Api, repository: Path, path: st
     field = "text" if path == TTS else "prompt"
     body = xtts.client.post(path, json={field: "One two. **Three**! Four?", "seed": 3}).json()
     heard_of = all_told(repository)[-3:]
-    assert [" ".join(each["text"].split()) for each in heard_of] == ["One two.", "Three !", "Four?"]
+    assert [" ".join(each["text"].split()) for each in heard_of] == ["One two.", "Three!", "Four?"]
     assert [each["sentence"] for each in heard_of] == [[0], [1], [2]]
     assert [each["last"] for each in heard_of] == [[False], [False], [True]]
     assert {each["utterance"] for each in heard_of} == {body["request_id"]}

@@ -3,12 +3,13 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lumen.families.xtts.text.reading import READING
 from lumen.text.characters import clean, is_speakable
 from lumen.text.stream import Sentence, SentenceReader
+from tests.support.properties import EXAMPLES
 
 MARKUP = (
     *"[]()*_`~<>#|-+.!?:/\\&;\"'\n\r\t 1aB",
@@ -76,7 +77,7 @@ def read(chunks: list[str]) -> list[Sentence]:
     return [*(s for chunk in chunks for s in reader.feed(chunk)), *reader.finish()]
 
 
-@settings(database=None, deadline=None, max_examples=300)
+@EXAMPLES
 @given(texts, st.lists(st.integers(1, 12), min_size=1, max_size=8))
 def test_the_chunks_do_not_matter(text: str, steps: list[int]) -> None:
     """However a text is cut, the same sentences come; each has words, and the last one says so."""
@@ -92,7 +93,7 @@ def test_the_chunks_do_not_matter(text: str, steps: list[int]) -> None:
     assert all(is_speakable(s.spoken) for s in whole)
 
 
-@settings(database=None, deadline=None, max_examples=200)
+@EXAMPLES
 @given(texts)
 def test_spoken_text_is_clean(text: str) -> None:
     """One line without control characters, pictures and double spaces, which cleaning leaves as it is."""

@@ -2,11 +2,12 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lumen.text.characters import printable
 from orchestrator.schemas.bodies import HISTORY_CHARACTERS, HISTORY_MESSAGES, TextRequest
+from tests.support.properties import EXAMPLES
 
 contents = st.one_of(st.text(), st.text(max_size=20).map(lambda part: part * 1_000)).map(printable)
 
@@ -16,7 +17,7 @@ def request(messages: list[dict[str, str]]) -> TextRequest:
     return TextRequest.model_validate_json(json.dumps(body), context={"max_text_length": 500})
 
 
-@settings(database=None, deadline=None, max_examples=200)
+@EXAMPLES
 @given(st.lists(contents, max_size=4), st.sampled_from(["user", "assistant", "model"]))
 def test_whatever_was_returned_is_taken_back(texts: list[str], role: str) -> None:
     """A reply of any text and length: what has no text is dropped, the rest kept to its limit."""
