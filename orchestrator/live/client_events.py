@@ -99,7 +99,9 @@ class Avatar(_Fields):
     output_audit_audio: bool | None = None
 
 
-Modalities = Annotated[list[Literal["text", "audio", "avatar", "animation"]], Field(min_length=1, max_length=4)]
+Modalities = Annotated[
+    list[Literal["text", "audio", "avatar", "animation"]], Field(min_length=1, max_length=4)
+]
 
 
 class SessionFields(_Fields):
@@ -165,8 +167,8 @@ class ResponseFields(_Fields):
     input: Annotated[list[Item], Field(max_length=MAX_INPUT_ITEMS)] | None = None
     conversation: Annotated[str, Field(max_length=128)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=8192)] | Literal["inf"] | None = None
-    metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] | None = Field(
-        None, max_length=16
+    metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] | None = (
+        Field(None, max_length=16)
     )
     cancel_previous: bool | None = None
 
