@@ -65,9 +65,9 @@ class Recording:
 
 
 async def film(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
-    """Animate ``speech`` of ``rate`` samples per second; the seconds that are encoded come after each batch.
+    """Animate ``speech`` of ``rate`` samples per second; yields the seconds that are encoded.
 
-    The sinks have all of the clip when the stream has ended.
+    A value comes after each batch of frames, the last one when the sinks have all of the clip.
     """
     face, size = scene.face, scene.compositor
     clip_format = ClipFormat(size.width, size.height, recording.fps, rate, recording.live)
@@ -88,6 +88,7 @@ async def film(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recordin
         if recording.returns:
             await thread.run(picture.return_to_first)
         recording.watch.mark("frames")
+    yield clip.seconds
 
 
 class _Picture:
