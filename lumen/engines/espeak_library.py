@@ -22,8 +22,13 @@ from lumen.errors import GenerationException, ModelLoadException
 # Constants of eSpeak NG's speak_lib.h.
 OUTPUT_SYNCHRONOUS: Final = 2
 INITIALIZE_DONT_EXIT: Final = 0x8000
+INITIALIZE_PHONEME_EVENTS: Final = 0x0001
+INITIALIZE_PHONEME_IPA: Final = 0x0002
 CHARS_UTF8: Final = 1
 """Without the flags for SSML and phonemes beside it, markup is text like any other."""
+PHONEMES_IPA: Final = 0x02
+EVENT_LIST_TERMINATED: Final = 0
+EVENT_PHONEME: Final = 7
 POSITION_CHARACTER: Final = 1
 PARAMETER_RATE: Final = 1
 PARAMETER_VOLUME: Final = 2
@@ -39,6 +44,32 @@ class _Voice(ctypes.Structure):
         ("languages", ctypes.c_void_p),
         ("identifier", ctypes.c_char_p),
     )
+
+
+class _Event(ctypes.Structure):
+    """speak_lib.h's espeak_EVENT; the union of the end is a phoneme's name here."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("name", ctypes.c_char * 8),
+    )
+
+
+@dataclass(frozen=True)
+class SpokenPhoneme:
+    """Where eSpeak begins a phoneme. ipa: its name, empty for a pause. sample: index in the sound.
+
+    Of p, t and k that is the burst, of voiced stops and m the beginning of the closure.
+    """
+
+    ipa: str
+    sample: int
 
 
 @dataclass(frozen=True)
@@ -63,15 +94,17 @@ class EspeakLibrary:
         self.data = Path(espeakng_loader.get_data_path())
         self._lock = threading.Lock()
         self._chunks: list[bytes] = []
+        self._phonemes: list[SpokenPhoneme] = []
         self._c = ctypes.CDLL(espeakng_loader.get_library_path())
         self._declare()
-        rate = self._c.espeak_Initialize(OUTPUT_SYNCHRONOUS, 0, str(self.data).encode(), INITIALIZE_DONT_EXIT)
+        options = INITIALIZE_PHONEME_EVENTS | INITIALIZE_PHONEME_IPA | INITIALIZE_DONT_EXIT
+        rate = self._c.espeak_Initialize(OUTPUT_SYNCHRONOUS, 0, str(self.data).encode(), options)
         if rate != ESPEAK_SAMPLE_RATE:
             raise ModelLoadException(
                 f"eSpeak NG did not start with its data in {self.data}: it answered {rate}, expected "
                 f"{ESPEAK_SAMPLE_RATE} samples per second; reinstall the espeakng-loader package."
             )
-        self._callback = _synth_callback(self._chunks.append)
+        self._callback = _synth_callback(self._chunks.append, self._phonemes.append)
         self._c.espeak_SetSynthCallback(self._callback)
 
     def languages(self) -> list[Language]:
@@ -103,9 +136,16 @@ class EspeakLibrary:
         Returns:
             float32 [n_samples] in -1..1, mono, ``ESPEAK_SAMPLE_RATE``; empty when nothing sounds.
         """
+        return self.synthesize_timed(text, voice, words_per_minute, volume)[0]
+
+    def synthesize_timed(
+        self, text: str, voice: str, words_per_minute: int, volume: int
+    ) -> tuple[npt.NDArray[np.float32], list[SpokenPhoneme]]:
+        """Speak as :meth:`synthesize` does; also the phonemes in the order in which they begin."""
         data = text.encode()
         with self._lock:
             self._chunks.clear()
+            self._phonemes.clear()
             self._check(self._c.espeak_SetVoiceByName(voice.encode()), f"select the voice {voice}")
             self._check(self._c.espeak_SetParameter(PARAMETER_RATE, words_per_minute, 0), "set the rate")
             self._check(self._c.espeak_SetParameter(PARAMETER_VOLUME, volume, 0), "set the volume")
@@ -114,11 +154,27 @@ class EspeakLibrary:
             )
             self._check(status, f"speak {len(text)} characters")
             samples = np.frombuffer(b"".join(self._chunks), np.int16)
-        return samples.astype(np.float32) * PCM16_SCALE
+            phonemes = list(self._phonemes)
+        return samples.astype(np.float32) * PCM16_SCALE, phonemes
+
+    def phonemes(self, text: str, voice: str) -> str:
+        """IPA of a text with stress marks, words apart, clauses on lines of their own."""
+        data = ctypes.c_char_p(text.encode())
+        rest = ctypes.c_void_p(ctypes.cast(data, ctypes.c_void_p).value)
+        clauses = []
+        with self._lock:
+            self._check(self._c.espeak_SetVoiceByName(voice.encode()), f"select the voice {voice}")
+            while rest.value:
+                clauses.append(
+                    self._c.espeak_TextToPhonemes(ctypes.byref(rest), CHARS_UTF8, PHONEMES_IPA) or b""
+                )
+        return "\n".join(clause.decode() for clause in clauses)
 
     def _declare(self) -> None:
         c = self._c
         c.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+        c.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        c.espeak_TextToPhonemes.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
         c.espeak_Synth.argtypes = [
             ctypes.c_char_p,
             ctypes.c_size_t,
@@ -148,12 +204,20 @@ def library() -> EspeakLibrary:
     return EspeakLibrary()
 
 
-def _synth_callback(take: Callable[[bytes], None]) -> "ctypes._FuncPointer":
-    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+def _synth_callback(
+    take: Callable[[bytes], None], hear: Callable[[SpokenPhoneme], None]
+) -> "ctypes._FuncPointer":
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
 
-    def receive(samples: int | None, count: int, events: int | None) -> int:
+    def receive(samples: int | None, count: int, events: "ctypes._Pointer[_Event]") -> int:
         if samples and count > 0:
             take(ctypes.string_at(samples, count * 2))
+        index = 0
+        while events and events[index].type != EVENT_LIST_TERMINATED:
+            event = events[index]
+            if event.type == EVENT_PHONEME:
+                hear(SpokenPhoneme(event.name.decode(errors="ignore"), int(event.sample)))
+            index += 1
         return 0
 
     return kind(receive)
