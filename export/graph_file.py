@@ -1,4 +1,4 @@
-"""An artefact's ``model.onnx``: written, and run for its verification."""
+"""An artifact's ``model.onnx``: written, and run for its verification."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -8,7 +8,7 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from lumen.engines.onnx_file import DEFAULT_FILE
+from lumen.runtime.onnx_file import DEFAULT_FILE
 
 ERRORS: Final = 3
 """Severity from which ONNX Runtime speaks: below it are its notes on half precision on a CPU."""
@@ -41,5 +41,5 @@ class GraphFile:
 
 
 def noise(seconds: float, rate: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """A recording to verify an artefact with: float32 [seconds * rate], mostly in -0.3..0.3."""
+    """A recording to verify an artifact with: float32 [seconds * rate], mostly in -0.3..0.3."""
     return np.float32(0.1) * random.standard_normal(int(seconds * rate), np.float32)

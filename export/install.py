@@ -1,4 +1,4 @@
-"""Puts an artefact into the model repository: written aside, verified, then swapped in as a whole."""
+"""Puts an artifact into the model repository: written aside, verified, then swapped in as a whole."""
 
 import ctypes
 import errno
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from export.artefact import Artefact, Checkpoint, Differences, ExportOptions
+from export.artifact import Artifact, Checkpoint, Differences, ExportOptions
 from export.manifest import write_manifest
-from lumen.engines.onnx_file import MANIFEST
 from lumen.errors import InvalidInputException, StorageException
+from lumen.runtime.onnx_file import MANIFEST
 
 VERSION: Final = "1"
 CODE: Final = "model.py"
@@ -26,7 +26,7 @@ _RENAME_EXCHANGE: Final = 2
 
 
 def install(
-    artefact: Artefact[Checkpoint], model: Checkpoint, repository: Path, options: ExportOptions
+    artifact: Artifact[Checkpoint], model: Checkpoint, repository: Path, options: ExportOptions
 ) -> Differences:
     """Export one model into ``repository/<name>/1``.
 
@@ -34,20 +34,20 @@ def install(
     writing or verifying fails.
 
     Raises:
-        ModelLoadException: the artefact does not do what the torch module does.
+        ModelLoadException: the artifact does not do what the torch module does.
         StorageException: the repository cannot be written, or the disk is full.
     """
-    home = repository / artefact.name
+    home = repository / artifact.name
     with _storage_errors(repository):
-        _copy_settings(artefact.name, repository)
+        _copy_settings(artifact.name, repository)
         _sweep(home)
         aside = home / f"{_ASIDE}{os.getpid()}"
         aside.mkdir()
         try:
-            artefact.write(model, aside, options)
-            found = artefact.verify(model, aside, options)
-            write_manifest(aside, artefact.name, model, options, found)
-            _copy_code(artefact.name, aside)
+            artifact.write(model, aside, options)
+            found = artifact.verify(model, aside, options)
+            write_manifest(aside, artifact.name, model, options, found)
+            _copy_code(artifact.name, aside)
             _open_to_readers(aside)
             _swap(aside, home / VERSION)
         finally:
@@ -56,7 +56,7 @@ def install(
 
 
 def install_code(name: str, repository: Path) -> None:
-    """Put a model that has no artefact, its configuration and code, into another repository.
+    """Put a model that has no artifact, its configuration and code, into another repository.
 
     Raises:
         StorageException: the repository cannot be written.
@@ -70,13 +70,13 @@ def install_code(name: str, repository: Path) -> None:
         _copy_code(name, version)
 
 
-def chosen_of(artefacts: Sequence[Artefact[Checkpoint]], only: str | None) -> list[Artefact[Checkpoint]]:
-    """All of a family's artefacts, or the one that serves the Triton model ``only``.
+def chosen_of(artifacts: Sequence[Artifact[Checkpoint]], only: str | None) -> list[Artifact[Checkpoint]]:
+    """All of a family's artifacts, or the one that serves the Triton model ``only``.
 
     Raises:
         InvalidInputException: there is no such model.
     """
-    known = {artefact.name: artefact for artefact in artefacts}
+    known = {artifact.name: artifact for artifact in artifacts}
     if only is None:
         return list(known.values())
     if only not in known:
@@ -171,7 +171,7 @@ def _storage_errors(repository: Path) -> Iterator[None]:
         free = shutil.disk_usage(_existing(repository)).free
         raise StorageException(
             f"Cannot write into {repository}: {error.strerror or error}; {free / 2**30:.1f} GiB are free. "
-            "The old artefact is unchanged; make room, or name another --repository."
+            "The old artifact is unchanged; make room, or name another --repository."
         ) from error
 
 

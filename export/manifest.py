@@ -1,14 +1,14 @@
-"""The manifest of an artefact: what it is, what it was made of, how near it came."""
+"""The manifest of an artifact: what it is, what it was made of, how near it came."""
 
 import json
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from export.artefact import Difference, Differences, ExportOptions, Source
-from lumen.engines.onnx_file import DEFAULT_FILE, MANIFEST
+from export.artifact import Difference, Differences, ExportOptions, Source
 from lumen.errors import ModelLoadException
 from lumen.files import sha256
+from lumen.runtime.onnx_file import DEFAULT_FILE, MANIFEST
 
 FORMATS: Final = {".onnx": "onnx", ".pt": "torchscript"}
 """By the suffix of the main file; another suffix is its own name."""
@@ -17,12 +17,12 @@ FORMATS: Final = {".onnx": "onnx", ".pt": "torchscript"}
 def write_manifest(
     folder: Path, name: str, model: Source, options: ExportOptions, found: Differences
 ) -> None:
-    """Write ``manifest.json`` beside the files of an artefact that were verified."""
+    """Write ``manifest.json`` beside the files of an artifact that were verified."""
     main = main_file(folder)
     worst = _worst_of_each(found)
     hashes = {file.name: sha256(file) for file in _files(folder)}
     manifest: dict[str, Any] = {
-        "artefact": name,
+        "artifact": name,
         "format": FORMATS.get(main.suffix, main.suffix.removeprefix(".")),
         "opset": _opset(main),
         "precision": options.precision,

@@ -14,11 +14,11 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from export.artefact import Format
+from export.artifact import Format
 from export.graph_file import GraphFile, write
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import executing, open_script
+from lumen.runtime.onnx_file import DEFAULT_FILE
+from lumen.runtime.torch_file import SCRIPT_FILE
+from lumen.runtime.torch_session import executing, open_script
 
 OPSET: Final = 20
 """The first operator set with a GridSample of volumes."""
@@ -63,7 +63,7 @@ def open_network(folder: Path, outputs: Sequence[str]) -> NetworkFile:
     return _Graph(folder) if (folder / DEFAULT_FILE).is_file() else _Script(folder, outputs)
 
 
-def loosened(graph: onnx.ModelProto, sizes: Mapping[str, Sequence[str | None]]) -> onnx.ModelProto:
+def with_dynamic_dims(graph: onnx.ModelProto, sizes: Mapping[str, Sequence[str | None]]) -> onnx.ModelProto:
     """``graph`` with names for sizes that its configuration leaves open.
 
     sizes: by tensor, a name for each dimension or None where it stays; an input among them, whose second

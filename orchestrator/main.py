@@ -13,16 +13,16 @@ from starlette.staticfiles import StaticFiles
 
 from lumen import __version__
 from lumen.allocator import return_large_blocks
-from orchestrator.bodies import openapi
-from orchestrator.core.config import Settings
+from lumen.settings import Settings
 from orchestrator.core.exceptions import add_handlers
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.outputs import URL_PREFIX
 from orchestrator.routes import avatars, generation, health, voices
+from orchestrator.routes.bodies import openapi
 from orchestrator.services import make_services
+from orchestrator.store.outputs import URL_PREFIX
 
 DESCRIPTION = "A prompt becomes a video of a portrait that speaks the answer."
 

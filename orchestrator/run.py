@@ -2,8 +2,8 @@
 
 import uvicorn
 
+from lumen.settings import Settings
 from lumen.triton.ports import claim_port
-from orchestrator.core.config import Settings
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
 from orchestrator.main import create_app
@@ -41,6 +41,6 @@ def serve(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    from lumen.cli import app
+    from commands.app import app
 
     app(["api"])

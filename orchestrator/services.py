@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from orchestrator.core.config import Settings
+from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.outputs import Outputs
-from orchestrator.pipeline import Pipeline
-from orchestrator.portraits import Portraits
-from orchestrator.progress import ProgressBoard
+from orchestrator.faces.portraits import Portraits
+from orchestrator.pipeline.pipeline import Pipeline
+from orchestrator.pipeline.progress import ProgressBoard
+from orchestrator.store.outputs import Outputs
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import runpy
 
-from orchestrator.core.config import PROJECT_ROOT
+from lumen.settings import PROJECT_ROOT
 
 if __name__ == "__main__":
     runpy.run_path(str(PROJECT_ROOT / "scripts" / "test_api.py"), run_name="__main__")

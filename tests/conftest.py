@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lumen.engines.face_mesh import FaceMesher
+from lumen.families.portrait.face_mesh import FaceMesher
 from lumen.triton.server import TritonServer, private_options
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""Triton backend "onnxruntime" for servers that have no native one. The work is in `lumen.engines`."""
+"""Triton backend "onnxruntime" for servers that have no native one. The work is in `lumen.runtime`."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from lumen.engines import onnx_schema
-from lumen.engines.onnx_session import OnnxModel, open_session
-from lumen.engines.onnx_types import graph_of
+from lumen.runtime import onnx_schema
+from lumen.runtime.onnx_session import OnnxModel, open_session
+from lumen.runtime.onnx_types import graph_of
 from lumen.triton.backend import BackendAdapter
 
 

@@ -1,4 +1,4 @@
-"""Triton backend "pytorch" for servers that have no native one. The work is in `lumen.engines`."""
+"""Triton backend "pytorch" for servers that have no native one. The work is in `lumen.runtime`."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from lumen.engines.torch_session import ScriptModel
+from lumen.runtime.torch_session import ScriptModel
 from lumen.triton.backend import BackendAdapter
 
 

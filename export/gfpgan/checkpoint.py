@@ -7,8 +7,8 @@ from typing import Any, Final
 from export.gfpgan.files import ENTRY, FILE, RELEASED
 from export.gfpgan.networks.restorer import Restorer
 from export.state import State, filled, read_entry
-from lumen.engines.gfpgan_dims import COARSEST, FACE_SIZE, TINY, WIDTHS, GfpganDims
 from lumen.errors import ModelLoadException
+from lumen.families.gfpgan.dims import COARSEST, FACE_SIZE, TINY, WIDTHS, GfpganDims
 from lumen.files import sha256
 
 WIDTH_TENSOR: Final = "stylegan_decoder.constant_input.weight"
@@ -27,13 +27,13 @@ class LoadedGfpgan:
     sha256: str
 
     def about(self) -> dict[str, Any]:
-        """See ``export.artefact.Source``."""
+        """See ``export.artifact.Source``."""
         released = self.sha256 == RELEASED
         dims = {**self.dims.to_json(), "face_size": FACE_SIZE}
         return {"dims": dims, "source_sha256": self.sha256, "released": released}
 
     def packages(self) -> tuple[str, ...]:
-        """See ``export.artefact.Source``."""
+        """See ``export.artifact.Source``."""
         return ("torch", "onnx", "onnxscript", "onnxruntime")
 
 

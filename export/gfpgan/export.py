@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.artefact import Device, Difference, ExportOptions
-from export.gfpgan.artefact import GfpganArtefact
+from export.artifact import Device, Difference, ExportOptions
+from export.gfpgan.artifact import GfpganArtifact
 from export.gfpgan.checkpoint import load_checkpoint
 from export.install import VERSION, install, install_code, size_of
 from lumen.contracts import FACE_ENHANCER, GFPGAN
@@ -36,7 +36,7 @@ def export_gfpgan(checkpoint: Path, repository: Path, device: Device = "cpu") ->
         StorageException: the repository cannot be written.
     """
     model, started = load_checkpoint(checkpoint), time.perf_counter()
-    found = install(GfpganArtefact(), model, repository, ExportOptions(device, "fp32"))
+    found = install(GfpganArtifact(), model, repository, ExportOptions(device, "fp32"))
     install_code(FACE_ENHANCER, repository)
     seconds = time.perf_counter() - started
     folder = repository / GFPGAN / VERSION

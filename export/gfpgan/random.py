@@ -14,7 +14,7 @@ from export.gfpgan.files import ENTRY, FILE
 from export.gfpgan.networks.restorer import Restorer
 from export.sadtalker.random import State, random_state
 from export.state import write_aside
-from lumen.engines.gfpgan_dims import GfpganDims
+from lumen.families.gfpgan.dims import GfpganDims
 
 SHORTCUT: Final = 0.6
 """Gain of the blocks' two ways, whose sum would grow otherwise."""

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.networks.folding import folded
 from lumen.contracts import SADTALKER_AUDIO2EXP
-from lumen.engines.sadtalker.dims import EXPRESSION, MEL_BANDS, MEL_COLUMNS
+from lumen.families.sadtalker.dims import EXPRESSION, MEL_BANDS, MEL_COLUMNS
 
 
 class Audio2ExpParts:
-    """See ``export.sadtalker.network_artefact.Parts``."""
+    """See ``export.sadtalker.network_artifact.Parts``."""
 
     name = SADTALKER_AUDIO2EXP
     outputs: Sequence[str] = ("expression",)

@@ -9,7 +9,7 @@ from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.networks.audio2pose import Audio2Pose
 from export.sadtalker.networks.folding import folded
 from lumen.contracts import SADTALKER_AUDIO2POSE
-from lumen.engines.sadtalker.dims import MEL_BANDS, MEL_COLUMNS, POSE, POSE_CHUNK, POSE_LATENT, STYLES
+from lumen.families.sadtalker.dims import MEL_BANDS, MEL_COLUMNS, POSE, POSE_CHUNK, POSE_LATENT, STYLES
 
 
 class PoseNetwork(nn.Module):
@@ -26,7 +26,7 @@ class PoseNetwork(nn.Module):
 
 
 class Audio2PoseParts:
-    """See ``export.sadtalker.network_artefact.Parts``."""
+    """See ``export.sadtalker.network_artifact.Parts``."""
 
     name = SADTALKER_AUDIO2POSE
     outputs: Sequence[str] = ("motion",)

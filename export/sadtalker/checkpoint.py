@@ -18,8 +18,8 @@ from export.sadtalker.networks.face3d import Face3d
 from export.sadtalker.networks.generator import Generator
 from export.sadtalker.networks.keypoints import KeypointDetector
 from export.state import State, broken, filled, read_entry, some
-from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, SadTalkerDims
 from lumen.errors import InvalidInputException, ModelLoadException
+from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION, SadTalkerDims
 from lumen.files import sha256
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -71,7 +71,7 @@ class SadTalkerNetworks:
         return self.sha256[networks_file(self.size)] == RELEASED[self.size]
 
     def about(self) -> dict[str, Any]:
-        """See ``export.artefact.Source``; ``source_sha256`` is of the hashes of all files together."""
+        """See ``export.artifact.Source``; ``source_sha256`` is of the hashes of all files together."""
         together = "".join(digest for _, digest in sorted(self.sha256.items()))
         return {
             "dims": self.dims.to_json(),
@@ -81,7 +81,7 @@ class SadTalkerNetworks:
         }
 
     def packages(self) -> tuple[str, ...]:
-        """See ``export.artefact.Source``."""
+        """See ``export.artifact.Source``."""
         return ("torch", "onnx", "onnxruntime")
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from export.consent import Terms
 from export.releases import Asset, Release, fetch
 from export.sadtalker.files import MAPPINGS, MAPPINGS_RELEASED, RELEASED, networks_file
-from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION
+from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION
 
 RELEASE: Final = Release(
     "OpenTalker/SadTalker",
@@ -45,7 +45,7 @@ def download_sadtalker(
     """Fetch both mappings and the networks of ``sizes`` into ``folder``, or what is missing there.
 
     Nothing else is needed: faces are found by MediaPipe's networks, and of the face model only five
-    points are used (``lumen.engines.sadtalker.alignment.MODEL_POINTS``).
+    points are used (``lumen.families.sadtalker.alignment.MODEL_POINTS``).
 
     Args:
         agreed, ask: see ``Terms.require``.

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from export.artefact import Artefact, Device, Difference, ExportOptions, Format, Precision
+from export.artifact import Artifact, Device, Difference, ExportOptions, Format, Precision
 from export.install import VERSION, chosen_of, install, size_of
 from export.sadtalker.audio2exp import Audio2ExpParts
 from export.sadtalker.audio2pose import Audio2PoseParts
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.face3d import Face3dParts
 from export.sadtalker.motion import COLUMNS, MotionParts
-from export.sadtalker.network_artefact import NetworkArtefact, Parts
+from export.sadtalker.network_artifact import NetworkArtifact, Parts
 from export.sadtalker.providers import falls_to_cpu
-from export.sadtalker.renderer import RendererArtefact, on_tiles
+from export.sadtalker.renderer import RendererArtifact, on_tiles
 from export.sadtalker.source import SourceParts
 from lumen.contracts import SADTALKER_RENDERER
 from lumen.errors import InvalidInputException
@@ -68,7 +68,7 @@ class Wanted:
     onnxruntime: str = "1.19"
 
 
-def artefacts() -> list[Artefact[SadTalkerNetworks]]:
+def artifacts() -> list[Artifact[SadTalkerNetworks]]:
     """In the order in which they are exported."""
     small: list[Parts] = [
         Face3dParts(),
@@ -77,7 +77,7 @@ def artefacts() -> list[Artefact[SadTalkerNetworks]]:
         Audio2PoseParts(),
         *map(MotionParts, COLUMNS),
     ]
-    return [*map(NetworkArtefact, small), RendererArtefact()]
+    return [*map(NetworkArtifact, small), RendererArtifact()]
 
 
 def export_sadtalker(
@@ -96,20 +96,20 @@ def export_sadtalker(
 
     Raises:
         InvalidInputException: there is no such model, size or precision.
-        ModelLoadException: the checkpoint or an artefact is not as it must be; artefacts that were
+        ModelLoadException: the checkpoint or an artifact is not as it must be; artifacts that were
             accepted before stay.
         StorageException: the repository cannot be written.
     """
     wanted = wanted or Wanted()
-    chosen = chosen_of(artefacts(), only)
+    chosen = chosen_of(artifacts(), only)
     _check(wanted)
     tell = on_step or (lambda _what, _done, _total: None)
     tell(f"loading {checkpoint}", 0, len(chosen) + 1)
     model = load_checkpoint(checkpoint, wanted.size)
     done = []
-    for step, artefact in enumerate(chosen, 1):
-        tell(artefact.name, step, len(chosen) + 1)
-        done.append(_export(artefact, model, repository, wanted))
+    for step, artifact in enumerate(chosen, 1):
+        tell(artifact.name, step, len(chosen) + 1)
+        done.append(_export(artifact, model, repository, wanted))
     tell("done", len(chosen) + 1, len(chosen) + 1)
     return done
 
@@ -130,15 +130,15 @@ def options_of(model: str, wanted: Wanted) -> tuple[ExportOptions, str]:
 
 
 def _export(
-    artefact: Artefact[SadTalkerNetworks], model: SadTalkerNetworks, repository: Path, wanted: Wanted
+    artifact: Artifact[SadTalkerNetworks], model: SadTalkerNetworks, repository: Path, wanted: Wanted
 ) -> Exported:
-    options, note = options_of(artefact.name, wanted)
+    options, note = options_of(artifact.name, wanted)
     started = time.perf_counter()
-    found = install(artefact, model, repository, options)
+    found = install(artifact, model, repository, options)
     seconds = time.perf_counter() - started
-    folder = repository / artefact.name / VERSION
+    folder = repository / artifact.name / VERSION
     size = size_of(folder)
-    return Exported(artefact.name, options, size, found.worst, seconds, note)
+    return Exported(artifact.name, options, size, found.worst, seconds, note)
 
 
 def _check(wanted: Wanted) -> None:

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.networks.folding import folded
 from lumen.contracts import SADTALKER_FACE3D
-from lumen.engines.sadtalker.dims import FACE_SIDE
+from lumen.families.sadtalker.dims import FACE_SIDE
 
 
 class Face3dParts:
-    """See ``export.sadtalker.network_artefact.Parts``."""
+    """See ``export.sadtalker.network_artifact.Parts``."""
 
     name = SADTALKER_FACE3D
     outputs: Sequence[str] = ("coefficients",)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION
+from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION
 
 SIZES: Final = (256, 512)
 """Sides of the frames, in pixels; there is a checkpoint for each."""

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from export.sadtalker.network_artefact import random_points
+from export.sadtalker.network_artifact import random_points
 from export.sadtalker.networks.motion import Motion
 from lumen.contracts import SADTALKER_MOTION, SADTALKER_MOTION_FULL
-from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, WINDOW
+from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION, WINDOW
 
 COLUMNS = {SADTALKER_MOTION: MOTION, SADTALKER_MOTION_FULL: COEFFICIENTS}
 """That the mapping of each model reads."""
@@ -19,7 +19,7 @@ ANGLES = 30.0
 
 
 class MotionParts:
-    """See ``export.sadtalker.network_artefact.Parts``."""
+    """See ``export.sadtalker.network_artifact.Parts``."""
 
     outputs: Sequence[str] = ("driving",)
     open_sizes: Mapping[str, Sequence[str | None]] = {}

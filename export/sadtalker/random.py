@@ -25,7 +25,7 @@ from export.sadtalker.networks.generator import Generator
 from export.sadtalker.networks.keypoints import AntiAlias, KeypointDetector
 from export.sadtalker.networks.mapping import Mapping
 from export.state import write_aside
-from lumen.engines.sadtalker.dims import POSE, POSE_CHUNK, POSE_LATENT, SadTalkerDims
+from lumen.families.sadtalker.dims import POSE, POSE_CHUNK, POSE_LATENT, SadTalkerDims
 
 State = dict[str, Tensor]
 

@@ -10,18 +10,18 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.artefact import Device, Difference, Differences, ExportOptions, Precision
+from export.artifact import Device, Difference, Differences, ExportOptions, Precision
 from export.graph_file import write
 from export.network_file import EXPORTED_BATCH, open_network, write_network
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from export.sadtalker.network_artefact import VERIFIED_BATCHES, loosen_file, moved_points, random_points
+from export.sadtalker.network_artifact import VERIFIED_BATCHES, loosen_file, moved_points, random_points
 from export.sadtalker.networks.folding import folded_generator, lean_generator
 from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.networks.tiled_renderer import TiledFrame, scripted
 from lumen.contracts import SADTALKER_RENDERER
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import executing, open_script
+from lumen.runtime.onnx_file import DEFAULT_FILE
+from lumen.runtime.torch_file import SCRIPT_FILE
+from lumen.runtime.torch_session import executing, open_script
 
 WHITE: Final = 255.0
 RGB: Final = 3
@@ -127,8 +127,8 @@ def on_tiles(options: ExportOptions) -> bool:
     return options == ExportOptions("cpu", "fp32", "torchscript")
 
 
-class RendererArtefact:
-    """See ``export.artefact.Artefact``."""
+class RendererArtifact:
+    """See ``export.artifact.Artifact``."""
 
     name = SADTALKER_RENDERER
     outputs: Sequence[str] = (FRAMES,)

@@ -29,7 +29,7 @@ class SourceNetwork(nn.Module):
 
 
 class SourceParts:
-    """See ``export.sadtalker.network_artefact.Parts``."""
+    """See ``export.sadtalker.network_artifact.Parts``."""
 
     name = SADTALKER_SOURCE
     outputs: Sequence[str] = ("appearance", "compressed", "keypoints")

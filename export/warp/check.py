@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from export.warp import reference
 from lumen.contracts import FRAME_SIZES, MESH_POINTS
-from lumen.engines.warp import mesh_points as points
-from lumen.engines.warp.columns import MOTION_WIDTH, Column
 from lumen.errors import ModelLoadException
+from lumen.families.warp import mesh_points as points
+from lumen.families.warp.columns import MOTION_WIDTH, Column
 
 Frames = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]

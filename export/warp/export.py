@@ -11,7 +11,7 @@ from export.warp.check import check_renderer
 from export.warp.reference import MAX_DIFFERENCE, MEAN_DIFFERENCE
 from export.warp.renderer import build
 from lumen.contracts import FRAME_SIZES, MESH_POINTS, WARP_RENDERER
-from lumen.engines.warp.columns import MOTION_WIDTH
+from lumen.families.warp.columns import MOTION_WIDTH
 
 VERSION: Final = "1"
 
@@ -36,7 +36,7 @@ def export_renderer(repository: Path) -> Path:
 
 
 def manifest(data: bytes) -> dict[str, Any]:
-    """What is needed to load the artefact, and to know that it is the right one."""
+    """What is needed to load the artifact, and to know that it is the right one."""
     return {
         "model": WARP_RENDERER,
         "sha256": hashlib.sha256(data).hexdigest(),

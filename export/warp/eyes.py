@@ -5,8 +5,8 @@ from typing import Final
 
 from export.graph import Value, Vector, bump, smoothstep
 from export.warp.fields import Frame, Mesh, Motion, bump2, curve, frame_between
-from lumen.engines.warp import mesh_points as points
-from lumen.engines.warp.columns import Column
+from lumen.families.warp import mesh_points as points
+from lumen.families.warp.columns import Column
 
 LID_POINTS: Final = len(points.RIGHT_EYE.upper)
 

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from export.graph import Graph, Value, Vector, smoothstep
-from lumen.engines.warp import mesh_points as points
-from lumen.engines.warp.columns import Column
+from lumen.families.warp import mesh_points as points
+from lumen.families.warp.columns import Column
 
 GRID: Final = 64
 """Side of the coarse grid (G)."""

@@ -9,7 +9,7 @@ from export.graph import Graph, Value, Vector, smoothstep
 from export.warp.fields import Frame, Mesh
 from export.warp.mouth import Opening
 from export.warp.mouth_texture import LAYERS, U_REACH, V_RANGE, mouth_layers, texel_centres
-from lumen.engines.warp import mesh_points as points
+from lumen.families.warp import mesh_points as points
 
 LUMA: Final = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in brightness."""

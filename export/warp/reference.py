@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from export.warp import eyes, fields, interior, mouth, renderer
 from export.warp.mouth_texture import U_REACH, V_RANGE, mouth_layers, texel_centres
-from lumen.engines.warp import mesh_points as points
-from lumen.engines.warp.columns import Column
+from lumen.families.warp import mesh_points as points
+from lumen.families.warp.columns import Column
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]

@@ -19,8 +19,8 @@ from export.warp.fields import Frame, Mesh, Motion, coarse_places, face_frame, h
 from export.warp.interior import lighting, mouth_colours, own_teeth, sample, texture_places
 from export.warp.mouth import Opening, mouth_fields, mouth_frame, mouth_opening
 from lumen.contracts import MESH_POINTS
-from lumen.engines.warp import mesh_points as points
-from lumen.engines.warp.columns import MOTION_WIDTH, Column
+from lumen.families.warp import mesh_points as points
+from lumen.families.warp.columns import MOTION_WIDTH, Column
 
 LIP_SOFTNESS: Final = 1.6
 """Pixels over which the inside of the mouth fades in behind a lip's edge."""

@@ -19,10 +19,10 @@ from export.xtts.layout import (
 )
 from export.xtts.network import build, without_advice
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.artefacts import VOCABULARY
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.dims import XttsDims
 from lumen.errors import ModelLoadException
+from lumen.families.xtts.artifacts import VOCABULARY
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.dims import XttsDims
 from lumen.files import sha256
 
 TRAINER_PARTS: Final = ("torch_mel_spectrogram_style_encoder", "torch_mel_spectrogram_dvae", "dvae")
@@ -61,7 +61,7 @@ class LoadedXtts:
         return {key: self.config[key] for key in DEFAULTS}
 
     def about(self) -> dict[str, Any]:
-        """See ``export.artefact.Source``."""
+        """See ``export.artifact.Source``."""
         return {
             "dims": self.dims.to_json(),
             "source_sha256": self.source_sha256,
@@ -69,7 +69,7 @@ class LoadedXtts:
         }
 
     def packages(self) -> tuple[str, ...]:
-        """See ``export.artefact.Source``."""
+        """See ``export.artifact.Source``."""
         return ("coqui-tts", "torch", "onnx", "onnxruntime")
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.artefact import Difference, Differences, ExportOptions, Precision, difference
+from export.artifact import Difference, Differences, ExportOptions, Precision, difference
 from export.graph import FLOAT, Graph, Value, concat
 from export.graph_file import GraphFile, noise, write
 from export.xtts.layers import NORM_FLOOR, Layers, array, mel_power
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_CONDITIONING, XTTS_REFERENCE_RATE
-from lumen.engines.xtts.coqui import coqui
+from lumen.families.xtts.coqui import coqui
 
 if TYPE_CHECKING:
     from export.xtts.checkpoint import LoadedXtts
@@ -43,8 +43,8 @@ VERIFY_SECONDS: Final = (0.34, 1.3, 4.0)
 """Lengths of the recordings that an export is verified with, from the shortest chunk to the longest."""
 
 
-class ConditioningArtefact:
-    """See ``export.artefact.Artefact``."""
+class ConditioningArtifact:
+    """See ``export.artifact.Artifact``."""
 
     name = XTTS_CONDITIONING
 

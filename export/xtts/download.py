@@ -7,7 +7,7 @@ from typing import Final
 from export.consent import Terms
 from export.hub import HubRepository, fetch
 from export.xtts.layout import FILES, dims_of_checkpoint
-from lumen.engines.xtts.dims import XttsDims
+from lumen.families.xtts.dims import XttsDims
 
 REPOSITORY: Final = "coqui/XTTS-v2"
 

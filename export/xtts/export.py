@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from export.artefact import Artefact, Device, Difference, ExportOptions, Format, Precision
+from export.artifact import Artifact, Device, Difference, ExportOptions, Format, Precision
 from export.install import VERSION, chosen_of, install, size_of
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
-from export.xtts.conditioning import ConditioningArtefact
-from export.xtts.gpt import OFFERED, GptArtefact
-from export.xtts.speaker import SpeakerArtefact
-from export.xtts.speech import SpeechArtefact
-from export.xtts.vocoder import VocoderArtefact
+from export.xtts.conditioning import ConditioningArtifact
+from export.xtts.gpt import OFFERED, GptArtifact
+from export.xtts.speaker import SpeakerArtifact
+from export.xtts.speech import SpeechArtifact
+from export.xtts.vocoder import VocoderArtifact
 from lumen.contracts import XTTS_GPT, XTTS_VOCODER
 from lumen.errors import InvalidInputException
 
@@ -45,9 +45,9 @@ class Exported:
     seconds: float
 
 
-def artefacts() -> list[Artefact[LoadedXtts]]:
+def artifacts() -> list[Artifact[LoadedXtts]]:
     """In the order in which they are exported."""
-    return [ConditioningArtefact(), SpeakerArtefact(), VocoderArtefact(), GptArtefact(), SpeechArtefact()]
+    return [ConditioningArtifact(), SpeakerArtifact(), VocoderArtifact(), GptArtifact(), SpeechArtifact()]
 
 
 def export_xtts(
@@ -72,11 +72,11 @@ def export_xtts(
 
     Raises:
         InvalidInputException: there is no such model, or not in this precision or format.
-        ModelLoadException: the checkpoint or an artefact is not as it must be; artefacts that were
+        ModelLoadException: the checkpoint or an artifact is not as it must be; artifacts that were
             accepted before stay.
         StorageException: the repository cannot be written.
     """
-    chosen = chosen_of(artefacts(), only)
+    chosen = chosen_of(artifacts(), only)
     precision = precision or DEFAULT_PRECISION[device]
     _check_precision(chosen, device, precision)
     _check_format(vocoder_format, options_of(XTTS_VOCODER, device, precision))
@@ -84,14 +84,14 @@ def export_xtts(
     tell(f"loading {checkpoint}", 0, len(chosen) + 1)
     model = load_checkpoint(checkpoint)
     done = []
-    for step, artefact in enumerate(chosen, 1):
-        tell(artefact.name, step, len(chosen) + 1)
-        options = options_of(artefact.name, device, precision, vocoder_format)
+    for step, artifact in enumerate(chosen, 1):
+        tell(artifact.name, step, len(chosen) + 1)
+        options = options_of(artifact.name, device, precision, vocoder_format)
         started = time.perf_counter()
-        found = install(artefact, model, repository, options)
+        found = install(artifact, model, repository, options)
         seconds = time.perf_counter() - started
-        size = size_of(repository / artefact.name / VERSION)
-        done.append(Exported(artefact.name, options.precision, size, found.worst, seconds))
+        size = size_of(repository / artifact.name / VERSION)
+        done.append(Exported(artifact.name, options.precision, size, found.worst, seconds))
     tell("done", len(chosen) + 1, len(chosen) + 1)
     return done
 
@@ -108,9 +108,9 @@ def options_of(
     return ExportOptions(device, precision, vocoder_format or usual)
 
 
-def _check_precision(chosen: list[Artefact[LoadedXtts]], device: Device, precision: Precision) -> None:
+def _check_precision(chosen: list[Artifact[LoadedXtts]], device: Device, precision: Precision) -> None:
     """Refuse before anything is loaded or replaced."""
-    if any(artefact.name == XTTS_GPT for artefact in chosen) and precision not in OFFERED[device]:
+    if any(artifact.name == XTTS_GPT for artifact in chosen) and precision not in OFFERED[device]:
         raise InvalidInputException(
             f"{XTTS_GPT} is not made in {precision} for --device {device}, expected --precision "
             f"{' or '.join(OFFERED[device])}."

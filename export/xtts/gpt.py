@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from export.artefact import Difference, Differences, ExportOptions, Precision, difference
+from export.artifact import Difference, Differences, ExportOptions, Precision, difference
 from export.xtts.pages import let_go
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
-from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.engines.xtts.gpt.stepper import EMBEDDINGS, GptStepper, Step
 from lumen.errors import InvalidInputException
+from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
+from lumen.families.xtts.gpt.stepper import EMBEDDINGS, GptStepper, Step
 
 if TYPE_CHECKING:
     from export.xtts.checkpoint import LoadedXtts
@@ -59,7 +59,7 @@ class Sentence:
     codes: Int32
 
 
-class GptArtefact:
+class GptArtifact:
     """``model.onnx`` with its data beside it, and the tables that its inputs are looked up in."""
 
     name = XTTS_GPT
@@ -131,7 +131,7 @@ def random_sentence(dims: XttsDims, text: int, codes: int, random: np.random.Gen
 
 
 def stepped(stepper: GptStepper, sentence: Sentence) -> Step:
-    """What the artefact says after the prompt and after each code: [n + 1, ...]."""
+    """What the artifact says after the prompt and after each code: [n + 1, ...]."""
     stepper.open(0, sentence.text_ids, sentence.gpt_cond_latent)
     step = None
     while step is None:

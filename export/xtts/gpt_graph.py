@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from lumen.engines.xtts.dims import XttsDims
+from lumen.families.xtts.dims import XttsDims
 
 OPSET: Final = 21
 IR_VERSION: Final = 10

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lumen.engines.xtts.windows import VocoderContext
+from lumen.families.xtts.windows import VocoderContext
 
 SLOPE: Final = 0.1
 """Of its leaky ReLUs."""

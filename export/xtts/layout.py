@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from lumen.engines.xtts.artefacts import VOCABULARY
-from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
 from lumen.errors import ModelLoadException
+from lumen.families.xtts.artifacts import VOCABULARY
+from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.pth"

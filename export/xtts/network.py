@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.dims import XttsDims
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.dims import XttsDims
 
 
 def build(config: Any, dims: XttsDims) -> Any:

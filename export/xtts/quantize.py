@@ -4,7 +4,7 @@ ONNX Runtime's ``quantize_dynamic`` takes one scale for all activations of a bat
 changes everybody's result. Here every row of activations has a scale of its own, and every column of a
 matrix too. Activations are unsigned, matrices are signed: for that pair processors have instructions of
 their own. Where they lack them, sums of two products would saturate at 16 bits, which costs more accuracy
-than the rounding to 8 bits; see :mod:`lumen.engines.int8`.
+than the rounding to 8 bits; see :mod:`lumen.runtime.int8`.
 """
 
 from typing import Any, Final

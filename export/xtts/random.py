@@ -10,9 +10,9 @@ from export.xtts.network import build
 from export.xtts.released import config_of
 from export.xtts.vocabulary import write_vocabulary
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_RATE, XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.dims import XttsDims
 from lumen.errors import InvalidInputException
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.dims import XttsDims
 
 SIZES: Final = {"tiny": XttsDims(layers=2, width=64, heads=2, text_vocabulary=700), "full": XttsDims()}
 

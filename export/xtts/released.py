@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from export.xtts.texts import TEXTS
 from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.dims import CODE_SAMPLES, XttsDims
+from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
 
 SAMPLING: Final = {
     "temperature": 0.75,

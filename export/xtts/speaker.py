@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.artefact import Difference, Differences, ExportOptions, difference
+from export.artifact import Difference, Differences, ExportOptions, difference
 from export.graph import FLOAT, Graph, Value, concat
 from export.graph_file import GraphFile, noise, write
 from export.xtts.layers import NORM_FLOOR, Layers, array, mel_power
@@ -33,8 +33,8 @@ VERIFY_SECONDS: Final = (0.34, 3.0)
 """Lengths of the recordings that an export is verified with."""
 
 
-class SpeakerArtefact:
-    """See ``export.artefact.Artefact``."""
+class SpeakerArtifact:
+    """See ``export.artifact.Artifact``."""
 
     name = XTTS_SPEAKER
 

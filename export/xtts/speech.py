@@ -1,13 +1,13 @@
-"""The artefact of the model ``xtts`` itself: its vocabulary and the voices that come with the checkpoint."""
+"""The artifact of the model ``xtts`` itself: its vocabulary and the voices that come with the checkpoint."""
 
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.artefact import Differences, ExportOptions, difference
+from export.artifact import Differences, ExportOptions, difference
 from lumen.contracts import XTTS
-from lumen.engines.xtts.artefacts import SPEAKERS, VOCABULARY
 from lumen.errors import ModelLoadException
+from lumen.families.xtts.artifacts import SPEAKERS, VOCABULARY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from export.xtts.checkpoint import LoadedXtts
 
 
-class SpeechArtefact:
+class SpeechArtifact:
     """``vocab.json`` and :data:`SPEAKERS`; copied, so nothing may differ."""
 
     name = XTTS

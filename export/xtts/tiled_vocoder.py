@@ -16,9 +16,9 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.minimal_filtering import nested, toom_cook
 from export.xtts.hifigan import LAST_SLOPE, SLOPE, blocks, reach
-from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP
 from lumen.errors import ModelLoadException
+from lumen.families.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP
+from lumen.runtime.torch_file import SCRIPT_FILE
 
 POINTS: Final = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0)
 """Of four outputs of four taps; with one more, of six outputs of three."""

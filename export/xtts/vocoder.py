@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.artefact import Differences, ExportOptions, Precision, difference
+from export.artifact import Differences, ExportOptions, Precision, difference
 from export.graph_file import write
 from export.xtts import vocoder_graph
 from export.xtts.hifigan import context_of
 from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
-from lumen.engines.xtts.windows import VocoderContext, Windows
 from lumen.errors import ModelLoadException
+from lumen.families.xtts.windows import VocoderContext, Windows
 
 if TYPE_CHECKING:
     from export.xtts.checkpoint import LoadedXtts
@@ -29,8 +29,8 @@ Decoder = Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
 """The model's inputs by name, as in ``Window.tensors`` and the speaker last -> PCM [B, n_samples]."""
 
 
-class VocoderArtefact:
-    """See ``export.artefact.Artefact``."""
+class VocoderArtifact:
+    """See ``export.artifact.Artifact``."""
 
     name = XTTS_VOCODER
 

@@ -23,7 +23,7 @@ from export.graph import FLOAT, Graph, Value
 from export.xtts.hifigan import LAST_SLOPE, SLOPE, blocks, reach
 from export.xtts.layers import Layers, array
 from lumen.contracts import XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP
+from lumen.families.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP
 
 INT64: Final = TensorProto.INT64
 

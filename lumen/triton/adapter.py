@@ -86,7 +86,7 @@ class Adapter:
     ) -> None:
         """The one response to another model's request, which ends its stream too.
 
-        What ``answer`` raises goes out as the output ``REFUSAL``. For the reasons see `OneAnswerCalls`.
+        What ``answer`` raises goes out as the output ``REFUSAL``. For the reasons see `SingleResponseCaller`.
 
         Args:
             is_gone: whether the process of the model that asks has died. Nothing is sent to that one.

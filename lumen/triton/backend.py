@@ -6,12 +6,12 @@ Importable without Triton, whose module comes as an argument.
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from lumen.engines.batches import Array, Request, Tensors
-from lumen.engines.bfloat16 import bits_of, capsule_of
-from lumen.engines.cores import cores_of_server
-from lumen.engines.model_config import parameters
-from lumen.engines.tensor_types import BFLOAT16, configured
 from lumen.errors import InvalidInputException, LumenException
+from lumen.runtime.batches import Array, Request, Tensors
+from lumen.runtime.bfloat16 import bits_of, capsule_of
+from lumen.runtime.cpu_lock import cpu_lock_of_server
+from lumen.runtime.model_config import parameters
+from lumen.runtime.tensor_types import BFLOAT16, configured
 
 
 class Model(Protocol):
@@ -36,7 +36,7 @@ class BackendAdapter:
         self._model = model
         tensors = [*configured(config, "input"), *configured(config, "output")]
         self._bfloat16 = {spec.name for spec in tensors if spec.data_type == BFLOAT16}
-        self._cores = cores_of_server(parameters(config).get("TAKE_TURNS") == "true", kind)
+        self._cores = cpu_lock_of_server(parameters(config).get("CPU_LOCK") == "true", kind)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One Triton response per Triton request, in order."""

@@ -59,7 +59,7 @@ def triton_call_now(
     return _outputs(pb_utils, model, outputs, response)
 
 
-class OneAnswerCalls:
+class SingleResponseCaller:
     """Requests to decoupled models that answer with one response each, as :meth:`Adapter.reply` does; blocks.
 
     Triton 2.51's Python backend loses the process that asks when there is more to it:

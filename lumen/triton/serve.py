@@ -31,9 +31,9 @@ from lumen.contracts import (
     XTTS_VOCODER,
 )
 from lumen.errors import InvalidInputException, LumenException
+from lumen.settings import Settings
 from lumen.triton.install import gpu_usable
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
-from orchestrator.core.config import Settings
 
 VOICE_MODELS: Final = {"espeak": (ESPEAK,), "xtts": (XTTS_VOCODER, XTTS_GPT, XTTS)}
 FACE_MODELS: Final = {

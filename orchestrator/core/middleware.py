@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lumen.aio import cancel, with_timeout
 from lumen.errors import (
     InvalidInputException,
     LumenException,
@@ -21,11 +22,10 @@ from lumen.errors import (
     TooLargeException,
     TooSlowException,
 )
-from orchestrator.core.config import Settings
+from lumen.settings import Settings
 from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.core.utils import excerpt, new_request_id, request_id
-from orchestrator.streams import cancel, within
 
 log = logging.getLogger("lumen")
 
@@ -185,7 +185,7 @@ class BodyLimitMiddleware:
 
     async def _by(self, deadline: float, receive: Receive) -> Message:
         try:
-            return await within(deadline - asyncio.get_running_loop().time(), receive())
+            return await with_timeout(deadline - asyncio.get_running_loop().time(), receive())
         except TimeoutError:
             raise TooSlowException(
                 f"The body was not there after {self._max_seconds:g} s; send less, or over a faster line."

@@ -13,15 +13,15 @@ from tritonclient.utils import InferenceServerException  # type: ignore[import-u
 
 from lumen.contracts import SADTALKER_RENDERER, XTTS
 from lumen.errors import ServiceUnavailableException, UpstreamTimeoutException
-from orchestrator.avatars import Avatars
-from orchestrator.core.config import Settings, load_settings
-from orchestrator.faces import Face, WarpFace
-from orchestrator.sadtalker import SadTalkerFace
-from orchestrator.triton import PROBE_TIMEOUT, TritonClient, translate
-from orchestrator.voice_library import VoiceLibrary
-from orchestrator.voices import EspeakVoice, Voice
-from orchestrator.writers import EchoWriter, Writer
-from orchestrator.xtts import XttsVoice
+from lumen.settings import Settings, load_settings
+from orchestrator.faces.avatars import Avatars
+from orchestrator.faces.face import Face, WarpFace
+from orchestrator.faces.sadtalker import SadTalkerFace
+from orchestrator.triton.client import PROBE_TIMEOUT, TritonClient, translate
+from orchestrator.voices.library import VoiceLibrary
+from orchestrator.voices.voice import EspeakVoice, Voice
+from orchestrator.voices.xtts import XttsVoice
+from orchestrator.writers.writer import EchoWriter, Writer
 
 if TYPE_CHECKING:
     from google import genai
@@ -94,7 +94,7 @@ class ModelManager:
                 "There is no key for Gemini; set GEMINI_API_KEY in .env, or WRITER=echo to do without."
             )
         if self._gemini is None:
-            from orchestrator.gemini import gemini_client  # the SDK takes a second to import
+            from orchestrator.writers.gemini import gemini_client  # the SDK takes a second to import
 
             self._http = httpx.AsyncClient()
             self._gemini = gemini_client(
@@ -111,7 +111,7 @@ class ModelManager:
         settings = self.settings
         if settings.writer == "echo" or (settings.writer == "auto" and settings.gemini_api_key is None):
             return EchoWriter()
-        from orchestrator.gemini import GeminiWriter  # as above
+        from orchestrator.writers.gemini import GeminiWriter  # as above
 
         return GeminiWriter(
             self.get_gemini_client(),
@@ -146,7 +146,7 @@ class ModelManager:
     def models(self) -> tuple[str, ...]:
         """The chain's models, in the order to load them; those that only make voices are the last ones."""
         voice = self.get_voice()
-        return (*voice.models, *self.get_face().models, *voice.learning_models)
+        return (*voice.models, *self.get_face().models, *voice.cloning_models)
 
     def _all_models(self) -> tuple[str, ...]:
         """With those that only some controls of the face need."""

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from orchestrator.acting import Acting
-from orchestrator.avatars import AvatarCard
-from orchestrator.bodies import describe_body, describe_errors, read_body
 from orchestrator.core.utils import excerpt, stamp
-from orchestrator.routes.scenes import framing_of, portrait_of
-from orchestrator.schemas import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
+from orchestrator.faces.animation import AnimationOptions
+from orchestrator.faces.avatars import AvatarCard
+from orchestrator.routes.bodies import describe_body, describe_errors, read_body
+from orchestrator.routes.scenes import crop_options_of, portrait_of
+from orchestrator.schemas.bodies import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, services
 
 log = logging.getLogger("lumen")
@@ -45,12 +45,12 @@ async def list_avatars(use: Use) -> AvatarsResponse:
 async def make_avatar(request: Request, response: Response, use: Use) -> AvatarResponse:
     """All the work on a portrait, done once. The same picture and parameters make the same avatar."""
     body = await read_body(request, AvatarRequest, use.settings.max_text_length)
-    framing, face = framing_of(body.fields, use), use.models.get_face()
-    face.check(Acting(seed=0), framing)
+    crop_options, face = crop_options_of(body.fields, use), use.models.get_face()
+    face.check(AnimationOptions(seed=0), crop_options)
     name, picture = await portrait_of(body, use)
     log.info("Avatar request: %s, %d bytes", excerpt(name), len(picture))
     await use.models.ensure(face.models)
-    card, new = await use.models.get_avatars().make(picture, framing, body.fields.name)
+    card, new = await use.models.get_avatars().make(picture, crop_options, body.fields.name)
     response.status_code = CREATED if new else 200
     return _told(card)
 
@@ -65,7 +65,7 @@ async def read_avatar(avatar: str, use: Use) -> AvatarResponse:
 async def remove_avatar(avatar: str, use: Use) -> None:
     """Remove an avatar, by its id. Who is filmed with it now is filmed to the end."""
     log.info("Avatar removal: %s", excerpt(avatar))
-    await asyncio.to_thread(use.models.get_avatars().forget, avatar)
+    await asyncio.to_thread(use.models.get_avatars().delete, avatar)
 
 
 def _told(card: AvatarCard) -> AvatarResponse:

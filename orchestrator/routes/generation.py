@@ -11,16 +11,14 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.client import PROGRESS_HEADER
 from lumen.errors import InvalidInputException
-from orchestrator.audio import decode_audio
-from orchestrator.audio_stream import ENCODINGS, choose_encoding
-from orchestrator.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
 from orchestrator.core.utils import excerpt, stamp
-from orchestrator.fields import MAX_SEED
-from orchestrator.outputs import Outputs
+from orchestrator.media.decode_audio import decode_audio
+from orchestrator.media.encodings import ENCODINGS, choose_encoding
+from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.routes.scenes import scene_of
 from orchestrator.routes.streamed import StreamedResponse
-from orchestrator.schemas import (
+from orchestrator.schemas.bodies import (
     FullRequest,
     FullResponse,
     ProgressResponse,
@@ -31,9 +29,11 @@ from orchestrator.schemas import (
     VideoRequest,
     VideoResponse,
 )
+from orchestrator.schemas.fields import MAX_SEED
 from orchestrator.services import Services, services
-from orchestrator.voices import DEFAULT, Manner, Sampling
-from orchestrator.writers import Brief, Turn
+from orchestrator.store.outputs import Outputs
+from orchestrator.voices.voice import DEFAULT, Sampling, SpeechOptions
+from orchestrator.writers.writer import Brief, Turn
 
 log = logging.getLogger("lumen")
 
@@ -89,10 +89,10 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     """
     body = await read_body(request, TtsRequest, use.settings.max_text_length)
     log.info("Speech request: %s", excerpt(body.fields.text))
-    manner = _manner(body.fields, use, body.fields.seed)
+    options = _speech_options(body.fields, use, body.fields.seed)
     if body.fields.stream:
-        return _streamed(body.fields.text, manner, ",".join(request.headers.getlist("accept")), use)
-    return await use.pipeline.tts(body.fields.text, manner)
+        return _streamed(body.fields.text, options, ",".join(request.headers.getlist("accept")), use)
+    return await use.pipeline.tts(body.fields.text, options)
 
 
 @router.post(
@@ -122,10 +122,10 @@ async def generate_full(request: Request, use: Use) -> FullResponse:
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
     scene = await scene_of(body, use)
-    seed = scene.acting.seed if use.models.get_voice().draws else None
-    manner = _manner(body.fields, use, seed)
+    seed = scene.animation.seed if use.models.get_voice().draws else None
+    options = _speech_options(body.fields, use, seed)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
-        return await use.pipeline.full(_brief(body.fields), manner, scene, progress)
+        return await use.pipeline.full(_brief(body.fields), options, scene, progress)
 
 
 @router.get("/progress/{key}", responses=describe_errors(404))
@@ -140,7 +140,7 @@ def _brief(fields: TextRequest) -> Brief:
     return Brief(fields.prompt, history, fields.temperature, fields.max_tokens)
 
 
-def _manner(fields: TtsRequest | FullRequest, use: Services, seed: int | None) -> Manner:
+def _speech_options(fields: TtsRequest | FullRequest, use: Services, seed: int | None) -> SpeechOptions:
     """How to speak; a seed by chance where the voice has a use for one and none is given.
 
     Raises:
@@ -151,16 +151,16 @@ def _manner(fields: TtsRequest | FullRequest, use: Services, seed: int | None) -
     if part.draws:
         sampling = Sampling(**fields.sampling.model_dump()) if fields.sampling else Sampling()
         seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
-        return Manner(fields.language, voice, fields.speed, seed, sampling)
+        return SpeechOptions(fields.language, voice, fields.speed, seed, sampling)
     for name, value in (("seed", seed), ("sampling", fields.sampling)):
         if value is not None:
             raise InvalidInputException(
                 f"{name}: the voice part is {part.name}, which leaves nothing to chance; leave it out"
             )
-    return Manner(fields.language, voice, fields.speed)
+    return SpeechOptions(fields.language, voice, fields.speed)
 
 
-def _streamed(text: str, manner: Manner, accept: str, use: Services) -> StreamedResponse:
+def _streamed(text: str, options: SpeechOptions, accept: str, use: Services) -> StreamedResponse:
     """The speech in the kind that ``accept`` prefers."""
     encoding = choose_encoding(accept)
     rate = encoding.rate(use.settings.audio_sample_rate)
@@ -169,9 +169,9 @@ def _streamed(text: str, manner: Manner, accept: str, use: Services) -> Streamed
         "Cache-Control": "no-store",
         SAMPLE_RATE_HEADER: str(rate),
         VOICE_PART_HEADER: use.models.get_voice().name,
-        **({} if manner.seed is None else {SEED_HEADER: str(manner.seed)}),
+        **({} if options.seed is None else {SEED_HEADER: str(options.seed)}),
     }
-    return StreamedResponse(use.pipeline.speech(text, manner, encoding, rate), headers)
+    return StreamedResponse(use.pipeline.speech(text, options, encoding, rate), headers)
 
 
 def _read(outputs: Outputs, url: str) -> bytes:

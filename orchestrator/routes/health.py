@@ -7,22 +7,19 @@ from fastapi import APIRouter, Depends
 
 from lumen import __version__
 from lumen.contracts import FACE_FPS
-from lumen.engines.sadtalker.blink import MAX_RATE
-from lumen.engines.sadtalker.camera import MAX_DEGREES, MAX_STOPS
-from lumen.engines.sadtalker.clip import HEAD_MOTION_SCALES
-from lumen.engines.sadtalker.dims import STYLES
-from lumen.engines.sadtalker.windows import EXPRESSION_SCALES
-from lumen.engines.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
 from lumen.errors import LumenException
-from orchestrator.audio_stream import ENCODINGS
-from orchestrator.bodies import describe_errors
-from orchestrator.core.config import Settings
+from lumen.families.sadtalker.blink import MAX_RATE
+from lumen.families.sadtalker.camera import MAX_DEGREES, MAX_STOPS
+from lumen.families.sadtalker.clip import HEAD_MOTION_SCALES
+from lumen.families.sadtalker.dims import STYLES
+from lumen.families.sadtalker.windows import EXPRESSION_SCALES
+from lumen.families.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
+from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.core.utils import stamp
-from orchestrator.fields import MAX_SEED
-from orchestrator.gpu import read_gpus
-from orchestrator.references import MAX_RECORDINGS, MIN_SECONDS
-from orchestrator.schemas import (
+from orchestrator.media.encodings import ENCODINGS
+from orchestrator.routes.bodies import describe_errors
+from orchestrator.schemas.bodies import (
     HISTORY_CHARACTERS,
     HISTORY_MESSAGES,
     MAX_TOP_K,
@@ -32,7 +29,10 @@ from orchestrator.schemas import (
     StatusResponse,
     TritonHealth,
 )
+from orchestrator.schemas.fields import MAX_SEED
 from orchestrator.services import Services, services
+from orchestrator.triton.gpu import read_gpus
+from orchestrator.voices.references import MAX_RECORDINGS, MIN_SECONDS
 
 router = APIRouter(tags=["health"], responses=describe_errors(429, 500))
 

@@ -3,34 +3,34 @@
 import asyncio
 import secrets
 
-from lumen.engines.sadtalker.crop import Preprocess
 from lumen.errors import InvalidInputException
-from orchestrator.acting import UPLOADED, Acting, Framing
-from orchestrator.bodies import Body
-from orchestrator.fields import MAX_SEED, FramingFields
-from orchestrator.pipeline import Scene
-from orchestrator.schemas import AvatarRequest, FullRequest, VideoRequest
+from lumen.families.sadtalker.crop import Preprocess
+from orchestrator.faces.animation import UPLOADED, AnimationOptions, CropOptions
+from orchestrator.pipeline.pipeline import Scene
+from orchestrator.routes.bodies import Body
+from orchestrator.schemas.bodies import AvatarRequest, FullRequest, VideoRequest
+from orchestrator.schemas.fields import MAX_SEED, CropFields
 from orchestrator.services import Services
 
 
 async def scene_of(body: Body[VideoRequest] | Body[FullRequest], use: Services) -> Scene:
     """The scene of a request; what the face cannot do is refused here, before anything is loaded."""
     fields, face = body.fields, use.models.get_face()
-    acting = _acting(body)
+    animation = _animation(body)
     if fields.avatar is not None:
         _refuse_beside_avatar(body)
         avatars = use.models.get_avatars()
         card = await asyncio.to_thread(avatars.find, fields.avatar)
-        likeness = await asyncio.to_thread(avatars.load, card)
-        face.check(acting, likeness.framing)
-        return Scene(card.name, likeness.framing, acting, likeness=likeness, avatar=card.id)
-    framing = framing_of(fields, use)
-    face.check(acting, framing)
+        features = await asyncio.to_thread(avatars.load, card)
+        face.check(animation, features.crop_options)
+        return Scene(card.name, features.crop_options, animation, features=features, avatar=card.id)
+    crop_options = crop_options_of(fields, use)
+    face.check(animation, crop_options)
     name, data = await portrait_of(body, use)
-    return Scene(name, framing, acting, image=await use.portraits.decode(data))
+    return Scene(name, crop_options, animation, image=await use.portraits.decode(data))
 
 
-def framing_of(fields: FramingFields, use: Services) -> Framing:
+def crop_options_of(fields: CropFields, use: Services) -> CropOptions:
     """The framing that a request asks for, or the server's default.
 
     Raises:
@@ -44,7 +44,7 @@ def framing_of(fields: FramingFields, use: Services) -> Framing:
             f"not {fields.size}; leave it out"
         )
     size = fields.size or (default if default in sizes else sizes[0])
-    return Framing(size, None if fields.preprocess is None else Preprocess(fields.preprocess))
+    return CropOptions(size, None if fields.preprocess is None else Preprocess(fields.preprocess))
 
 
 async def portrait_of(
@@ -64,10 +64,10 @@ async def portrait_of(
     return name, await asyncio.to_thread(use.portraits.read, name)
 
 
-def _acting(body: Body[VideoRequest] | Body[FullRequest]) -> Acting:
+def _animation(body: Body[VideoRequest] | Body[FullRequest]) -> AnimationOptions:
     """The controls of a request; a seed by chance where none is given."""
     fields = body.fields
-    return Acting(
+    return AnimationOptions(
         seed=secrets.randbelow(MAX_SEED + 1) if fields.seed is None else fields.seed,
         still=fields.still,
         pose_style=fields.pose_style,

@@ -9,8 +9,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from lumen.aio import Stream, with_timeout
 from lumen.errors import LumenException
-from orchestrator.streams import Stream, within
 
 log = logging.getLogger("lumen")
 
@@ -47,4 +47,4 @@ class StreamedResponse(Response):
 
 async def _send_body(send: Send, chunk: bytes) -> None:
     message = {"type": "http.response.body", "body": chunk, "more_body": True}
-    await within(SEND_SECONDS, send(message))
+    await with_timeout(SEND_SECONDS, send(message))

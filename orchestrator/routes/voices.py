@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.errors import InvalidInputException
-from orchestrator.bodies import describe_body, describe_errors, read_body
 from orchestrator.core.utils import excerpt, stamp
-from orchestrator.schemas import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
+from orchestrator.routes.bodies import describe_body, describe_errors, read_body
+from orchestrator.schemas.bodies import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
 from orchestrator.services import Services, services
-from orchestrator.voices import VoiceCard
+from orchestrator.voices.voice import VoiceCard
 
 log = logging.getLogger("lumen")
 
@@ -47,7 +47,7 @@ async def make_voice(request: Request, response: Response, use: Use) -> VoiceRes
     if not recordings:
         raise InvalidInputException("audio: there is no file of this name; send one or more recordings")
     log.info("Voice request: %d recordings, %d bytes", len(recordings), sum(map(len, recordings)))
-    card, new = await use.models.get_voice().learn(recordings, body.fields.name)
+    card, new = await use.models.get_voice().clone(recordings, body.fields.name)
     response.status_code = CREATED if new else 200
     return _told(card)
 
@@ -62,7 +62,7 @@ async def read_voice(voice: str, use: Use) -> VoiceResponse:
 async def remove_voice(voice: str, use: Use) -> None:
     """Remove a voice that was made here, by its id. Who speaks with it now goes on to the end."""
     log.info("Voice removal: %s", excerpt(voice))
-    await use.models.get_voice().forget(voice)
+    await use.models.get_voice().delete(voice)
 
 
 def _told(card: VoiceCard) -> VoiceResponse:

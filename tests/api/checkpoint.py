@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from lumen.engines.onnx_file import MANIFEST
-from lumen.engines.xtts.dims import XttsDims
+from lumen.families.xtts.dims import XttsDims
+from lumen.runtime.onnx_file import MANIFEST
 
 WIDTH = 64
 SPEAKERS = {"Ada Lovelace": 2.0, "Bède": 3.0}

@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from PIL import Image
 
-from orchestrator.core.config import Settings
+from lumen.settings import Settings
 from orchestrator.main import create_app
 from orchestrator.services import Services
 from tests.api.checkpoint import write_checkpoint

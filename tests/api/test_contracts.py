@@ -15,11 +15,11 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import np_to_triton_dtype
 
 from lumen import contracts
-from orchestrator.acting import Acting, Framing
-from orchestrator.faces import WarpFace
-from orchestrator.streams import one
-from orchestrator.triton import Tensors, TritonClient
-from orchestrator.voices import EspeakVoice, Manner
+from lumen.aio import one
+from orchestrator.faces.animation import AnimationOptions, CropOptions
+from orchestrator.faces.face import WarpFace
+from orchestrator.triton.client import Tensors, TritonClient
+from orchestrator.voices.voice import EspeakVoice, SpeechOptions
 from tests.conftest import ROOT, TritonFactory
 
 EXPORTED = (
@@ -41,7 +41,7 @@ EXPORTED = (
     contracts.GFPGAN,
     contracts.FACE_ENHANCER,
 )
-"""Models whose artefacts are exported and not in the checkout."""
+"""Models whose artifacts are exported and not in the checkout."""
 
 REPOSITORY = ROOT / "model_repository"
 MODELS = (
@@ -123,11 +123,11 @@ def test_the_models_have_their_names() -> None:
 async def test_what_passes_is_what_the_configurations_say(client: CheckedClient) -> None:
     """Names, types and shapes of all that the orchestrator asks and is answered in a clip."""
     voice, face = EspeakVoice(client), WarpFace(client)
-    speaker = await voice.speaker(Manner("en", "default", 1.0))
+    speaker = await voice.speaker(SpeechOptions("en", "default", 1.0))
     speech = [chunk async for chunk in speaker.speak("Good morning!")]
     portrait = np.array(Image.open(ROOT / "assets" / "portraits" / "ada.png").convert("RGB"), np.uint8)
-    likeness = await face.study(portrait, Framing(contracts.FRAME_SIZES[0]))
+    features = await face.encode_portrait(portrait, CropOptions(contracts.FRAME_SIZES[0]))
     pcm = np.concatenate(speech)[: face.sample_rate]
-    frames = [batch async for batch in face.animate(likeness, one(pcm), Acting(seed=1))]
+    frames = [batch async for batch in face.animate(features, one(pcm), AnimationOptions(seed=1))]
     assert sum(map(len, frames)) == -(-len(pcm) // contracts.SAMPLES_PER_FRAME)
     assert client.asked == {contracts.ESPEAK, contracts.WARP_PORTRAIT, contracts.WARP}

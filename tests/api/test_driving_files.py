@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lumen.errors import LumenException
-from orchestrator.driving import driving_frames
+from orchestrator.faces.driving import driving_frames
 
 KINDS: Final = {
     "mp4": ("libx264", "aac"),

@@ -13,9 +13,9 @@ import asyncio, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
-from lumen.bench.processes import OWN, resident_bytes
-from orchestrator.audio import decode_audio
-from orchestrator.core.config import Settings
+from bench.processes import OWN, resident_bytes
+from orchestrator.media.decode_audio import decode_audio
+from lumen.settings import Settings
 from orchestrator.main import create_app
 from tests.api.media import wav_bytes
 

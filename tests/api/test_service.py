@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lumen import espeak_catalog
 from lumen.errors import InvalidInputException
-from orchestrator.core.config import PROJECT_ROOT, Settings
+from lumen.families.espeak import catalog as espeak_catalog
+from lumen.settings import PROJECT_ROOT, Settings
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.gpu import parse_gpus
+from orchestrator.triton.gpu import parse_gpus
 from tests.api.conftest import Api, Serve, assert_error
 from tests.waiting import wait_until
 
@@ -219,7 +219,7 @@ def test_docs_open(lonely: Api) -> None:
 
 def test_catalog_is_what_espeak_speaks() -> None:
     """The languages and voices that the API names are those of the library."""
-    espeak = pytest.importorskip("lumen.engines.espeak")
+    espeak = pytest.importorskip("lumen.families.espeak.synthesizer")
     engine = espeak.Espeak()
     assert engine.languages() == espeak_catalog.LANGUAGES
     assert tuple(engine.voices()) == espeak_catalog.VOICES

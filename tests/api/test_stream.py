@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from orchestrator.xtts import LANGUAGES
+from orchestrator.voices.xtts import LANGUAGES
 from tests.api.conftest import Api, Serve, assert_error
 from tests.api.media import heard, pitch
 from tests.waiting import wait_until

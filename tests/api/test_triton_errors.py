@@ -5,7 +5,7 @@ from tritonclient.utils import InferenceServerException  # type: ignore[import-u
 
 from lumen.errors import GenerationException, ServiceUnavailableException
 from lumen.triton.calls import refusal_of
-from orchestrator.triton import TritonClient, translate
+from orchestrator.triton.client import TritonClient, translate
 
 DEAD = "Stub process 'xtts_gpt_0_0' is not healthy."
 

@@ -13,18 +13,18 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from lumen.aio import Stream, map_ahead, one, read_ahead
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.errors import InvalidInputException
-from orchestrator.faces import gathered_frames
-from orchestrator.file_thread import FileThread
-from orchestrator.gpu import read_gpus
-from orchestrator.outputs import kept_together
-from orchestrator.portraits import MAX_SIDE, decode_image
-from orchestrator.sentences import sentences, speakable
-from orchestrator.speech import Meter
-from orchestrator.streams import Stream, map_ahead, one, read_ahead
-from orchestrator.triton import Tensors
-from orchestrator.windows import Reach, Window, windows
+from orchestrator.faces.face import gathered_frames
+from orchestrator.faces.portraits import MAX_SIDE, decode_image
+from orchestrator.faces.windows import Reach, Window, windows
+from orchestrator.media.encoder_thread import FileThread
+from orchestrator.pipeline.sentences import sentences, speakable
+from orchestrator.pipeline.speech import DurationLimit
+from orchestrator.store.outputs import kept_together
+from orchestrator.triton.client import Tensors
+from orchestrator.triton.gpu import read_gpus
 from tests.api.media import image_bytes
 
 
@@ -163,11 +163,11 @@ async def test_one() -> None:
 
 def test_the_meter_refuses_too_much() -> None:
     """Speech over the limit is refused while it is being made."""
-    meter = Meter(10, 2.0)
-    meter.add(np.zeros(20, np.float32))
-    assert meter.seconds == 2.0
+    duration_limit = DurationLimit(10, 2.0)
+    duration_limit.add(np.zeros(20, np.float32))
+    assert duration_limit.seconds == 2.0
     with pytest.raises(InvalidInputException, match="over 2 s"):
-        meter.add(np.zeros(1, np.float32))
+        duration_limit.add(np.zeros(1, np.float32))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

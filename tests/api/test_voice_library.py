@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lumen.engines.xtts.text.languages import CHARACTER_LIMITS
+from lumen.aio import with_timeout
 from lumen.errors import InvalidInputException, NotAcceptableException, NotFoundException
-from orchestrator import voice_library
-from orchestrator.audio_stream import ENCODINGS, Encoding, choose_encoding, encoder
-from orchestrator.references import fingerprint
-from orchestrator.streams import within
-from orchestrator.voice_library import Latents, Learned, VoiceLibrary
-from orchestrator.voices import primary
-from orchestrator.xtts import LANGUAGES
+from lumen.families.xtts.text.languages import CHARACTER_LIMITS
+from orchestrator.media.encodings import ENCODINGS, Encoding, choose_encoding, encoder
+from orchestrator.voices import library as voice_library
+from orchestrator.voices.library import ClonedVoice, Latents, VoiceLibrary
+from orchestrator.voices.references import fingerprint
+from orchestrator.voices.voice import primary
+from orchestrator.voices.xtts import LANGUAGES
 from tests.api.checkpoint import WIDTH, write_checkpoint
 from tests.api.media import heard, pitch, tone
 
@@ -28,8 +28,8 @@ def library(tmp_path: Path) -> VoiceLibrary:
     return VoiceLibrary(tmp_path / "voices", checkpoint, max_voices=100)
 
 
-def learned(number: int, name: str = "") -> Learned:
-    return Learned(f"{number:032x}", name or f"voice {number}", 4.0, {"chunk_seconds": 4.0})
+def cloned(number: int, name: str = "") -> ClonedVoice:
+    return ClonedVoice(f"{number:032x}", name or f"voice {number}", 4.0, {"chunk_seconds": 4.0})
 
 
 def latents(value: float) -> Latents:
@@ -46,7 +46,7 @@ def test_ids_name_all_that_a_voice_is_made_of() -> None:
 def test_voices_in_memory_are_bounded(library: VoiceLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many voices speak, only so many are kept; all of them are right."""
     monkeypatch.setattr(voice_library, "CACHED_VOICES", 3)
-    cards = [library.add(learned(number), latents(number)) for number in range(6)]
+    cards = [library.add(cloned(number), latents(number)) for number in range(6)]
     for _ in range(2):
         for number, card in enumerate(cards):
             assert library.load(card).speaker_embedding[0] == number
@@ -55,18 +55,18 @@ def test_voices_in_memory_are_bounded(library: VoiceLibrary, monkeypatch: pytest
 
 def test_a_replaced_voice_is_not_the_old_one(library: VoiceLibrary) -> None:
     """What is in memory belongs to the file, not to its name."""
-    library.add(learned(1), latents(1.0))
+    library.add(cloned(1), latents(1.0))
     assert library.load(library.find("voice 1")).gpt_cond_latent[0, 0] == 1
-    library.remove(learned(1).id)
+    library.remove(cloned(1).id)
     with pytest.raises(NotFoundException, match="no voice"):
         library.find("voice 1")
-    library.add(learned(1), latents(2.0))
+    library.add(cloned(1), latents(2.0))
     assert library.load(library.find("voice 1")).gpt_cond_latent[0, 0] == 2
 
 
 def test_a_voice_that_goes_while_it_is_looked_up(library: VoiceLibrary) -> None:
     """Between finding and reading it is removed: the caller learns that, and nothing breaks."""
-    card = library.add(learned(1), latents(1.0))
+    card = library.add(cloned(1), latents(1.0))
     library.remove(card.id)
     with pytest.raises(NotFoundException, match="not there any more"):
         library.load(card)
@@ -76,7 +76,7 @@ def test_a_name_that_two_processes_gave(library: VoiceLibrary, tmp_path: Path) -
     """Which of two voices is meant is not guessed."""
     other = VoiceLibrary(tmp_path / "other", tmp_path / "checkpoint", max_voices=100)
     for number, process in ((1, library), (2, other)):
-        process.add(learned(number, "twin"), latents(number))
+        process.add(cloned(number, "twin"), latents(number))
     for file in (tmp_path / "other").iterdir():
         file.rename(tmp_path / "voices" / file.name)
     with pytest.raises(InvalidInputException, match=f"{1:032x}, {2:032x}"):
@@ -86,12 +86,12 @@ def test_a_name_that_two_processes_gave(library: VoiceLibrary, tmp_path: Path) -
 
 def test_readers_see_whole_voices(library: VoiceLibrary) -> None:
     """While a voice is written again and again, every reader finds it, whole."""
-    library.add(learned(1), latents(1.0))
+    library.add(cloned(1), latents(1.0))
     stop = threading.Event()
 
     def write() -> None:
         while not stop.is_set():
-            library.add(learned(1), latents(1.0))
+            library.add(cloned(1), latents(1.0))
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -151,7 +151,7 @@ async def test_a_cancellation_at_the_last_moment_counts() -> None:
     taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def work() -> None:
-        await within(10, taken)
+        await with_timeout(10, taken)
         await asyncio.sleep(10)
 
     task = asyncio.create_task(work())
@@ -165,4 +165,4 @@ async def test_a_cancellation_at_the_last_moment_counts() -> None:
 async def test_a_time_limit() -> None:
     """What takes too long is given up."""
     with pytest.raises(TimeoutError):
-        await within(0.01, asyncio.sleep(10))
+        await with_timeout(0.01, asyncio.sleep(10))

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 import export.gfpgan.download as gfpgan
 import export.sadtalker.download as sadtalker
+from commands.app import app
 from export.consent import Terms
 from export.gfpgan.checkpoint import load_checkpoint as load_gfpgan
 from export.gfpgan.files import FILE
@@ -18,10 +19,9 @@ from export.releases import Release
 from export.sadtalker.checkpoint import load_checkpoint as load_sadtalker
 from export.sadtalker.files import MAPPINGS, networks_file
 from export.sadtalker.random import write_random as write_sadtalker
-from lumen.cli import app
-from lumen.engines.gfpgan_dims import TINY as TINY_GFPGAN
-from lumen.engines.sadtalker.dims import TINY as TINY_SADTALKER
 from lumen.errors import InvalidInputException
+from lumen.families.gfpgan.dims import TINY as TINY_GFPGAN
+from lumen.families.sadtalker.dims import TINY as TINY_SADTALKER
 from tests.download.github import GitHub, running
 
 MODULES = {"sadtalker": sadtalker, "gfpgan": gfpgan}

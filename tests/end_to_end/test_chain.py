@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE
-from lumen.engines.warp import quality
-from orchestrator.audio import decode_audio
+from lumen.families.warp import quality
+from orchestrator.media.decode_audio import decode_audio
 from tests.api.media import wav_bytes
 from tests.end_to_end.conftest import LUMEN, ROOT, Chain
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.config import Settings
+from lumen.settings import Settings
 from tests.end_to_end.conftest import ROOT, Chain
 
 README = (ROOT / "README.md").read_text()

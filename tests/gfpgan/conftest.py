@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from export.gfpgan.random import write_random
-from lumen.engines.gfpgan_dims import TINY
+from lumen.families.gfpgan.dims import TINY
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from commands.app import app
 from export.gfpgan.checkpoint import load_checkpoint
 from export.gfpgan.files import FILE
-from lumen.cli import app
-from lumen.engines.gfpgan_dims import TINY
+from lumen.families.gfpgan.dims import TINY
 
 
 def test_random_weights_are_a_checkpoint(tmp_path: Path, tiny_checkpoint: Path) -> None:

@@ -11,14 +11,14 @@ import torch
 import tritonclient.grpc as grpc
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from export.gfpgan.artefact import faces
+from export.gfpgan.artifact import faces
 from export.gfpgan.checkpoint import load_checkpoint
 from export.gfpgan.export import export_gfpgan
 from export.gfpgan.networks.restorer import ServedRestorer
 from lumen.contracts import ENHANCER_FRAMES, FACE_ENHANCER, FACE_LANDMARKS, GFPGAN
-from lumen.engines.enhancer import enhance
-from lumen.engines.face_mesh import FaceMesher
-from lumen.engines.landmarks68 import landmarks_of
+from lumen.families.gfpgan.enhancer import enhance
+from lumen.families.portrait.face_mesh import FaceMesher
+from lumen.families.portrait.landmarks68 import landmarks_of
 from tests.conftest import ROOT, TritonFactory
 from tests.portrait.scenes import Pixels, portrait, scaled
 from tests.serving.test_model_configs import REPOSITORY, check_graph

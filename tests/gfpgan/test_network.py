@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from export.gfpgan.artefact import faces
+from export.gfpgan.artifact import faces
 from export.gfpgan.checkpoint import load_checkpoint
 from export.gfpgan.files import ENTRY, FILE, RELEASED
 from export.gfpgan.networks.modulation import SLOPE, ModulatedConv2d, StyleConv, ToRgb
 from export.gfpgan.networks.restorer import HALF_RANGE, Restorer, ServedRestorer
 from export.gfpgan.random import write_random
-from lumen.engines.gfpgan_dims import TINY, GfpganDims
 from lumen.errors import ModelLoadException
+from lumen.families.gfpgan.dims import TINY, GfpganDims
 
 BATCH, C_IN, C_OUT, STYLE, SIDE = 3, 6, 5, 7, 8
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

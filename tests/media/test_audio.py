@@ -16,7 +16,9 @@ from lumen.errors import (
     TooLargeException,
     UnsupportedMediaException,
 )
-from orchestrator.audio import Resampler, WavWriter, decode_audio
+from orchestrator.media.decode_audio import decode_audio
+from orchestrator.media.resample import Resampler
+from orchestrator.media.wav import WavWriter
 from tests.media.conftest import FileLimit
 
 RATE = 16_000

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from lumen.bench import report
-from lumen.bench.load import OPEN_LOOP_BOUND, Outcome, Sample, closed_loop, open_loop
-from lumen.bench.perf_analyzer import ModelBench, PerfRow
-from lumen.bench.perf_install import PerfAnalyzer, find_perf_analyzer
-from lumen.bench.run import run
+from bench import report
+from bench.load import OPEN_LOOP_BOUND, Outcome, Sample, closed_loop, open_loop
+from bench.perf_analyzer import ModelBench, PerfRow
+from bench.perf_install import PerfAnalyzer, find_perf_analyzer
+from bench.run import run
 from lumen.contracts import ESPEAK
 from lumen.errors import GenerationException, ServiceUnavailableException
+from lumen.settings import Settings
 from lumen.triton.server import TritonServer
-from orchestrator.core.config import Settings
 from tests.conftest import ROOT
 
 INPUTS = {

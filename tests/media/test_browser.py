@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from lumen.contracts import FACE_FPS
-from orchestrator.video import VideoWriter
+from orchestrator.media.mp4 import VideoWriter
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SIDE = 128

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from lumen.contracts import ESPEAK_SAMPLE_RATE
-from lumen.engines import sentences
-from lumen.engines.espeak import PEAK_LIMIT, Espeak
 from lumen.errors import InvalidInputException, TooLargeException
+from lumen.families.espeak.synthesizer import PEAK_LIMIT, Espeak
+from lumen.text import sentences
 
 GREETINGS = {
     "en": "Hello, how are you?",

@@ -15,8 +15,8 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import InferenceServerException
 
 from lumen.contracts import ESPEAK, ESPEAK_SAMPLE_RATE
-from lumen.engines.espeak import Espeak
 from lumen.errors import InvalidInputException, from_wire
+from lumen.families.espeak.synthesizer import Espeak
 from lumen.triton.server import TritonServer
 from tests.conftest import ROOT
 

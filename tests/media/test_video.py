@@ -14,7 +14,7 @@ import pytest
 
 from lumen.contracts import FACE_FPS
 from lumen.errors import GenerationException, StorageException
-from orchestrator.video import VideoWriter
+from orchestrator.media.mp4 import VideoWriter
 from tests.conftest import ROOT
 from tests.media.conftest import FileLimit
 
@@ -25,7 +25,7 @@ MEMORY_PROBE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from orchestrator.video import VideoWriter
+from orchestrator.media.mp4 import VideoWriter
 rng = np.random.default_rng(0)
 frames = rng.integers(0, 255, (25, 128, 128, 3), np.uint8)
 with VideoWriter(Path(sys.argv[1]), 128, 128, 25, 22050) as writer:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.warp.drawing.likeness import AXIS, Likeness
-from lumen.engines.face_mesh import Face
+from lumen.families.portrait.face_mesh import Face
 
 PORTRAITS = Path(__file__).resolve().parents[2] / "assets" / "portraits"
 

@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from export.warp.portraits import PORTRAITS
-from lumen.engines.face_detection import Detections, merge
-from lumen.engines.face_mesh import Face, FaceMesher, stack_faces, unstack_faces
-from lumen.engines.landmarks68 import LANDMARKS, TABLE, landmarks_of
 from lumen.errors import InvalidInputException
+from lumen.families.portrait.face_detection import Detections, merge
+from lumen.families.portrait.face_mesh import Face, FaceMesher, stack_faces, unstack_faces
+from lumen.families.portrait.landmarks68 import LANDMARKS, TABLE, landmarks_of
 from tests.portrait.scenes import Pixels, drawn_points, on_canvas, portrait, scaled
 
 NAMES = list(PORTRAITS)

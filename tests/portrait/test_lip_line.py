@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from lumen.engines.face_mesh import FaceMesher
-from lumen.engines.lip_line import LOWER_LINE, UPPER_LINE, settle_lips
-from lumen.engines.regions import FloatArray
+from lumen.families.portrait.face_mesh import FaceMesher
+from lumen.families.portrait.lip_line import LOWER_LINE, UPPER_LINE, settle_lips
+from lumen.families.portrait.regions import FloatArray
 from tests.portrait.scenes import portrait
 
 WIDTH = 100

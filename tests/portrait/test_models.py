@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from lumen.contracts import FACE_LANDMARKS, WARP_PORTRAIT
-from lumen.engines.face_mesh import FaceMesher
-from lumen.engines.landmarks68 import landmarks_of
-from lumen.engines.portrait import make_portrait
+from lumen.families.portrait.face_mesh import FaceMesher
+from lumen.families.portrait.landmarks68 import landmarks_of
+from lumen.families.portrait.portrait import make_portrait
 from tests.conftest import ROOT, TritonFactory
 from tests.portrait.scenes import Pixels, on_canvas, portrait, scaled
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lumen.engines.face_mesh import Face, FaceMesher
-from lumen.engines.portrait import choose_face, frame_face, make_portrait
 from lumen.errors import InvalidInputException
+from lumen.families.portrait.face_mesh import Face, FaceMesher
+from lumen.families.portrait.portrait import choose_face, frame_face, make_portrait
 from tests.portrait.scenes import portrait, scaled
 
 

@@ -17,13 +17,13 @@ from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.export import export_sadtalker
 from export.sadtalker.random import write_random
 from lumen.contracts import FACE_LANDMARKS, SADTALKER, SADTALKER_DRIVER, SADTALKER_PORTRAIT
-from lumen.engines.sadtalker.dims import TINY
+from lumen.families.sadtalker.dims import TINY
 from tests.conftest import ROOT
 
 GOLDEN_VARIABLE = "LUMEN_GOLDEN"
 
 CODE_MODELS = (FACE_LANDMARKS, SADTALKER_PORTRAIT, SADTALKER_DRIVER, SADTALKER)
-"""Models without an artefact of the checkpoint's."""
+"""Models without an artifact of the checkpoint's."""
 
 Golden = dict[str, NDArray[np.float32]]
 

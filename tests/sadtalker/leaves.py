@@ -22,8 +22,8 @@ from lumen.contracts import (
     SADTALKER_RENDERER,
     SADTALKER_SOURCE,
 )
-from lumen.engines.sadtalker.calls import Array, Tensors
 from lumen.errors import LumenException
+from lumen.families.sadtalker.calls import Array, Tensors
 
 
 @dataclass

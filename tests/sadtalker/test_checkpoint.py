@@ -15,8 +15,8 @@ from export.sadtalker import checkpoint
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.files import MAPPINGS, networks_file
 from export.sadtalker.random import mapping_layout, networks_layout, random_state, write_random
-from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, TINY, SadTalkerDims
 from lumen.errors import InvalidInputException, ModelLoadException
+from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION, TINY, SadTalkerDims
 
 NETWORKS = networks_file(256)
 CROP, FULL = MAPPINGS[MOTION], MAPPINGS[COEFFICIENTS]

@@ -19,16 +19,16 @@ from lumen.contracts import (
     SADTALKER_RENDERER,
     SADTALKER_SOURCE,
 )
-from lumen.engines.sadtalker import pose
-from lumen.engines.sadtalker.blink import blinks
-from lumen.engines.sadtalker.clip import UNKNOWN, Clip, Controls
-from lumen.engines.sadtalker.crop import Preprocess
-from lumen.engines.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
-from lumen.engines.sadtalker.features import FeatureCache, Features
-from lumen.engines.sadtalker.mel import mel_spectrogram, mel_windows
-from lumen.engines.sadtalker.rendering import STRETCH, ClipEngine, Limits
-from lumen.engines.sadtalker.windows import coefficients, windows
 from lumen.errors import GenerationException, InvalidInputException, ServiceUnavailableException
+from lumen.families.sadtalker import pose
+from lumen.families.sadtalker.blink import blinks
+from lumen.families.sadtalker.clip import UNKNOWN, Clip, Controls
+from lumen.families.sadtalker.crop import Preprocess
+from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
+from lumen.families.sadtalker.features import FeatureCache, Features
+from lumen.families.sadtalker.mel import mel_spectrogram, mel_windows
+from lumen.families.sadtalker.rendering import STRETCH, ClipEngine, Limits
+from lumen.families.sadtalker.windows import coefficients, windows
 from tests.sadtalker.leaves import PointLeaves, TorchLeaves, babble
 
 LIMITS = Limits(frames_per_call=4, calls_in_flight=2, rows_per_call=16, cache_bytes=2**24)

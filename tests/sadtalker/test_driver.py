@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lumen.engines.face_mesh import FaceMesher
-from lumen.engines.sadtalker.alignment import Aligned
-from lumen.engines.sadtalker.dims import FACE_MODEL
-from lumen.engines.sadtalker.driver import MAX_FRAMES, Follower, batches, check_frames, rows_of
 from lumen.errors import InvalidInputException
+from lumen.families.portrait.face_mesh import FaceMesher
+from lumen.families.sadtalker.alignment import Aligned
+from lumen.families.sadtalker.dims import FACE_MODEL
+from lumen.families.sadtalker.driver import MAX_FRAMES, Follower, batches, check_frames, rows_of
 from tests.portrait.scenes import Pixels, on_canvas, portrait, scaled
 
 SIDE = 300

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.artefact import ExportOptions
+from export.artifact import ExportOptions
 from export.install import install
 from export.sadtalker.audio2exp import Audio2ExpParts
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from export.sadtalker.export import Wanted, artefacts, export_sadtalker, options_of
-from export.sadtalker.network_artefact import NetworkArtefact
+from export.sadtalker.export import Wanted, artifacts, export_sadtalker, options_of
+from export.sadtalker.network_artifact import NetworkArtifact
 from export.sadtalker.providers import falls_to_cpu
 from lumen.contracts import SADTALKER_AUDIO2EXP, SADTALKER_RENDERER
-from lumen.engines.sadtalker.artefacts import check_files, read_manifest, sizes_of
 from lumen.errors import InvalidInputException, ModelLoadException
+from lumen.families.sadtalker.artifacts import check_files, read_manifest, sizes_of
 from tests.serving.test_model_configs import REPOSITORY, check_graph
 
 
@@ -31,7 +31,7 @@ def test_every_network_is_exported_and_fits_its_configurations(
     tiny_repository: Path, tiny_networks: SadTalkerNetworks
 ) -> None:
     """Manifests say sizes and hashes, graphs are what config.pbtxt of both devices promises."""
-    for model in (artefact.name for artefact in artefacts()):
+    for model in (artifact.name for artifact in artifacts()):
         version = tiny_repository / model / "1"
         manifest = read_manifest(version)
         check_files(version, manifest)
@@ -46,10 +46,10 @@ def test_a_wrong_network_is_refused_and_the_old_one_stays(
     """A folded network that does something else is not accepted."""
     options = ExportOptions()
     with torch.inference_mode(False):
-        install(NetworkArtefact(Audio2ExpParts()), tiny_networks, tmp_path, options)
+        install(NetworkArtifact(Audio2ExpParts()), tiny_networks, tmp_path, options)
         before = read_manifest(tmp_path / SADTALKER_AUDIO2EXP / "1")
         with pytest.raises(ModelLoadException, match="expression differs"):
-            install(NetworkArtefact(OtherWeights()), tiny_networks, tmp_path, options)
+            install(NetworkArtifact(OtherWeights()), tiny_networks, tmp_path, options)
     assert read_manifest(tmp_path / SADTALKER_AUDIO2EXP / "1") == before
     assert [path.name for path in (tmp_path / SADTALKER_AUDIO2EXP).glob(".*")] == []
 

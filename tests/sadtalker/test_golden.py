@@ -27,10 +27,10 @@ from export.sadtalker.networks.folding import folded, folded_generator
 from export.sadtalker.networks.keypoints import KeypointDetector
 from export.sadtalker.networks.mapping import Mapping
 from export.sadtalker.networks.motion import Motion
-from lumen.engines.sadtalker import pose
-from lumen.engines.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, SadTalkerDims
-from lumen.engines.sadtalker.mel import frames_of, mel_spectrogram, mel_windows
-from lumen.engines.sadtalker.windows import coefficients, portrait_window, windows
+from lumen.families.sadtalker import pose
+from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, SadTalkerDims
+from lumen.families.sadtalker.mel import frames_of, mel_spectrogram, mel_windows
+from lumen.families.sadtalker.windows import coefficients, portrait_window, windows
 from tests.sadtalker.closeness import difference, report
 from tests.sadtalker.conftest import Golden
 

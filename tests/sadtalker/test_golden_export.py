@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from export.network_file import open_network
 from export.sadtalker.checkpoint import load_checkpoint
-from export.sadtalker.export import artefacts, export_sadtalker
+from export.sadtalker.export import artifacts, export_sadtalker
 from lumen import contracts
-from lumen.engines.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
-from lumen.engines.sadtalker.windows import coefficients, portrait_window, windows
+from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
+from lumen.families.sadtalker.windows import coefficients, portrait_window, windows
 from lumen.triton.server import TritonServer
 from tests.conftest import TritonFactory
 from tests.sadtalker.closeness import difference, report
@@ -58,7 +58,7 @@ def run(request: pytest.FixtureRequest, repository: Path) -> Run:
     if request.param == "onnxruntime":
         return partial(run_here, repository)
     triton: TritonFactory = request.getfixturevalue("triton")
-    return partial(run_in_triton, triton(repository, [artefact.name for artefact in artefacts()]))
+    return partial(run_in_triton, triton(repository, [artifact.name for artifact in artifacts()]))
 
 
 def run_here(repository: Path, model: str, output: str, **inputs: Array) -> Array:

@@ -15,18 +15,18 @@ import tritonclient.grpc as grpc
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
+from bench.xtts_soak import process_of
 from export.sadtalker.audio2exp import Audio2ExpParts
 from export.sadtalker.audio2pose import Audio2PoseParts
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from export.sadtalker.export import artefacts
+from export.sadtalker.export import artifacts
 from export.sadtalker.face3d import Face3dParts
 from export.sadtalker.motion import COLUMNS, MotionParts
-from export.sadtalker.network_artefact import TOLERANCE, Parts
+from export.sadtalker.network_artifact import TOLERANCE, Parts
 from export.sadtalker.networks.generator import FrameRenderer
 from export.sadtalker.renderer import RendererNetwork
 from export.sadtalker.renderer import inputs as renderer_inputs
 from export.sadtalker.source import SourceParts
-from lumen.bench.xtts_soak import process_of
 from lumen.contracts import (
     SADTALKER,
     SADTALKER_AUDIO2EXP,
@@ -39,7 +39,7 @@ from lumen.contracts import (
 )
 from lumen.errors import ServiceUnavailableException, from_wire
 from lumen.triton.server import TritonServer
-from orchestrator.triton import TritonClient
+from orchestrator.triton.client import TritonClient
 from tests.conftest import TritonFactory
 from tests.counting import counted, settled
 from tests.portrait.scenes import portrait, scaled
@@ -59,7 +59,7 @@ ONE_STEP = 1
 
 @pytest.fixture(scope="module")
 def server(triton: TritonFactory, tiny_repository: Path) -> TritonServer:
-    return triton(tiny_repository, [*(artefact.name for artefact in artefacts()), *CODE_MODELS])
+    return triton(tiny_repository, [*(artifact.name for artifact in artifacts()), *CODE_MODELS])
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def stream(server: TritonServer) -> Iterator[Stream]:
 
 @pytest.fixture(scope="module")
 def ada(client: grpc.InferenceServerClient) -> grpc.InferResult:
-    return likeness(client, portrait("ada"))
+    return features(client, portrait("ada"))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def whole(server: TritonServer, ada: grpc.InferResult) -> NDArray[np.uint8]:
         opened.close()
 
 
-def likeness(client: grpc.InferenceServerClient, image: NDArray[np.uint8]) -> grpc.InferResult:
+def features(client: grpc.InferenceServerClient, image: NDArray[np.uint8]) -> grpc.InferResult:
     inputs = [
         tensor("image", image),
         tensor("size", np.array([256], np.int32)),
@@ -137,7 +137,7 @@ def test_portrait_is_cut_out_and_measured(ada: grpc.InferResult) -> None:
 def test_a_picture_without_a_face_is_refused(client: grpc.InferenceServerClient) -> None:
     """The refusal says what is missing."""
     with pytest.raises(InferenceServerException, match="face"):
-        likeness(client, np.full((300, 300, 3), 90, np.uint8))
+        features(client, np.full((300, 300, 3), 90, np.uint8))
 
 
 def test_a_driving_video_is_followed(client: grpc.InferenceServerClient) -> None:
@@ -180,7 +180,7 @@ def test_clips_share_the_renderer(
     server: TritonServer, client: grpc.InferenceServerClient, ada: grpc.InferResult, whole: NDArray[np.uint8]
 ) -> None:
     """Two clips at once: one batch holds the frames that both have on the way, and each gets its own."""
-    alan = likeness(client, portrait("alan"))
+    alan = features(client, portrait("alan"))
     streams = [Stream(server, SADTALKER) for _ in range(2)]
     n = CALLS_IN_FLIGHT
     try:

@@ -5,11 +5,12 @@ import pytest
 from numpy.typing import NDArray
 
 from lumen.contracts import SADTALKER_LOOKAHEAD_FRAMES, SAMPLES_PER_FRAME
-from lumen.engines.sadtalker import pose
-from lumen.engines.sadtalker.blink import MAX_RATE, SHUTTING, blinks
-from lumen.engines.sadtalker.camera import MAX_STOPS, camera
-from lumen.engines.sadtalker.clip import ENDLESS
-from lumen.engines.sadtalker.dims import (
+from lumen.errors import InvalidInputException
+from lumen.families.sadtalker import pose
+from lumen.families.sadtalker.blink import MAX_RATE, SHUTTING, blinks
+from lumen.families.sadtalker.camera import MAX_STOPS, camera
+from lumen.families.sadtalker.clip import ENDLESS
+from lumen.families.sadtalker.dims import (
     COEFFICIENTS,
     EXPRESSION,
     MOTION,
@@ -18,7 +19,7 @@ from lumen.engines.sadtalker.dims import (
     WINDOW,
     WINDOW_RADIUS,
 )
-from lumen.engines.sadtalker.mel import (
+from lumen.families.sadtalker.mel import (
     BLOCK_COLUMNS,
     HOP,
     frames_of,
@@ -26,9 +27,8 @@ from lumen.engines.sadtalker.mel import (
     mel_windows,
     window_starts,
 )
-from lumen.engines.sadtalker.reference_video import follow, looped
-from lumen.engines.sadtalker.windows import coefficients, portrait_window, windows
-from lumen.errors import InvalidInputException
+from lumen.families.sadtalker.reference_video import follow, looped
+from lumen.families.sadtalker.windows import coefficients, portrait_window, windows
 
 LENGTHS = [0, 1, 2, 3, 4, 12, 13, 20, 21, 22, 31, 32, 33, 34, 64, 65, 66, 97, 200]
 

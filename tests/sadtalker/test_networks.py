@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.artefact import ExportOptions
+from export.artifact import ExportOptions
 from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.networks.audio2exp import Audio2Exp
 from export.sadtalker.networks.face3d import Face3d
@@ -20,10 +20,10 @@ from export.sadtalker.networks.motion import Motion, predicted_angles
 from export.sadtalker.networks.point_motion import GridMotion, PointMotion, SeparableMotion, SummedMotion
 from export.sadtalker.networks.sliced_conv import SlicedConv3d
 from export.sadtalker.networks.spade import SpadeBlock, SpectralConv2d
-from export.sadtalker.renderer import RendererArtefact
-from lumen.engines.sadtalker.dims import COEFFICIENTS, MOTION, TINY, WINDOW_RADIUS, SadTalkerDims
-from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import open_script
+from export.sadtalker.renderer import RendererArtifact
+from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION, TINY, WINDOW_RADIUS, SadTalkerDims
+from lumen.runtime.torch_file import SCRIPT_FILE
+from lumen.runtime.torch_session import open_script
 from tests.sadtalker.closeness import difference
 
 SIDE = 128
@@ -123,7 +123,7 @@ def test_lean_renderer(
 
 def test_a_traced_network_moves_to_another_device(tiny_networks: SadTalkerNetworks, tmp_path: Path) -> None:
     """Nothing in it stays on the device where it was traced."""
-    RendererArtefact().write(tiny_networks, tmp_path, ExportOptions("gpu", "fp32", "torchscript"))
+    RendererArtifact().write(tiny_networks, tmp_path, ExportOptions("gpu", "fp32", "torchscript"))
     assert 'value="cpu"' not in str(open_script(tmp_path / SCRIPT_FILE).inlined_graph)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lumen.engines.sadtalker.crop import Box
-from lumen.engines.sadtalker.poisson import PoissonPaste
+from lumen.families.sadtalker.crop import Box
+from lumen.families.sadtalker.poisson import PoissonPaste
 
 Pixels = NDArray[np.uint8]
 

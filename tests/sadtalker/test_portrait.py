@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lumen.engines.sadtalker.alignment import MODEL_POINTS, PIXELS_PER_UNIT, align, portrait_row
-from lumen.engines.sadtalker.crop import Box, Preprocess, crop, face_square
-from lumen.engines.sadtalker.dims import FACE_SIDE
-from lumen.engines.sadtalker.paste import PasteBack, output_size
-from lumen.engines.sadtalker.resize import resize
 from lumen.errors import InvalidInputException
+from lumen.families.sadtalker.alignment import MODEL_POINTS, PIXELS_PER_UNIT, align, portrait_row
+from lumen.families.sadtalker.crop import Box, Preprocess, crop, face_square
+from lumen.families.sadtalker.dims import FACE_SIDE
+from lumen.families.sadtalker.paste import PasteBack, output_size
+from lumen.families.sadtalker.resize import resize
 
 Landmarks = NDArray[np.float32]
 

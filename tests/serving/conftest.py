@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lumen.bench.onnx_backend import BATCHED, dense
+from bench.onnx_backend import BATCHED, dense
 from lumen.triton.server import TritonServer
 from tests.conftest import TritonFactory
 from tests.serving import graphs

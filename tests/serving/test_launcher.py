@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from lumen.errors import InvalidInputException, ModelLoadException, ServiceUnavailableException
+from lumen.settings import Settings
 from lumen.triton import install, serve, shm
 from lumen.triton.guard import SHARED_MEMORY
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer, private_options, visible_devices
-from orchestrator.core.config import Settings
 from tests.conftest import ROOT
 from tests.waiting import wait_until
 
@@ -41,7 +41,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from lumen.triton import serve
-from orchestrator.core.config import Settings
+from lumen.settings import Settings
 serve.FACE_MODELS["warp"] = ()
 root = Path(sys.argv[1])
 sys.exit(serve.run(Settings(

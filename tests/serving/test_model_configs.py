@@ -8,11 +8,11 @@ from google.protobuf import json_format, text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from lumen.contracts import XTTS_VOCODER
-from lumen.engines import onnx_schema
-from lumen.engines.onnx_file import find_model
-from lumen.engines.onnx_types import graph_of
-from lumen.engines.torch_file import SCRIPT_FILE
-from lumen.engines.torch_session import ScriptModel
+from lumen.runtime import onnx_schema
+from lumen.runtime.onnx_file import find_model
+from lumen.runtime.onnx_types import graph_of
+from lumen.runtime.torch_file import SCRIPT_FILE
+from lumen.runtime.torch_session import ScriptModel
 from tests.conftest import ROOT
 
 REPOSITORY = ROOT / "model_repository"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
-from lumen.bench.onnx_backend import DENSE_WIDTH, dense
+from bench.onnx_backend import DENSE_WIDTH, dense
 from lumen.triton.server import TritonServer
 from tests.counting import counted
 from tests.serving import graphs

@@ -9,13 +9,13 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from lumen.engines import onnx_config, onnx_schema
-from lumen.engines.batches import Request
-from lumen.engines.onnx_file import find_model
-from lumen.engines.onnx_session import OnnxModel
-from lumen.engines.onnx_types import Graph, graph_of
-from lumen.engines.tensor_types import TensorSpec
 from lumen.errors import GenerationException, InvalidInputException, LumenException, ModelLoadException
+from lumen.runtime import onnx_config, onnx_schema
+from lumen.runtime.batches import Request
+from lumen.runtime.onnx_file import find_model
+from lumen.runtime.onnx_session import OnnxModel
+from lumen.runtime.onnx_types import Graph, graph_of
+from lumen.runtime.tensor_types import TensorSpec
 from tests.serving import graphs
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lumen.engines.batches import Request
-from lumen.engines.torch_session import ScriptModel
 from lumen.errors import GenerationException, InvalidInputException, ModelLoadException
+from lumen.runtime.batches import Request
+from lumen.runtime.torch_session import ScriptModel
 
 
 class Network(nn.Module):

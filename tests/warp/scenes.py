@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from lumen.contracts import WARP_RENDERER
-from lumen.engines.face_mesh import FaceMesher
-from lumen.engines.portrait import Portrait, make_portrait
-from lumen.engines.warp.columns import MOTION_WIDTH, Column
-from lumen.engines.warp.mesh_points import INNER_LOWER_LIP, INNER_UPPER_LIP, MOUTH_CORNERS
+from lumen.families.portrait.face_mesh import FaceMesher
+from lumen.families.portrait.portrait import Portrait, make_portrait
+from lumen.families.warp.columns import MOTION_WIDTH, Column
+from lumen.families.warp.mesh_points import INNER_LOWER_LIP, INNER_UPPER_LIP, MOUTH_CORNERS
 from tests.conftest import ROOT
 from tests.portrait.scenes import portrait
 

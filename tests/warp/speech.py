@@ -5,7 +5,7 @@ import soxr
 from numpy.typing import NDArray
 
 from lumen.contracts import ESPEAK_SAMPLE_RATE, FACE_SAMPLE_RATE
-from lumen.engines.espeak import Espeak
+from lumen.families.espeak.synthesizer import Espeak
 
 Pcm = NDArray[np.float32]
 

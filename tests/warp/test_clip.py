@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lumen.engines.warp.clip import BATCH_FRAMES, CALLS_IN_FLIGHT, Clip, Frames, render_clip
-from lumen.engines.warp.motion import animate
 from lumen.errors import GenerationException, InvalidInputException
+from lumen.families.warp.clip import BATCH_FRAMES, CALLS_IN_FLIGHT, Clip, Frames, render_clip
+from lumen.families.warp.motion import animate
 from tests.warp.scenes import bundled
 from tests.warp.speech import babble
 

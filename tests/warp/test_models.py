@@ -9,9 +9,9 @@ import tritonclient.grpc as grpc
 from tritonclient.utils import InferenceServerException
 
 from lumen.contracts import SAMPLES_PER_FRAME, WARP, WARP_CONTEXT_FRAMES, WARP_RENDERER
-from lumen.engines.portrait import Portrait
-from lumen.engines.warp.motion import animate
 from lumen.errors import InvalidInputException, from_wire
+from lumen.families.portrait.portrait import Portrait
+from lumen.families.warp.motion import animate
 from lumen.triton.server import TritonServer
 from tests.conftest import ROOT, TritonFactory
 from tests.counting import counted, settled

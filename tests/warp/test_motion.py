@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
-from lumen.engines.warp.columns import MOTION_WIDTH, Column
-from lumen.engines.warp.idle import BLINK, BLINK_SLOT, blinks
-from lumen.engines.warp.motion import animate
-from lumen.engines.warp.quality import judge, short_time_level
+from lumen.families.warp.columns import MOTION_WIDTH, Column
+from lumen.families.warp.idle import BLINK, BLINK_SLOT, blinks
+from lumen.families.warp.motion import animate
+from lumen.families.warp.quality import judge, short_time_level
 from tests.warp.speech import Pcm, babble, espeak, noise, silence, tone
 
 TEXT = "Hello there. I turn what you say into a short film, and everybody may listen to it."

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lumen.contracts import SAMPLES_PER_FRAME
-from lumen.engines.warp.motion import animate
-from lumen.engines.warp.quality import judge, measure, mouth_openings, short_time_level, silent_runs
 from lumen.errors import GenerationException
+from lumen.families.warp.motion import animate
+from lumen.families.warp.quality import judge, measure, mouth_openings, short_time_level, silent_runs
 from tests.warp.scenes import bundled, render, report
 from tests.warp.speech import Pcm, babble, espeak, silence
 

@@ -13,11 +13,11 @@ from onnx import numpy_helper
 from export.warp import check, reference
 from export.warp.export import export_renderer
 from export.warp.renderer import build
-from lumen.engines.face_mesh import FaceMesher
-from lumen.engines.portrait import Portrait
-from lumen.engines.warp.mesh_points import LEFT_EYE, LIP_CENTRE, MOUTH_CORNERS, NOSE_TIP
-from lumen.engines.warp.quality import mouth_openings
 from lumen.errors import ModelLoadException
+from lumen.families.portrait.face_mesh import FaceMesher
+from lumen.families.portrait.portrait import Portrait
+from lumen.families.warp.mesh_points import LEFT_EYE, LIP_CENTRE, MOUTH_CORNERS, NOSE_TIP
+from lumen.families.warp.quality import mouth_openings
 from tests.warp.scenes import RENDERER, Frames, bundled, motion, render, report, toothy
 
 TALKING = {"OPEN": 0.6, "WIDTH": -0.5, "RAISE": 0.3, "SMILE": 0.4, "BLINK_LEFT": 0.7, "BROW": 0.5, "YAW": 0.1,
@@ -25,7 +25,7 @@ TALKING = {"OPEN": 0.6, "WIDTH": -0.5, "RAISE": 0.3, "SMILE": 0.4, "BLINK_LEFT":
 
 
 def test_committed_graph_is_what_the_code_builds() -> None:
-    """The artefact in the model repository is not older than the code that makes it."""
+    """The artifact in the model repository is not older than the code that makes it."""
     committed, built = onnx.load(RENDERER), build()
     assert committed.graph.node == built.graph.node
     for ours, theirs in zip(built.graph.initializer, committed.graph.initializer, strict=True):

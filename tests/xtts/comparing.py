@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from export.artefact import Differences
+from export.artifact import Differences
 
 Array = npt.NDArray[np.floating[Any]]
 

@@ -9,8 +9,8 @@ import pytest
 
 from export.install import install
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
-from export.xtts.export import artefacts, options_of
-from export.xtts.gpt import GptArtefact
+from export.xtts.export import artifacts, options_of
+from export.xtts.gpt import GptArtifact
 from export.xtts.random import write_random
 from export.xtts.tiled_vocoder import write_tiled
 from lumen.contracts import XTTS, XTTS_GPT, XTTS_VOCODER
@@ -49,8 +49,8 @@ def tiny_model(tiny_loaded: LoadedXtts) -> Any:
 def tiny_repository(tiny_loaded: LoadedXtts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with the five models in fp32, verified. Read it, never write into it."""
     repository = tmp_path_factory.mktemp("xtts") / "fp32"
-    for artefact in artefacts():
-        install(artefact, tiny_loaded, repository, options_of(artefact.name, "cpu", "fp32"))
+    for artifact in artifacts():
+        install(artifact, tiny_loaded, repository, options_of(artifact.name, "cpu", "fp32"))
     return repository
 
 
@@ -61,7 +61,7 @@ def tiny_repository_int8(
     """The same with the GPT in int8; the others are those of :func:`tiny_repository`."""
     repository = tmp_path_factory.mktemp("xtts") / "int8"
     shutil.copytree(tiny_repository, repository, ignore=shutil.ignore_patterns(XTTS_GPT))
-    install(GptArtefact(), tiny_loaded, repository, options_of(XTTS_GPT, "cpu", "int8"))
+    install(GptArtifact(), tiny_loaded, repository, options_of(XTTS_GPT, "cpu", "int8"))
     return repository
 
 
@@ -91,7 +91,7 @@ def gpt_server_int8(
 
 
 def _with_short_queue(source: Path, repository: Path) -> Path:
-    """A copy; its artefacts are links."""
+    """A copy; its artifacts are links."""
     shutil.copytree(source, repository, copy_function=os.link)
     config = repository / XTTS_GPT / "config.pbtxt"
     before, name, after = config.read_text().partition('key: "queue" value { string_value: "')

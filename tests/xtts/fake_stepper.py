@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.gpt.stepper import Float32, Int32, Step
+from lumen.families.xtts.dims import XttsDims
+from lumen.families.xtts.gpt.stepper import Float32, Int32, Step
 
 DIMS = XttsDims(
     layers=1,

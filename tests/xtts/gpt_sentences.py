@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.xtts.gpt import Sentence, random_sentence
-from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.gpt.stepper import GptStepper, Step
+from lumen.families.xtts.dims import XttsDims
+from lumen.families.xtts.gpt.stepper import GptStepper, Step
 
 
 def sentence(dims: XttsDims, seed: int, text: int = 20, codes: int = 12) -> Sentence:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lumen.engines.xtts.gpt.chunks import Chunk, GrowingChunks
-from lumen.engines.xtts.gpt.request import GptRequest
-from lumen.engines.xtts.gpt.sampling import Sampling
-from lumen.engines.xtts.gpt.scheduler import Scheduler
 from lumen.errors import (
     LumenException,
 )
+from lumen.families.xtts.gpt.chunks import Chunk, GrowingChunks
+from lumen.families.xtts.gpt.request import GptRequest
+from lumen.families.xtts.gpt.sampling import Sampling
+from lumen.families.xtts.gpt.scheduler import Scheduler
 from tests.xtts.fake_stepper import DIMS, FakeStepper
 
 DEADLINE_SECONDS = 20.0

@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from lumen.bench.gpt_counts import GptCounts, read_gpt_counts
-from lumen.engines.xtts.gpt.metrics import REFRESH_SECONDS
+from bench.gpt_counts import GptCounts, read_gpt_counts
+from lumen.families.xtts.gpt.metrics import REFRESH_SECONDS
 from lumen.triton.server import TritonServer
 
 SECONDS = 20.0

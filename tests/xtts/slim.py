@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lumen.engines.xtts.coqui import coqui
+from lumen.families.xtts.coqui import coqui
 
 CHANNELS = 32
 LOUDER = 2.5

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pytest
 
 from lumen import contracts
+from lumen.settings import PROJECT_ROOT, Settings
 from lumen.triton.server import TritonServer
-from orchestrator.core.config import PROJECT_ROOT, Settings
-from orchestrator.references import condition, decode, pieces
-from orchestrator.triton import TritonClient
+from orchestrator.triton.client import TritonClient
+from orchestrator.voices.references import condition, decode, pieces
 from tests.api.conftest import Api, serve
 from tests.api.media import recording
 from tests.api.test_contracts import CheckedClient

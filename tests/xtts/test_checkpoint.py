@@ -15,9 +15,9 @@ from export.xtts.layout import FILES, dims_of_checkpoint
 from export.xtts.random import SIZES, write_random
 from export.xtts.texts import TEXTS
 from export.xtts.vocabulary import write_vocabulary
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.dims import XttsDims
 from lumen.errors import InvalidInputException, ModelLoadException
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.dims import XttsDims
 
 
 @pytest.fixture

@@ -8,22 +8,22 @@ import numpy.typing as npt
 import onnx
 import pytest
 
-from export.artefact import ExportOptions
+from export.artifact import ExportOptions
 from export.graph_file import GraphFile, write
 from export.xtts import conditioning
 from export.xtts.checkpoint import LoadedXtts
-from export.xtts.conditioning import ConditioningArtefact
+from export.xtts.conditioning import ConditioningArtifact
 from lumen.contracts import XTTS_CONDITIONING, XTTS_REFERENCE_RATE, XTTS_SPEAKER_RATE
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.reference_audio import (
+from lumen.errors import InvalidInputException, ModelLoadException
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.reference_audio import (
     ReferenceLimits,
     average,
     conditioning_chunks,
     resampled,
     speaker_recordings,
 )
-from lumen.errors import InvalidInputException, ModelLoadException
+from lumen.runtime.onnx_file import DEFAULT_FILE
 from tests.xtts.comparing import show, worst
 
 Audio = npt.NDArray[np.float32]
@@ -71,23 +71,23 @@ def test_the_attention_is_not_idle(tiny_model: Any) -> None:
 def test_half_precision_stays_within_its_tolerance(tiny_loaded: LoadedXtts, tmp_path: Path) -> None:
     """For the GPU: weights in half precision; audio and latents in single."""
     options = ExportOptions("gpu", "fp16")
-    ConditioningArtefact().write(tiny_loaded, tmp_path, options)
+    ConditioningArtifact().write(tiny_loaded, tmp_path, options)
     types = {tensor.data_type for tensor in onnx.load(tmp_path / DEFAULT_FILE).graph.initializer}
     assert onnx.TensorProto.FLOAT16 in types
-    show(ConditioningArtefact().verify(tiny_loaded, tmp_path, options))
+    show(ConditioningArtifact().verify(tiny_loaded, tmp_path, options))
 
 
 def test_a_wrong_graph_is_not_accepted(
     tiny_loaded: LoadedXtts, tiny_repository: Path, tmp_path: Path
 ) -> None:
-    """One weight of an artefact that was accepted is off by a little: it is noticed."""
+    """One weight of an artifact that was accepted is off by a little: it is noticed."""
     options = ExportOptions("cpu", "fp32")
     model = onnx.load(tiny_repository / XTTS_CONDITIONING / "1" / DEFAULT_FILE)
     weights = next(t for t in model.graph.initializer if list(t.dims) == [tiny_loaded.dims.width, 80, 1])
     weights.raw_data = (np.frombuffer(weights.raw_data, np.float32) * np.float32(1.1)).tobytes()
     onnx.save(model, tmp_path / DEFAULT_FILE)
     with pytest.raises(ModelLoadException, match="gpt_cond_latent"):
-        ConditioningArtefact().verify(tiny_loaded, tmp_path, options)
+        ConditioningArtifact().verify(tiny_loaded, tmp_path, options)
 
 
 def test_chunks_are_cut_as_the_reference_cuts() -> None:

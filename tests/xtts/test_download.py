@@ -205,7 +205,7 @@ class Run(NamedTuple):
 
 
 def command(folder: Path, **environment: str) -> Run:
-    program = "from lumen.commands.xtts import download; download()"
+    program = "from commands.xtts import download; download()"
     done = subprocess.run(
         [sys.executable, "-c", program, "--checkpoint", str(folder)],
         cwd=ROOT,

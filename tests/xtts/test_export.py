@@ -1,4 +1,4 @@
-"""Artefacts: what an export leaves in the model repository, also when it fails."""
+"""Artifacts: what an export leaves in the model repository, also when it fails."""
 
 import json
 import resource
@@ -19,24 +19,24 @@ from safetensors.numpy import load_file
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 from typer.testing import CliRunner
 
-from export.artefact import Device, Differences, ExportOptions, Precision, difference
+from commands.xtts import export_xtts as export_command
+from commands.xtts import random_xtts as random_command
+from export.artifact import Device, Differences, ExportOptions, Precision, difference
 from export.install import OWN_REPOSITORY, VERSION, install
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
-from export.xtts.export import artefacts, export_xtts, options_of
-from export.xtts.speech import SpeechArtefact
-from lumen.commands.xtts import export_xtts as export_command
-from lumen.commands.xtts import random_xtts as random_command
+from export.xtts.export import artifacts, export_xtts, options_of
+from export.xtts.speech import SpeechArtifact
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
-from lumen.engines.onnx_file import MANIFEST, find_model
-from lumen.engines.xtts.artefacts import (
+from lumen.errors import InvalidInputException, ModelLoadException, StorageException
+from lumen.families.xtts.artifacts import (
     SPEAKERS,
     check_files,
     check_one_checkpoint,
     dims_of,
     read_manifest,
 )
-from lumen.errors import InvalidInputException, ModelLoadException, StorageException
 from lumen.files import sha256
+from lumen.runtime.onnx_file import MANIFEST, find_model
 from tests.conftest import ROOT
 from tests.serving.test_model_configs import check_graph
 
@@ -50,14 +50,14 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_manifest_says_what_the_artefact_is(
+def test_a_manifest_says_what_the_artifact_is(
     tiny_repository: Path, tiny_loaded: LoadedXtts, model: str
 ) -> None:
     """Sizes, precision, tolerances that were held, the source's hash, and the hash of every file."""
     version = tiny_repository / model / "1"
     manifest = read_manifest(version)
     assert dims_of(manifest) == tiny_loaded.dims
-    assert (manifest["artefact"], manifest["precision"], manifest["device"]) == (model, "fp32", "cpu")
+    assert (manifest["artifact"], manifest["precision"], manifest["device"]) == (model, "fp32", "cpu")
     assert manifest["source_sha256"] == tiny_loaded.source_sha256 == sha256(tiny_loaded.folder / "model.pth")
     assert manifest["defaults"] == tiny_loaded.defaults
     assert manifest["tolerance"].keys() == manifest["measured"].keys() != set()
@@ -122,7 +122,7 @@ def test_the_vocoder_is_made_for_where_it_runs(tmp_path: Path) -> None:
         export_xtts(tmp_path / "none", tmp_path, "gpu", vocoder_format="torchscript")
 
 
-class Faulty(SpeechArtefact):
+class Faulty(SpeechArtifact):
     """Writes other voices than the checkpoint has."""
 
     def write(self, model: LoadedXtts, folder: Path, options: ExportOptions) -> None:
@@ -132,7 +132,7 @@ class Faulty(SpeechArtefact):
         (folder / SPEAKERS).write_bytes(bytes(data))
 
 
-class Interrupted(SpeechArtefact):
+class Interrupted(SpeechArtifact):
     """Somebody presses Ctrl-C when half is written."""
 
     def verify(self, model: LoadedXtts, folder: Path, options: ExportOptions) -> Differences:
@@ -141,19 +141,19 @@ class Interrupted(SpeechArtefact):
 
 @pytest.fixture
 def repository(tiny_loaded: LoadedXtts, tmp_path: Path) -> Path:
-    install(SpeechArtefact(), tiny_loaded, tmp_path, FP32)
+    install(SpeechArtifact(), tiny_loaded, tmp_path, FP32)
     return tmp_path
 
 
-def test_a_failed_check_leaves_the_old_artefact(repository: Path, tiny_loaded: LoadedXtts) -> None:
-    """An artefact that does not do what the checkpoint does is refused by number; nothing changes."""
+def test_a_failed_check_leaves_the_old_artifact(repository: Path, tiny_loaded: LoadedXtts) -> None:
+    """An artifact that does not do what the checkpoint does is refused by number; nothing changes."""
     before = contents(repository)
     with pytest.raises(ModelLoadException, match=r"differs from the checkpoint's by .* expected at most"):
         install(Faulty(), tiny_loaded, repository, FP32)
     assert contents(repository) == before
 
 
-def test_an_interrupted_export_leaves_the_old_artefact(repository: Path, tiny_loaded: LoadedXtts) -> None:
+def test_an_interrupted_export_leaves_the_old_artifact(repository: Path, tiny_loaded: LoadedXtts) -> None:
     """Ctrl-C in the middle: the old files are whole and the half-made ones are gone."""
     before = contents(repository)
     with pytest.raises(KeyboardInterrupt):
@@ -172,13 +172,13 @@ def files_up_to(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_refused_write_is_one_line_and_leaves_the_old_artefact(
+def test_a_refused_write_is_one_line_and_leaves_the_old_artifact(
     repository: Path, tiny_loaded: LoadedXtts
 ) -> None:
     """The system refuses a file in the middle: what went wrong, how much is free, what to do."""
     before = contents(repository)
     with files_up_to(20_000), pytest.raises(StorageException, match="GiB are free") as caught:
-        install(SpeechArtefact(), tiny_loaded, repository, FP32)
+        install(SpeechArtifact(), tiny_loaded, repository, FP32)
     assert "\n" not in caught.value.message
     assert contents(repository) == before
 
@@ -187,7 +187,7 @@ def test_a_repository_that_cannot_be_is_one_line(tiny_loaded: LoadedXtts, tmp_pa
     """A file where the folder should be."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageException, match="Cannot write into"):
-        install(SpeechArtefact(), tiny_loaded, tmp_path / "file", FP32)
+        install(SpeechArtifact(), tiny_loaded, tmp_path / "file", FP32)
 
 
 def test_leftovers_of_a_killed_export_go(repository: Path, tiny_loaded: LoadedXtts) -> None:
@@ -197,7 +197,7 @@ def test_leftovers_of_a_killed_export_go(repository: Path, tiny_loaded: LoadedXt
     alive = repository / XTTS / ".export-1"
     for folder in (dead, alive):
         folder.mkdir()
-    install(SpeechArtefact(), tiny_loaded, repository, FP32)
+    install(SpeechArtifact(), tiny_loaded, repository, FP32)
     assert not dead.exists()
     assert alive.exists()
 
@@ -206,7 +206,7 @@ def test_old_files_do_not_stay(repository: Path, tiny_loaded: LoadedXtts) -> Non
     """The new version is what was exported, not a mixture with what lay there."""
     fresh = contents(repository)
     (repository / XTTS / "1" / "weights.of.last.year").write_text("old")
-    install(SpeechArtefact(), tiny_loaded, repository, FP32)
+    install(SpeechArtifact(), tiny_loaded, repository, FP32)
     assert contents(repository) == fresh
 
 
@@ -267,7 +267,7 @@ def test_the_random_command_refuses_in_one_line(tmp_path: Path) -> None:
 
 def test_the_five_models_in_order() -> None:
     """What the repository has of XTTS is what is exported."""
-    assert [artefact.name for artefact in artefacts()] == list(MODELS)
+    assert [artifact.name for artifact in artifacts()] == list(MODELS)
     assert {path.name for path in OWN_REPOSITORY.glob("xtts*")} == set(MODELS)
 
 
@@ -308,7 +308,7 @@ def peak_bytes(module: str, function: str, call: str) -> int:
     return int(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_artefacts_of_two_checkpoints_are_not_served_together(tmp_path: Path) -> None:
+def test_artifacts_of_two_checkpoints_are_not_served_together(tmp_path: Path) -> None:
     """An export that was killed between two models leaves such a repository; others' folders may lack."""
     for model, source in ((XTTS, "a" * 64), (XTTS_VOCODER, "a" * 64), (XTTS_GPT, "b" * 64)):
         folder = tmp_path / model / VERSION

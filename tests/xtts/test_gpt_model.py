@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
-from lumen.engines.xtts.gpt.settings import settings_of
 from lumen.errors import (
     BusyException,
     InvalidInputException,
@@ -23,9 +22,10 @@ from lumen.errors import (
     ModelLoadException,
     TooLargeException,
 )
+from lumen.families.xtts.gpt.settings import settings_of
 from lumen.triton.adapter import REFUSAL
 from lumen.triton.server import TritonServer
-from orchestrator.triton import TritonClient
+from orchestrator.triton.client import TritonClient
 from tests.conftest import ROOT
 from tests.xtts.conftest import QUEUE, SLOTS
 from tests.xtts.settling import settled
@@ -194,7 +194,7 @@ async def test_a_cancelled_stream_frees_its_slot(xtts_server: TritonServer, clie
 
 SPEAKER = """
 import asyncio, sys
-from orchestrator.triton import TritonClient
+from orchestrator.triton.client import TritonClient
 from tests.xtts.test_gpt_model import XTTS_GPT, sentence
 
 async def speak():
@@ -350,7 +350,7 @@ def test_a_wrong_setting_is_named(name: str, value: str, named: str) -> None:
         "first_chunk": "6",
         "largest_chunk": "40",
         "intra_op_thread_count": "0",
-        "take_turns": "0",
+        "cpu_lock": "0",
     }
     with pytest.raises(ModelLoadException, match=named):
         settings_of({key: {"string_value": text} for key, text in {**right, name: value}.items()})

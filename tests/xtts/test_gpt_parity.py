@@ -11,15 +11,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.artefact import Precision
+from export.artifact import Precision
 from export.install import install
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.export import options_of
-from export.xtts.gpt import GptArtefact, Sentence, cosines, reference
+from export.xtts.gpt import GptArtifact, Sentence, cosines, reference
 from export.xtts.random import write_random
 from lumen.contracts import XTTS_GPT
-from lumen.engines.xtts.artefacts import read_manifest
-from lumen.engines.xtts.gpt.stepper import GptStepper
+from lumen.families.xtts.artifacts import read_manifest
+from lumen.families.xtts.gpt.stepper import GptStepper
 from tests.xtts.gpt_sentences import alone, greedy, sentence, stacked
 
 TOLERANCE = 1e-3
@@ -52,7 +52,7 @@ def repositories(
     precisions: tuple[Precision, ...] = ("fp32", "int8")
     made = {precision: tmp_path_factory.mktemp(precision) for precision in precisions}
     for precision in precisions:
-        install(GptArtefact(), loaded, made[precision], options_of(XTTS_GPT, "cpu", precision))
+        install(GptArtifact(), loaded, made[precision], options_of(XTTS_GPT, "cpu", precision))
     return dict(made)
 
 
@@ -185,14 +185,14 @@ import sys
 import subprocess
 import sys
 from pathlib import Path
-from export.artefact import ExportOptions
-from export.artefact import Precision
+from export.artifact import ExportOptions
+from export.artifact import Precision
 from export.xtts.checkpoint import load_checkpoint
-from export.xtts.gpt import GptArtefact
+from export.xtts.gpt import GptArtifact
 loaded, folder = load_checkpoint(Path(sys.argv[1])), Path(sys.argv[2])
 options = ExportOptions("cpu", sys.argv[3])
-GptArtefact().write(loaded, folder, options)
-GptArtefact().verify(loaded, folder, options)
+GptArtifact().write(loaded, folder, options)
+GptArtifact().verify(loaded, folder, options)
 status = Path("/proc/self/status").read_text()
 sys.stdout.write(status.split("VmHWM:")[1].split()[0])  # ru_maxrss counts what the parent had
 """
@@ -204,9 +204,9 @@ sys.stdout.write(status.split("VmHWM:")[1].split()[0])  # ru_maxrss counts what 
 @pytest.mark.parametrize("loaded", ["full"], indirect=True)
 def test_memory_of_the_export(loaded: LoadedXtts, tmp_path: Path, precision: str) -> None:
     """Loading a checkpoint, writing the GPT and verifying it takes less than 1.5 times its bytes."""
-    (tmp_path / "artefact").mkdir()
+    (tmp_path / "artifact").mkdir()
     own = shutil.copytree(loaded.folder, tmp_path / "own")  # a file that is mapped here too would stay there
-    arguments = [str(own), str(tmp_path / "artefact"), precision]
+    arguments = [str(own), str(tmp_path / "artifact"), precision]
     done = subprocess.run([sys.executable, "-c", EXPORT, *arguments], capture_output=True, check=True)
     share = 1024 * int(done.stdout) / (loaded.folder / "model.pth").stat().st_size
     shutil.rmtree(own)

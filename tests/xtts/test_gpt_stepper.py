@@ -1,4 +1,4 @@
-"""The GPT's step: slots, rows and the cache, whoever shares them; int8 products; damaged artefacts."""
+"""The GPT's step: slots, rows and the cache, whoever shares them; int8 products; damaged artifacts."""
 
 import json
 import shutil
@@ -10,18 +10,18 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 import pytest
 from onnx import TensorProto, helper
 
-from export.artefact import ExportOptions
+from export.artifact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts
-from export.xtts.gpt import GptArtefact, Sentence
+from export.xtts.gpt import GptArtifact, Sentence
 from export.xtts.gpt_graph import ALL, CONTRIB, IR_VERSION, OPSET, DataFile, Graph
 from export.xtts.quantize import Int8Products
 from lumen.contracts import XTTS_GPT
-from lumen.engines.int8 import sums_are_exact
-from lumen.engines.onnx_file import MANIFEST
-from lumen.engines.xtts.gpt import stepper as stepper_module
-from lumen.engines.xtts.gpt.kv_cache import HostMemory, PackedRows, Rows
-from lumen.engines.xtts.gpt.stepper import EMBEDDINGS, PREFILL_TOKENS, Float32, GptStepper, Step
 from lumen.errors import InvalidInputException, ModelLoadException
+from lumen.families.xtts.gpt import stepper as stepper_module
+from lumen.families.xtts.gpt.kv_cache import HostMemory, PackedRows, Rows
+from lumen.families.xtts.gpt.stepper import EMBEDDINGS, PREFILL_TOKENS, Float32, GptStepper, Step
+from lumen.runtime.int8 import sums_are_exact
+from lumen.runtime.onnx_file import MANIFEST
 from tests.xtts.gpt_sentences import alone, opened, sentence, stacked
 
 SLOTS = 8
@@ -254,7 +254,7 @@ def test_precisions_without_kernels_are_not_exported(
     """What the device cannot run is refused by name before anything is written."""
     options = ExportOptions(device, precision)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputException, match=f"not offered in {precision} for the {device}"):
-        GptArtefact().write(tiny_loaded, tmp_path, options)
+        GptArtifact().write(tiny_loaded, tmp_path, options)
     assert not list(tmp_path.iterdir())
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.dims import XttsDims
-from lumen.engines.xtts.gpt.sampling import (
+from lumen.errors import GenerationException, InvalidInputException
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.dims import XttsDims
+from lumen.families.xtts.gpt.sampling import (
     MAX_SEED,
     PLACEHOLDER_CODE,
     Sampler,
@@ -20,7 +21,6 @@ from lumen.engines.xtts.gpt.sampling import (
     probabilities,
     sampling_of,
 )
-from lumen.errors import GenerationException, InvalidInputException
 
 DIMS = XttsDims()
 V = DIMS.audio_vocabulary

@@ -10,10 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lumen.engines.cores import Cores
-from lumen.engines.xtts.gpt.chunks import GrowingChunks
-from lumen.engines.xtts.gpt.scheduler import Scheduler
-from lumen.engines.xtts.gpt.turn_policy import Crowd, NewcomersFirst, Turn
 from lumen.errors import (
     BusyException,
     GenerationException,
@@ -22,6 +18,10 @@ from lumen.errors import (
     ServiceUnavailableException,
     TooLargeException,
 )
+from lumen.families.xtts.gpt.chunks import GrowingChunks
+from lumen.families.xtts.gpt.scheduler import Scheduler
+from lumen.families.xtts.gpt.step_policy import Crowd, NewcomersFirst, Turn
+from lumen.runtime.cpu_lock import CpuLock
 from tests.xtts.fake_stepper import DIMS, PIECE, FakeStepper
 from tests.xtts.scheduling import (
     CHUNKS,
@@ -148,7 +148,7 @@ def test_a_long_prompt_does_not_stop_the_others() -> None:
         calls.append(what)
 
     long = next(n for n in range(50) if len(alone(n).codes) > 40)
-    with Scheduler(FakeStepper(2, fault), 0, CHUNKS, policy=NewcomersFirst(patience=1)) as scheduler:
+    with Scheduler(FakeStepper(2, fault), 0, CHUNKS, policy=NewcomersFirst(max_wait=1)) as scheduler:
         first, second = Heard(), Heard()
         scheduler.submit(request(long), first)
         gate.let(CHUNKS.size(0))
@@ -167,7 +167,7 @@ def test_a_long_prompt_does_not_stop_the_others() -> None:
 
 def test_newcomers_go_first_for_a_while() -> None:
     """Prompts, then steps of those not heard yet, by fours; the others are never passed over for long."""
-    policy = NewcomersFirst(together=4, patience=8)
+    policy = NewcomersFirst(together=4, max_wait=8)
     assert policy.next(Crowd(reading=1, silent=0, speaking=7, passed_over=0)) is Turn.PROMPT
     assert policy.next(Crowd(reading=4, silent=3, speaking=0, passed_over=0)) is Turn.PROMPT
     assert policy.next(Crowd(reading=4, silent=4, speaking=1, passed_over=7)) is Turn.NEWCOMERS
@@ -350,10 +350,10 @@ def test_the_statistics_say_what_was_done(scheduler: Scheduler, stepper: FakeSte
 def test_prompts_and_steps_wait_for_their_turn_at_the_cores(stepper: FakeStepper, tmp_path: Path) -> None:
     """While another model computes nothing is computed here; afterwards it goes on to the end."""
     seen: list[bool] = []
-    with Scheduler(stepper, 0, CHUNKS, cores=Cores(tmp_path)) as scheduler:
+    with Scheduler(stepper, 0, CHUNKS, cores=CpuLock(tmp_path)) as scheduler:
         heard = Heard(on_chunk=lambda: seen.append(other_is_done.is_set()))
         other_is_done = threading.Event()
-        with Cores(tmp_path).turn():
+        with CpuLock(tmp_path).turn():
             scheduler.submit(request(1), heard)
             assert not heard.over.wait(0.05)
             other_is_done.set()

@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from lumen.engines.xtts.gpt.scheduler import Scheduler
 from lumen.errors import (
     InvalidInputException,
 )
+from lumen.families.xtts.gpt.scheduler import Scheduler
 from tests.xtts.fake_stepper import FakeStepper
 from tests.xtts.scheduling import CHUNKS, DEADLINE_SECONDS, Heard, alone, request
 

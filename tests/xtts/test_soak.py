@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from lumen.bench.xtts_soak import SoakPlan, SoakResult, soak
+from bench.xtts_soak import SoakPlan, SoakResult, soak
 from lumen.triton.server import TritonServer
 
 WIDTH = 64

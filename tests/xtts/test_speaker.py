@@ -7,15 +7,15 @@ import numpy as np
 import onnx
 import pytest
 
-from export.artefact import ExportOptions
+from export.artifact import ExportOptions
 from export.graph_file import GraphFile, write
 from export.xtts import speaker
 from export.xtts.checkpoint import LoadedXtts
-from export.xtts.speaker import SpeakerArtefact
+from export.xtts.speaker import SpeakerArtifact
 from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SPEAKER, XTTS_SPEAKER_WIDTH
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.xtts.reference_audio import average, speaker_recordings
 from lumen.errors import ModelLoadException
+from lumen.families.xtts.reference_audio import average, speaker_recordings
+from lumen.runtime.onnx_file import DEFAULT_FILE
 from tests.xtts.comparing import worst
 from tests.xtts.test_conditioning import recording
 
@@ -54,11 +54,11 @@ def test_an_embedding_has_length_one_and_tells_voices_apart(graph: GraphFile) ->
 def test_a_wrong_graph_is_not_accepted(
     tiny_loaded: LoadedXtts, tiny_repository: Path, tmp_path: Path
 ) -> None:
-    """One weight of an artefact that was accepted is off by a little: it is noticed."""
+    """One weight of an artifact that was accepted is off by a little: it is noticed."""
     options = ExportOptions("cpu", "fp32")
     model = onnx.load(tiny_repository / XTTS_SPEAKER / "1" / DEFAULT_FILE)
     weights = next(t for t in model.graph.initializer if list(t.dims) == [256, 256, 3, 3])
     weights.raw_data = (np.frombuffer(weights.raw_data, np.float32) * np.float32(1.1)).tobytes()
     onnx.save(model, tmp_path / DEFAULT_FILE)
     with pytest.raises(ModelLoadException, match="speaker_embedding"):
-        SpeakerArtefact().verify(tiny_loaded, tmp_path, options)
+        SpeakerArtifact().verify(tiny_loaded, tmp_path, options)

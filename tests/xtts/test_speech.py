@@ -14,12 +14,12 @@ import pytest
 
 from export.xtts.vocoder_graph import build
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
-from lumen.engines.xtts.lead import Lead
-from lumen.engines.xtts.speech import MAX_SPEECHES, Manner, Order, Speech, Voice
-from lumen.engines.xtts.tails import PAUSE_SAMPLES
-from lumen.engines.xtts.text.tokenizer import Tokenizer
-from lumen.engines.xtts.windows import BUCKETS, FRAME_SAMPLES, Window, frames_of
 from lumen.errors import BusyException, GenerationException, InvalidInputException, LumenException
+from lumen.families.xtts.playout_buffer import PlayoutBuffer
+from lumen.families.xtts.speech import MAX_SPEECHES, Order, Speech, SpeechOptions, Voice
+from lumen.families.xtts.tails import PAUSE_SAMPLES
+from lumen.families.xtts.text.tokenizer import Tokenizer
+from lumen.families.xtts.windows import BUCKETS, FRAME_SAMPLES, Window, frames_of
 
 Float32 = npt.NDArray[np.float32]
 
@@ -82,14 +82,14 @@ class FakeVocoder:
         self.speeches = 0
 
     @contextmanager
-    def speech(self, lead: Lead) -> Iterator[None]:
+    def speech(self, playout: PlayoutBuffer) -> Iterator[None]:
         self.speeches += 1
         try:
             yield
         finally:
             self.speeches -= 1
 
-    async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Float32:
+    async def pcm(self, window: Window, speaker_embedding: Float32, playout: PlayoutBuffer) -> Float32:
         assert len(window.latents) in BUCKETS
         assert self.speeches
         self._log.append("decode")
@@ -109,9 +109,9 @@ def voice(width: int = WIDTH) -> Voice:
 
 
 async def spoken(
-    speech: Speech, text: str = "Hello.", manner: Manner | None = None, language: str = "en"
+    speech: Speech, text: str = "Hello.", options: SpeechOptions | None = None, language: str = "en"
 ) -> list[Float32]:
-    return [pcm async for pcm in speech.speak(text, language, voice(), manner or Manner())]
+    return [pcm async for pcm in speech.speak(text, language, voice(), options or SpeechOptions())]
 
 
 async def test_a_speech_has_all_samples_of_its_latents(tokenizer: Tokenizer) -> None:
@@ -127,7 +127,7 @@ async def test_a_speech_has_all_samples_of_its_latents(tokenizer: Tokenizer) -> 
 async def test_the_last_chunk_and_the_end_are_one_window(tokenizer: Tokenizer, speed: float) -> None:
     """It is the last because it is smaller than the one before."""
     log: list[str] = []
-    await spoken(Speech(tokenizer, FakeGpt((6, 10, 4)), FakeVocoder(log)), manner=Manner(speed))
+    await spoken(Speech(tokenizer, FakeGpt((6, 10, 4)), FakeVocoder(log)), options=SpeechOptions(speed))
     assert log == ["decode"] * 3
 
 
@@ -169,7 +169,7 @@ async def test_seeds_follow_from_the_speechs_seed_and_differ_by_piece(tokenizer:
 
     async def seeds(seed: int | None) -> list[float]:
         gpt = FakeGpt()
-        await spoken(Speech(tokenizer, gpt, FakeVocoder()), TWO_PIECES, Manner(seed=seed))
+        await spoken(Speech(tokenizer, gpt, FakeVocoder()), TWO_PIECES, SpeechOptions(seed=seed))
         return [order.sampling["seed"] for order in gpt.orders]
 
     assert await seeds(7) == await seeds(7)
@@ -185,7 +185,7 @@ async def test_a_closed_speech_closes_its_streams(tokenizer: Tokenizer, chunks_h
     """Whenever the listener leaves, what began at the GPT is closed, and nothing begins after."""
     gpt = FakeGpt()
     speech = Speech(tokenizer, gpt, FakeVocoder())
-    async with aclosing(speech.speak(TWO_PIECES, "en", voice(), Manner())) as chunks:
+    async with aclosing(speech.speak(TWO_PIECES, "en", voice(), SpeechOptions())) as chunks:
         for _ in range(chunks_heard):
             await anext(chunks)
     assert all(stream.closed for stream in gpt.streams)
@@ -218,7 +218,7 @@ async def test_a_gpt_that_says_nothing_is_an_error(tokenizer: Tokenizer) -> None
 async def test_one_speech_too_many_is_refused_and_room_comes_back(tokenizer: Tokenizer) -> None:
     """Beyond MAX_SPEECHES the caller hears Busy at once; a speech that ends makes room."""
     speech = Speech(tokenizer, FakeGpt(), FakeVocoder())
-    speeches = [speech.speak("Hello.", "en", voice(), Manner()) for _ in range(MAX_SPEECHES)]
+    speeches = [speech.speak("Hello.", "en", voice(), SpeechOptions()) for _ in range(MAX_SPEECHES)]
     for chunks in speeches:
         await anext(chunks)
     with pytest.raises(BusyException, match="24"):
@@ -230,25 +230,25 @@ async def test_one_speech_too_many_is_refused_and_room_comes_back(tokenizer: Tok
 
 
 @pytest.mark.parametrize(
-    ("changed", "manner", "named"),
+    ("changed", "options", "named"),
     [
-        ({}, Manner(speed=0.49), "0.49"),
-        ({}, Manner(speed=2.01), "2.01"),
-        ({}, Manner(speed=float("nan")), "nan"),
-        ({"gpt_cond_latent": np.zeros((31, WIDTH), np.float32)}, Manner(), r"\[31, 8\]"),
-        ({"gpt_cond_latent": np.full((32, WIDTH), np.nan, np.float32)}, Manner(), "no numbers"),
-        ({"speaker_embedding": np.zeros(511, np.float32)}, Manner(), r"\[511\]"),
-        ({"speaker_embedding": np.full(512, np.inf, np.float32)}, Manner(), "no numbers"),
+        ({}, SpeechOptions(speed=0.49), "0.49"),
+        ({}, SpeechOptions(speed=2.01), "2.01"),
+        ({}, SpeechOptions(speed=float("nan")), "nan"),
+        ({"gpt_cond_latent": np.zeros((31, WIDTH), np.float32)}, SpeechOptions(), r"\[31, 8\]"),
+        ({"gpt_cond_latent": np.full((32, WIDTH), np.nan, np.float32)}, SpeechOptions(), "no numbers"),
+        ({"speaker_embedding": np.zeros(511, np.float32)}, SpeechOptions(), r"\[511\]"),
+        ({"speaker_embedding": np.full(512, np.inf, np.float32)}, SpeechOptions(), "no numbers"),
     ],
 )
 async def test_what_is_wrong_is_refused_before_the_gpt_begins(
-    tokenizer: Tokenizer, changed: dict[str, Any], manner: Manner, named: str
+    tokenizer: Tokenizer, changed: dict[str, Any], options: SpeechOptions, named: str
 ) -> None:
     """A voice or speed that cannot be is named, and costs nothing."""
     gpt = FakeGpt()
     who = Voice(**{**voice().__dict__, **changed})
     with pytest.raises(InvalidInputException, match=named):
-        await anext(Speech(tokenizer, gpt, FakeVocoder()).speak("Hello.", "en", who, manner))
+        await anext(Speech(tokenizer, gpt, FakeVocoder()).speak("Hello.", "en", who, options))
     assert not gpt.streams
 
 
@@ -282,10 +282,10 @@ class OnnxVocoder:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch wants the cores
         self._session = onnxruntime.InferenceSession(graph, options)
 
-    def speech(self, lead: Lead) -> AbstractContextManager[None]:
+    def speech(self, playout: PlayoutBuffer) -> AbstractContextManager[None]:
         return nullcontext()
 
-    async def pcm(self, window: Window, speaker_embedding: Float32, lead: Lead) -> Float32:
+    async def pcm(self, window: Window, speaker_embedding: Float32, playout: PlayoutBuffer) -> Float32:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[None]}
         pcm: Float32 = self._session.run(["pcm"], tensors)[0][0]
         return pcm
@@ -314,7 +314,7 @@ async def test_a_sentence_with_fixed_codes_sounds_as_the_references(
     expected = tiny_model.inference(text, "en", latent, embedding[None, :, None], speed=speed)["wav"]
 
     speech = Speech(tokenizer, ReferenceGpt(tiny_model, codes), onnx_vocoder)
-    chunks = [pcm async for pcm in speech.speak(text, "en", who, Manner(speed))]
+    chunks = [pcm async for pcm in speech.speak(text, "en", who, SpeechOptions(speed))]
     pcm = np.concatenate(chunks)
     assert len(pcm) == len(expected) > XTTS_SAMPLE_RATE // 4
     difference = np.abs(pcm - expected)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lumen.engines.xtts import streams
-from lumen.engines.xtts.streams import ReadAhead, unless
 from lumen.errors import GenerationException, UpstreamTimeoutException
+from lumen.families.xtts import streams
+from lumen.families.xtts.streams import ReadAhead, race
 
 SECONDS = 10.0
 
@@ -191,7 +191,7 @@ async def test_work_ends_soon_after_nobody_wants_it() -> None:
             await asyncio.sleep(0)
             ended = True
 
-    await asyncio.wait_for(unless(lambda: next(looks), work()), SECONDS)
+    await asyncio.wait_for(race(lambda: next(looks), work()), SECONDS)
     assert ended
 
 
@@ -202,4 +202,4 @@ async def test_work_that_fails_says_why() -> None:
         raise GenerationException("no")
 
     with pytest.raises(GenerationException, match="no"):
-        await unless(lambda: True, work())
+        await race(lambda: True, work())

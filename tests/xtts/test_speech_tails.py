@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from lumen.contracts import XTTS_SAMPLE_RATE
-from lumen.engines.xtts.tails import FADE_SAMPLES, PAUSE_SAMPLES, TAIL_SAMPLES, Tail, pause
+from lumen.families.xtts.tails import FADE_SAMPLES, PAUSE_SAMPLES, TAIL_SAMPLES, Tail, pause
 
 Pcm = npt.NDArray[np.float32]
 

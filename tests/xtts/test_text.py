@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.text.languages import CHARACTER_LIMITS, language_of
-from lumen.engines.xtts.text.lengths import ALLOWANCE_CODES, MAX_CODES
-from lumen.engines.xtts.text.splitting import ends_sentence, split
-from lumen.engines.xtts.text.tokenizer import MAX_CHARACTERS, MAX_TOKENS, Tokenizer
 from lumen.errors import InvalidInputException, ModelLoadException, TooLargeException
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.text.languages import CHARACTER_LIMITS, language_of
+from lumen.families.xtts.text.lengths import ALLOWANCE_CODES, MAX_CODES
+from lumen.families.xtts.text.splitting import ends_sentence, split
+from lumen.families.xtts.text.tokenizer import MAX_CHARACTERS, MAX_TOKENS, Tokenizer
 
 TEXTS = {
     "en": "Good morning, Dr. Smith! I paid $20.50 for 3 books.",

@@ -11,20 +11,20 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from export.artefact import ExportOptions
+from export.artifact import ExportOptions
 from export.graph_file import write
 from export.install import OWN_REPOSITORY
 from export.xtts import vocoder, vocoder_graph
 from export.xtts.checkpoint import LoadedXtts
 from export.xtts.hifigan import context_of
 from export.xtts.tiled_vocoder import write_tiled
-from export.xtts.vocoder import Decoder, VocoderArtefact, open_vocoder
+from export.xtts.vocoder import Decoder, VocoderArtifact, open_vocoder
 from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
-from lumen.engines.onnx_file import DEFAULT_FILE
-from lumen.engines.xtts.artefacts import read_manifest
-from lumen.engines.xtts.coqui import coqui
-from lumen.engines.xtts.pace import Pace
-from lumen.engines.xtts.windows import (
+from lumen.errors import ModelLoadException
+from lumen.families.xtts.artifacts import read_manifest
+from lumen.families.xtts.coqui import coqui
+from lumen.families.xtts.time_stretch import TimeStretch
+from lumen.families.xtts.windows import (
     BUCKETS,
     FRAME_SAMPLES,
     Latents,
@@ -33,7 +33,7 @@ from lumen.engines.xtts.windows import (
     Windows,
     frames_of,
 )
-from lumen.errors import ModelLoadException
+from lumen.runtime.onnx_file import DEFAULT_FILE
 from tests.serving.test_model_configs import check_graph
 from tests.xtts.comparing import show, worst
 from tests.xtts.slim import slim_decoder
@@ -119,22 +119,22 @@ def test_the_checkpoints_vocoder_is_the_references(tiny_repository: Path) -> Non
 def test_half_precision_stays_within_its_tolerance(slim_loaded: LoadedXtts, tmp_path: Path) -> None:
     """For the GPU: weights and activations in half precision, inputs and PCM in single."""
     options = ExportOptions("gpu", "fp16")
-    VocoderArtefact().write(slim_loaded, tmp_path, options)
+    VocoderArtifact().write(slim_loaded, tmp_path, options)
     types = {tensor.data_type for tensor in onnx.load(tmp_path / DEFAULT_FILE).graph.initializer}
     assert onnx.TensorProto.FLOAT16 in types
-    show(VocoderArtefact().verify(slim_loaded, tmp_path, options))
+    show(VocoderArtifact().verify(slim_loaded, tmp_path, options))
 
 
 def test_a_wrong_graph_is_not_accepted(slim_loaded: LoadedXtts, tmp_path: Path) -> None:
     """One weight that is off by a little is noticed."""
     options = ExportOptions("cpu", "fp32")
-    VocoderArtefact().write(slim_loaded, tmp_path, options)
+    VocoderArtifact().write(slim_loaded, tmp_path, options)
     model = onnx.load(tmp_path / DEFAULT_FILE)
     largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
     largest.raw_data = (np.frombuffer(largest.raw_data, np.float32) * np.float32(1.1)).tobytes()
     onnx.save(model, tmp_path / DEFAULT_FILE)
     with pytest.raises(ModelLoadException, match="pcm"):
-        VocoderArtefact().verify(slim_loaded, tmp_path, options)
+        VocoderArtifact().verify(slim_loaded, tmp_path, options)
 
 
 def test_the_receptive_field_is_exact() -> None:
@@ -266,8 +266,8 @@ def test_speed_is_the_references_interpolation(speed: float) -> None:
         expected = torch.from_numpy(latents.T[None].copy())
         if int(length * scale) != length:
             expected = torch.nn.functional.interpolate(expected, scale_factor=scale, mode="linear")
-        pace = Pace(speed)
-        got = [pace.push(chunk) for chunk in chunked(latents, random, 9)] + [pace.finish()]
+        stretch = TimeStretch(speed)
+        got = [stretch.push(chunk) for chunk in chunked(latents, random, 9)] + [stretch.finish()]
         joined = np.concatenate([part for part in got if len(part)])
         assert worst(joined, expected.numpy()[0].T, f"{length} at {speed}") < 2e-5
 
@@ -275,14 +275,14 @@ def test_speed_is_the_references_interpolation(speed: float) -> None:
 def test_a_speed_that_leaves_no_latent_leaves_none() -> None:
     """One latent at twice the speed is none, and no latents are none at any speed."""
     for speed, length in ((2.0, 1), (0.5, 0), (1.0, 0)):
-        pace = Pace(speed)
-        assert len(pace.push(sentence(length))) + len(pace.finish()) == 0
+        stretch = TimeStretch(speed)
+        assert len(stretch.push(sentence(length))) + len(stretch.finish()) == 0
     assert Windows(VocoderContext()).finish() == []
 
 
 def test_the_graph_fits_its_configuration(slim_loaded: LoadedXtts, tmp_path: Path) -> None:
     """Names, types and dims are those that config.pbtxt promises; TorchScript has none to compare."""
-    VocoderArtefact().write(slim_loaded, tmp_path, ExportOptions("cpu", "fp32", "onnx"))
+    VocoderArtifact().write(slim_loaded, tmp_path, ExportOptions("cpu", "fp32", "onnx"))
     check_graph(OWN_REPOSITORY / XTTS_VOCODER / "config.pbtxt", tmp_path)
 
 

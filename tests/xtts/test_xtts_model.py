@@ -16,8 +16,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from lumen.bench.gpt_counts import read_gpt_counts
-from lumen.bench.xtts_soak import process_of
+from bench.gpt_counts import read_gpt_counts
+from bench.xtts_soak import process_of
 from lumen.contracts import (
     XTTS,
     XTTS_CONDITION_LATENTS,
@@ -26,17 +26,17 @@ from lumen.contracts import (
     XTTS_SPEAKER_WIDTH,
     XTTS_VOCODER,
 )
-from lumen.engines.xtts.gpt.sampling import TENSORS
-from lumen.engines.xtts.text.languages import CHARACTER_LIMITS
-from lumen.engines.xtts.text.lengths import MAX_CODES
 from lumen.errors import (
     InvalidInputException,
     LumenException,
     ServiceUnavailableException,
     TooLargeException,
 )
+from lumen.families.xtts.gpt.sampling import TENSORS
+from lumen.families.xtts.text.languages import CHARACTER_LIMITS
+from lumen.families.xtts.text.lengths import MAX_CODES
 from lumen.triton.server import TritonServer, private_options
-from orchestrator.triton import TritonClient, text_tensor
+from orchestrator.triton.client import TritonClient, text_tensor
 from tests.conftest import ROOT
 from tests.xtts.conftest import QUEUE, SLOTS
 from tests.xtts.settling import settled

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lumen.bench.xtts_streams import main
+from bench.xtts_streams import main
 from lumen.triton.server import TritonServer
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from export.gfpgan.networks.modulation import SLOPE, StyleConv, ToRgb, doubled
-from lumen.engines.gfpgan_dims import COARSEST, LEVELS, GfpganDims
+from lumen.families.gfpgan.dims import COARSEST, LEVELS, GfpganDims
 
 STYLE_LAYERS: Final = 8
 """Of the network that makes styles of random vectors; its weights are released, but not used here."""

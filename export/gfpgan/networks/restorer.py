@@ -6,7 +6,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.gfpgan.networks.decoder import FINER, STYLES, Decoder
 from export.gfpgan.networks.modulation import SLOPE, doubled
-from lumen.engines.gfpgan_dims import COARSEST, LEVELS, GfpganDims
+from lumen.families.gfpgan.dims import COARSEST, LEVELS, GfpganDims
 
 HALF_RANGE = 127.5
 """Colours 0..255 are -1..1 in the network."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from export.sadtalker.networks.audio_encoder import AudioEncoder
-from lumen.engines.sadtalker.dims import EXPRESSION, SadTalkerDims
+from lumen.families.sadtalker.dims import EXPRESSION, SadTalkerDims
 
 
 class Audio2Exp(nn.Module):

@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.sadtalker.networks.audio_encoder import AudioEncoder
 from export.sadtalker.networks.res_unet import ResUnet
-from lumen.engines.sadtalker.dims import POSE, POSE_CHUNK, POSE_LATENT, STYLES, SadTalkerDims
+from lumen.families.sadtalker.dims import POSE, POSE_CHUNK, POSE_LATENT, STYLES, SadTalkerDims
 
 HIDDEN = 128
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.sadtalker.networks.blocks import Folds
-from lumen.engines.sadtalker.dims import SadTalkerDims
+from lumen.families.sadtalker.dims import SadTalkerDims
 
 Stride = int | tuple[int, int]
 

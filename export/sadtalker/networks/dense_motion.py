@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.sadtalker.networks.blocks import DownBlock3d, Folds, UpBlock3d
 from export.sadtalker.networks.point_motion import GridMotion, PointMotion
-from lumen.engines.sadtalker.dims import KEYPOINTS, SadTalkerDims
+from lumen.families.sadtalker.dims import KEYPOINTS, SadTalkerDims
 
 COMPRESSED: Final = 4
 """Channels of the volume that is moved with each key point."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.sadtalker.networks.blocks import Folds
-from lumen.engines.sadtalker.dims import SadTalkerDims
+from lumen.families.sadtalker.dims import SadTalkerDims
 
 STAGES: Final = (3, 4, 6, 3)
 """Bottlenecks per stage of ResNet-50 (He et al., 2015, arXiv:1512.03385)."""

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 from export.sadtalker.networks.blocks import ConvBlock2d, DownBlock2d, ResBlock3d
 from export.sadtalker.networks.dense_motion import DenseMotion
 from export.sadtalker.networks.spade import SpadeDecoder
-from lumen.engines.sadtalker.dims import SadTalkerDims
+from lumen.families.sadtalker.dims import SadTalkerDims
 
 RESIDUALS: Final = 6
 SLOPE: Final = 0.01

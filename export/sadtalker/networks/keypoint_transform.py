@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.sadtalker.networks.grids import cells
-from lumen.engines.sadtalker.dims import KEYPOINTS
+from lumen.families.sadtalker.dims import KEYPOINTS
 
 BIN_DEGREES: Final = 3.0
 FIRST_BIN: Final = -99.0

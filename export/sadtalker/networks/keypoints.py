@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.sadtalker.networks.blocks import DownBlock2d, UpBlock3d
 from export.sadtalker.networks.grids import axis
-from lumen.engines.sadtalker.dims import KEYPOINTS, SadTalkerDims
+from lumen.families.sadtalker.dims import KEYPOINTS, SadTalkerDims
 
 SHRINK: Final = 4
 """The detector looks at a quarter of the portrait's side."""

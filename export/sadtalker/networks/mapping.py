@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from lumen.engines.sadtalker.dims import KEYPOINTS, SadTalkerDims
+from lumen.families.sadtalker.dims import KEYPOINTS, SadTalkerDims
 
 BINS: Final = 66
 """Classes of an angle's classifier."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from export.sadtalker.networks.blocks import Folds
-from lumen.engines.sadtalker.dims import SadTalkerDims
+from lumen.families.sadtalker.dims import SadTalkerDims
 
 HALF_TIME = (2, 1)
 """Stride over (time, pose): only time gets coarser."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from lumen.engines.sadtalker.dims import SadTalkerDims
+from lumen.families.sadtalker.dims import SadTalkerDims
 
 SLOPE: Final = 0.2
 HIDDEN: Final = 128

@@ -1,4 +1,4 @@
-"""``espeak``: the tensors of ``lumen.engines.espeak``, one response per sentence."""
+"""``espeak``: the tensors of ``lumen.families.espeak.synthesizer``, one response per sentence."""
 
 import asyncio
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import ESPEAK
-from lumen.engines.espeak import DEFAULT_VOICE, Espeak
+from lumen.families.espeak.synthesizer import DEFAULT_VOICE, Espeak
 from lumen.triton.adapter import Adapter, Send
 
 adapter = Adapter(pb_utils, ESPEAK)

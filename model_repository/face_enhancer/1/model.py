@@ -1,4 +1,4 @@
-"""``face_enhancer``: asks ``face_landmarks`` and ``gfpgan`` for ``lumen.engines.enhancer``."""
+"""``face_enhancer``: asks ``face_landmarks`` and ``gfpgan`` for ``lumen.families.gfpgan.enhancer``."""
 
 from functools import partial
 from typing import Any
@@ -7,8 +7,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_ENHANCER, FACE_LANDMARKS, GFPGAN
-from lumen.engines.enhancer import DEFAULT_WEIGHT, enhance
 from lumen.errors import GenerationException
+from lumen.families.gfpgan.enhancer import DEFAULT_WEIGHT, enhance
 from lumen.triton.adapter import Adapter, Tensors
 
 adapter = Adapter(pb_utils, FACE_ENHANCER)

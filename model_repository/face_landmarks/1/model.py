@@ -1,4 +1,4 @@
-"""``face_landmarks``: the tensors of ``lumen.engines.face_mesh``."""
+"""``face_landmarks``: the tensors of ``lumen.families.portrait.face_mesh``."""
 
 from functools import partial
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_LANDMARKS
-from lumen.engines.face_mesh import FaceMesher, stack_faces
-from lumen.engines.landmarks68 import landmarks_of
+from lumen.families.portrait.face_mesh import FaceMesher, stack_faces
+from lumen.families.portrait.landmarks68 import landmarks_of
 from lumen.triton.adapter import Adapter, Tensors
 
 adapter = Adapter(pb_utils, FACE_LANDMARKS)

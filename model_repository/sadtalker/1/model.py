@@ -1,4 +1,4 @@
-"""``sadtalker``: the tensors of ``lumen.engines.sadtalker.rendering``; its networks are Triton's models."""
+"""``sadtalker``: the tensors of ``lumen.families.sadtalker.rendering``; its networks are Triton's models."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,10 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import SADTALKER
-from lumen.engines.sadtalker.artefacts import check_networks
-from lumen.engines.sadtalker.clip import Clip, Controls
-from lumen.engines.sadtalker.crop import preprocess_of
-from lumen.engines.sadtalker.rendering import ClipEngine, Limits
+from lumen.families.sadtalker.artifacts import check_networks
+from lumen.families.sadtalker.clip import Clip, Controls
+from lumen.families.sadtalker.crop import preprocess_of
+from lumen.families.sadtalker.rendering import ClipEngine, Limits
 from lumen.triton.adapter import Adapter, Send
 from lumen.triton.calls import triton_call
 

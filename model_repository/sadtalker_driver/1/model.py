@@ -1,4 +1,4 @@
-"""``sadtalker_driver``: follows a face through a video; see ``lumen.engines.sadtalker.driver``."""
+"""``sadtalker_driver``: follows a face through a video; see ``lumen.families.sadtalker.driver``."""
 
 import json
 from functools import partial
@@ -9,9 +9,9 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_LANDMARKS, SADTALKER_DRIVER, SADTALKER_FACE3D
-from lumen.engines.face_mesh import Face, unstack_faces
-from lumen.engines.sadtalker.artefacts import check_networks
-from lumen.engines.sadtalker.driver import Follower, batches, check_frames, rows_of
+from lumen.families.portrait.face_mesh import Face, unstack_faces
+from lumen.families.sadtalker.artifacts import check_networks
+from lumen.families.sadtalker.driver import Follower, batches, check_frames, rows_of
 from lumen.triton.adapter import Adapter, Tensors
 from lumen.triton.calls import triton_call_now
 

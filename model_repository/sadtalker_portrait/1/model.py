@@ -1,4 +1,4 @@
-"""``sadtalker_portrait``: the tensors of ``lumen.engines.sadtalker.portrait``."""
+"""``sadtalker_portrait``: the tensors of ``lumen.families.sadtalker.portrait``."""
 
 from dataclasses import astuple
 from functools import partial
@@ -9,10 +9,10 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_LANDMARKS, SADTALKER_FACE3D, SADTALKER_PORTRAIT
-from lumen.engines.face_mesh import Face, unstack_faces
-from lumen.engines.sadtalker.artefacts import check_networks
-from lumen.engines.sadtalker.crop import preprocess_of
-from lumen.engines.sadtalker.portrait import make_likeness
+from lumen.families.portrait.face_mesh import Face, unstack_faces
+from lumen.families.sadtalker.artifacts import check_networks
+from lumen.families.sadtalker.crop import preprocess_of
+from lumen.families.sadtalker.portrait import make_features
 from lumen.triton.adapter import Adapter, Tensors
 from lumen.triton.calls import triton_call_now
 
@@ -24,14 +24,14 @@ class TritonPythonModel:
         check_networks(Path(args["model_repository"]), args["model_version"], [SADTALKER_FACE3D])
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        return [adapter.answer(partial(_likeness, request)) for request in requests]
+        return [adapter.answer(partial(_features, request)) for request in requests]
 
 
-def _likeness(request: Any) -> Tensors:
+def _features(request: Any) -> Tensors:
     image = adapter.array(request, "image")
     size = int(adapter.array(request, "size")[0])
     preprocess = preprocess_of(adapter.text(request, "preprocess"))
-    made = make_likeness(image, _faces(image), size, preprocess, _face3d)
+    made = make_features(image, _faces(image), size, preprocess, _face3d)
     return {
         "crop": made.crop,
         "row": made.row,

@@ -1,4 +1,4 @@
-"""``warp``: hears the audio, then asks ``warp_renderer`` for frames; see ``lumen.engines.warp.clip``."""
+"""``warp``: hears the audio, then asks ``warp_renderer`` for frames; see ``lumen.families.warp.clip``."""
 
 import asyncio
 import contextlib
@@ -8,8 +8,8 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import WARP, WARP_RENDERER
-from lumen.engines.warp.clip import Clip, render_clip
 from lumen.errors import GenerationException
+from lumen.families.warp.clip import Clip, render_clip
 from lumen.triton.adapter import Adapter, Send
 
 adapter = Adapter(pb_utils, WARP)

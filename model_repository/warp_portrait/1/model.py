@@ -1,4 +1,4 @@
-"""``warp_portrait``: asks ``face_landmarks`` for faces, then crops with ``lumen.engines.portrait``."""
+"""``warp_portrait``: asks ``face_landmarks`` for faces, then crops; see `lumen.families.portrait`."""
 
 from functools import partial
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_LANDMARKS, WARP_PORTRAIT
-from lumen.engines.face_mesh import Face, unstack_faces
-from lumen.engines.portrait import make_portrait
 from lumen.errors import GenerationException
+from lumen.families.portrait.face_mesh import Face, unstack_faces
+from lumen.families.portrait.portrait import make_portrait
 from lumen.triton.adapter import Adapter, Tensors
 
 adapter = Adapter(pb_utils, WARP_PORTRAIT)

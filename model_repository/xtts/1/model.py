@@ -1,4 +1,4 @@
-"""``xtts``: the tensors of ``lumen.engines.xtts.speech``; the models that it calls are Triton's."""
+"""``xtts``: the tensors of ``lumen.families.xtts.speech``; the models that it calls are Triton's."""
 
 import asyncio
 import contextlib
@@ -10,14 +10,14 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
-from lumen.engines.xtts.artefacts import VOCABULARY, check_files, check_one_checkpoint, read_manifest
-from lumen.engines.xtts.calls import TritonGpt, TritonVocoder
-from lumen.engines.xtts.gpt import sampling
-from lumen.engines.xtts.speech import Manner, Speech, Voice
-from lumen.engines.xtts.streams import unless
-from lumen.engines.xtts.text.tokenizer import Tokenizer
+from lumen.families.xtts.artifacts import VOCABULARY, check_files, check_one_checkpoint, read_manifest
+from lumen.families.xtts.calls import TritonGpt, TritonVocoder
+from lumen.families.xtts.gpt import sampling
+from lumen.families.xtts.speech import Speech, SpeechOptions, Voice
+from lumen.families.xtts.streams import race
+from lumen.families.xtts.text.tokenizer import Tokenizer
 from lumen.triton.adapter import Adapter, Send
-from lumen.triton.calls import OneAnswerCalls, triton_call_now
+from lumen.triton.calls import SingleResponseCaller, triton_call_now
 
 NUMBERS = ("speed", *(name for name in sampling.TENSORS if name != "max_codes"))  # the text decides those
 
@@ -32,7 +32,7 @@ class TritonPythonModel:
         tokenizer = Tokenizer(folder / VOCABULARY)
         tokenizer.warm_up()
         places = int(json.loads(args["model_config"])["parameters"]["vocoder_windows"]["string_value"])
-        gpt = TritonGpt(OneAnswerCalls(pb_utils))
+        gpt = TritonGpt(SingleResponseCaller(pb_utils))
         vocoder = TritonVocoder(partial(triton_call_now, pb_utils), places)
         self._speech = Speech(tokenizer, gpt, vocoder)
 
@@ -40,7 +40,7 @@ class TritonPythonModel:
         await asyncio.gather(*(adapter.stream(each, partial(self._answer, each)) for each in requests))
 
     async def _answer(self, request: Any, send: Send) -> None:
-        await unless(request.is_cancelled, self._speak(request, send))
+        await race(request.is_cancelled, self._speak(request, send))
 
     async def _speak(self, request: Any, send: Send) -> None:
         async with contextlib.aclosing(self._speech.speak(**_arguments(request))) as speech:
@@ -56,5 +56,5 @@ def _arguments(request: Any) -> dict[str, Any]:
         "text": adapter.text(request, "text"),
         "language": adapter.text(request, "language"),
         "voice": Voice(array("gpt_cond_latent"), array("speaker_embedding")),
-        "manner": Manner(speed, seed, given),
+        "options": SpeechOptions(speed, seed, given),
     }

@@ -1,4 +1,4 @@
-"""``xtts_gpt``: the tensors of ``lumen.engines.xtts.gpt``: a stream of chunks, or one chunk a request."""
+"""``xtts_gpt``: the tensors of ``lumen.families.xtts.gpt``: a stream of chunks, or one chunk a request."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,18 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import XTTS_GPT
-from lumen.engines.cores import cores_of_server
-from lumen.engines.xtts.artefacts import read_manifest
-from lumen.engines.xtts.gpt import sampling
-from lumen.engines.xtts.gpt.chunks import Chunk, GrowingChunks
-from lumen.engines.xtts.gpt.kept import KeptStreams
-from lumen.engines.xtts.gpt.metrics import GptMetrics
-from lumen.engines.xtts.gpt.request import GptRequest
-from lumen.engines.xtts.gpt.scheduler import Scheduler
-from lumen.engines.xtts.gpt.settings import settings_of
-from lumen.engines.xtts.gpt.stepper import GptStepper
-from lumen.engines.xtts.gpt.streams import GptStreams
 from lumen.errors import InvalidInputException
+from lumen.families.xtts.artifacts import read_manifest
+from lumen.families.xtts.gpt import sampling
+from lumen.families.xtts.gpt.chunks import Chunk, GrowingChunks
+from lumen.families.xtts.gpt.metrics import GptMetrics
+from lumen.families.xtts.gpt.pull_streams import PullStreams
+from lumen.families.xtts.gpt.request import GptRequest
+from lumen.families.xtts.gpt.scheduler import Scheduler
+from lumen.families.xtts.gpt.settings import settings_of
+from lumen.families.xtts.gpt.stepper import GptStepper
+from lumen.families.xtts.gpt.streams import GptStreams
+from lumen.runtime.cpu_lock import cpu_lock_of_server
 from lumen.triton.adapter import Adapter, Send, Tensors
 from lumen.triton.caller import Callers
 
@@ -38,10 +38,10 @@ class TritonPythonModel:
         stepper = GptStepper.load(folder, settings.slots, settings.intra_op_thread_count, kind, device)
         chunks = GrowingChunks(settings.first_chunk, settings.largest_chunk)
         self._dims, self._defaults = stepper.dims, read_manifest(folder)["defaults"]
-        cores = cores_of_server(bool(settings.take_turns), kind)
+        cores = cpu_lock_of_server(bool(settings.cpu_lock), kind)
         self._scheduler = Scheduler(stepper, settings.queue, chunks, cores=cores)
         self._streams, self._callers = GptStreams(self._scheduler), Callers()
-        self._kept = KeptStreams(self._streams)
+        self._kept = PullStreams(self._streams)
         labels = {"model": args["model_name"], "instance": args["model_instance_name"]}
         self._metrics = GptMetrics(pb_utils, labels, self._scheduler.statistics)
 

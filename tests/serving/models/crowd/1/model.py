@@ -8,7 +8,7 @@ import triton_python_backend_utils as pb_utils
 
 from lumen.errors import BusyException
 from lumen.triton.adapter import Adapter, Tensors
-from lumen.triton.calls import OneAnswerCalls
+from lumen.triton.calls import SingleResponseCaller
 
 THREADS = 16
 
@@ -17,7 +17,7 @@ adapter = Adapter(pb_utils, "crowd")
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        self._ask = OneAnswerCalls(pb_utils)
+        self._ask = SingleResponseCaller(pb_utils)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         return [adapter.answer(lambda each=each: self._count(each)) for each in requests]

@@ -1,0 +1,160 @@
+"""The GPT of XTTS v2 on a GPU: how near it comes to the reference, and codes per second by engine and batch.
+
+    python -m bench.xtts_gpt_gpu --checkpoint DIR [--batches 1 8 16 32 64] [--seconds 0.5]
+
+ONNX Runtime runs the graph that is exported for a GPU, as the served model does, logits and latents back in
+the machine's memory at every step; PyTorch replays CUDA graphs and leaves them on the card. Every row has
+the same voice and text, and ``--before`` codes behind it. The reference is the checkpoint's own network in
+fp32 on the CPU, over ``STEPS`` given codes. The weights are those of the checkpoint: speed does not depend
+on them. Medians; ends in one JSON line.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from bench.graphed_gpt import GraphedGpt
+from bench.report import machine
+from export.artifact import ExportOptions
+from export.xtts.checkpoint import LoadedXtts, load_checkpoint
+from export.xtts.gpt import GptArtifact, Sentence, differences, random_sentence, reference, stepped
+from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_REFERENCE_RATE
+from lumen.families.xtts.dims import CODE_SAMPLES
+from lumen.families.xtts.gpt.stepper import GptStepper
+
+STEPS: Final = 200
+TEXT_IDS: Final = 60
+REAL_TIME: Final = XTTS_REFERENCE_RATE / CODE_SAMPLES
+"""Codes per second of speech."""
+
+
+def main(checkpoint: Path, batches: Sequence[int], before: int, seconds: float) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    model = load_checkpoint(checkpoint)
+    sentence = random_sentence(model.dims, TEXT_IDS, STEPS, np.random.default_rng(0))
+    with tempfile.TemporaryDirectory() as folder:
+        GptArtifact().write(model, Path(folder), ExportOptions("gpu", "fp16"))
+        started = time.perf_counter()
+        stepper = GptStepper(Path(folder), model.dims, max(batches), kind="GPU")
+        loaded = time.perf_counter() - started
+    parity = _parity(model, stepper, sentence)
+    console.print(parity)
+    prefill = _prefill_seconds(stepper, sentence)
+    rates = {
+        "ONNX Runtime": {b: b / _stepper_seconds(stepper, sentence, b, before, seconds) for b in batches},
+        "PyTorch, CUDA graphs": _graphed_rates(model, batches, before, seconds),
+    }
+    console.print(_table(rates, batches))
+    result = {
+        **machine(),
+        "gpu": torch.cuda.get_device_name(),
+        "load_s": round(loaded, 2),
+        "prefill_ms": round(1000 * prefill, 2),
+        "before": before,
+        **parity,
+        "codes_per_second": {name: {b: round(r, 1) for b, r in each.items()} for name, each in rates.items()},
+    }
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+def _parity(model: LoadedXtts, stepper: GptStepper, sentence: Sentence) -> dict[str, float]:
+    """The worst latent's cosine and the likeliest codes, over ``STEPS`` given codes."""
+    expected = reference(model.model.gpt, sentence)
+    found = differences(stepped(stepper, sentence), expected, "fp16")
+    return {each.output: round(each.largest, 6) for each in found}
+
+
+def _prefill_seconds(stepper: GptStepper, sentence: Sentence) -> float:
+    def prefill() -> None:
+        stepper.open(0, sentence.text_ids, sentence.gpt_cond_latent)
+        while stepper.prefill(0) is None:
+            pass
+        stepper.close(0)
+
+    return _median_seconds(prefill, 0.5)
+
+
+def _stepper_seconds(
+    stepper: GptStepper, sentence: Sentence, batch: int, before: int, seconds: float
+) -> float:
+    slots = list(range(batch))
+    for slot in slots:
+        stepper.open(slot, sentence.text_ids, sentence.gpt_cond_latent)
+        while stepper.prefill(slot) is None:
+            pass
+    codes = np.full(batch, int(sentence.codes[0]), np.int32)
+    for _ in range(before):
+        stepper.step(slots, codes)
+    took = _median_seconds(lambda: stepper.step(slots, codes), seconds, stepper.dims.max_audio - before)
+    for slot in slots:
+        stepper.close(slot)
+    return took
+
+
+@torch.inference_mode()
+def _graphed_rates(
+    model: LoadedXtts, batches: Sequence[int], before: int, seconds: float
+) -> dict[int, float]:
+    dims = model.dims
+    gpt = GraphedGpt(model.model.gpt.state_dict(), dims, max(batches), torch.float16)
+    position = XTTS_CONDITION_LATENTS + TEXT_IDS + 3 + before
+    rates = {}
+    for batch in batches:
+        embeds = torch.randn(batch, dims.width, device="cuda")
+
+        def step(embeds: torch.Tensor = embeds) -> None:
+            gpt.step(embeds, position)
+            torch.cuda.synchronize()
+
+        step()
+        rates[batch] = batch / _median_seconds(step, seconds)
+    return rates
+
+
+def _median_seconds(call: Callable[[], Any], seconds: float, most: int = 10_000) -> float:
+    """Of the calls that fit, ``most`` at most."""
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(times) < min(5, most) or (time.perf_counter() < until and len(times) < most):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return median(times)
+
+
+def _table(rates: dict[str, dict[int, float]], batches: Sequence[int]) -> Table:
+    table = Table(
+        title="Codes per second of XTTS's GPT in fp16", caption=f"speech is {REAL_TIME:.2f} a second"
+    )
+    table.add_column("engine")
+    for batch in batches:
+        table.add_column(f"{batch} at once", justify="right")
+    for name, each in rates.items():
+        table.add_row(name, *(f"{each[batch]:.0f}" for batch in batches))
+    return table
+
+
+def _arguments() -> dict[str, Any]:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="official layout")
+    parser.add_argument("--batches", type=int, nargs="+", default=(1, 8, 16, 32, 64))
+    parser.add_argument("--before", type=int, default=100, help="codes behind the measured ones")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
+    return vars(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main(**_arguments())

@@ -1,0 +1,198 @@
+"""The command line: ``lumen --help``."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands import gfpgan, sadtalker, xtts
+from commands.reported import console, reported
+from lumen.settings import load_settings
+
+DEMO_TEXT = (
+    "Hello! I am a portrait that learned to talk. You gave me a sentence, an open source voice spoke it, "
+    "and every frame of my face was rendered on this machine. What shall we talk about?"
+)
+
+app = typer.Typer(
+    help="A prompt becomes a video of a portrait speaking the answer.",
+    epilog="Settings come from environment variables, .env and configs/; the README lists them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+export = typer.Typer(help="Build the artifacts in model_repository/.", no_args_is_help=True)
+app.add_typer(export, name="export")
+export.command("xtts")(xtts.export_xtts)
+export.command("sadtalker")(sadtalker.export_sadtalker)
+export.command("gfpgan")(gfpgan.export_gfpgan)
+export.add_typer(xtts.random, name="random")
+export.add_typer(xtts.download, name="download")
+
+Profile = Annotated[str | None, typer.Option(help="A profile of configs/, or a path to one.")]
+
+
+@app.command()
+def serve(profile: Profile = None) -> None:
+    """Run Triton and the API together until Ctrl-C."""
+    from commands import serving as serve
+
+    with reported():
+        asyncio.run(serve.serve(load_settings(profile), console))
+
+
+@app.command()
+def triton(profile: Profile = None) -> None:
+    """Run Triton alone, with the models of the profile, until Ctrl-C."""
+    from lumen.triton.serve import run
+
+    with reported():
+        raise typer.Exit(run(load_settings(profile)))
+
+
+@app.command()
+def api(profile: Profile = None) -> None:
+    """Run the API alone; TRITON_URL says where Triton is."""
+    from orchestrator import run
+
+    with reported():
+        run.serve(load_settings(profile))
+
+
+@app.command()
+def say(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")],
+    text: Annotated[
+        str | None, typer.Argument(help="What to answer; without a Gemini key, what to say.")
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Speech of yours in place of a text.")
+    ] = None,
+    idle: Annotated[
+        float | None, typer.Option(help="Seconds of a clip without speech, in place of a text.")
+    ] = None,
+    portrait: Annotated[str | None, typer.Option(help="A bundled portrait, or an image file.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language of the speech, e.g. en, de, cmn.")] = None,
+    voice: Annotated[str | None, typer.Option(help="Voice, as GET /api/status lists them.")] = None,
+    speed: Annotated[float | None, typer.Option(help="1 is normal, 0.5 to 2.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the video in pixels: 256 or 512.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same motion.")] = None,
+    avatar: Annotated[str | None, typer.Option(help="Id or name of an avatar of the API.")] = None,
+    preprocess: Annotated[
+        str | None, typer.Option(help="sadtalker: crop, extcrop, resize, full or extfull.")
+    ] = None,
+    still: Annotated[bool, typer.Option("--still", help="sadtalker: keep the portrait's pose.")] = False,
+    pose_style: Annotated[int | None, typer.Option(help="sadtalker: 0 to 45.")] = None,
+    expression_scale: Annotated[float | None, typer.Option(help="sadtalker: 1 is normal, 0 to 3.")] = None,
+    head_motion_scale: Annotated[float | None, typer.Option(help="sadtalker: 1 is normal.")] = None,
+    blink: Annotated[float | None, typer.Option(help="sadtalker: 1 is normal, 0 never, to 4.")] = None,
+    yaw: Annotated[list[float] | None, typer.Option(help="sadtalker: degrees; repeat it to turn.")] = None,
+    pitch: Annotated[list[float] | None, typer.Option(help="sadtalker: degrees; repeat it to turn.")] = None,
+    roll: Annotated[list[float] | None, typer.Option(help="sadtalker: degrees; repeat it to turn.")] = None,
+    ref_eyeblink: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="sadtalker: a video that lends its eyes.")
+    ] = None,
+    ref_pose: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="sadtalker: a video that lends its head.")
+    ] = None,
+    enhancer: Annotated[str | None, typer.Option(help="sadtalker: gfpgan, where it is exported.")] = None,
+    blend: Annotated[
+        str | None, typer.Option(help="sadtalker, --preprocess full and extfull: feather or poisson.")
+    ] = None,
+    profile: Profile = None,
+) -> None:
+    """Make one video. Uses the API that runs on this machine, or starts everything for this clip."""
+    from commands import serving as serve
+    from lumen.client import Clip
+
+    if sum(given is not None for given in (text, audio, idle)) != 1:
+        raise typer.BadParameter("give one of a text, --audio and --idle")
+    clip = Clip(
+        prompt=text,
+        audio=audio,
+        idle_seconds=idle,
+        language=language,
+        voice=voice,
+        speed=speed,
+        portrait=portrait,
+        size=size,
+        seed=seed,
+        avatar=avatar,
+        preprocess=preprocess,
+        still=still or None,
+        pose_style=pose_style,
+        expression_scale=expression_scale,
+        head_motion_scale=head_motion_scale,
+        blink=blink,
+        input_yaw=yaw or None,
+        input_pitch=pitch or None,
+        input_roll=roll or None,
+        ref_eyeblink=ref_eyeblink,
+        ref_pose=ref_pose,
+        enhancer=enhancer,
+        blend=blend,
+    )
+    with reported():
+        asyncio.run(serve.say(load_settings(profile), console, clip, output))
+        sys.stdout.write(f"{output}\n")
+
+
+@app.command()
+def quickstart(
+    text: Annotated[str, typer.Argument(help="What the portrait says.")] = DEMO_TEXT,
+    once: Annotated[bool, typer.Option("--once", help="Stop everything after the clip.")] = False,
+    profile: Profile = None,
+) -> None:
+    """Start Triton and the API, make a clip, and keep serving."""
+    from commands import serving as serve
+    from lumen.client import Clip
+
+    with reported():
+        asyncio.run(serve.quickstart(load_settings(profile), console, Clip(text), once))
+
+
+@app.command()
+def bench(
+    model: Annotated[list[str] | None, typer.Option(help="A Triton model; repeat it for more.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Clients of the closed loops.")] = 8,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Requests a second of the models' open loops; half the closed loop's without it."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of each measurement.")] = 3.0,
+    clips: Annotated[int, typer.Option(min=0, help="Whole clips for each load; 0 for none.")] = 6,
+    profile: Profile = None,
+) -> None:
+    """Measure the models and whole clips of a LUMEN that runs (start it with `lumen serve`)."""
+    from bench.run import run
+
+    with reported():
+        settings = load_settings(profile)
+        raise typer.Exit(
+            run(settings, models=model, concurrency=concurrency, rate=rate, seconds=seconds, clips=clips)
+        )
+
+
+@export.command()
+def warp(
+    repository: Annotated[Path | None, typer.Option(help="The model repository to write into.")] = None,
+) -> None:
+    """Build the frame renderer of the warp face and check it against an independent one."""
+    from export.warp.export import export_renderer
+
+    with reported(), console.status("building and checking warp_renderer …"):
+        path = export_renderer(repository or load_settings().model_repository)
+    sys.stdout.write(f"{path}\n")
+
+
+@export.command()
+def portraits(
+    folder: Annotated[Path | None, typer.Option(help="Where the PNGs go.")] = None,
+) -> None:
+    """Draw the bundled portraits."""
+    from export.warp.portraits import write_portraits
+
+    with reported(), console.status("drawing the portraits …"):
+        for path in write_portraits(folder or load_settings().assets_path / "portraits"):
+            sys.stdout.write(f"{path}\n")

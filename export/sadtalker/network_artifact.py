@@ -1,0 +1,88 @@
+"""What the exporters of SadTalker's networks have in common."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from export.artifact import Difference, Differences, ExportOptions, difference
+from export.graph_file import write
+from export.network_file import EXPORTED_BATCH, open_network, with_dynamic_dims, write_network
+from export.sadtalker.checkpoint import SadTalkerNetworks
+from lumen.runtime.onnx_file import DEFAULT_FILE
+
+VERIFIED_BATCHES: Final = (1, 3)
+"""Neither is the batch that was traced."""
+
+TOLERANCE: Final = 1e-4
+"""Of an output's largest magnitude, float32."""
+
+
+class Parts(Protocol):
+    """What is particular to one network."""
+
+    name: str
+    outputs: Sequence[str]
+    open_sizes: Mapping[str, Sequence[str | None]]
+    """Names of the sizes that config.pbtxt leaves open, see ``network_file.loosened``."""
+
+    def served(self, model: SadTalkerNetworks) -> nn.Module:
+        """The network that is exported, in evaluation mode."""
+
+    def reference(self, model: SadTalkerNetworks) -> nn.Module:
+        """The checkpoint's own, as it was published."""
+
+    def inputs(self, model: SadTalkerNetworks, batch: int) -> dict[str, Tensor]:
+        """Fresh random inputs in the order of ``forward``."""
+
+
+class NetworkArtifact:
+    """A network that is served in float32; see ``export.artifact.Artifact``."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @property
+    def name(self) -> str:
+        return self._parts.name
+
+    def write(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> None:
+        example = self._parts.inputs(model, EXPORTED_BATCH)
+        with torch.no_grad():
+            write_network(self._parts.served(model), example, self._parts.outputs, folder, options.format)
+        loosen_file(folder, self._parts.open_sizes)
+
+    def verify(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> Differences:
+        file, reference = open_network(folder, self._parts.outputs), self._parts.reference(model)
+        found: list[Difference] = []
+        for batch in VERIFIED_BATCHES:
+            inputs = self._parts.inputs(model, batch)
+            with torch.inference_mode():
+                results = reference(*inputs.values())
+            expected = (results,) if isinstance(results, Tensor) else results
+            got = file.run_all(inputs)
+            found += [
+                difference(name, got[name].numpy(), tensor.numpy(), TOLERANCE)
+                for name, tensor in zip(self._parts.outputs, expected, strict=True)
+            ]
+        return Differences(tuple(found))
+
+
+def loosen_file(folder: Path, sizes: Mapping[str, Sequence[str | None]]) -> None:
+    """Give names to sizes of ``model.onnx``, where there is one."""
+    path = folder / DEFAULT_FILE
+    if sizes and path.is_file():
+        write(with_dynamic_dims(onnx.load(str(path)), sizes), folder)
+
+
+def random_points(batch: int) -> Tensor:
+    """Key points [B, 15, 3] about where faces have them."""
+    return torch.rand(batch, 15, 3) * 1.4 - 0.7
+
+
+def moved_points(points: Tensor) -> Tensor:
+    """The same points a little further."""
+    return points + 0.05 * torch.randn_like(points)

@@ -1,0 +1,182 @@
+"""Settings: the only place that reads the environment.
+
+Sources, first wins: arguments, environment variables, ``.env``, the profile
+(``configs/<PROFILE>.yaml``), the defaults below. A key of ``.env`` or of a profile that is not
+listed here is an error.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Paths are relative to the project's root unless absolute."""
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT_ROOT / ".env",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+    )
+
+    profile: str = Field("starter", description="name of a file in configs/, or a path to one")
+
+    # Writer
+    gemini_api_key: SecretStr | None = Field(
+        None, description="key for Gemini; without one the echo writer speaks"
+    )
+    gemini_model: str = Field("gemini-2.5-flash", description="Gemini model that writes the replies")
+    gemini_base_url: str | None = Field(None, description="another address that speaks Gemini's protocol")
+    gemini_timeout: float = Field(30.0, gt=0, description="seconds for a whole reply")
+    system_instruction: str = Field(
+        "You are a friendly assistant on a video call. Answer in at most three short spoken sentences, "
+        "without markup, lists or emoji.",
+        description="what Gemini is told before the conversation",
+    )
+    writer: Literal["auto", "gemini", "echo"] = Field(
+        "auto", description="auto: gemini with a key, echo without; the response names which"
+    )
+
+    # Chain
+    voice: Literal["espeak", "xtts"] = Field("espeak", description="the part that speaks")
+    face: Literal["warp", "sadtalker"] = Field("warp", description="the part that animates")
+    portrait: str = Field("ada", description="bundled portrait when a request names none")
+    default_voice: str = Field("default", description="id or name of the voice when a request names none")
+
+    # API
+    api_host: str = Field("0.0.0.0", description="address the API listens on")
+    api_port: int = Field(8000, ge=0, le=65535, description="port the API listens on")
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        ["http://localhost:3000", "http://127.0.0.1:3000"],
+        description="front ends, comma-separated; * for any",
+    )
+    rate_limit: str = Field(
+        "100/minute", description="requests per client address, in the notation of `limits`"
+    )
+    rate_limit_storage: str = Field("memory://", description="memory:// or redis://host:port/db")
+    max_text_length: int = Field(500, ge=1, description="characters of a prompt or of a text to speak")
+    max_body_bytes: int = Field(25 * 2**20, ge=1024, description="bytes of a request body, uploads included")
+    max_image_pixels: int = Field(40_000_000, ge=1, description="pixels of an uploaded portrait")
+    max_audio_seconds: float = Field(120.0, gt=0, description="seconds of audio that one video may have")
+    max_concurrent_clips: int = Field(8, ge=1, description="clips made at once; more are answered 503")
+    max_reference_seconds: float = Field(
+        60.0, ge=3, description="seconds of the recordings that one voice is made of, all together"
+    )
+    max_voices: int = Field(1000, ge=0, description="made voices that are kept")
+    max_driving_seconds: float = Field(
+        30.0, gt=0, description="seconds of a driving video, whose face lends its motion"
+    )
+    max_avatars: int = Field(1000, ge=0, description="made avatars that are kept")
+    frames_timeout: float = Field(120.0, gt=0, description="seconds until the next frames of SadTalker")
+    first_audio_timeout: float = Field(
+        180.0, gt=0, description="seconds until XTTS's first sound, waiting for a slot included"
+    )
+
+    # Media
+    audio_sample_rate: int = Field(
+        22_050, ge=8_000, le=48_000, description="samples per second of audio files"
+    )
+    video_fps: int = Field(25, ge=1, le=60, description="frames per second of video files")
+    video_size: Literal[256, 512] = Field(256, description="side of the animated square in pixels")
+    max_video_side: int = Field(
+        1920, ge=256, le=4096, description="pixels of the longer side of videos that show the whole picture"
+    )
+
+    # Paths
+    models_path: Path = Field(Path("models"), description="checkpoints")
+    github_endpoint: str = Field(
+        "https://github.com",
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
+        description="address of GitHub, or of a mirror with its paths, that checkpoints are fetched from",
+    )
+    assets_path: Path = Field(Path("assets"), description="bundled portraits")
+    outputs_path: Path = Field(Path("outputs"), description="generated audio/ and video/")
+    voices_path: Path = Field(Path("voices"), description="made voices")
+    avatars_path: Path = Field(Path("avatars"), description="made avatars")
+    logs_path: Path = Field(Path("logs"), description="lumen.log and triton.log")
+    model_repository: Path = Field(Path("model_repository"), description="Triton's models")
+    backends_path: Path = Field(Path("backends"), description="python-based Triton backends")
+
+    # Triton
+    triton_url: str = Field("127.0.0.1:8001", description="host:port of Triton's gRPC")
+    triton_host: str = Field("127.0.0.1", description="address that a Triton started here listens on")
+    triton_http_port: int = Field(8002, ge=0, le=65535, description="Triton's HTTP port")
+    triton_metrics_port: int = Field(8003, ge=0, le=65535, description="Triton's metrics port")
+    triton_timeout: float = Field(60.0, gt=0, description="seconds a Triton answer may take")
+    triton_start_timeout: float = Field(
+        120.0, gt=0, description="seconds until a starting Triton must be ready"
+    )
+    gpu_enabled: bool = Field(True, description="use a GPU where there is one")
+    cuda_device: int = Field(0, ge=0, description="index of that GPU")
+
+    @field_validator("video_size", mode="before")
+    @classmethod
+    def _read_size(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
+
+    @field_validator(
+        "models_path",
+        "assets_path",
+        "outputs_path",
+        "voices_path",
+        "avatars_path",
+        "logs_path",
+        "model_repository",
+        "backends_path",
+    )
+    @classmethod
+    def _anchor(cls, value: Path) -> Path:
+        return value if value.is_absolute() else PROJECT_ROOT / value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        named: dict[str, object] = {**dotenv_settings(), **env_settings(), **init_settings()}
+        path = profile_path(str(named.get("profile", "starter")))
+        return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls, path)
+
+
+def load_settings(profile: str | None = None) -> Settings:
+    """The settings of this process, with another profile where one is named.
+
+    Raises:
+        pydantic.ValidationError: a value or a key is not what is listed above.
+        FileNotFoundError: there is no such profile.
+    """
+    return Settings() if profile is None else Settings(profile=profile)
+
+
+def profile_path(profile: str) -> Path:
+    """The file behind a profile's name; a value with a suffix is taken as a path.
+
+    Raises:
+        FileNotFoundError: there is no such profile; the message lists those there are.
+    """
+    path = Path(profile) if Path(profile).suffix else PROJECT_ROOT / "configs" / f"{profile}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in (PROJECT_ROOT / "configs").glob("*.yaml")))
+        raise FileNotFoundError(f"profile {profile!r} is not there ({path}); known profiles: {known}")
+    return path

@@ -1,0 +1,67 @@
+"""One thread per clip for the blocking work on its files, so that encoding never holds up the event loop."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import copy_context
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from orchestrator.media.resample import Resampler
+from orchestrator.media.wav import WavWriter
+
+T = TypeVar("T")
+
+Sink: TypeAlias = Callable[[npt.NDArray[np.float32]], None]
+"""Takes speech: float32 [n_samples]."""
+
+
+class FileThread:
+    """Opens, fills and closes files in order, in one thread.
+
+    On exit the files are finished, or removed when an exception is on its way. Cancelling a call
+    does not interrupt what the thread is doing; the files are closed after it. A cancelled exit
+    ends when the files are closed: whoever removes them then, removes them for good.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "files")
+        self._files = ExitStack()
+
+    async def __aenter__(self) -> "FileThread":
+        return self
+
+    async def open(self, file: AbstractContextManager[T]) -> T:
+        """Enter ``file`` in the thread; it is left when this object is."""
+        return await self.run(self._files.enter_context, file)
+
+    async def run(self, work: Callable[..., T], *args: Any) -> T:
+        """Do ``work(*args)`` after what was asked for before."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, copy_context().run, work, *args)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        closing = asyncio.ensure_future(self.run(self._files.__exit__, kind, error, trace))
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.gather(closing, return_exceptions=True)
+            raise
+        finally:
+            self._thread.shutdown(wait=False)
+
+
+@contextmanager
+def wav_sink(path: Path, rate_in: int, rate_out: int) -> Iterator[Sink]:
+    """A function that appends speech of ``rate_in`` to a WAV of ``rate_out``."""
+    resampler = Resampler(rate_in, rate_out)
+    with WavWriter(path, rate_out) as wav:
+        yield lambda pcm: wav.write(resampler.process(pcm))
+        wav.write(resampler.flush())

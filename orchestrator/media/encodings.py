@@ -1,0 +1,267 @@
+"""Speech encoded while it is being made: WAV, MP3, Opus in Ogg, raw PCM, chosen by ``Accept``."""
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.audio.stream import AudioStream
+
+from lumen.errors import NotAcceptableException
+from orchestrator.media.resample import Resampler, pcm16
+
+PCM_RATES: Final = range(1, 2**31)
+"""Samples per second that PCM may have: any."""
+
+MP3_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+OPUS_RATES: Final = (48_000,)
+
+MP3_BIT_RATE: Final = 64_000
+OPUS_BIT_RATE: Final = 32_000
+
+OGG_PAGE_MICROSECONDS: Final = 20_000
+"""Speech in a page: an Opus packet. By default a page waits for a second of it."""
+
+SAMPLE_BYTES: Final = 2
+WAV_FORMAT_BYTES: Final = 16
+WAV_PCM: Final = 1
+WAV_LENGTH_UNKNOWN: Final = 0xFFFF_FFFF
+"""What a WAV says whose length is not known when it begins; players read on to the end."""
+
+
+class Coder(Protocol):
+    """Makes bytes of a mono stream."""
+
+    def write(self, pcm: npt.NDArray[np.int16]) -> bytes:
+        """Take int16 [n_samples] and return what is ready, which may be nothing."""
+        ...
+
+    def finish(self) -> bytes:
+        """Return the rest."""
+        ...
+
+
+class PcmCoder:
+    """Little-endian 16-bit samples as they are, behind ``header``."""
+
+    def __init__(self, header: bytes = b"") -> None:
+        self._header = header
+
+    def write(self, pcm: npt.NDArray[np.int16]) -> bytes:
+        header, self._header = self._header, b""
+        return header + pcm.astype("<i2").tobytes()
+
+    def finish(self) -> bytes:
+        return self.write(np.zeros(0, np.int16))
+
+
+class FfmpegCoder:
+    """A codec of FFmpeg in a container that is written to memory and taken away as it grows.
+
+    Args:
+        container: FFmpeg's name of it.
+        codec: FFmpeg's name of it.
+        rate: samples per second, one that the codec takes.
+        options: of the container.
+    """
+
+    def __init__(self, container: str, codec: str, rate: int, bit_rate: int, options: dict[str, str]) -> None:
+        self._outbox = _Outbox()
+        self._container = av.open(self._outbox, "w", format=container, container_options=options)
+        stream = self._container.add_stream(codec, rate=rate, layout="mono")
+        assert isinstance(stream, AudioStream)
+        stream.bit_rate = bit_rate
+        self._stream = stream
+        self._rate = rate
+        self._samples = 0
+
+    def write(self, pcm: npt.NDArray[np.int16]) -> bytes:
+        if len(pcm):
+            frame = av.AudioFrame.from_ndarray(pcm[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = self._rate, self._samples
+            self._samples += len(pcm)
+            self._container.mux(self._stream.encode(frame))
+        return self._outbox.take()
+
+    def finish(self) -> bytes:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._outbox.take()
+
+    def close(self) -> None:
+        """Let go of the codec, also in the middle."""
+        with suppress(av.FFmpegError):
+            self._container.close()
+
+
+class _Outbox:
+    """What FFmpeg writes into; it cannot go back in it."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._bytes += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken = bytes(self._bytes)
+        self._bytes.clear()
+        return taken
+
+
+@contextmanager
+def _ffmpeg(
+    container: str, codec: str, rate: int, bit_rate: int, options: dict[str, str]
+) -> Iterator[FfmpegCoder]:
+    coder = FfmpegCoder(container, codec, rate, bit_rate, options)
+    try:
+        yield coder
+    finally:
+        coder.close()
+
+
+def _pcm(rate: int) -> AbstractContextManager[Coder]:
+    return nullcontext(PcmCoder())
+
+
+def _wav(rate: int) -> AbstractContextManager[Coder]:
+    return nullcontext(PcmCoder(wav_header(rate)))
+
+
+def _mp3(rate: int) -> AbstractContextManager[Coder]:
+    # The tags of an MP3 tell its length, which nobody knows yet.
+    return _ffmpeg("mp3", "libmp3lame", rate, MP3_BIT_RATE, {"write_xing": "0", "id3v2_version": "0"})
+
+
+def _opus(rate: int) -> AbstractContextManager[Coder]:
+    options = {"page_duration": str(OGG_PAGE_MICROSECONDS), "flush_packets": "1"}
+    return _ffmpeg("ogg", "libopus", rate, OPUS_BIT_RATE, options)
+
+
+def wav_header(rate: int) -> bytes:
+    """The 44 bytes before mono 16-bit PCM of ``rate`` samples per second and unknown length."""
+    layout = struct.pack("<HHIIHH", WAV_PCM, 1, rate, rate * SAMPLE_BYTES, SAMPLE_BYTES, 8 * SAMPLE_BYTES)
+    return b"".join(
+        (
+            struct.pack("<4sI4s", b"RIFF", WAV_LENGTH_UNKNOWN, b"WAVE"),
+            struct.pack("<4sI", b"fmt ", WAV_FORMAT_BYTES),
+            layout,
+            struct.pack("<4sI", b"data", WAV_LENGTH_UNKNOWN),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A kind of audio that can be made as a stream.
+
+    Attributes:
+        media_type: under which it is sent.
+        aliases: other names that callers have for it.
+        rates: samples per second that it can have, ascending.
+        open: makes its coder for one of them.
+    """
+
+    media_type: str
+    aliases: tuple[str, ...]
+    rates: Sequence[int]
+    open: Callable[[int], AbstractContextManager[Coder]]
+
+    def rate(self, wanted: int) -> int:
+        """The lowest rate that loses nothing of ``wanted``."""
+        return next(rate for rate in self.rates if rate >= wanted) if wanted not in self.rates else wanted
+
+    def content_type(self, rate: int) -> str:
+        """The header for audio of ``rate``; raw PCM says nothing of itself elsewhere."""
+        return f"{self.media_type};rate={rate};channels=1" if self.media_type == PCM_TYPE else self.media_type
+
+
+WAV_TYPE: Final = "audio/wav"
+PCM_TYPE: Final = "audio/pcm"
+
+ENCODINGS: Final = (
+    Encoding(WAV_TYPE, ("audio/x-wav", "audio/wave", "audio/vnd.wave"), PCM_RATES, _wav),
+    Encoding("audio/mpeg", ("audio/mp3",), MP3_RATES, _mp3),
+    Encoding("audio/ogg", ("audio/opus", "application/ogg"), OPUS_RATES, _opus),
+    Encoding(PCM_TYPE, (), PCM_RATES, _pcm),
+)
+"""Those that there are; the first ones are preferred where a caller does not mind."""
+
+
+class StreamEncoder:
+    """Encodes mono speech of any rate; see `encoder`."""
+
+    def __init__(self, resampler: Resampler, coder: Coder) -> None:
+        self._resampler = resampler
+        self._coder = coder
+
+    def encode(self, pcm: npt.NDArray[np.float32]) -> bytes:
+        """Take float32 [n_samples] in -1..1 and return what is ready, which may be nothing."""
+        return self._coder.write(pcm16(self._resampler.process(pcm)))
+
+    def finish(self) -> bytes:
+        """Return the rest; it takes nothing more afterwards."""
+        return self._coder.write(pcm16(self._resampler.flush())) + self._coder.finish()
+
+
+@contextmanager
+def encoder(encoding: Encoding, rate_in: int, rate_out: int) -> Iterator[StreamEncoder]:
+    """Makes ``encoding`` of ``rate_out`` samples per second out of speech of ``rate_in``.
+
+    ``rate_out`` must be one of the encoding's rates.
+    """
+    with encoding.open(rate_out) as coder:
+        yield StreamEncoder(Resampler(rate_in, rate_out), coder)
+
+
+def choose_encoding(accept: str) -> Encoding:
+    """The encoding that an ``Accept`` header prefers (RFC 9110, section 12.5.1); empty takes any.
+
+    Raises:
+        NotAcceptableException: it takes none of those that there are.
+    """
+    ranges = _ranges(accept) or {"*/*": 1.0}
+    wishes = [(_wish(encoding, ranges), encoding) for encoding in ENCODINGS]
+    (quality, _), best = max(wishes, key=lambda wish: wish[0])
+    if quality <= 0:
+        known = ", ".join(encoding.media_type for encoding in ENCODINGS)
+        raise NotAcceptableException(f"Accept is {accept[:200]!r}; speech is streamed as {known}.")
+    return best
+
+
+def _wish(encoding: Encoding, ranges: dict[str, float]) -> tuple[float, int]:
+    """How much an encoding is wanted, and how precisely it is named: the precise name counts."""
+    for names, precision in (
+        ((encoding.media_type, *encoding.aliases), 2),
+        (("audio/*",), 1),
+        (("*/*",), 0),
+    ):
+        if found := [ranges[name] for name in names if name in ranges]:
+            return max(found), precision
+    return 0.0, 0
+
+
+def _ranges(accept: str) -> dict[str, float]:
+    """Media ranges of an ``Accept`` header with their q-values; parameters besides q are left out."""
+    ranges: dict[str, float] = {}
+    for item in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        if name:
+            ranges[name] = max(ranges.get(name, 0.0), _quality(parameters))
+    return ranges
+
+
+def _quality(parameters: Sequence[str]) -> float:
+    """The q among a range's parameters: 1 without one, 0 where it is no number."""
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip() == "q":
+            with suppress(ValueError):
+                return min(max(float(value), 0.0), 1.0)
+            return 0.0
+    return 1.0

@@ -1,0 +1,54 @@
+"""WAV files, written while the speech is made."""
+
+import wave
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from orchestrator.media.resample import pcm16
+from orchestrator.store.files import PendingFile, disk_errors
+
+
+class WavWriter:
+    """Writes a mono 16-bit WAV; a sync context manager that leaves a whole file or none.
+
+    Args:
+        path: of the finished file; its folder must exist.
+        sample_rate: samples per second.
+
+    Raises:
+        StorageException: the disk is full.
+    """
+
+    def __init__(self, path: Path, sample_rate: int) -> None:
+        self._file = PendingFile(path)
+        self._rate = sample_rate
+
+    def __enter__(self) -> "WavWriter":
+        with disk_errors(self._file.final):
+            self._wave = wave.open(str(self._file.path), "wb")
+        self._wave.setnchannels(1)
+        self._wave.setsampwidth(2)
+        self._wave.setframerate(self._rate)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with disk_errors(self._file.final):
+                self._wave.close()
+                if kind is None:
+                    self._file.publish()
+        finally:
+            with suppress(OSError):
+                self._wave.close()
+            self._file.discard()
+
+    def write(self, pcm: npt.NDArray[np.float32]) -> None:
+        """Append float32 [n_samples]; values beyond -1..1 are clipped."""
+        with disk_errors(self._file.final):
+            self._wave.writeframesraw(pcm16(pcm).tobytes())

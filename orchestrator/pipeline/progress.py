@@ -1,0 +1,78 @@
+"""How far clips are that are being made, under keys that their clients chose."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lumen.errors import InvalidInputException, NotFoundException
+from orchestrator.pipeline.speech import DurationLimit
+
+KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+@dataclass
+class Progress:
+    """Of one clip.
+
+    Attributes:
+        audio_seconds: speech made so far.
+        frames: of the face, drawn so far.
+    """
+
+    audio_seconds: float = 0.0
+    frames: int = 0
+
+    def hear(self, duration_limit: DurationLimit) -> Callable[[Any], None]:
+        """Takes over what ``duration_limit`` says whenever it is called."""
+
+        def heard(_: Any) -> None:
+            self.audio_seconds = duration_limit.seconds
+
+        return heard
+
+    def see(self, frames: npt.NDArray[np.uint8]) -> None:
+        """Count uint8 [n, S, S, 3]."""
+        self.frames += len(frames)
+
+
+class ProgressBoard:
+    """The clips that somebody may ask after."""
+
+    def __init__(self) -> None:
+        self._clips: dict[str, Progress] = {}
+
+    @contextmanager
+    def shown(self, key: str | None) -> Iterator[Progress]:
+        """The progress of a clip that is made meanwhile; nobody can ask after one without a key.
+
+        Raises:
+            InvalidInputException: the key is malformed, or another clip's.
+        """
+        progress = Progress()
+        if key is None:
+            yield progress
+            return
+        if not KEY.fullmatch(key) or key in self._clips:
+            raise InvalidInputException(
+                "The progress key must be 8 to 64 letters, digits, _ or -, and no other clip's; send a UUID."
+            )
+        self._clips[key] = progress
+        try:
+            yield progress
+        finally:
+            del self._clips[key]
+
+    def read(self, key: str) -> Progress:
+        """Raises:
+        NotFoundException: no clip of that key is being made.
+        """
+        if key not in self._clips:
+            raise NotFoundException(
+                "No clip of that key is being made: it is done, has not begun, or never was."
+            )
+        return self._clips[key]

@@ -1,0 +1,179 @@
+"""Request bodies: JSON or a form, checked against a model, and described for OpenAPI."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, get_args
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import models_json_schema
+from starlette.datastructures import FormData, UploadFile
+
+from lumen.errors import InvalidInputException, UnsupportedMediaException
+from orchestrator.core.exceptions import invalid
+from orchestrator.core.utils import excerpt
+from orchestrator.schemas.bodies import (
+    AvatarRequest,
+    ErrorResponse,
+    FullRequest,
+    TextRequest,
+    TtsRequest,
+    VideoRequest,
+    VoiceRequest,
+)
+
+M = TypeVar("M", bound=BaseModel)
+
+JSON: Final = "application/json"
+FORM: Final = "multipart/form-data"
+
+REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest)
+
+MAX_FORM_FIELDS: Final = 40
+
+
+@dataclass(frozen=True)
+class Body(Generic[M]):
+    """A checked body: its fields, and the bytes of the uploaded files by name, in order."""
+
+    fields: M
+    files: dict[str, list[bytes]]
+
+    def file(self, name: str) -> bytes | None:
+        """The only upload of this name, or None."""
+        return self.files[name][0] if name in self.files else None
+
+
+async def read_body(request: Request, model: type[M], max_text_length: int) -> Body[M]:
+    """Read and check a request's body.
+
+    A model with ``files`` may also come as a form: text fields as they are, other fields as JSON,
+    uploads under the names in ``files``. A model that is ``form_only`` comes in no other way.
+
+    Raises:
+        UnsupportedMediaException: it is neither JSON nor, where that is taken, a form.
+        InvalidInputException: it is malformed, or a field is.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    context = {"max_text_length": max_text_length}
+    kinds = body_kinds(model)
+    try:
+        if kind == JSON and JSON in kinds:
+            return Body(model.model_validate_json(await request.body(), context=context), {})
+        if kind == FORM and FORM in kinds:
+            fields, files = await _read_form(request, model)
+            return Body(model.model_validate(fields, context=context), files)
+    except ValidationError as error:
+        raise invalid(error) from None
+    expected = " or ".join(kinds)
+    raise UnsupportedMediaException(f"The body's Content-Type is {kind[:80]!r}; expected {expected}.")
+
+
+def body_kinds(model: type[BaseModel]) -> tuple[str, ...]:
+    """Content types that a body of ``model`` may have."""
+    if getattr(model, "form_only", False):
+        return (FORM,)
+    return (JSON, FORM) if upload_limits(model) else (JSON,)
+
+
+def upload_limits(model: type[BaseModel]) -> Mapping[str, int]:
+    """Names of the uploads that a form of ``model`` may carry, and how many of each."""
+    return getattr(model, "files", {})
+
+
+async def _read_form(
+    request: Request, model: type[BaseModel]
+) -> tuple[dict[str, Any], dict[str, list[bytes]]]:
+    limits = upload_limits(model)
+    form = await _parse_form(request, sum(limits.values()))
+    try:
+        _check_counts(form, limits)
+        files = {name: await _read_uploads(form, name) for name in limits if name in form}
+        return {name: _value(model, name, form[name]) for name in form if name not in files}, files
+    finally:
+        await form.close()
+
+
+async def _parse_form(request: Request, max_files: int) -> FormData:
+    try:
+        return await request.form(max_files=max_files, max_fields=MAX_FORM_FIELDS)
+    except UnicodeError:  # some codecs that a Content-Type may name decode nothing
+        raise InvalidInputException("The form cannot be read in its charset; send UTF-8.") from None
+
+
+def _check_counts(form: FormData, limits: Mapping[str, int]) -> None:
+    for name in form:
+        count, most = len(form.getlist(name)), limits.get(name, 1)
+        if count > most:
+            times = "once" if most == 1 else f"{most} times"
+            raise InvalidInputException(f"{excerpt(name)}: came more than {times}; send it {times}")
+
+
+async def _read_uploads(form: FormData, name: str) -> list[bytes]:
+    return [await _read_upload(upload, name) for upload in form.getlist(name)]
+
+
+async def _read_upload(upload: UploadFile | str, name: str) -> bytes:
+    if not isinstance(upload, UploadFile):
+        raise InvalidInputException(f"{name}: is text; upload a file")
+    data = await upload.read()
+    if not data:
+        raise InvalidInputException(f"{name}: the file is empty")
+    return data
+
+
+def _value(model: type[BaseModel], name: str, value: Any) -> Any:
+    """A form's value as JSON would have given it; what cannot be read so is left to the check."""
+    field = model.model_fields.get(name)
+    if not isinstance(value, str) or field is None or _is_text(field.annotation):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _is_text(annotation: Any) -> bool:
+    """Whether a field takes text, maybe among other things and with limits."""
+    return annotation is str or any(map(_is_text, get_args(annotation)))
+
+
+def describe_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The ``openapi_extra`` of a route that reads ``model`` with `read_body`."""
+    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
+    content: dict[str, Any] = {JSON: {"schema": reference}, FORM: {"schema": _form_schema(model)}}
+    kinds = body_kinds(model)
+    return {"requestBody": {"required": True, "content": {kind: content[kind] for kind in kinds}}}
+
+
+def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a form: the fields of ``model`` and its uploads, which a form-only model must have."""
+    form = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    form.pop("$defs", None)
+    for name, most in upload_limits(model).items():
+        file = {"type": "string", "format": "binary"}
+        form["properties"][name] = file if most == 1 else {"type": "array", "items": file, "maxItems": most}
+    if getattr(model, "form_only", False):
+        form["required"] = [*form.get("required", []), *upload_limits(model)]
+    return form
+
+
+def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that may answer these errors."""
+    return {status: {"model": ErrorResponse} for status in statuses}
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's description of ``app`` with the request bodies that it does not see."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        _, bodies = models_json_schema(
+            [(model, "validation") for model in REQUESTS], ref_template="#/components/schemas/{model}"
+        )
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(bodies["$defs"])
+        app.openapi_schema = schema
+    return app.openapi_schema

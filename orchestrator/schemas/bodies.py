@@ -1,0 +1,384 @@
+"""Bodies of requests and responses."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+from lumen.families.xtts.dims import XttsDims
+from lumen.families.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
+from orchestrator.schemas.fields import MAX_SEED, CropFields, Name, SceneFields, Strict, readable
+from orchestrator.voices.references import MAX_RECORDINGS
+from orchestrator.voices.voice import DEFAULT
+
+HISTORY_MESSAGES: Final = 50
+"""Messages of a conversation that a request may carry."""
+
+HISTORY_CHARACTERS: Final = 8_000
+"""Characters of one such message."""
+
+URL_CHARACTERS: Final = 300
+"""Characters of an audio_url."""
+
+MAX_TOP_K: Final = XttsDims().audio_vocabulary
+"""There are no more codes to choose from."""
+
+DEFAULT_MAX_TEXT: Final = 500
+"""Used where no settings say otherwise, as in the published schema."""
+
+
+def _within_limit(text: str, info: ValidationInfo) -> str:
+    """Refuse text over the ``max_text_length`` of the validation context."""
+    limit = (info.context or {}).get("max_text_length", DEFAULT_MAX_TEXT)
+    if len(text) > limit:
+        raise ValueError(f"has {len(text)} characters; at most {limit} are taken")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_within_limit), AfterValidator(readable)]
+"""What is written or spoken; bounded by the settings."""
+
+Temperature = Annotated[
+    float, Field(ge=0, le=2, allow_inf_nan=False, description="0 is the most predictable, 2 the most varied")
+]
+MaxTokens = Annotated[int, Field(ge=1, le=8192, description="tokens that the reply may have at most")]
+Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1.0 is the normal rate")]
+TtsSeed = Annotated[
+    int, Field(ge=0, le=MAX_SEED, description="the same seed makes the same speech; for xtts")
+]
+
+
+class Message(Strict):
+    """One message of the conversation so far."""
+
+    role: Literal["user", "assistant", "model"] = Field(description="assistant and model mean the same")
+    content: Annotated[str, Field(max_length=HISTORY_CHARACTERS), AfterValidator(readable)]
+
+
+History = Annotated[list[Message], Field(max_length=HISTORY_MESSAGES, description="oldest message first")]
+
+
+class SamplingFields(Strict):
+    """How XTTS draws its speech; what is left out has the checkpoint's default."""
+
+    temperature: (
+        Annotated[
+            float, Field(ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False, description="0 takes the likeliest")
+        ]
+        | None
+    ) = None
+    top_k: (
+        Annotated[int, Field(ge=0, le=MAX_TOP_K, description="so many of the likeliest remain; 0 keeps all")]
+        | None
+    ) = None
+    top_p: (
+        Annotated[
+            float,
+            Field(gt=0, le=1, allow_inf_nan=False, description="the likeliest of this probability remain"),
+        ]
+        | None
+    ) = None
+    repetition_penalty: (
+        Annotated[
+            float,
+            Field(ge=MIN_PENALTY, le=MAX_PENALTY, allow_inf_nan=False, description="1 changes nothing"),
+        ]
+        | None
+    ) = None
+
+
+LanguageField = Annotated[Name, Field(description="such as en, en-us, de, fr, zh")]
+VoiceField = Annotated[Name, Field(description="id or name of a voice that GET /api/voices lists")]
+SamplingField = Annotated[SamplingFields | None, Field(description="for a voice that draws by chance: xtts")]
+
+
+class TextRequest(Strict):
+    """A prompt for the writer."""
+
+    prompt: Text = Field(description="what to answer")
+    temperature: Temperature = 0.7
+    max_tokens: MaxTokens = 1024
+    conversation_history: History = Field(default_factory=list)
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "prompt": "Tell me about AI",
+                    "temperature": 0.7,
+                    "max_tokens": 1024,
+                    "conversation_history": [
+                        {"role": "user", "content": "Hello!"},
+                        {"role": "assistant", "content": "Hello! What would you like to know?"},
+                    ],
+                }
+            ]
+        }
+    )
+
+
+class TtsRequest(Strict):
+    """Text for the voice."""
+
+    text: Text = Field(description="what to say")
+    language: LanguageField = "en"
+    voice: VoiceField = DEFAULT
+    speed: Speed = 1.0
+    sampling: SamplingField = None
+    seed: TtsSeed | None = None
+    stream: bool = Field(
+        False, description="audio in chunks while it is being made, of the kind that Accept names"
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"text": "Good morning!", "language": "en", "speed": 1.0},
+                {"text": "Guten Morgen!", "language": "de", "seed": 7, "sampling": {"temperature": 0.6}},
+                {"text": "Heard while it is spoken.", "stream": True},
+            ]
+        }
+    )
+
+
+SCENE_FILES: Final = {"portrait_file": 1, "ref_eyeblink_file": 1, "ref_pose_file": 1}
+"""Uploads of a scene: a portrait, and videos whose face lends its blinks or the motion of its head."""
+
+
+class VideoRequest(SceneFields):
+    """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``; or none."""
+
+    files: ClassVar[Mapping[str, int]] = {"audio": 1, **SCENE_FILES}
+
+    audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
+        None, description="the audio_url of an earlier response"
+    )
+    idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="in place of audio: a clip of so many seconds in which nobody speaks"
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "audio_url": "/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav",
+                    "portrait": "ada",
+                    "size": 256,
+                    "seed": 7,
+                },
+                {
+                    "audio_url": "/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav",
+                    "avatar": "Ada",
+                    "pose_style": 12,
+                    "expression_scale": 1.2,
+                    "blink": 0.5,
+                    "input_yaw": [-20, 20, 0],
+                },
+                {"portrait": "ada", "preprocess": "full", "still": True, "idle_seconds": 4},
+            ]
+        }
+    )
+
+
+class FullRequest(SceneFields, TextRequest):
+    """A prompt for the whole chain; as a form, with a portrait uploaded as ``portrait_file``."""
+
+    files: ClassVar[Mapping[str, int]] = SCENE_FILES
+
+    language: LanguageField = "en"
+    voice: VoiceField = DEFAULT
+    speed: Speed = 1.0
+    sampling: SamplingField = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"prompt": "Hello! How are you?", "conversation_history": []},
+                {"prompt": "Wie geht es dir?", "language": "de", "portrait": "ada", "size": 512, "seed": 7},
+                {"prompt": "Look at this!", "avatar": "Ada", "head_motion_scale": 1.5, "pose_style": 3},
+            ]
+        }
+    )
+
+
+class VoiceRequest(Strict):
+    """Recordings of somebody's speech for a voice like theirs: a form with uploads named ``audio``.
+
+    WAV, FLAC, MP3, OGG, Opus, M4A or WebM of any rate and channels; 3 to 60 s of speech in all, as the
+    server's limits say.
+    """
+
+    files: ClassVar[Mapping[str, int]] = {"audio": MAX_RECORDINGS}
+    form_only: ClassVar[bool] = True
+
+    name: Name | None = Field(None, description="what to call it; made of its id without one")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada"}]})
+
+
+class AvatarRequest(CropFields):
+    """A portrait to keep with all that is computed of it once; as a form, uploaded as ``portrait_file``."""
+
+    files: ClassVar[Mapping[str, int]] = {"portrait_file": 1}
+
+    name: Name | None = Field(None, description="what to call it; made of its id without one")
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"portrait": "ada", "name": "Ada", "preprocess": "full"}]}
+    )
+
+
+Timings = dict[str, float]
+"""Seconds from the start of the request until each thing was there."""
+
+
+class Answer(BaseModel):
+    """What every response carries."""
+
+    request_id: str = Field(description="UUID; the log's lines of this request carry it too")
+    timestamp: str = Field(description="ISO 8601, UTC")
+
+
+class ProgressResponse(Answer):
+    audio_seconds: float = Field(description="speech made so far")
+    frames: int = Field(description="of the face, drawn so far, `face_fps` of them a second")
+
+
+class Made(Answer):
+    """What every generated response carries besides."""
+
+    processing_time: float = Field(description="seconds")
+    parts: dict[str, str] = Field(description="which part made what", examples=[{"writer": "gemini"}])
+    timings: Timings = Field(description="seconds from the start until each thing was there")
+
+
+class TextResponse(Made):
+    text: str
+    note: str | None = Field(None, description="what to know about the writer")
+
+
+class TtsResponse(Made):
+    voice: str = Field(description="id of the voice")
+    seed: int | None = Field(None, description="that makes the same speech again; for xtts")
+    audio_url: str = Field(examples=["/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav"])
+    audio_seconds: float
+    sample_rate: int = Field(description="samples per second")
+
+
+class VideoResponse(Made):
+    video_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.mp4"])
+    audio_seconds: float
+    portrait: str = Field(description="name of the bundled portrait or of the avatar, or uploaded")
+    avatar: str | None = Field(None, description="id of the avatar")
+    size: int = Field(description="side of the animated square")
+    width: int = Field(description="of the video")
+    height: int = Field(description="of the video")
+    seed: int
+    controls: dict[str, Any] = Field(description="what was asked of the face, and what it chose to frame")
+    warnings: list[str] = Field(description="what to know about the portrait")
+
+
+class FullResponse(VideoResponse):
+    text: str
+    voice: str = Field(description="id of the voice")
+    audio_url: str
+    note: str | None = Field(None, description="what to know about the writer")
+
+
+class VoiceInfo(BaseModel):
+    id: str = Field(description="hash of the recordings, or a built-in voice's name")
+    name: str
+    kind: Literal["builtin", "custom"]
+    seconds: float | None = Field(None, description="of the recordings of a custom voice")
+    created: str | None = Field(None, description="ISO 8601, UTC, of a custom voice")
+    usable: bool = Field(True, description="false when another checkpoint made it")
+
+
+class VoiceResponse(Answer, VoiceInfo):
+    """One voice."""
+
+
+class VoicesResponse(Answer):
+    part: str = Field(description="the part that speaks")
+    voices: list[VoiceInfo]
+
+
+class AvatarInfo(BaseModel):
+    id: str = Field(description="hash of the picture, of the parameters and of the checkpoint")
+    name: str
+    created: str = Field(description="ISO 8601, UTC")
+    part: str = Field(description="the face that it was made for")
+    size: int
+    preprocess: str | None = None
+    face: list[int] | None = Field(None, description="left, top, right, bottom in the picture, in pixels")
+    confidence: float | None = Field(None, description="0..1, that it is a face")
+    warnings: list[str]
+    usable: bool = Field(True, description="false when another face or checkpoint made it")
+
+
+class AvatarResponse(Answer, AvatarInfo):
+    """One avatar."""
+
+
+class AvatarsResponse(Answer):
+    part: str = Field(description="the face that is served")
+    avatars: list[AvatarInfo]
+
+
+class ErrorResponse(BaseModel):
+    error: str = Field(examples=["InvalidInputException"])
+    message: str = Field(examples=["prompt: is blank; send some text"])
+    request_id: str
+
+
+class RootResponse(Answer):
+    status: Literal["ok"]
+    service: str
+    version: str
+    docs: str
+
+
+class ModelHealth(BaseModel):
+    state: str = Field(description="READY, UNLOADED, LOADING, UNAVAILABLE")
+    reason: str = ""
+    inferences: int = Field(default=0, description="answered, batched ones counted singly")
+    executions: int = Field(default=0, description="executed batches")
+    failures: int = 0
+    mean_ms: float | None = Field(default=None, description="mean time of an answered request")
+
+
+class GpuHealth(BaseModel):
+    uuid: str
+    utilization: float | None = Field(None, description="0 to 1")
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    power_watts: float | None = None
+
+
+class TritonHealth(BaseModel):
+    live: bool
+    ready: bool
+    version: str | None
+    url: str
+
+
+class HealthResponse(Answer):
+    status: Literal["healthy", "degraded"] = Field(description="degraded: generation does not work now")
+    version: str
+    triton: TritonHealth
+    models: dict[str, ModelHealth] = Field(description="the models of the chain")
+    gpu_enabled: bool
+    gpus: list[GpuHealth] = Field(description="that Triton sees; none without a GPU")
+    active_clips: int
+
+
+class StatusResponse(Answer):
+    version: str
+    profile: str
+    parts: dict[str, str]
+    gemini_configured: bool
+    configuration: dict[str, Any]
+    limits: dict[str, Any]
+    portraits: list[str]
+    languages: dict[str, str] = Field(description="codes with the languages' English names")
+    voices: list[str] = Field(description="names; /api/voices says more")

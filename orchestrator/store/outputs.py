@@ -1,0 +1,73 @@
+"""Where generated files lie, and what their addresses are."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from lumen.errors import InvalidInputException, NotFoundException
+from orchestrator.store.files import disk_errors
+
+URL_PREFIX: Final = "/outputs"
+
+_AUDIO_URL: Final = re.compile(r"/outputs/(audio|video)/([A-Za-z0-9_-]+\.[a-z0-9]{2,4})")
+
+
+class Outputs:
+    """The folder whose ``audio/`` and ``video/`` are served under ``/outputs``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self) -> None:
+        """Make the folders that are not there (any more).
+
+        Raises:
+            StorageException: they cannot be made.
+        """
+        for kind in ("audio", "video"):
+            folder = self.root / kind
+            with disk_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+
+    def audio(self, name: str) -> Path:
+        return self.root / "audio" / f"{name}.wav"
+
+    def video(self, name: str) -> Path:
+        return self.root / "video" / f"{name}.mp4"
+
+    def url(self, path: Path) -> str:
+        """The address of a generated file, from the server's root."""
+        return f"{URL_PREFIX}/{path.relative_to(self.root).as_posix()}"
+
+    def resolve(self, url: str) -> Path:
+        """The file behind the ``audio_url`` of an earlier response.
+
+        Raises:
+            InvalidInputException: it does not have the form of such a URL, or leads elsewhere.
+            NotFoundException: there is no such file.
+        """
+        match = _AUDIO_URL.fullmatch(url)
+        if match is None:
+            raise InvalidInputException(
+                f"audio_url is {url[:100]!r}; expected one that an earlier response gave: "
+                f"{URL_PREFIX}/audio/<name>.wav."
+            )
+        path = self.root / match[1] / match[2]
+        if not path.is_file():
+            raise NotFoundException(f"There is no file at {url!r}; make one with /api/generate/tts.")
+        if path.resolve().parent != (self.root / match[1]).resolve():
+            raise InvalidInputException(f"audio_url {url!r} leads outside of {URL_PREFIX}.")
+        return path
+
+
+@contextmanager
+def kept_together(*paths: Path) -> Iterator[None]:
+    """Files made inside this block stay only when all of it succeeds."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
