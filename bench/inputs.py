@@ -11,6 +11,7 @@ from lumen.contracts import (
     FACE_FPS,
     FACE_LANDMARKS,
     FACE_SAMPLE_RATE,
+    MOUTH,
     SAMPLES_PER_FRAME,
     WARP,
     WARP_LOOKAHEAD_FRAMES,
@@ -19,6 +20,8 @@ from lumen.contracts import (
 )
 from lumen.families.warp.motion import animate
 from lumen.settings import Settings
+from lumen.visemes.curves import TimedPhoneme, curves_of
+from lumen.visemes.features import blocks_of
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import PortraitFeatures, WarpFace
 from orchestrator.faces.portraits import Portraits
@@ -70,12 +73,14 @@ def model_inputs(scene: Scene) -> dict[str, Tensors]:
     """One request for each model; the face models work on frames from the second second on."""
     crop, mesh = scene.features.tensors["crop"], scene.features.tensors["mesh"]
     heard = scene.pcm[: (2 * FACE_FPS + WARP_LOOKAHEAD_FRAMES) * SAMPLES_PER_FRAME]
-    motion = animate(heard, 0, FACE_FPS, FACE_FPS, SEED)
+    mouth = curves_of([TimedPhoneme("a", 0.0, 3.0)], FACE_FPS, FACE_FPS)
+    motion = animate(heard, 0, FACE_FPS, FACE_FPS, SEED, mouth)
     size = np.array([crop.shape[0]], np.int32)
     return {
         ESPEAK: {"text": text_tensor(TEXT), "language": text_tensor(MANNER.language)},
         FACE_LANDMARKS: {"image": scene.image},
         WARP_PORTRAIT: {"image": scene.image, "size": size},
+        MOUTH: {"features": blocks_of(heard, 0, FACE_FPS, FACE_FPS)[0]},
         WARP_RENDERER: {"crop": crop, "mesh": mesh, "motion": motion[FACE_FPS // 2]},
         WARP: {
             "crop": crop,

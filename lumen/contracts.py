@@ -10,6 +10,7 @@ from typing import Final
 # Triton model names.
 ESPEAK: Final = "espeak"
 FACE_LANDMARKS: Final = "face_landmarks"
+MOUTH: Final = "mouth"
 WARP_PORTRAIT: Final = "warp_portrait"
 WARP: Final = "warp"
 WARP_RENDERER: Final = "warp_renderer"

@@ -18,7 +18,7 @@ from export.mouth.neural_voices import Hibari, Joe, Kokoro, blended, kokoro_styl
 from export.mouth.noises import Noises
 from export.mouth.texts import LANGUAGES, held_out, sentence
 from export.mouth.utterance import Utterance, Voice, resampled, seed_of
-from lumen.engines.espeak_library import library
+from lumen.families.espeak.library import library
 from lumen.visemes.curves import TimedPhoneme
 
 SHARD_SECONDS: Final = 60.0

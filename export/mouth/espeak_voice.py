@@ -7,7 +7,7 @@ import numpy as np
 
 from export.mouth.utterance import Utterance, at_face_rate, resampled
 from lumen.contracts import ESPEAK_SAMPLE_RATE
-from lumen.engines.espeak_library import SpokenPhoneme, library
+from lumen.families.espeak.library import SpokenPhoneme, library
 from lumen.visemes.curves import TimedPhoneme
 from lumen.visemes.table import symbols_of
 
@@ -32,9 +32,7 @@ class EspeakVoice:
         voice = f"{language}+{self.variants[rng.integers(len(self.variants))]}"
         pcm, spoken = library().synthesize_timed(text, voice, int(rng.integers(*RATES)), VOLUME_PERCENT)
         phonemes = _timed(spoken, len(pcm) / ESPEAK_SAMPLE_RATE)
-        return resampled(
-            Utterance(at_face_rate(pcm, ESPEAK_SAMPLE_RATE), phonemes), rng.uniform(*RESAMPLING)
-        )
+        return resampled(Utterance(at_face_rate(pcm, ESPEAK_SAMPLE_RATE), phonemes), rng.uniform(*RESAMPLING))
 
 
 def _timed(spoken: Sequence[SpokenPhoneme], end: float) -> tuple[TimedPhoneme, ...]:

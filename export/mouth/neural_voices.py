@@ -4,6 +4,7 @@ Each speaks IPA and computes the phonemes' durations inside its ONNX graph, wher
 output. The packages are no dependencies of the project; ``RECIPE.md`` says how to get them.
 """
 
+import importlib
 import importlib.resources
 import json
 import unicodedata
@@ -17,7 +18,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from export.mouth.utterance import Pcm, Utterance, at_face_rate, timed
-from lumen.engines.espeak_library import library
+from lumen.families.espeak.library import library
 
 Style = NDArray[np.float32]
 
@@ -96,7 +97,7 @@ def blended(styles: Sequence[Style], rng: np.random.Generator) -> Style:
         beyond = rng.uniform(1.0, 1.4)
         shares = beyond * shares + (1 - beyond) / len(styles)
         halves.append(np.tensordot(shares, half, axes=1))
-    return np.concatenate(halves, axis=-1).astype(np.float32)
+    return np.asarray(np.concatenate(halves, axis=-1), np.float32)
 
 
 def _kokoro_letters(text: str, language: str) -> str:
@@ -123,8 +124,7 @@ class Hibari:
 
     def speak(self, text: str, language: str, rng: np.random.Generator) -> Utterance:
         """Speak with hibari's own pronunciation: ``language`` is English whatever it says."""
-        from hibari import dsp  # type: ignore[import-not-found]
-
+        dsp = importlib.import_module("hibari.dsp")
         letters = " ".join(self._tts.phonemize(text))
         symbols = [each for each in letters if each in self._tts.vocab]
         feed = {
@@ -141,9 +141,7 @@ class Hibari:
 
     @cached_property
     def _tts(self) -> Any:
-        from hibari import Hibari as Package
-
-        return Package()
+        return importlib.import_module("hibari").Hibari()
 
     @cached_property
     def _session(self) -> ort.InferenceSession:

@@ -13,7 +13,6 @@ from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE, SAMPLES_PER_FRAME
 from lumen.visemes.curves import Curves, TimedPhoneme, curves_of
 from lumen.visemes.features import (
     COLUMNS_BEFORE,
-    COLUMNS_PER_FRAME,
     HOP,
     LOUDNESS_COLUMNS,
     WINDOW,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
-import soxr
+import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from lumen.contracts import FACE_SAMPLE_RATE

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from lumen.contracts import (
     ESPEAK,
     FACE_LANDMARKS,
+    MOUTH,
     SADTALKER,
     SADTALKER_AUDIO2EXP,
     SADTALKER_AUDIO2POSE,
@@ -37,7 +38,7 @@ from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
 
 VOICE_MODELS: Final = {"espeak": (ESPEAK,), "xtts": (XTTS_VOCODER, XTTS_GPT, XTTS)}
 FACE_MODELS: Final = {
-    "warp": (FACE_LANDMARKS, WARP_PORTRAIT, WARP_RENDERER, WARP),
+    "warp": (FACE_LANDMARKS, WARP_PORTRAIT, MOUTH, WARP_RENDERER, WARP),
     "sadtalker": (
         *(FACE_LANDMARKS, SADTALKER_FACE3D, SADTALKER_PORTRAIT),
         *(SADTALKER_SOURCE, SADTALKER_AUDIO2EXP, SADTALKER_AUDIO2POSE),

@@ -33,6 +33,9 @@ FLANK: Final = 0.030
 NEAR: Final = 0.010
 """Distance up to which a frame takes a trapezoid's highest point, in seconds."""
 
+BLOCK: Final = 25
+"""Frames computed at once, with the phonemes around them only."""
+
 Curves = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 
@@ -63,6 +66,12 @@ def curves_of(phonemes: Sequence[TimedPhoneme], n_frames: int, first_frame: int 
 
     Where there is no phoneme the mouth rests. Any window of a clip gives the same numbers as the clip.
     """
+    starts = range(first_frame, first_frame + n_frames, BLOCK)
+    parts = [_block(phonemes, first, min(BLOCK, first_frame + n_frames - first)) for first in starts]
+    return np.concatenate([np.zeros((0, len(CURVES)), np.float32), *parts])
+
+
+def _block(phonemes: Sequence[TimedPhoneme], first_frame: int, n_frames: int) -> Curves:
     times = (np.arange(first_frame, first_frame + n_frames) + 0.5) / FACE_FPS
     segments = _segments(_within(phonemes, first_frame, n_frames))
     curves = np.zeros((n_frames, len(CURVES)))

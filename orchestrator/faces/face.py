@@ -15,6 +15,7 @@ from lumen.contracts import (
     FACE_LANDMARKS,
     FACE_SAMPLE_RATE,
     FRAME_SIZES,
+    MOUTH,
     WARP,
     WARP_CONTEXT_FRAMES,
     WARP_LOOKAHEAD_FRAMES,
@@ -154,7 +155,7 @@ class WarpFace:
     """The ``warp`` models behind Triton: no learned weights."""
 
     name: Final = "warp"
-    models: Final = (FACE_LANDMARKS, WARP_PORTRAIT, WARP_RENDERER, WARP)
+    models: Final = (FACE_LANDMARKS, WARP_PORTRAIT, MOUTH, WARP_RENDERER, WARP)
     optional_models: Final = ()
     sample_rate: Final = FACE_SAMPLE_RATE
     sizes: Final = FRAME_SIZES

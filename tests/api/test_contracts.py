@@ -48,6 +48,7 @@ MODELS = (
     contracts.ESPEAK,
     contracts.FACE_LANDMARKS,
     contracts.WARP_PORTRAIT,
+    contracts.MOUTH,
     contracts.WARP_RENDERER,
     contracts.WARP,
 )
