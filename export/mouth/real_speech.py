@@ -41,34 +41,29 @@ def _aligned(pcm: Pcm, text: str) -> list[Utterance]:
     """The utterance, or nothing where the text does not fit the sound."""
     decoder = importlib.import_module("pocketsphinx").Decoder(lm=None, loglevel="FATAL")
     words = " ".join(re.findall(r"[a-z']+", text.lower()))
-    try:
-        decoder.set_align_text(words)
-        _run(decoder, pcm)
-        decoder.set_alignment()
-        _run(decoder, pcm)
-    except RuntimeError:
+    decoder.set_align_text(words)
+    _run(decoder, pcm)
+    if decoder.hyp() is None:
         return []
-    entries = decoder.get_alignment().phones()
+    decoder.set_alignment()
+    _run(decoder, pcm)
+    alignment = decoder.get_alignment()
     phonemes = tuple(
         TimedPhoneme(
             ARPABET.get(entry.name, ""),
             entry.start * FRAME_SECONDS,
             (entry.start + entry.duration) * FRAME_SECONDS,
         )
-        for entry in entries
+        for word in alignment
+        for entry in word
     )
     return [Utterance(pcm, phonemes)]
 
 
 def _run(decoder: Any, pcm: Pcm) -> None:
-    """Raises:
-    RuntimeError: the decoder finds no way through the words.
-    """
     decoder.start_utt()
     decoder.process_raw(np.asarray(pcm * (PCM16_SCALE - 1), np.int16).tobytes(), full_utt=True)
     decoder.end_utt()
-    if decoder.hyp() is None:
-        raise RuntimeError("no alignment")
 
 
 def _read(path: Path) -> Pcm:

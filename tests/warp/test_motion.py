@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.families.warp.columns import MOTION_WIDTH, Column
 from lumen.families.warp.idle import BLINK, BLINK_SLOT, blinks
-from lumen.families.warp.motion import animate
 from lumen.families.warp.quality import judge, short_time_level
+from tests.mouth.served import animated
 from tests.warp.speech import Pcm, babble, espeak, noise, silence, tone
 
 TEXT = "Hello there. I turn what you say into a short film, and everybody may listen to it."
@@ -20,7 +20,7 @@ def speech() -> Pcm:
 
 
 def motion_of(pcm: Pcm, seed: int = 1) -> NDArray[np.float32]:
-    return animate(pcm, 0, 0, len(pcm) // SAMPLES_PER_FRAME, seed)
+    return animated(pcm, 0, 0, len(pcm) // SAMPLES_PER_FRAME, seed)
 
 
 def opening(pcm: Pcm) -> NDArray[np.float32]:
@@ -111,7 +111,7 @@ def test_windows_do_not_matter(speech: Pcm, window: int) -> None:
         count = min(window, len(whole) - first)
         start = max(0, (first - WARP_CONTEXT_FRAMES) * SAMPLES_PER_FRAME)
         stop = (first + count + WARP_LOOKAHEAD_FRAMES) * SAMPLES_PER_FRAME
-        part = animate(speech[start:stop], start, first, count, 1)
+        part = animated(speech[start:stop], start, first, count, 1)
         np.testing.assert_array_equal(part, whole[first : first + count])
 
 
@@ -123,7 +123,7 @@ def test_audio_beyond_the_context_does_not_matter(speech: Pcm) -> None:
     loud = speech.copy()
     loud[:low] = 0.9
     loud[high:] = -0.9
-    np.testing.assert_array_equal(animate(loud, 0, frame, 1, 1), animate(speech, 0, frame, 1, 1))
+    np.testing.assert_array_equal(animated(loud, 0, frame, 1, 1), animated(speech, 0, frame, 1, 1))
 
 
 def test_seed_decides_everything_random(speech: Pcm) -> None:
@@ -157,4 +157,4 @@ def test_vowels_and_hiss_shape_the_lips() -> None:
 @pytest.mark.parametrize("n_frames", [0, 1])
 def test_short_requests(n_frames: int) -> None:
     """No samples at all is silence; no frames is no motion."""
-    assert animate(silence(0), 0, 3, n_frames, 1).shape == (n_frames, MOTION_WIDTH)
+    assert animated(silence(0), 0, 3, n_frames, 1).shape == (n_frames, MOTION_WIDTH)

@@ -7,8 +7,8 @@ import pytest
 
 from lumen.contracts import SAMPLES_PER_FRAME
 from lumen.errors import GenerationException
-from lumen.families.warp.motion import animate
 from lumen.families.warp.quality import judge, measure, mouth_openings, short_time_level, silent_runs
+from tests.mouth.served import animated
 from tests.warp.scenes import bundled, render, report
 from tests.warp.speech import Pcm, babble, espeak, silence
 
@@ -25,7 +25,7 @@ def babbled() -> Pcm:
 def test_rendered_mouth_follows_the_speech(name: str, speech: Callable[[], Pcm]) -> None:
     """Correlation of opening and short-time level at least 0.8, shut within two frames in every pause."""
     pcm, who = speech(), bundled(name)
-    frames = render(who, animate(pcm, 0, 0, len(pcm) // SAMPLES_PER_FRAME, seed=3))
+    frames = render(who, animated(pcm, 0, 0, len(pcm) // SAMPLES_PER_FRAME, seed=3))
     found = measure(frames, pcm, rest=float(mouth_openings([who.crop])[0]))
     report(f"{name}: correlation {found.correlation:.3f}, {found.late} of {len(found.pauses)} pauses late")
     assert found.correlation >= 0.8
