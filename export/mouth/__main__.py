@@ -17,7 +17,7 @@ from export.mouth.corpus import Recipe, evaluation_speech, load, make
 from export.mouth.evaluate import Network, scores_of, table, torch_network
 from export.mouth.real_speech import aligned
 from export.mouth.streams import stream_of
-from export.mouth.training import Schedule, train
+from export.mouth.training import Schedule, load_training, save_training, train
 from export.mouth.utterance import seed_of
 from lumen.contracts import MOUTH
 
@@ -25,6 +25,9 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 CORPUS = Path(".lumen/mouth")
 """Where recordings are kept between runs."""
+
+TRAINED = "network.pt"
+"""The last training's network, in the corpus."""
 
 
 def report(text: str) -> None:
@@ -46,8 +49,18 @@ def build(
     paths = make(recipe, corpus, report)
     report(f"{len(paths)} minutes of sound; training {steps} steps")
     streams = [stream_of(load(path), np.random.default_rng(seed_of(path.stem))) for path in paths]
-    network = train(streams, schedule, report)
-    scores = scores_of(evaluation_speech(), torch_network(network))
+    save_training(corpus / TRAINED, train(streams, schedule, report), recipe, schedule)
+    export(corpus, repository)
+
+
+@app.command()
+def export(
+    corpus: Annotated[Path, typer.Option(help="Where the training left its network.")] = CORPUS,
+    repository: Annotated[Path, typer.Option(help="The model repository to write into.")] = OWN_REPOSITORY,
+) -> None:
+    """Measure, export and verify the network of the last training."""
+    network, recipe, schedule = load_training(corpus / TRAINED)
+    scores = scores_of(evaluation_speech(corpus), torch_network(network))
     found = install(MouthArtifact(), Trained(network, recipe, schedule, scores), repository, ExportOptions())
     report("\n".join(table(scores)))
     report(f"{repository / MOUTH / VERSION} is there; largest difference {found.worst.largest:.1e}")
@@ -55,10 +68,11 @@ def build(
 
 @app.command()
 def evaluate(
+    corpus: Annotated[Path, typer.Option(help="Where recordings are kept between runs.")] = CORPUS,
     repository: Annotated[Path, typer.Option(help="The model repository with the network.")] = OWN_REPOSITORY,
 ) -> None:
     """Measure the committed network and the level rule on voices that the training never heard."""
-    report("\n".join(table(scores_of(evaluation_speech(), _served(repository)))))
+    report("\n".join(table(scores_of(evaluation_speech(corpus), _served(repository)))))
 
 
 @app.command()

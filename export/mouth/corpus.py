@@ -38,10 +38,10 @@ BLENDS: Final = 160
 class Recipe:
     """Minutes of every voice in the training."""
 
-    espeak: int = 100
-    hibari: int = 30
-    kokoro: int = 90
-    noises: int = 14
+    espeak: int = 50
+    hibari: int = 20
+    kokoro: int = 21
+    noises: int = 10
 
     def shards(self) -> Iterator[tuple[str, int]]:
         """Names and numbers of all shards."""
@@ -94,17 +94,31 @@ def _blends() -> Sequence[np.ndarray]:  # type: ignore[type-arg]
     return [*known, *(blended(known, rng) for _ in range(BLENDS))]
 
 
-def evaluation_speech() -> dict[str, list[Utterance]]:
-    """Voices and sentences that are in no training: "joe" in English, "kok2" in six languages."""
-    rng = np.random.default_rng(seed_of("evaluation"))
+def evaluation_speech(folder: Path) -> dict[str, list[Utterance]]:
+    """Voices and sentences that are in no training: "joe" in English, "kok2" in six languages.
+
+    They are kept in ``folder``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name, speak in (("joe", _spoken_by_joe), ("kok2", _spoken_by_two)):
+        path = folder / f"evaluation-{name}.npz"
+        if not path.is_file():
+            save(path, speak(np.random.default_rng(seed_of("evaluation", name))))
+        found[name] = load(path)
+    return found
+
+
+def _spoken_by_joe(rng: np.random.Generator) -> list[Utterance]:
     joe = Joe()
+    return [joe.speak(text, LANGUAGES["en"], rng) for text in held_out("en")]
+
+
+def _spoken_by_two(rng: np.random.Generator) -> list[Utterance]:
     styles = kokoro_styles()
     pair = [Kokoro([styles[name]]) for name in HELD_OUT_STYLES]
     texts = [(text, language) for language in HELD_OUT_LANGUAGES for text in held_out(language)[:8]]
-    return {
-        "joe": [joe.speak(text, LANGUAGES["en"], rng) for text in held_out("en")],
-        "kok2": [voice.speak(text, LANGUAGES[language], rng) for voice in pair for text, language in texts],
-    }
+    return [voice.speak(text, LANGUAGES[language], rng) for voice in pair for text, language in texts]
 
 
 def save(path: Path, utterances: Sequence[Utterance]) -> None:

@@ -28,14 +28,14 @@ BACK: Final = (2, 4)
 
 DROPOUT: Final = 0.1
 
-LEAST: Final = {PRESS: 0.40, TEETH: 0.25, TONGUE: 0.35}
-MOST: Final = {PRESS: 0.70, TEETH: 0.60, TONGUE: 0.75}
+LEAST: Final = {PRESS: 0.45, TEETH: 0.20, TONGUE: 0.35}
+MOST: Final = {PRESS: 0.75, TEETH: 0.50, TONGUE: 0.75}
 """Probabilities up to which a curve stays 0 and from which it is 1.
 
 The loss weights presence by ``training.PRESENCE``, so that a probability is more than its share.
 """
 
-ROUNDING: Final = 1.2
+ROUNDING: Final = 1.6
 """Gain of the width: a mean over doubtful cases is too little."""
 
 

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from export.mouth.augment import augmented, normalized
+from export.mouth.corpus import Recipe
 from export.mouth.network import MouthNetwork
 from export.mouth.streams import COLUMNS_OF_PAST, Stream
 from lumen.visemes.curves import OPEN, PRESS, TEETH, TONGUE, UPPER, WIDTH
@@ -36,7 +38,7 @@ REPORT_STEPS: Final = 100
 class Schedule:
     """steps: batches. batch: crops in each. rate: the highest learning rate. seed: of everything random."""
 
-    steps: int = 3000
+    steps: int = 2400
     batch: int = 24
     rate: float = 4e-3
     seed: int = 1
@@ -67,6 +69,21 @@ def train(streams: Sequence[Stream], schedule: Schedule, report: Callable[[str],
             report(f"step {step}: loss {total / REPORT_STEPS:.4f}, {seconds / step:.2f} s a step")
             total = 0.0
     return network.eval()
+
+
+def save_training(path: Path, network: MouthNetwork, recipe: Recipe, schedule: Schedule) -> None:
+    """Keep a network with what it was trained on."""
+    torch.save(
+        {"network": network.state_dict(), "recipe": asdict(recipe), "schedule": asdict(schedule)}, path
+    )
+
+
+def load_training(path: Path) -> tuple[MouthNetwork, Recipe, Schedule]:
+    """Read what ``save_training`` wrote; the network is ready to be served."""
+    kept = torch.load(path, weights_only=True)
+    network = MouthNetwork()
+    network.load_state_dict(kept["network"])
+    return network.eval(), Recipe(**kept["recipe"]), Schedule(**kept["schedule"])
 
 
 def batch_of(
