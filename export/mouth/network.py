@@ -39,6 +39,13 @@ ROUNDING: Final = 1.6
 """Gain of the width: a mean over doubtful cases is too little."""
 
 
+QUIET: Final = 0.03
+"""Opening that a sigmoid never falls below: a mouth at rest is shut."""
+
+SPEAKING: Final = 0.09
+"""Opening, press or teeth beyond ``QUIET`` from which the width is the network's: at rest it is none."""
+
+
 class Residual(nn.Module):
     """A convolution of three taps added to what goes in; ``late``: how many frames it looks ahead."""
 
@@ -91,15 +98,12 @@ def served(values: Tensor) -> Tensor:
     columns = list(values.unbind(dim=1))
     for column, least in LEAST.items():
         columns[column] = ((columns[column] - least) / (MOST[column] - least)).clamp(0, 1)
-    columns[WIDTH] = (ROUNDING * (2 * columns[WIDTH] - 1)).clamp(-1, 1)
     for column in (OPEN, UPPER):
         columns[column] = ((columns[column] - QUIET) / (1 - QUIET)).clamp(0, 1)
+    speaking = (columns[OPEN] + columns[PRESS] + columns[TEETH] - QUIET).clamp(0.0, SPEAKING) / SPEAKING
+    columns[WIDTH] = (ROUNDING * (2 * columns[WIDTH] - 1)).clamp(-1, 1) * speaking
     columns[OPEN] = columns[OPEN] * (1 - columns[PRESS])
     return torch.stack(columns, dim=1)
-
-
-QUIET: Final = 0.03
-"""Opening that a sigmoid never falls below: a mouth at rest is shut."""
 
 
 def _convolution(channels_in: int, channels: int, taps: int, stride: int) -> nn.Sequential:

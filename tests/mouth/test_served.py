@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.mouth.measures import Score, looks_closed, score
+from export.mouth.measures import looks_closed, score
 from export.mouth.utterance import Utterance
 from lumen.contracts import FACE_SAMPLE_RATE, SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
-from lumen.visemes.curves import OPEN, WIDTH, Curves
+from lumen.visemes.curves import OPEN, WIDTH, Curves, curves_of
 from lumen.visemes.hearing import mouth_curves
 from tests.mouth.served import NETWORK, Served, heard
 from tests.mouth.speech import LEARNED, UNSEEN, spoken
@@ -19,8 +19,8 @@ def curves_of_sound(pcm: NDArray[np.float32]) -> Curves:
     return heard(pcm, 0, 0, len(pcm) // SAMPLES_PER_FRAME)
 
 
-def scored(utterances: list[Utterance]) -> Score:
-    return score(utterances, [curves_of_sound(each.pcm) for each in utterances])
+def frames_of(utterance: Utterance) -> int:
+    return len(utterance.pcm) // SAMPLES_PER_FRAME
 
 
 def test_the_network_is_small() -> None:
@@ -36,18 +36,20 @@ def test_no_speech_is_no_mouth(pcm: Pcm) -> None:
     """Silence, hum, a beep and noise move nothing that is seen; where they set in there may be a click."""
     found = np.abs(curves_of_sound(pcm)[5:-5])
     report(f"open {found[:, OPEN].max():.3f}, all {found.max():.3f}")
-    assert found[:, OPEN].max() <= 0.06
-    assert found.max() <= 0.15
+    assert found[:, OPEN].max() <= 0.02
+    assert found.max() <= 0.06
 
 
 @pytest.mark.parametrize("voice", ["m1", "f5", "m6"])
 def test_speech_is_read_from_the_lips(voice: str) -> None:
     """Closures, rounding and shape of eSpeak's speech, far beyond chance (closures: .13 to .20)."""
-    found = scored(spoken([*LEARNED, *UNSEEN], voice, 3))
+    utterances = spoken([*LEARNED, *UNSEEN], voice, 3)
+    found = score(utterances, [curves_of_sound(each.pcm) for each in utterances])
+    truth = score(utterances, [curves_of(each.phonemes, frames_of(each)) for each in utterances])
     report(str(found))
     assert found.closure >= 0.6
     assert found.rounding >= 0.6
-    assert found.shut_vowels <= 0.08
+    assert found.shut_vowels <= truth.shut_vowels + 0.06
     assert found.open >= 0.7
     assert found.width >= 0.65
 
@@ -95,10 +97,14 @@ def test_nothing_else_is_heard() -> None:
 
 
 def test_rounding_is_heard() -> None:
-    """ "two new moons" is rounder than "three green trees"."""
-    round_lips, spread = (curves_of_sound(espeak(text)) for text in ("Two new moons.", "Three green trees."))
-    assert np.sort(round_lips[:, WIDTH])[:8].mean() < np.sort(spread[:, WIDTH])[:8].mean() - 0.2
-    assert np.sort(spread[:, WIDTH])[-8:].mean() > 0.5
+    """Open, round vowels are rounder than spread ones, which are spread."""
+    round_lips, spread = (
+        np.concatenate([curves_of_sound(each.pcm)[:, WIDTH] for each in spoken([text], "m1", 3)])
+        for text in ("Your law, oh Paul, was all wrong.", "He sees these green teas.")
+    )
+    report(f"round {np.sort(round_lips)[:12].mean():.2f}, spread {np.sort(spread)[-12:].mean():.2f}")
+    assert np.sort(round_lips)[:12].mean() < -0.6
+    assert np.sort(spread)[-12:].mean() > 0.6
 
 
 async def test_long_clips_are_heard_in_batches() -> None:

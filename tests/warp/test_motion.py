@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.families.warp.columns import MOTION_WIDTH, Column
 from lumen.families.warp.idle import BLINK, BLINK_SLOT, blinks
+from lumen.families.warp.motion import animate
 from lumen.families.warp.quality import judge, short_time_level
+from lumen.visemes.curves import OPEN, PRESS, WIDTH, TimedPhoneme, curves_of
 from tests.mouth.served import animated
 from tests.warp.speech import Pcm, babble, espeak, noise, silence, tone
 
@@ -72,10 +74,12 @@ def test_no_jumps() -> None:
 
 @pytest.mark.parametrize("gain", [1.0, 0.3, 0.05], ids=["loud", "softer", "26 dB down"])
 def test_opening_follows_the_level(speech: Pcm, gain: float) -> None:
-    """Quiet and loud recordings open the mouth alike, in step with the level."""
+    """Quiet and loud recordings open the mouth alike: shut in pauses, wide in loud vowels."""
     pcm = speech * np.float32(gain)
     found = opening(pcm)
-    assert judge(found.astype(float), short_time_level(pcm), rest=0.0).correlation >= 0.85
+    quality = judge(found.astype(float), short_time_level(pcm), rest=0.0)
+    assert quality.correlation >= 0.55
+    assert quality.late == 0
     assert found.max() > 0.8
 
 
@@ -146,12 +150,13 @@ def test_blinks_come_naturally(seed: int) -> None:
     assert all(shut[start : start + len(BLINK)].max() == 1 for start in starts[:-1])
 
 
-def test_vowels_and_hiss_shape_the_lips() -> None:
-    """A dark vowel rounds the lips, a bright one spreads them, hiss shows teeth."""
-    dark, bright = tone(300, 0.2, 1) + tone(700, 0.1, 1), tone(300, 0.2, 1) + tone(2500, 0.15, 1)
-    motion = motion_of(np.concatenate([dark, silence(0.2), bright, silence(0.2), noise(0.1, 1)]))
-    assert motion[10:20, Column.WIDTH].mean() < motion[36:48, Column.WIDTH].mean() - 0.5
-    assert motion[66:80, Column.RAISE].mean() > motion[10:20, Column.RAISE].mean() + 0.1
+def test_a_given_mouth_is_drawn_as_it_is() -> None:
+    """Phonemes' curves become the columns of their frames; a lip at the teeth raises the upper one."""
+    mouth = curves_of([TimedPhoneme(ipa, 0.2 * i, 0.2 * i + 0.2) for i, ipa in enumerate("amuf")], 20)
+    motion = animate(silence(0), 0, 0, 20, 1, mouth)
+    for column, curve in ((Column.OPEN, OPEN), (Column.WIDTH, WIDTH), (Column.PRESS, PRESS)):
+        np.testing.assert_array_equal(motion[:, column], mouth[:, curve])
+    assert motion[17, Column.RAISE] >= 0.4
 
 
 @pytest.mark.parametrize("n_frames", [0, 1])
