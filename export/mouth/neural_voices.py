@@ -1,7 +1,7 @@
 """Natural voices out of Python packages, used in training and evaluation only.
 
 Each speaks IPA and computes the phonemes' durations inside its ONNX graph, where they are made an
-output. The packages are no dependencies of the project; ``RECIPE.md`` says how to get them.
+output. The packages are no dependencies of the project; ``docs/mouth.md`` says how to get them.
 """
 
 import importlib

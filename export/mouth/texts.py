@@ -47,7 +47,7 @@ def sentence(language: str, rng: np.random.Generator) -> str:
 
 
 def held_out(language: str) -> list[str]:
-    """Whole sentences for the evaluation; the pool has no word from them."""
+    """Whole sentences for the evaluation, none of which is in the pool; frequent words are in both."""
     if language == "en":
         return (Path(__file__).parent / "evaluation.txt").read_text(encoding="utf-8").splitlines()
     return _examples(language)[1::2]
