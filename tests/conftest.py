@@ -1,40 +1,38 @@
-"""Fixtures for the whole suite: a real Triton server with the project's backends."""
+"""The fixtures of ``tests/support``, and the marker that a test's folder gives it."""
 
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from lumen.families.portrait.face_mesh import FaceMesher
-from lumen.triton.server import TritonServer, private_options
+TESTS = Path(__file__).parent
+WITH_TRITON = (TESTS / "triton", TESTS / "end_to_end")
+"""Folders whose tests start a real Triton server."""
 
-ROOT = Path(__file__).resolve().parents[1]
-TritonFactory = Callable[[Path, Sequence[str]], TritonServer]
+COSTLY = "sadtalker_repository"
+"""The fixture that is to be made once, not once in each worker: its tests go to one of them."""
+
+pytest.register_assert_rewrite("tests.support")
+pytest_plugins = (
+    "tests.support.api_server",
+    "tests.support.face_mesher",
+    "tests.support.file_limit",
+    "tests.support.gfpgan",
+    "tests.support.launching",
+    "tests.support.lumen_process",
+    "tests.support.onnx_models",
+    "tests.support.quick_downloads",
+    "tests.support.sadtalker",
+    "tests.support.sadtalker_damage",
+    "tests.support.triton_server",
+    "tests.support.xtts",
+)
 
 
-@pytest.fixture(scope="session")
-def mesher() -> FaceMesher:
-    """The face finder of ``face_landmarks``."""
-    return FaceMesher()
-
-
-@pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonFactory]:
-    """`triton(repository, models)` -> a ready server; the same models, in any order, give the same one."""
-    started: dict[tuple[Path, frozenset[str]], TritonServer] = {}
-
-    def ready(repository: Path, models: Sequence[str]) -> TritonServer:
-        key = (repository.resolve(), frozenset(models))
-        if key not in started:
-            log_file = tmp_path_factory.mktemp("triton") / "triton.log"
-            started[key] = TritonServer(private_options(repository, models, log_file))
-            started[key].start()
-            started[key].wait_ready()
-        if not started[key].running:
-            # Not tried again: every test after this one would wait for the same failure.
-            raise started[key].failure()
-        return started[key]
-
-    yield ready
-    for server in started.values():
-        server.kill()
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of `WITH_TRITON` with ``triton``, and say which tests keep to one worker."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in WITH_TRITON):
+            item.add_marker(pytest.mark.triton)
+        if config.pluginmanager.hasplugin("xdist"):
+            fixtures = getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group(COSTLY if COSTLY in fixtures else str(item.path)))

@@ -84,8 +84,8 @@ class MouthNetwork(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Curves as they are served: [B, T, 6]."""
-        values: Tensor = torch.sigmoid(self.head(self.body(features)))
-        return served(values).transpose(1, 2)
+        curves: Tensor = served(torch.sigmoid(self.head(self.body(features)))).transpose(1, 2)
+        return curves
 
     def learn(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the curves [B, 6, T], and of the symbols [B, len(CLASSES), T]."""

@@ -1,4 +1,4 @@
-"""What every ``model.py`` does alike: tensors out of requests, answers and refusals back.
+"""Common adapter of every ``model.py``: tensors out of requests, answers and refusals back.
 
 Importable without Triton, whose module comes as an argument.
 """
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.errors import GenerationException, InvalidInputException, LumenException, to_wire
+from lumen.utterance import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,23 @@ class Adapter:
             raise InvalidInputException(
                 f"The {name} is not UTF-8: {error.reason} at byte {error.start}."
             ) from error
+
+    def sentence(self, request: Any) -> Sentence:
+        """The sentence that a voice is asked to speak; its place in an utterance may be left out.
+
+        Raises:
+            InvalidInputException: its text is not UTF-8, or its index is below 0.
+        """
+        index, last = self.array(request, "sentence"), self.array(request, "last")
+        sentence = Sentence(
+            text=self.text(request, "text"),
+            utterance=self.text(request, "utterance"),
+            index=0 if index is None else int(index[0]),
+            last=last is None or bool(last[0]),
+        )
+        if sentence.index < 0:
+            raise InvalidInputException(f"Got the sentence {sentence.index}, expected 0 or more.")
+        return sentence
 
     def answer(self, make: Callable[[], Tensors]) -> Any:
         """The one response to a request: what ``make`` gives, or a refusal for what it raises."""

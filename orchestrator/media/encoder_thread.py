@@ -1,27 +1,17 @@
-"""One thread per clip for the blocking work on its files, so that encoding never holds up the event loop."""
+"""A thread per clip for the blocking work of encoding, which must not hold up the event loop."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from contextvars import copy_context
-from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar
-
-import numpy as np
-import numpy.typing as npt
-
-from orchestrator.media.resample import Resampler
-from orchestrator.media.wav import WavWriter
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-Sink: TypeAlias = Callable[[npt.NDArray[np.float32]], None]
-"""Takes speech: float32 [n_samples]."""
 
-
-class FileThread:
+class EncoderThread:
     """Opens, fills and closes files in order, in one thread.
 
     On exit the files are finished, or removed when an exception is on its way. Cancelling a call
@@ -30,10 +20,10 @@ class FileThread:
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "files")
+        self._thread = ThreadPoolExecutor(1, "encoder")
         self._files = ExitStack()
 
-    async def __aenter__(self) -> "FileThread":
+    async def __aenter__(self) -> "EncoderThread":
         return self
 
     async def open(self, file: AbstractContextManager[T]) -> T:
@@ -56,12 +46,3 @@ class FileThread:
             raise
         finally:
             self._thread.shutdown(wait=False)
-
-
-@contextmanager
-def wav_sink(path: Path, rate_in: int, rate_out: int) -> Iterator[Sink]:
-    """A function that appends speech of ``rate_in`` to a WAV of ``rate_out``."""
-    resampler = Resampler(rate_in, rate_out)
-    with WavWriter(path, rate_out) as wav:
-        yield lambda pcm: wav.write(resampler.process(pcm))
-        wav.write(resampler.flush())

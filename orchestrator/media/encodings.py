@@ -12,6 +12,7 @@ import numpy.typing as npt
 from av.audio.stream import AudioStream
 
 from lumen.errors import NotAcceptableException
+from orchestrator.media.outbox import Outbox
 from orchestrator.media.resample import Resampler, pcm16
 
 PCM_RATES: Final = range(1, 2**31)
@@ -70,7 +71,7 @@ class FfmpegCoder:
     """
 
     def __init__(self, container: str, codec: str, rate: int, bit_rate: int, options: dict[str, str]) -> None:
-        self._outbox = _Outbox()
+        self._outbox = Outbox()
         self._container = av.open(self._outbox, "w", format=container, container_options=options)
         stream = self._container.add_stream(codec, rate=rate, layout="mono")
         assert isinstance(stream, AudioStream)
@@ -96,22 +97,6 @@ class FfmpegCoder:
         """Let go of the codec, also in the middle."""
         with suppress(av.FFmpegError):
             self._container.close()
-
-
-class _Outbox:
-    """What FFmpeg writes into; it cannot go back in it."""
-
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-
-    def write(self, data: bytes) -> int:
-        self._bytes += data
-        return len(data)
-
-    def take(self) -> bytes:
-        taken = bytes(self._bytes)
-        self._bytes.clear()
-        return taken
 
 
 @contextmanager

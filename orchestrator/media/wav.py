@@ -1,14 +1,15 @@
 """WAV files, written while the speech is made."""
 
 import wave
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.media.resample import pcm16
+from orchestrator.media.resample import Resampler, pcm16
 from orchestrator.store.files import PendingFile, disk_errors
 
 
@@ -52,3 +53,12 @@ class WavWriter:
         """Append float32 [n_samples]; values beyond -1..1 are clipped."""
         with disk_errors(self._file.final):
             self._wave.writeframesraw(pcm16(pcm).tobytes())
+
+
+@contextmanager
+def wav_file(path: Path, rate_in: int, rate_out: int) -> Iterator[Callable[[npt.NDArray[np.float32]], None]]:
+    """Open a WAV of ``rate_out``; gives what appends speech of ``rate_in``, float32 [n_samples]."""
+    resampler = Resampler(rate_in, rate_out)
+    with WavWriter(path, rate_out) as wav:
+        yield lambda pcm: wav.write(resampler.process(pcm))
+        wav.write(resampler.flush())

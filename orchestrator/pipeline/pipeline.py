@@ -1,35 +1,38 @@
-"""The procedure: writer, voice, face, file. Each stage starts on the first piece of the one before."""
+"""The procedure: writer, voice, face, encoder. Each stage starts on the first piece of the one before.
+
+Nothing here knows of requests: whoever makes a clip names it, hands in what it is made of, and gets a result.
+"""
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lumen.aio import Stream, one, read_ahead, tee
+from lumen.aio import Stream, once, read_ahead, tee
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import Settings
-from orchestrator.core.model_manager import ModelManager
-from orchestrator.core.utils import request_id, stamp
-from orchestrator.faces.animation import AnimationOptions, CropOptions
-from orchestrator.faces.face import Compositor, PortraitFeatures
-from orchestrator.faces.windows import UNKNOWN, frames_of
-from orchestrator.media.encoder_thread import FileThread, Sink, wav_sink
+from orchestrator.faces.face import Compositor, Face, PortraitFeatures
+from orchestrator.faces.windows import UNKNOWN, frames_started
+from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, PacketSink, encoding
+from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.encodings import Encoding, encoder
-from orchestrator.media.mp4 import VideoWriter
+from orchestrator.media.sinks import Mp4FileSink
+from orchestrator.media.wav import wav_file
+from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.pipeline.progress import Progress
-from orchestrator.pipeline.sentences import sentences
-from orchestrator.pipeline.speech import DurationLimit, in_pieces, read_aloud, resampled, resampled_length
-from orchestrator.schemas.bodies import FullResponse, TextResponse, TtsResponse, VideoResponse
+from orchestrator.pipeline.results import Rendered, Spoken, Written
+from orchestrator.pipeline.speech import DurationLimit, in_pieces, pcm_of, resampled, resampled_length
+from orchestrator.pipeline.stopwatch import Stopwatch
+from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.store.outputs import Outputs, kept_together
-from orchestrator.voices.voice import SpeechOptions
-from orchestrator.writers.writer import Brief
+from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
+from orchestrator.writers.writer import Writer, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -39,41 +42,44 @@ TEXT_AHEAD: Final = 256
 SPEECH_AHEAD: Final = 64
 """Chunks of speech that a voice may be ahead of the face."""
 
+Pcm = npt.NDArray[np.float32]
+
+
+class Parts(Protocol):
+    """The parts of the chain, and who loads their models."""
+
+    def get_writer(self) -> Writer: ...
+
+    def get_voice(self) -> Voice: ...
+
+    def get_face(self) -> Face: ...
+
+    async def ensure(self, models: Iterable[str]) -> None:
+        """Load those of ``models`` that are not loaded."""
+        ...
+
 
 @dataclass(frozen=True)
-class Scene:
-    """What is filmed: a portrait, or an avatar whose ``features`` is known.
+class _Scene:
+    """A job whose portrait is encoded, under way.
 
     Attributes:
-        name: of the portrait or the avatar, for the response.
-        framing: for the portrait.
-        acting: how it moves.
-        image: the portrait, uint8 [H, W, 3], RGB.
-        likeness: the avatar's.
-        avatar: its id.
+        clip_frames: how many there will be, where that is known.
     """
 
-    name: str
-    crop_options: CropOptions
-    animation: AnimationOptions
-    image: npt.NDArray[np.uint8] | None = None
-    features: PortraitFeatures | None = None
-    avatar: str | None = None
-
-
-@dataclass(frozen=True)
-class Cast:
-    """A portrait that is learned, and how its frames become the video's."""
-
+    job: RenderJob
     features: PortraitFeatures
     compositor: Compositor
+    watch: Stopwatch
+    progress: Progress
+    clip_frames: int = UNKNOWN
 
 
 class Pipeline:
-    """Makes texts, speech and videos for requests; files are named after the request's id."""
+    """Makes texts, speech and clips."""
 
-    def __init__(self, settings: Settings, models: ModelManager, outputs: Outputs) -> None:
-        self._models = models
+    def __init__(self, settings: Settings, parts: Parts, outputs: Outputs) -> None:
+        self._parts = parts
         self._outputs = outputs
         self._rate = settings.audio_sample_rate
         self._fps = settings.video_fps
@@ -81,143 +87,133 @@ class Pipeline:
         self._max_clips = settings.max_concurrent_clips
         self.active_clips = 0
 
-    async def text(self, brief: Brief) -> TextResponse:
-        """The writer's whole reply."""
-        clock, writer = Clock(), self._models.get_writer()
-        async with aclosing(tee(writer.write(brief), clock.first("first_text"))) as chunks:
+    async def text(self, request: WriterRequest) -> Written:
+        """Have the writer reply."""
+        watch, writer = Stopwatch(), self._parts.get_writer()
+        async with aclosing(tee(writer.write(request), watch.first("first_text"))) as chunks:
             text = "".join([chunk async for chunk in chunks]).strip()
-        clock.mark("text")
-        return TextResponse(**clock.stamp(), text=text, parts={"writer": writer.name}, note=writer.note)
+        watch.mark("text")
+        return Written(text, {"writer": writer.name}, watch.timing(), writer.note)
 
-    async def tts(self, text: str, options: SpeechOptions) -> TtsResponse:
-        """``text`` spoken into a WAV."""
-        clock, voice = Clock(), self._models.get_voice()
-        speaker = await voice.speaker(options)
-        duration_limit, path = (
-            DurationLimit(voice.sample_rate, self._max_seconds),
-            self._outputs.audio(request_id.get()),
-        )
+    async def speak(self, text: str, options: SpeechOptions, name: str) -> Spoken:
+        """Speak ``text`` into the WAV of this name."""
+        watch, voice = Stopwatch(), self._parts.get_voice()
+        bound = await voice.bind(options)
+        limit, path = DurationLimit(voice.sample_rate, self._max_seconds), self._outputs.audio(name)
         with self._clip(path):
-            await self._models.ensure(voice.models)
-            clock.mark("models")
-            speech = tee(read_aloud(one(text), speaker), duration_limit.add, clock.first("first_audio"))
-            async with FileThread() as files:
-                sink = await files.open(wav_sink(path, voice.sample_rate, self._rate))
-                await _exhaust(_recorded(speech, files, sink))
-        clock.mark("audio")
-        return TtsResponse(
-            **clock.stamp(),
-            audio_url=self._outputs.url(path),
-            audio_seconds=duration_limit.seconds,
-            sample_rate=self._rate,
-            voice=speaker.voice,
-            seed=options.seed,
-            parts={"voice": voice.name},
-        )
+            await self._parts.ensure(voice.models)
+            watch.mark("models")
+            speech = tee(_said(once(text), bound, name), limit.add, watch.first("first_audio"))
+            async with EncoderThread() as thread, aclosing(speech):
+                write = await thread.open(wav_file(path, voice.sample_rate, self._rate))
+                async for pcm in speech:
+                    await thread.run(write, pcm)
+        watch.mark("audio")
+        parts = {"voice": voice.name}
+        return Spoken(path, limit.seconds, self._rate, bound.voice, parts, watch.timing(), options.seed)
 
-    async def speech(self, text: str, options: SpeechOptions, encoding: Encoding, rate: int) -> Stream[bytes]:
-        """``text`` spoken: ``encoding`` of ``rate`` samples per second while it is being made."""
-        clock, voice = Clock(), self._models.get_voice()
-        speaker = await voice.speaker(options)
-        duration_limit = DurationLimit(voice.sample_rate, self._max_seconds)
+    async def speech(
+        self, text: str, options: SpeechOptions, kind: Encoding, rate: int, name: str
+    ) -> Stream[bytes]:
+        """Yield ``text`` spoken while it is being made: ``kind`` of ``rate`` samples per second."""
+        watch, voice = Stopwatch(), self._parts.get_voice()
+        bound = await voice.bind(options)
+        limit = DurationLimit(voice.sample_rate, self._max_seconds)
         with self._clip():
-            await self._models.ensure(voice.models)
-            speech = tee(read_aloud(one(text), speaker), duration_limit.add, clock.first("first_audio"))
-            async with FileThread() as thread, aclosing(speech):
-                coder = await thread.open(encoder(encoding, voice.sample_rate, rate))
-                async for chunk in speech:
-                    if data := await thread.run(coder.encode, chunk):
+            await self._parts.ensure(voice.models)
+            speech = tee(_said(once(text), bound, name), limit.add, watch.first("first_audio"))
+            async with EncoderThread() as thread, aclosing(speech):
+                coder = await thread.open(encoder(kind, voice.sample_rate, rate))
+                async for pcm in speech:
+                    if data := await thread.run(coder.encode, pcm):
                         yield data
                 yield await thread.run(coder.finish)
-        log.info("Streamed %.2f s of speech: %s", duration_limit.seconds, clock.stamp()["timings"])
+        log.info("Streamed %.2f s of speech: %s", limit.seconds, watch.timing().marks)
 
-    async def video(self, pcm: npt.NDArray[np.float32], scene: Scene, progress: Progress) -> VideoResponse:
-        """The portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""
-        clock, face = Clock(), self._models.get_face()
-        duration_limit, path = (
-            DurationLimit(self._rate, self._max_seconds),
-            self._outputs.video(request_id.get()),
-        )
+    async def video(self, pcm: Pcm, job: RenderJob, progress: Progress) -> Rendered:
+        """Render the portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""
+        watch, face = Stopwatch(), self._parts.get_face()
+        limit, path = DurationLimit(self._rate, self._max_seconds), self._outputs.video(job.name)
         with self._clip(path):
-            cast = await self._prepare(face.models, scene, clock)
-            speech = tee(in_pieces(pcm, self._rate), duration_limit.add, progress.hear(duration_limit))
-            n_samples = resampled_length(len(pcm), self._rate, face.sample_rate)
-            shot = Shot(cast, scene.animation, clock, progress, path, clip_frames=frames_of(n_samples))
-            await self._shoot(speech, self._rate, shot)
-        return VideoResponse(
-            **clock.stamp(),
-            **_credits(scene, cast),
-            video_url=self._outputs.url(path),
-            audio_seconds=duration_limit.seconds,
-            parts={"face": face.name},
-        )
+            frames = frames_started(resampled_length(len(pcm), self._rate, face.sample_rate))
+            scene = await self._prepare(face.models, job, watch, progress, frames)
+            speech = tee(in_pieces(pcm, self._rate), limit.add, progress.hear(limit))
+            await _exhaust(self._filmed(scene, speech, self._rate, [Mp4FileSink(path)]))
+        return _rendered(scene, path, limit, {"face": face.name})
 
     async def full(
-        self, brief: Brief, options: SpeechOptions, scene: Scene, progress: Progress
-    ) -> FullResponse:
-        """The portrait speaking the writer's reply; all stages run at once."""
-        clock, script = Clock(), list[str]()
-        writer, voice, face = self._models.get_writer(), self._models.get_voice(), self._models.get_face()
-        speaker = await voice.speaker(options)
-        duration_limit, name = DurationLimit(voice.sample_rate, self._max_seconds), request_id.get()
-        wav, mp4 = self._outputs.audio(name), self._outputs.video(name)
+        self, request: WriterRequest, options: SpeechOptions, job: RenderJob, progress: Progress
+    ) -> Rendered:
+        """Render the portrait speaking the writer's reply; all stages run at once."""
+        watch, script = Stopwatch(), list[str]()
+        writer, voice, face = self._parts.get_writer(), self._parts.get_voice(), self._parts.get_face()
+        bound = await voice.bind(options)
+        limit = DurationLimit(voice.sample_rate, self._max_seconds)
+        wav, mp4 = self._outputs.audio(job.name), self._outputs.video(job.name)
         with self._clip(wav, mp4):
-            cast = await self._prepare((*voice.models, *face.models), scene, clock)
-            text = tee(writer.write(brief), script.append, clock.first("first_text"))
-            text = read_ahead(text, TEXT_AHEAD)
-            seen = duration_limit.add, progress.hear(duration_limit), clock.first("first_audio")
-            speech = read_ahead(tee(read_aloud(sentences(text), speaker), *seen), SPEECH_AHEAD)
-            await self._shoot(
-                speech, voice.sample_rate, Shot(cast, scene.animation, clock, progress, mp4, wav)
-            )
-        return FullResponse(
-            **clock.stamp(),
-            **_credits(scene, cast),
-            text="".join(script).strip(),
-            note=writer.note,
-            voice=speaker.voice,
-            audio_url=self._outputs.url(wav),
-            video_url=self._outputs.url(mp4),
-            audio_seconds=duration_limit.seconds,
-            parts={"writer": writer.name, "voice": voice.name, "face": face.name},
-        )
+            scene = await self._prepare((*voice.models, *face.models), job, watch, progress)
+            text = tee(writer.write(request), script.append, watch.first("first_text"))
+            seen = limit.add, progress.hear(limit), watch.first("first_audio")
+            speech = tee(_said(read_ahead(text, TEXT_AHEAD), bound, job.name), *seen)
+            speech = read_ahead(speech, SPEECH_AHEAD)
+            await _exhaust(self._filmed(scene, speech, voice.sample_rate, [Mp4FileSink(mp4)], wav))
+        parts = {"writer": writer.name, "voice": voice.name, "face": face.name}
+        spoken = {"text": "".join(script).strip(), "voice": bound.voice, "note": writer.note, "audio": wav}
+        return _rendered(scene, mp4, limit, parts, **spoken)
 
-    async def _prepare(self, models: Iterable[str], scene: Scene, clock: "Clock") -> Cast:
-        """Load ``models`` where they are not, and learn the portrait."""
-        await self._models.ensure(models)
-        clock.mark("models")
-        face, features = self._models.get_face(), scene.features
+    async def _prepare(
+        self,
+        models: Iterable[str],
+        job: RenderJob,
+        watch: Stopwatch,
+        progress: Progress,
+        clip_frames: int = UNKNOWN,
+    ) -> _Scene:
+        """Load ``models`` where they are not, and encode the portrait."""
+        await self._parts.ensure(models)
+        watch.mark("models")
+        face, features = self._parts.get_face(), job.features
         if features is None:
-            assert scene.image is not None
-            features = await face.encode_portrait(scene.image, scene.crop_options)
-        compositor = await asyncio.to_thread(face.compositor, features, scene.animation)
-        clock.mark("portrait")
-        return Cast(features, compositor)
+            assert job.image is not None
+            features = await face.encode_portrait(job.image, job.crop_options)
+        compositor = await asyncio.to_thread(face.compositor, features, job.animation)
+        watch.mark("portrait")
+        return _Scene(job, features, compositor, watch, progress, clip_frames)
 
-    async def _shoot(self, speech: Stream[npt.NDArray[np.float32]], rate: int, shot: "Shot") -> None:
-        """Animate ``speech`` of ``rate`` samples per second into files."""
-        face, compositor, clock = self._models.get_face(), shot.cast.compositor, shot.clock
-        async with FileThread() as files:
-            film = await files.open(
-                VideoWriter(shot.mp4, compositor.width, compositor.height, self._fps, rate)
-            )
-            sinks: list[Sink] = [film.write_audio]
-            if shot.wav is not None:
-                sinks.append(await files.open(wav_sink(shot.wav, rate, self._rate)))
-            heard = resampled(_recorded(speech, files, *sinks), rate, face.sample_rate)
-            animated = face.animate(
-                shot.cast.features, heard, shot.animation, shot.clip_frames, shot.progress.see
-            )
-            frames = tee(animated, clock.first("first_frame"))
-            async with aclosing(frames):
-                async for batch in frames:
-                    await files.run(_write_staged, film, compositor, batch)
-            clock.mark("frames")
-        clock.mark("video")
+    async def _filmed(
+        self,
+        scene: _Scene,
+        speech: Stream[Pcm],
+        rate: int,
+        sinks: Sequence[PacketSink],
+        wav: Path | None = None,
+    ) -> Stream[None]:
+        """Animate ``speech`` of ``rate`` samples per second into ``sinks``; yields after each batch.
+
+        Args:
+            wav: a file for the speech alone.
+        """
+        face, compositor, watch = self._parts.get_face(), scene.compositor, scene.watch
+        clip_format = ClipFormat(compositor.width, compositor.height, self._fps, rate)
+        async with EncoderThread() as thread:
+            clip = await thread.open(encoding(clip_format, *sinks))
+            writers: list[Callable[[Pcm], None]] = [clip.write_audio]
+            if wav is not None:
+                write_wav = await thread.open(wav_file(wav, rate, self._rate))
+                writers.append(write_wav)
+            heard = resampled(_recorded(speech, thread, writers), rate, face.sample_rate)
+            drawn = face.animate(scene.features, heard, scene.job.animation, scene.clip_frames)
+            frames = tee(drawn, watch.first("first_frame"), scene.progress.see)
+            async with aclosing(frames) as batches:
+                async for batch in batches:
+                    await thread.run(_write_composed, clip, compositor, batch.pixels)
+                    yield
+            watch.mark("frames")
+        watch.mark("video")
 
     @contextmanager
     def _clip(self, *files: Path) -> Iterator[None]:
-        """Counts a clip that is being made; its files have a folder, and stay only when all goes well.
+        """Count a clip that is being made; its files have a folder, and stay only when all goes well.
 
         Raises:
             ServiceUnavailableException: there are too many.
@@ -237,57 +233,20 @@ class Pipeline:
             self.active_clips -= 1
 
 
-class Clock:
-    """Seconds from its making until each thing was there."""
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._marks: dict[str, float] = {}
-
-    def mark(self, name: str) -> None:
-        """``name`` is there now; only its first time counts."""
-        self._marks.setdefault(name, round(time.perf_counter() - self._start, 4))
-
-    def first(self, name: str) -> Callable[[object], None]:
-        """Marks ``name`` when it is called."""
-        return lambda _: self.mark(name)
-
-    def stamp(self) -> dict[str, Any]:
-        """What every response carries: its id, when it was made, and what took how long."""
-        return {
-            **stamp(),
-            "processing_time": round(time.perf_counter() - self._start, 4),
-            "timings": self._marks,
-        }
-
-
-@dataclass(frozen=True)
-class Shot:
-    """How speech is filmed.
-
-    Attributes:
-        mp4: the video. wav: of the speech alone, where that is kept too.
-        clip_frames: how many there will be, where that is known.
-    """
-
-    cast: Cast
-    animation: AnimationOptions
-    clock: Clock
-    progress: Progress
-    mp4: Path
-    wav: Path | None = None
-    clip_frames: int = UNKNOWN
+def _said(text: Stream[str], voice: BoundVoice, utterance: str) -> Stream[Pcm]:
+    """Speak a text as one utterance: float32 [n_samples] at the voice's rate."""
+    return pcm_of(voice.speak(sentences_of(text, utterance)))
 
 
 async def _recorded(
-    speech: Stream[npt.NDArray[np.float32]], files: FileThread, *sinks: Sink
-) -> Stream[npt.NDArray[np.float32]]:
-    """Yield ``speech`` after it is written to all ``sinks``."""
+    speech: Stream[Pcm], thread: EncoderThread, writers: Sequence[Callable[[Pcm], None]]
+) -> Stream[Pcm]:
+    """Yield ``speech`` after it is written."""
     async with aclosing(speech):
-        async for chunk in speech:
-            for sink in sinks:
-                await files.run(sink, chunk)
-            yield chunk
+        async for pcm in speech:
+            for write in writers:
+                await thread.run(write, pcm)
+            yield pcm
 
 
 async def _exhaust(stream: Stream[Any]) -> None:
@@ -296,22 +255,25 @@ async def _exhaust(stream: Stream[Any]) -> None:
             pass
 
 
-def _write_staged(film: VideoWriter, compositor: Compositor, frames: npt.NDArray[np.uint8]) -> None:
-    """One at a time: what is put back into a large picture takes megabytes a frame."""
+def _write_composed(clip: ClipEncoder, compositor: Compositor, frames: npt.NDArray[np.uint8]) -> None:
+    """Encode one frame at a time: what is put back into a large picture takes megabytes a frame."""
     for frame in frames:
-        film.write_frames(compositor.finish(frame)[None])
+        clip.write_frames(compositor.finish(frame)[None])
 
 
-def _credits(scene: Scene, cast: Cast) -> dict[str, Any]:
-    crop_options = cast.features.crop_options
-    chosen = {} if crop_options.preprocess is None else {"preprocess": crop_options.preprocess.value}
-    return {
-        "portrait": scene.name,
-        "avatar": scene.avatar,
-        "size": crop_options.size,
-        "width": cast.compositor.width,
-        "height": cast.compositor.height,
-        "seed": scene.animation.seed,
-        "controls": {**chosen, **scene.animation.asked()},
-        "warnings": list(cast.features.warnings),
-    }
+def _rendered(
+    scene: _Scene, video: Path, limit: DurationLimit, parts: dict[str, str], **spoken: Any
+) -> Rendered:
+    crop_options = scene.features.crop_options
+    return Rendered(
+        job=scene.job,
+        video=video,
+        seconds=limit.seconds,
+        width=scene.compositor.width,
+        height=scene.compositor.height,
+        crop_options=crop_options,
+        parts=parts,
+        timing=scene.watch.timing(),
+        warnings=scene.features.warnings,
+        **spoken,
+    )

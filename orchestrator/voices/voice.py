@@ -1,67 +1,47 @@
 """Voices: text becomes mono speech, piece by piece."""
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Final, Literal, NoReturn, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lumen.aio import Stream
-from lumen.contracts import ESPEAK, ESPEAK_SAMPLE_RATE
-from lumen.errors import InvalidInputException, NotFoundException
-from lumen.families.espeak import catalog as espeak_catalog
-from orchestrator.core.utils import excerpt
+from lumen.errors import BusyException
+from lumen.families.description import NoOptions, VoiceFamily
+from lumen.utterance import Sentence, SpeechChunk
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
-DEFAULT: Final = "default"
-"""The name under which every part has a voice."""
-
-MAX_NAMED: Final = 40
-"""Names that a message lists at most."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a voice that draws its speech by chance draws it; None leaves a value to its checkpoint.
-
-    Attributes:
-        temperature: 0 takes the likeliest.
-        top_k: so many of the likeliest remain; 0 keeps all.
-        top_p: the likeliest remain that have this probability together.
-        repetition_penalty: divides the odds of what has been; 1 changes nothing.
-    """
-
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    repetition_penalty: float | None = None
+ROOM_SECONDS: Final = 0.5
+ROOM_ATTEMPTS: Final = 60
+"""How long the later sentences of an utterance wait for a model that has no room: half a minute."""
 
 
 @dataclass(frozen=True)
 class SpeechOptions:
-    """How to speak.
+    """Options of speech.
 
     Attributes:
         language: such as ``en`` or ``de``.
         voice: id or name of a voice of the part.
         speed: 1.0 is normal.
         seed: the same one makes the same speech; None where chance has no part in it.
-        sampling: None where chance has no part in it.
+        options: instance of the options class of the voice's family.
     """
 
     language: str
     voice: str
     speed: float
     seed: int | None = None
-    sampling: Sampling | None = None
+    options: Any = field(default_factory=NoOptions)
 
 
 @dataclass(frozen=True)
 class VoiceCard:
-    """What is told of a voice.
+    """Description of a voice.
 
     Attributes:
         seconds: of the recordings that a custom voice was made of.
@@ -82,8 +62,9 @@ class BoundVoice:
 
     Args:
         voice: id of the voice.
-        tensors: inputs of ``model`` besides ``text``.
-        first_timeout: seconds until the first sound of a text; the client's own where there is none.
+        tensors: inputs of ``model`` besides the sentence.
+        sample_rate: samples per second of the model's sound.
+        first_timeout: seconds until the first sound of a sentence; the client's own where there is none.
     """
 
     def __init__(
@@ -92,58 +73,64 @@ class BoundVoice:
         model: str,
         voice: str,
         tensors: Tensors,
+        sample_rate: int,
         first_timeout: float | None = None,
     ) -> None:
         self.voice = voice
+        self._sample_rate = sample_rate
         self._triton = triton
         self._model = model
         self._tensors = tensors
         self._first_timeout = first_timeout
 
-    async def speak(self, text: str) -> Stream[npt.NDArray[np.float32]]:
-        """Yield float32 [n_samples] in -1..1 while it is being spoken.
+    async def speak(self, sentences: Stream[Sentence]) -> Stream[SpeechChunk]:
+        """Speak the sentences of an utterance in order; their sound comes while it is being made.
 
         Raises:
-            InvalidInputException: its model refuses the text.
-            BusyException: its model has no room now.
+            InvalidInputException: the model refuses a sentence.
+            BusyException: the model has no room for the first sentence now; later ones wait for room.
         """
-        inputs = {"text": text_tensor(text), **self._tensors}
+        samples = 0
+        async with aclosing(sentences):
+            async for sentence in sentences:
+                async with aclosing(self._sentence(sentence)) as sound:
+                    async for pcm in sound:
+                        yield SpeechChunk(pcm, samples / self._sample_rate, sentence.index)
+                        samples += len(pcm)
+
+    async def _sentence(self, sentence: Sentence) -> Stream[npt.NDArray[np.float32]]:
+        inputs = {**sentence.tensors(), **self._tensors}
         probe = {**inputs, "text": text_tensor("")}
-        stream = self._triton.stream(self._model, inputs, self._first_timeout, probe=probe)
-        async with aclosing(stream) as answers:
-            async for answer in answers:
-                yield answer["pcm"]
+        for attempt in range(ROOM_ATTEMPTS):
+            try:
+                stream = self._triton.stream(self._model, inputs, self._first_timeout, probe=probe)
+                async with aclosing(stream) as answers:
+                    async for answer in answers:
+                        yield answer["pcm"]
+                return
+            except BusyException:  # comes before any sound
+                if sentence.index == 0 or attempt + 1 == ROOM_ATTEMPTS:
+                    raise
+            await asyncio.sleep(ROOM_SECONDS)
 
 
 class Voice(Protocol):
     """A part that speaks."""
 
     @property
+    def family(self) -> VoiceFamily: ...
+
+    @property
     def name(self) -> str: ...
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Triton models it speaks with, in the order to load them."""
-        ...
-
-    @property
-    def cloning_models(self) -> tuple[str, ...]:
-        """Triton models that only `clone` needs."""
+        """Triton models it always needs, in the order to load them."""
         ...
 
     @property
     def sample_rate(self) -> int:
-        """Samples per second of what it yields."""
-        ...
-
-    @property
-    def languages(self) -> Mapping[str, str]:
-        """Codes of languages, with their English names."""
-        ...
-
-    @property
-    def draws(self) -> bool:
-        """Whether it draws its speech by chance: only then it has a use for a seed and for `Sampling`."""
+        """Samples per second of the speech it makes."""
         ...
 
     async def cards(self) -> Sequence[VoiceCard]:
@@ -158,7 +145,7 @@ class Voice(Protocol):
         """
         ...
 
-    async def speaker(self, options: SpeechOptions) -> BoundVoice:
+    async def bind(self, options: SpeechOptions) -> BoundVoice:
         """Who speaks in this manner. No model is asked for that, and none needs to be loaded.
 
         Raises:
@@ -184,65 +171,6 @@ class Voice(Protocol):
         ...
 
 
-class EspeakVoice:
-    """eSpeak NG behind Triton."""
-
-    name: Final = "espeak"
-    models: Final = (ESPEAK,)
-    cloning_models: Final = ()
-    sample_rate: Final = ESPEAK_SAMPLE_RATE
-    languages: Final = espeak_catalog.LANGUAGES
-    draws: Final = False
-
-    def __init__(self, triton: TritonClient) -> None:
-        self._triton = triton
-
-    async def cards(self) -> Sequence[VoiceCard]:
-        return [VoiceCard(name, name, "builtin") for name in espeak_catalog.VOICES]
-
-    async def card(self, voice: str) -> VoiceCard:
-        for card in await self.cards():
-            if card.name.lower() == voice.strip().lower():
-                return card
-        raise NotFoundException(unknown("voice", voice, espeak_catalog.VOICES))
-
-    async def speaker(self, options: SpeechOptions) -> BoundVoice:
-        """A region that is not known is left to the model, which may fall back to the language."""
-        language = primary(options.language)
-        if language not in {primary(code) for code in self.languages} | espeak_catalog.OTHER_CODES:
-            raise InvalidInputException(unknown("language", options.language, self.languages))
-        if options.voice.strip().lower() not in {name.lower() for name in espeak_catalog.VOICES}:
-            raise InvalidInputException(unknown("voice", options.voice, espeak_catalog.VOICES))
-        tensors: Tensors = {
-            "language": text_tensor(options.language),
-            "voice": text_tensor(options.voice),
-            "rate": np.array([options.speed], np.float32),
-        }
-        return BoundVoice(self._triton, ESPEAK, options.voice, tensors)
-
-    async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
-        self._refuse()
-
-    async def delete(self, voice: str) -> None:
-        await self.card(voice)
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise InvalidInputException(
-            "The voice part is espeak, whose voices are fixed; with VOICE=xtts voices are made and removed."
-        )
-
-
 def primary(code: str) -> str:
     """The language of a code without region and script."""
     return code.strip().lower().replace("_", "-").partition("-")[0]
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """What is said of a ``name`` that is not among ``known``: near ones, or up to ``MAX_NAMED``."""
-    name, names = excerpt(name), list(known)
-    if not names:
-        return f"There is no {kind} {name!r}; none is made yet."
-    near = difflib.get_close_matches(name.lower(), names) or names
-    more = f" and {len(near) - MAX_NAMED} more" if len(near) > MAX_NAMED else ""
-    return f"There is no {kind} {name!r}; send one of: {', '.join(near[:MAX_NAMED])}{more}."

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE
 from lumen.families.warp import quality
 from orchestrator.media.decode_audio import decode_audio
-from tests.api.media import wav_bytes
-from tests.end_to_end.conftest import LUMEN, ROOT, Chain
-
-pytestmark = pytest.mark.triton
+from tests.support.lumen_process import LUMEN, Chain
+from tests.support.media_files import wav_bytes
+from tests.support.paths import ROOT
 
 SPEECH = (
     "The quick brown fox jumps over the lazy dog, and nobody minds. Every morning the baker opens his shop "

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import LUMEN, ROOT, environment_in, start_chain
-
-pytestmark = pytest.mark.triton
+from tests.support.lumen_process import LUMEN, environment_in, start_chain
+from tests.support.paths import ROOT
 
 STOP_SECONDS = 30.0
 SERVER_NAMES = ("tritonserver", "triton_python_b")

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
-from math import inf
 from typing import Final, Protocol
 
 import numpy as np
@@ -15,11 +14,12 @@ from numpy.random import SeedSequence
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
 from lumen.errors import BusyException, GenerationException, InvalidInputException
-from lumen.families.xtts.playout_buffer import PlayoutBuffer
+from lumen.families.xtts.playout_buffer import PlayoutBuffer, PlayoutBuffers
 from lumen.families.xtts.tails import Pcm, Tail, pause
 from lumen.families.xtts.text.tokenizer import Piece, Tokenizer
 from lumen.families.xtts.time_stretch import TimeStretch
-from lumen.families.xtts.windows import VocoderContext, Window, Windows
+from lumen.families.xtts.vocoder_windows import VocoderContext, Window, Windows
+from lumen.utterance import Sentence
 
 Float32 = npt.NDArray[np.float32]
 
@@ -27,13 +27,13 @@ MIN_SPEED: Final = 0.5
 MAX_SPEED: Final = 2.0
 
 MAX_SPEECHES: Final = 24
-"""At once. Triton 2.51 lets a model have 32 calls under way: each speech has one that waits for the GPT, as
-good as always, and the others are for windows, for what is said, and to cancel."""
+"""Speeches at once. Triton 2.51 lets a model have 32 calls under way: each speech has one that waits for the
+GPT, as good as always, and the others are for windows, for what is said, and to cancel."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """Who speaks.
+    """Latents of a speaker.
 
     Attributes:
         gpt_cond_latent: float32 [32, width].
@@ -46,7 +46,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class SpeechOptions:
-    """How it is spoken.
+    """Speed, seed and sampling of a speech.
 
     Attributes:
         speed: ``MIN_SPEED`` to ``MAX_SPEED``, 1.0 is the voice's own.
@@ -61,7 +61,7 @@ class SpeechOptions:
 
 @dataclass(frozen=True)
 class Order:
-    """One piece for the GPT. ``sampling`` has a ``seed`` of the piece's own."""
+    """Request of one piece to the GPT. ``sampling`` has a ``seed`` of the piece's own."""
 
     piece: Piece
     gpt_cond_latent: Float32
@@ -83,10 +83,10 @@ class Gpt(Protocol):
 
 class Vocoder(Protocol):
     def speech(self, playout: PlayoutBuffer) -> AbstractContextManager[None]:
-        """Around all windows that have this lead: the first is on its way from the beginning."""
+        """Announce a speech around all windows of this buffer: the first is on its way from the beginning."""
 
     async def pcm(self, window: Window, speaker_embedding: Float32, playout: PlayoutBuffer) -> Pcm:
-        """All samples of a window, ``window.keep`` among them; sooner where the lead is small."""
+        """Decode all samples of a window, ``window.keep`` among them; sooner where little is left to play."""
 
 
 class Speech:
@@ -103,17 +103,19 @@ class Speech:
         self._gpt = gpt
         self._vocoder = vocoder
         self._speeches = 0
+        self._playouts = PlayoutBuffers()
 
     async def speak(
-        self, text: str, language: str, voice: Voice, options: SpeechOptions
+        self, sentence: Sentence, language: str, voice: Voice, options: SpeechOptions
     ) -> AsyncGenerator[Pcm, None]:
-        """Speak a text; closing the generator stops the GPT.
+        """Speak one sentence of an utterance, or a whole text; closing the generator stops the GPT.
 
         The GPT goes on while its earlier latents become sound, and it begins the next piece while the
         last sound of this one is made.
 
         Yields:
-            float32 [n_samples] in -1..1, mono, ``XTTS_SAMPLE_RATE``, in order.
+            float32 [n_samples] in -1..1, mono, ``XTTS_SAMPLE_RATE``, in order; with a pause at the end
+            where the utterance goes on.
 
         Raises:
             InvalidInputException: before the first chunk, what :meth:`Tokenizer.pieces` refuses, a
@@ -125,48 +127,59 @@ class Speech:
         if self._speeches >= MAX_SPEECHES:
             raise BusyException(f"{MAX_SPEECHES} speeches are being made, which is the limit; try again.")
         self._speeches += 1
-        playout = PlayoutBuffer()
+        playout = self._playouts.of(sentence)
         try:
             with self._vocoder.speech(playout):
-                async with aclosing(self._spoken(text, language, voice, options, playout)) as sound:
+                async with aclosing(self._spoken(sentence, language, voice, options, playout)) as sound:
                     async for pcm in sound:
                         yield pcm
         finally:
             self._speeches -= 1
+            self._playouts.ended(sentence)
 
     async def _spoken(
-        self, text: str, language: str, voice: Voice, options: SpeechOptions, playout: PlayoutBuffer
+        self,
+        sentence: Sentence,
+        language: str,
+        voice: Voice,
+        options: SpeechOptions,
+        playout: PlayoutBuffer,
     ) -> AsyncGenerator[Pcm, None]:
-        pieces = await asyncio.to_thread(self._tokenizer.pieces, text, language)
-        async with aclosing(_Line(self._gpt, _orders(pieces, voice, options))) as line:
+        pieces = await asyncio.to_thread(self._tokenizer.pieces, sentence.text, language)
+        silent = True
+        async with aclosing(
+            _PieceStreams(self._gpt, _orders(pieces, sentence.index, voice, options))
+        ) as streams:
             for number, piece in enumerate(pieces):
-                breath = piece.ends_sentence and number + 1 < len(pieces)
-                async with aclosing(self._piece(line, voice, options.speed, breath, playout)) as sound:
+                ends = number + 1 == len(pieces)
+                pauses = not sentence.last if ends else piece.ends_sentence
+                async with aclosing(self._piece(streams, voice, options.speed, pauses, playout)) as sound:
                     async for pcm in sound:
                         if len(pcm):
+                            silent = False
                             playout.add(len(pcm))
                             yield pcm
-        if playout.seconds == -inf:
-            raise GenerationException(f"The voice made no sound of {text[:40]!r}; try another seed.")
+        if silent:
+            raise GenerationException(f"The voice made no sound of {sentence.text[:40]!r}; try another seed.")
 
     async def _piece(
-        self, line: "_Line", voice: Voice, speed: float, breath: bool, playout: PlayoutBuffer
+        self, streams: "_PieceStreams", voice: Voice, speed: float, pauses: bool, playout: PlayoutBuffer
     ) -> AsyncGenerator[Pcm, None]:
-        """The next piece's PCM, some of it maybe empty; with a pause after it where a breath is due."""
+        """The next piece's PCM, some of it maybe empty; with a pause after it where one is due."""
         stretch, windows, tail, size = TimeStretch(speed), Windows(VocoderContext()), Tail(), 0
-        async for latents in line.next():
+        async for latents in streams.next():
             windows.take(stretch.push(latents))
             if len(latents) < size:
                 continue  # chunks grow, so this is the last one, and its window can have the end as well
             size = len(latents)
             for window in windows.ready():
                 yield tail.push(await self._decode(window, voice, playout))
-        line.begin()
+        streams.begin()
         windows.take(stretch.finish())
         for window in windows.finish():
             yield tail.push(await self._decode(window, voice, playout))
         yield tail.finish()
-        if breath:
+        if pauses:
             yield pause(tail.quiet_samples, speed)
 
     async def _decode(self, window: Window, voice: Voice, playout: PlayoutBuffer) -> Pcm:
@@ -195,7 +208,7 @@ def _check(voice: Voice, options: SpeechOptions) -> None:
         raise InvalidInputException("The voice has values that are no numbers; make it anew.")
 
 
-class _Line:
+class _PieceStreams:
     """A speech's pieces at the GPT: the one that is read, and at most one more that has begun."""
 
     def __init__(self, gpt: Gpt, orders: Sequence[Order]) -> None:
@@ -220,10 +233,11 @@ class _Line:
                 await stream.aclose()
 
 
-def _orders(pieces: Sequence[Piece], voice: Voice, options: SpeechOptions) -> list[Order]:
-    """Each piece has a seed of its own, which follows from the speech's: else all would sound alike."""
+def _orders(pieces: Sequence[Piece], sentence: int, voice: Voice, options: SpeechOptions) -> list[Order]:
+    """Make the pieces' orders, each with a seed that follows from the utterance's: else all sound alike."""
     seed = secrets.randbits(63) if options.seed is None else options.seed % 2**64
-    seeds = [int(child.generate_state(1, np.uint64)[0]) for child in SeedSequence(seed).spawn(len(pieces))]
+    children = [SeedSequence(seed, spawn_key=(sentence, number)) for number in range(len(pieces))]
+    seeds = [int(child.generate_state(1, np.uint64)[0]) for child in children]
     return [
         Order(piece, voice.gpt_cond_latent, {**options.sampling, "seed": own >> 1})
         for piece, own in zip(pieces, seeds, strict=True)

@@ -1,0 +1,32 @@
+"""A render job: the portrait, how it moves, and what the files are called."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from orchestrator.faces.animation import AnimationOptions, CropOptions
+from orchestrator.faces.face import PortraitFeatures
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """One clip to be rendered: of a portrait, or of an avatar whose ``features`` are known.
+
+    Attributes:
+        name: of the files that are made; whoever makes a clip names it.
+        portrait: name of the portrait or the avatar, for the response.
+        crop_options: for the portrait.
+        animation: how it moves.
+        image: the portrait, uint8 [H, W, 3], RGB.
+        features: the avatar's.
+        avatar: its id.
+    """
+
+    name: str
+    portrait: str
+    crop_options: CropOptions
+    animation: AnimationOptions
+    image: npt.NDArray[np.uint8] | None = None
+    features: PortraitFeatures | None = None
+    avatar: str | None = None

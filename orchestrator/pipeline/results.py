@@ -1,0 +1,68 @@
+"""Results of the pipeline; the routes make responses of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.faces.animation import CropOptions
+from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.pipeline.stopwatch import Timing
+
+
+@dataclass(frozen=True)
+class Written:
+    """A writer's whole reply.
+
+    Attributes:
+        parts: the part that made it, by stage. note: what to know about the writer.
+    """
+
+    text: str
+    parts: Mapping[str, str]
+    timing: Timing
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Speech in a file.
+
+    Attributes:
+        audio: the file. seconds: its length. sample_rate: its samples per second.
+        voice: id of the voice. seed: makes the same speech again, where chance has a part in it.
+    """
+
+    audio: Path
+    seconds: float
+    sample_rate: int
+    voice: str
+    parts: Mapping[str, str]
+    timing: Timing
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A clip of a portrait that speaks.
+
+    Attributes:
+        job: what was rendered. crop_options: of the portrait, those that the face chose among them.
+        width, height: of the video in pixels.
+        video: the file. audio: its speech alone, where that is kept too.
+        seconds: length of the speech.
+        text, voice, note: of the reply that was spoken, where one was written.
+    """
+
+    job: RenderJob
+    video: Path
+    seconds: float
+    width: int
+    height: int
+    crop_options: CropOptions
+    parts: Mapping[str, str]
+    timing: Timing
+    audio: Path | None = None
+    text: str = ""
+    voice: str | None = None
+    note: str | None = None
+    warnings: Sequence[str] = field(default_factory=tuple)

@@ -1,0 +1,23 @@
+"""Identity of the request that is being served, and what every response says of it."""
+
+import uuid
+from contextvars import ContextVar
+from datetime import datetime, timezone
+from typing import Final
+
+request_id: Final[ContextVar[str]] = ContextVar("request_id", default="-")
+"""Identifier of the request that is being served; - outside of one."""
+
+
+def new_request_id() -> str:
+    return str(uuid.uuid4())
+
+
+def utc_timestamp() -> str:
+    """Now, in ISO 8601 with the offset of UTC."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def stamp() -> dict[str, str]:
+    """Fields of every response: the request's id, and when it was made."""
+    return {"request_id": request_id.get(), "timestamp": utc_timestamp()}

@@ -1,0 +1,110 @@
+"""Render jobs from the bodies of requests: a portrait or an avatar, and how it moves."""
+
+import asyncio
+import secrets
+from typing import Any
+
+from lumen import registry
+from lumen.contracts import MAX_SEED
+from lumen.errors import InvalidInputException
+from lumen.families.description import PREPROCESS
+from lumen.options import UPLOADED
+from orchestrator.faces.animation import AnimationOptions, CropOptions
+from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.routes.bodies import Body
+from orchestrator.schemas.bodies import AvatarRequest, FullRequest, VideoRequest
+from orchestrator.schemas.fields import FACE_OPTIONS
+from orchestrator.services import Services
+
+
+async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services, name: str) -> RenderJob:
+    """Make the job of a request; what the face cannot do is refused here, before anything is loaded.
+
+    Args:
+        name: of the files that are made.
+    """
+    fields, face = body.fields, use.models.get_face()
+    animation = animation_of(body, fields.seed, use)
+    if fields.avatar is not None:
+        _refuse_beside_avatar(body)
+        avatars = use.models.get_avatars()
+        card = await asyncio.to_thread(avatars.find, fields.avatar)
+        features = await asyncio.to_thread(avatars.load, card)
+        face.check(animation, features.crop_options)
+        return RenderJob(name, card.name, features.crop_options, animation, features=features, avatar=card.id)
+    crop_options = crop_options_of(body, use)
+    face.check(animation, crop_options)
+    portrait, data = await portrait_of(body, use)
+    return RenderJob(name, portrait, crop_options, animation, image=await use.portraits.decode(data))
+
+
+def crop_options_of(
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
+) -> CropOptions:
+    """The framing that a request asks for, or the server's default.
+
+    Raises:
+        InvalidInputException: the face makes no frames of this size.
+    """
+    face, size = use.models.get_face(), body.fields.size
+    sizes, default = face.sizes, use.settings.video_size
+    if size is not None and size not in sizes:
+        raise InvalidInputException(
+            f"size: the face {face.name} is served for {' or '.join(map(str, sizes))} pixels, "
+            f"not {size}; leave it out"
+        )
+    chosen = size or (default if default in sizes else sizes[0])
+    return CropOptions(chosen, _face_options(body).get(PREPROCESS))
+
+
+def animation_of(
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], seed: int | None, use: Services
+) -> AnimationOptions:
+    """The options that a request has for the face, and a seed by chance where none is given.
+
+    Raises:
+        InvalidInputException: the face has no such option, or another range of it.
+    """
+    options = registry.options_of(use.models.get_face().family, _face_options(body))
+    return AnimationOptions(secrets.randbelow(MAX_SEED + 1) if seed is None else seed, options)
+
+
+async def portrait_of(
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
+) -> tuple[str, bytes]:
+    """Name and bytes of the picture of a request, or of the server's default.
+
+    Raises:
+        InvalidInputException: two came, or there is none of that name.
+    """
+    fields, upload = body.fields, body.file("portrait_file")
+    if upload is not None and fields.portrait is not None:
+        raise InvalidInputException("Both portrait and portrait_file came; send one of them.")
+    if upload is not None:
+        return UPLOADED, upload
+    name = fields.portrait or use.settings.portrait
+    return name, await asyncio.to_thread(use.portraits.read, name)
+
+
+def _face_options(body: Body[Any]) -> dict[str, Any]:
+    """The options of faces that a request has, by name: fields and uploads."""
+    found: dict[str, Any] = {}
+    for name, owners in FACE_OPTIONS.items():
+        upload = next(iter(owners.values())).upload
+        found[name] = getattr(body.fields, name, None) if upload is None else body.file(upload)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _refuse_beside_avatar(body: Body[VideoRequest] | Body[FullRequest]) -> None:
+    fields = body.fields
+    belonging = {
+        "portrait": fields.portrait,
+        "portrait_file": body.file("portrait_file"),
+        PREPROCESS: _face_options(body).get(PREPROCESS),
+        "size": fields.size,
+    }
+    for name, value in belonging.items():
+        if value is not None:
+            raise InvalidInputException(
+                f"Both avatar and {name} came; an avatar has its own, leave {name} out."
+            )

@@ -1,0 +1,36 @@
+"""What Triton has counted of a model: it counts after it answers, so a test has to wait for the numbers."""
+
+import time
+from typing import Any
+
+import tritonclient.grpc as grpc
+
+from tests.support.triton_streams import ANSWER_SECONDS
+from tests.support.waiting import wait_until
+
+QUIET_SECONDS = 1.0
+
+
+def counted(client: grpc.InferenceServerClient, model: str, answered: int = 0) -> Any:
+    """The statistics, as soon as at least ``answered`` inferences are in them."""
+    wait_until(lambda: statistics(client, model).inference_count >= answered)
+    return statistics(client, model)
+
+
+def settled(client: grpc.InferenceServerClient, model: str) -> int:
+    """How many inferences there were, once none has been added for a second."""
+    count, since = statistics(client, model).inference_count, time.monotonic()
+
+    def is_quiet() -> bool:
+        nonlocal count, since
+        now = statistics(client, model).inference_count
+        if now != count:
+            count, since = now, time.monotonic()
+        return time.monotonic() - since > QUIET_SECONDS
+
+    wait_until(is_quiet, ANSWER_SECONDS)
+    return int(count)
+
+
+def statistics(client: grpc.InferenceServerClient, model: str) -> Any:
+    return client.get_inference_statistics(model).model_stats[0]

@@ -1,0 +1,125 @@
+"""The Triton launcher: what it leaves behind, and what it says when something is wrong."""
+
+import socket
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lumen.errors import InvalidInputException, ServiceUnavailableException
+from lumen.settings import Settings
+from lumen.triton import install, serve, shm
+from lumen.triton.guard import SHARED_MEMORY
+from lumen.triton.server import TritonOptions, TritonServer, visible_devices
+from tests.support.launching import prefix_of, start_serving
+from tests.support.paths import ROOT
+
+
+def test_a_taken_port_is_one_line_and_exit_code_1(echo_repository: Path) -> None:
+    """The port, the address and the setting, from the command itself."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with start_serving(echo_repository.parent, port) as process:
+            _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert complaint.splitlines() == [
+        f"port {port} on 127.0.0.1 cannot be used (Address already in use): "
+        "free it, or set another port with TRITON_METRICS_PORT"
+    ]
+
+
+def test_a_missing_wheel_says_how_to_install_it(
+    echo_options: TritonOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a tritonserver on PATH and without the wheel: the pip command."""
+    monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ServiceUnavailableException, match=r"pip install --no-deps nvidia-pytriton==\d"):
+        TritonServer(echo_options).start()
+
+
+def test_a_python_without_its_library_says_what_to_install(
+    echo_options: TritonOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stub needs libpython: where there is none, the package to install is named."""
+    monkeypatch.setattr(install.sysconfig, "get_config_var", lambda name: "/nowhere")
+    monkeypatch.setattr(install.sys, "base_prefix", "/nowhere")
+
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(install.ctypes, "CDLL", missing)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ServiceUnavailableException, match=r"apt-get install libpython3\.1\d"):
+        TritonServer(echo_options).start()
+
+
+def test_the_server_on_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In NVIDIA's container its own server runs, with its own backends."""
+    (tmp_path / "tritonserver").write_text("#!/bin/sh\n")
+    (tmp_path / "tritonserver").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = install.find_triton(ROOT / "backends", tmp_path / "work")
+    assert found.executable == tmp_path / "tritonserver"
+    assert found.backends is None
+
+
+def test_only_segments_without_an_owner_are_removed() -> None:
+    """A start sweeps what killed launchers left, and touches neither living ones' segments nor others'."""
+    ours = SHARED_MEMORY / f"{shm.new_prefix()}-segment"
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    stale = SHARED_MEMORY / f"{prefix_of(dead.pid)}0123abcd-segment"
+    elsewhere = SHARED_MEMORY / f"lumen_1_{dead.pid}_0123abcd-segment"
+    for path in (ours, stale, elsewhere):
+        path.touch()
+    try:
+        shm.remove_stale()
+        assert (ours.exists(), stale.exists(), elsewhere.exists()) == (True, False, True)
+    finally:
+        for path in (ours, stale, elsewhere):
+            path.unlink(missing_ok=True)
+
+
+def test_the_profile_names_the_models() -> None:
+    """The starter's chain, each model before those that call it."""
+    assert serve.models_of(Settings()) == (
+        "espeak",
+        "face_landmarks",
+        "warp_portrait",
+        "mouth",
+        "warp_renderer",
+        "warp",
+    )
+
+
+def test_settings_become_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports, paths and device as set; a GPU only where there is one; an address without a port is refused."""
+    monkeypatch.setattr(install, "NVIDIA_DEVICES", tmp_path / "none")
+    options = serve.options_of(
+        Settings(triton_url="127.0.0.1:7001", triton_http_port=7002, logs_path=tmp_path)
+    )
+    assert (options.grpc_port, options.http_port, options.gpu) == (7001, 7002, False)
+    assert options.log_file == tmp_path / "triton.log"
+    with pytest.raises(InvalidInputException, match="expected host:port"):
+        serve.options_of(Settings(triton_url="localhost"))
+
+
+@pytest.mark.parametrize(
+    ("gpu", "device", "present", "visible"),
+    [(False, 0, "0,1", ""), (True, 1, "", "1"), (True, 1, "4,7", "7"), (True, 0, "GPU-abc", "GPU-abc")],
+)
+def test_models_see_the_one_gpu_that_is_set(
+    echo_options: TritonOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    gpu: bool,
+    device: int,
+    present: str,
+    visible: str,
+) -> None:
+    """The index counts among the GPUs that this process may use; without a GPU there is none to be seen."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", present)
+    assert visible_devices(replace(echo_options, gpu=gpu, cuda_device=device)) == visible

@@ -1,0 +1,83 @@
+"""The limit of requests, in memory and in Redis."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lumen.errors import InvalidInputException
+from orchestrator.core.rate_limit import RateLimiter
+from tests.support.api_server import Serve, assert_error
+from tests.support.waiting import wait_until
+
+TEXT = "/api/generate/text"
+ORIGIN = "http://localhost:3000"
+
+
+def test_rate_limit(serve_with: Serve) -> None:
+    """The request over the limit is 429 with Retry-After; pages, health and files stay free."""
+    api = serve_with(rate_limit="3/minute")
+    statuses = [api.client.get("/api/status").status_code for _ in range(3)]
+    assert statuses == [200, 200, 200]
+    response = api.client.post(TEXT, json={"prompt": "Hi"}, headers={"Origin": ORIGIN})
+    assert_error(response, 429, "RateLimitException", "3 per 1 minute")
+    assert 1 <= int(response.headers["retry-after"]) <= 60
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+    assert [api.client.get(path).status_code for path in ("/", "/docs", "/outputs/x")] == [200, 200, 404]
+
+
+class RedisServer:
+    """One redis-server on a port of its own; it keeps the port when it is started again."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._command = [program, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(folder)]
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([*self._command, "--save", ""], stdout=subprocess.DEVNULL)
+        wait_until(self._answers)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    def _answers(self) -> bool:
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    server = RedisServer(program, tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_rate_limit_in_redis(serve_with: Serve, redis: RedisServer) -> None:
+    """Processes that share a Redis share the count; its outage neither stops the API nor lifts the limit."""
+    first, second = (serve_with(rate_limit="2/minute", rate_limit_storage=redis.url) for _ in range(2))
+    statuses = [api.client.get("/api/status").status_code for api in (first, second, first)]
+    assert statuses == [200, 200, 429]
+    redis.stop()
+    assert [first.client.get("/api/status").status_code for _ in range(3)] == [200, 200, 429]
+    log = (first.settings.logs_path / "lumen.log").read_text()
+    assert log.count("The rate limit's storage fails") == 1
+    redis.start()
+    assert second.client.get("/api/status").status_code == 200
+
+
+@pytest.mark.parametrize(("limit", "storage"), [("often", "memory://"), ("1/minute", "ftp://host")])
+def test_a_rate_limit_that_is_none(limit: str, storage: str) -> None:
+    """A malformed limit is refused at the start, by the names of its settings."""
+    with pytest.raises(InvalidInputException, match="RATE_LIMIT"):
+        RateLimiter(limit, storage)

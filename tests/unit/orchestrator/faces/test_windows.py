@@ -1,0 +1,38 @@
+"""Windows of speech, as a face is asked for them."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from lumen.aio import Stream
+from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
+from orchestrator.faces.windows import Reach, Window, windows
+
+
+@pytest.mark.parametrize("chunk", [100, 640, 7_001, 100_000])
+@pytest.mark.parametrize("total", [1, 640, 50_001, 64_000])
+async def test_windows_cover_the_clip(chunk: int, total: int) -> None:
+    """Windows follow each other without gaps, and each has its context and look-ahead."""
+    pcm = np.random.default_rng(0).random(total, np.float32)
+    found = [window async for window in windows(chunks_of(pcm, chunk), WARP_REACH)]
+    n_frames = -(-total // SAMPLES_PER_FRAME)
+    assert [w.first for w in found] == [sum(w.count for w in found[:i]) for i in range(len(found))]
+    assert sum(w.count for w in found) == n_frames
+    padded = np.pad(pcm, (0, n_frames * SAMPLES_PER_FRAME - total))
+    for window in found:
+        assert_window(window, padded)
+
+
+WARP_REACH = Reach(WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES)
+
+
+def assert_window(window: Window, pcm: npt.NDArray[np.float32]) -> None:
+    begin = max(0, window.first - WARP_CONTEXT_FRAMES) * SAMPLES_PER_FRAME
+    end = (window.first + window.count + WARP_LOOKAHEAD_FRAMES) * SAMPLES_PER_FRAME
+    assert window.pcm_start == begin
+    np.testing.assert_array_equal(window.pcm, pcm[begin:end])
+
+
+async def chunks_of(pcm: npt.NDArray[np.float32], size: int) -> Stream[npt.NDArray[np.float32]]:
+    for start in range(0, len(pcm), size):
+        yield pcm[start : start + size]
