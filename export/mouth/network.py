@@ -63,7 +63,8 @@ class Residual(nn.Module):
         """[B, C, T + 2 * distance] -> [B, C, T]."""
         end = x.shape[-1] - self.late
         kept: Tensor = x[..., 2 * self.distance - self.late : end]
-        return kept + self.layers(x)
+        moved: Tensor = self.layers(x)
+        return kept + moved
 
 
 class MouthNetwork(nn.Module):
