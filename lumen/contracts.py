@@ -9,6 +9,7 @@ from typing import Final
 
 # Triton model names.
 ESPEAK: Final = "espeak"
+HIBARI: Final = "hibari"
 FACE_LANDMARKS: Final = "face_landmarks"
 MOUTH: Final = "mouth"
 WARP_PORTRAIT: Final = "warp_portrait"
@@ -43,6 +44,9 @@ SAMPLES_PER_FRAME: Final = FACE_SAMPLE_RATE // FACE_FPS
 
 ESPEAK_SAMPLE_RATE: Final = 22_050
 """Samples per second of eSpeak NG's output."""
+
+HIBARI_SAMPLE_RATE: Final = 24_000
+"""Samples per second of hibari's output."""
 
 XTTS_SAMPLE_RATE: Final = 24_000
 """Samples per second of XTTS's output."""

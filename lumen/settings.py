@@ -59,7 +59,11 @@ class Settings(BaseSettings):
     )
 
     # Chain
-    voice: VoiceName = Field("espeak", description="the part that speaks; `lumen.registry` has them all")
+    voice: VoiceName = Field(
+        "auto",
+        description="the part that speaks; auto: hibari for English, espeak for the rest, and the response "
+        "names which",
+    )
     face: FaceName = Field("warp", description="the part that animates; likewise")
     portrait: str = Field("ada", description="bundled portrait when a request names none")
     default_voice: str = Field("default", description="id or name of the voice when a request names none")

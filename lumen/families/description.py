@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from lumen.contracts import FACE_SAMPLE_RATE, FRAME_SIZES
+from lumen.text.spoken import PLAIN, Reading
 
 SPEEDS: Final = (0.5, 2.0)
 """Least and greatest rate of speech; 1 is normal."""
@@ -73,6 +74,7 @@ class VoiceFamily(Family):
         other_languages: codes without a region that its model takes besides.
         voices: names of its fixed voices; empty where the checkpoint has them.
         clones: whether it makes voices of recordings.
+        reading: signs and characters that it reads by itself.
     """
 
     kind: ClassVar[str] = "voice"
@@ -82,6 +84,7 @@ class VoiceFamily(Family):
     other_languages: frozenset[str] = frozenset()
     voices: tuple[str, ...] = (DEFAULT_VOICE,)
     clones: bool = False
+    reading: Reading = PLAIN
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,9 @@ class Reading:
     can_speak: Callable[[str, str], bool] = _speaks_all
 
 
+PLAIN: Final = Reading()
+"""A voice of which nothing is known but that it speaks all characters."""
+
 SIGNS: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = (
     ("<", re.compile(r"(?<![<>=-])<(?![<>=-])"), "less"),
     (">", re.compile(r"(?<![<>=-])>(?![<>=-])"), "greater"),

@@ -97,7 +97,7 @@ class Pipeline:
 
     async def speak(self, text: str, options: SpeechOptions, name: str) -> Spoken:
         """Speak ``text`` into the WAV of this name."""
-        watch, voice = Stopwatch(), self._parts.get_voice()
+        watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
         limit, path = DurationLimit(voice.sample_rate, self._max_seconds), self._outputs.audio(name)
         with self._clip(path):
@@ -116,7 +116,7 @@ class Pipeline:
         self, text: str, options: SpeechOptions, kind: Encoding, rate: int, name: str
     ) -> Stream[bytes]:
         """Yield ``text`` spoken while it is being made: ``kind`` of ``rate`` samples per second."""
-        watch, voice = Stopwatch(), self._parts.get_voice()
+        watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
         limit = DurationLimit(voice.sample_rate, self._max_seconds)
         with self._clip():
@@ -146,7 +146,8 @@ class Pipeline:
     ) -> Rendered:
         """Render the portrait speaking the writer's reply; all stages run at once."""
         watch, script = Stopwatch(), list[str]()
-        writer, voice, face = self._parts.get_writer(), self._parts.get_voice(), self._parts.get_face()
+        writer, face = self._parts.get_writer(), self._parts.get_face()
+        voice = self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
         limit = DurationLimit(voice.sample_rate, self._max_seconds)
         wav, mp4 = self._outputs.audio(job.name), self._outputs.video(job.name)
@@ -235,7 +236,7 @@ class Pipeline:
 
 def _said(text: Stream[str], voice: BoundVoice, utterance: str) -> Stream[Pcm]:
     """Speak a text as one utterance: float32 [n_samples] at the voice's rate."""
-    return pcm_of(voice.speak(sentences_of(text, utterance)))
+    return pcm_of(voice.speak(sentences_of(text, utterance, voice.language, voice.family.reading)))
 
 
 async def _recorded(

@@ -9,11 +9,15 @@ from typing import Final
 from lumen.families.description import VoiceFamily
 from lumen.settings import Settings
 from orchestrator.triton.client import Load, TritonClient
+from orchestrator.voices.auto import AutoVoice
+from orchestrator.voices.hibari import HibariVoice
 from orchestrator.voices.triton_voice import TritonVoice
 from orchestrator.voices.voice import Voice
 from orchestrator.voices.xtts import XttsVoice
 
 CLASSES: Final[Mapping[str, Callable[[VoiceFamily, TritonClient, Load, Settings], Voice]]] = {
+    "auto": AutoVoice,
+    "hibari": HibariVoice,
     "xtts": XttsVoice,
 }
 """Voices with more than the standard tensors, by family."""

@@ -13,7 +13,7 @@ from lumen.options import to_tensors
 from lumen.settings import Settings
 from orchestrator.messages import unknown
 from orchestrator.triton.client import Load, TritonClient, text_tensor
-from orchestrator.voices.voice import BoundVoice, SpeechOptions, VoiceCard, primary
+from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice, VoiceCard, primary
 
 
 class TritonVoice:
@@ -42,6 +42,9 @@ class TritonVoice:
     def sample_rate(self) -> int:
         return self.family.sample_rate
 
+    def choose(self, language: str, voice: str) -> Voice:
+        return self
+
     async def cards(self) -> Sequence[VoiceCard]:
         return [VoiceCard(name, name, "builtin") for name in self.family.voices]
 
@@ -63,9 +66,7 @@ class TritonVoice:
             "voice": text_tensor(options.voice),
             **speech_tensors(options),
         }
-        return BoundVoice(
-            self._triton, family.model, options.voice, tensors, self.sample_rate, self._first_timeout
-        )
+        return BoundVoice(self._triton, family, options.voice, options.language, tensors, self._first_timeout)
 
     async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         self._refuse()

@@ -48,9 +48,7 @@ class XttsVoice(TritonVoice):
             EMBEDDING: latents.speaker_embedding,
             **speech_tensors(options),
         }
-        return BoundVoice(
-            self._triton, self.family.model, card.id, tensors, self.sample_rate, self._first_timeout
-        )
+        return BoundVoice(self._triton, self.family, card.id, language, tensors, self._first_timeout)
 
     async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         """A voice that is there already, made of the same files, keeps its name and is not made again."""

@@ -17,6 +17,7 @@ REPOSITORY = ROOT / "model_repository"
 
 MODELS = (
     contracts.ESPEAK,
+    contracts.HIBARI,
     contracts.FACE_LANDMARKS,
     contracts.WARP_PORTRAIT,
     contracts.MOUTH,

@@ -6,7 +6,7 @@ sentence be spoken at a time. A sentence takes a few milliseconds.
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,21 +14,20 @@ from typing import Final
 
 import espeakng_loader  # type: ignore[import-untyped]  # has no stubs
 import numpy as np
-import numpy.typing as npt
 
 from lumen.contracts import ESPEAK_SAMPLE_RATE
 from lumen.errors import GenerationException, ModelLoadException
+from lumen.families.espeak.events import Event, phonemes_of, read_events, words_of
+from lumen.timed_speech import TimedSpeech
 
 # Constants of eSpeak NG's speak_lib.h.
 OUTPUT_SYNCHRONOUS: Final = 2
-INITIALIZE_DONT_EXIT: Final = 0x8000
 INITIALIZE_PHONEME_EVENTS: Final = 0x0001
 INITIALIZE_PHONEME_IPA: Final = 0x0002
+INITIALIZE_DONT_EXIT: Final = 0x8000
 CHARS_UTF8: Final = 1
 """Flag for UTF-8 without those for SSML and phonemes: markup is text like any other."""
 PHONEMES_IPA: Final = 0x02
-EVENT_LIST_TERMINATED: Final = 0
-EVENT_PHONEME: Final = 7
 POSITION_CHARACTER: Final = 1
 PARAMETER_RATE: Final = 1
 PARAMETER_VOLUME: Final = 2
@@ -44,32 +43,6 @@ class _Voice(ctypes.Structure):
         ("languages", ctypes.c_void_p),
         ("identifier", ctypes.c_char_p),
     )
-
-
-class _Event(ctypes.Structure):
-    """speak_lib.h's espeak_EVENT; the union of the end is a phoneme's name here."""
-
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int),
-        ("audio_position", ctypes.c_int),
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("name", ctypes.c_char * 8),
-    )
-
-
-@dataclass(frozen=True)
-class SpokenPhoneme:
-    """Where eSpeak begins a phoneme. ipa: its name, empty for a pause. sample: index in the sound.
-
-    Of p, t and k that is the burst, of voiced stops and m the beginning of the closure.
-    """
-
-    ipa: str
-    sample: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +67,7 @@ class EspeakLibrary:
         self.data = Path(espeakng_loader.get_data_path())
         self._lock = threading.Lock()
         self._chunks: list[bytes] = []
-        self._phonemes: list[SpokenPhoneme] = []
+        self._events: list[Event] = []
         self._c = ctypes.CDLL(espeakng_loader.get_library_path())
         self._declare()
         options = INITIALIZE_PHONEME_EVENTS | INITIALIZE_PHONEME_IPA | INITIALIZE_DONT_EXIT
@@ -104,7 +77,7 @@ class EspeakLibrary:
                 f"eSpeak NG did not start with its data in {self.data}: it answered {rate}, expected "
                 f"{ESPEAK_SAMPLE_RATE} samples per second; reinstall the espeakng-loader package."
             )
-        self._callback = _synth_callback(self._chunks.append, self._phonemes.append)
+        self._callback = _synth_callback(self._chunks.append, self._events.extend)
         self._c.espeak_SetSynthCallback(self._callback)
 
     def languages(self) -> list[Language]:
@@ -122,9 +95,7 @@ class EspeakLibrary:
         """Names of the voice variants, sorted."""
         return sorted(path.name for path in (self.data / "voices" / "!v").iterdir() if path.is_file())
 
-    def synthesize(
-        self, text: str, voice: str, words_per_minute: int, volume: int
-    ) -> npt.NDArray[np.float32]:
+    def synthesize(self, text: str, voice: str, words_per_minute: int, volume: int) -> TimedSpeech:
         """Speak one piece of text.
 
         Args:
@@ -134,18 +105,12 @@ class EspeakLibrary:
             volume: in percent of eSpeak's normal amplitude.
 
         Returns:
-            float32 [n_samples] in -1..1, mono, ``ESPEAK_SAMPLE_RATE``; empty when nothing sounds.
+            Sound of ``ESPEAK_SAMPLE_RATE`` with its times; empty when nothing sounds.
         """
-        return self.synthesize_timed(text, voice, words_per_minute, volume)[0]
-
-    def synthesize_timed(
-        self, text: str, voice: str, words_per_minute: int, volume: int
-    ) -> tuple[npt.NDArray[np.float32], list[SpokenPhoneme]]:
-        """Speak as :meth:`synthesize` does; also the phonemes in the order in which they begin."""
         data = text.encode()
         with self._lock:
             self._chunks.clear()
-            self._phonemes.clear()
+            self._events.clear()
             self._check(self._c.espeak_SetVoiceByName(voice.encode()), f"select the voice {voice}")
             self._check(self._c.espeak_SetParameter(PARAMETER_RATE, words_per_minute, 0), "set the rate")
             self._check(self._c.espeak_SetParameter(PARAMETER_VOLUME, volume, 0), "set the volume")
@@ -153,9 +118,9 @@ class EspeakLibrary:
                 data, len(data) + 1, 0, POSITION_CHARACTER, 0, CHARS_UTF8, None, None
             )
             self._check(status, f"speak {len(text)} characters")
-            samples = np.frombuffer(b"".join(self._chunks), np.int16)
-            phonemes = list(self._phonemes)
-        return samples.astype(np.float32) * PCM16_SCALE, phonemes
+            samples, events = np.frombuffer(b"".join(self._chunks), np.int16), list(self._events)
+        pcm = samples.astype(np.float32) * PCM16_SCALE
+        return TimedSpeech(pcm, phonemes_of(events), words_of(events, text))
 
     def phonemes(self, text: str, voice: str) -> str:
         """IPA of a text with stress marks, words apart, clauses on lines of their own."""
@@ -205,19 +170,15 @@ def library() -> EspeakLibrary:
 
 
 def _synth_callback(
-    take: Callable[[bytes], None], hear: Callable[[SpokenPhoneme], None]
+    take: Callable[[bytes], None], note: Callable[[Iterable[Event]], None]
 ) -> "ctypes._FuncPointer":
-    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
-    def receive(samples: int | None, count: int, events: "ctypes._Pointer[_Event]") -> int:
+    def receive(samples: int | None, count: int, events: int | None) -> int:
+        if events:
+            note(read_events(events))
         if samples and count > 0:
             take(ctypes.string_at(samples, count * 2))
-        index = 0
-        while events and events[index].type != EVENT_LIST_TERMINATED:
-            event = events[index]
-            if event.type == EVENT_PHONEME:
-                hear(SpokenPhoneme(event.name.decode(errors="ignore"), int(event.sample)))
-            index += 1
         return 0
 
     return kind(receive)
