@@ -1,4 +1,4 @@
-"""What Triton's metrics page says of `xtts_gpt`."""
+"""Reader of `xtts_gpt`'s counts on Triton's metrics page."""
 
 import re
 import urllib.request
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 PAGE_SECONDS: Final = 5.0
-"""That the page may take."""
+"""Timeout of reading the page."""
 
 _METRIC: Final = re.compile(r"^lumen_xtts_gpt_(\w+)\{(.*)\} (\S+)$", re.MULTILINE)
 _ROWS: Final = re.compile(r'rows="(\d+)"')
@@ -16,7 +16,7 @@ _STEPS: Final = "steps_total"
 
 @dataclass(frozen=True)
 class GptCounts:
-    """All instances together; see ``lumen.families.xtts.gpt.metrics``.
+    """Counts of all instances together; see ``lumen.families.xtts.gpt.metrics``.
 
     Attributes:
         values: by name, without ``lumen_xtts_gpt_``.

@@ -1,91 +1,165 @@
-"""What the served models are asked with: a bundled portrait and real speech, made by the chain itself."""
+"""Requests to each model of a profile: what the chain itself sends, and what its models send each other.
 
-from dataclasses import dataclass
-from typing import Final
+Requests of voice and face are recorded while they speak and film (``bench.chain``). Models that only other
+models call are not seen there; their requests are made here, by the code that calls them inside Triton.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.chain import SEED, RecordedParts, Scene
 from lumen.aio import once
 from lumen.contracts import (
-    ESPEAK,
-    FACE_FPS,
     FACE_LANDMARKS,
-    FACE_SAMPLE_RATE,
-    SAMPLES_PER_FRAME,
+    SADTALKER,
+    SADTALKER_FACE3D,
     WARP,
-    WARP_LOOKAHEAD_FRAMES,
-    WARP_PORTRAIT,
     WARP_RENDERER,
+    XTTS,
+    XTTS_GPT,
+    XTTS_VOCODER,
 )
+from lumen.families.portrait.face_mesh import unstack_faces
+from lumen.families.sadtalker.clip import Clip
+from lumen.families.sadtalker.crop import preprocess_of
+from lumen.families.sadtalker.dims import FACE_MODEL
+from lumen.families.sadtalker.network_calls import Call
+from lumen.families.sadtalker.portrait import make_features
+from lumen.families.sadtalker.rendering import ClipEngine, Limits
 from lumen.families.warp.motion import animate
-from lumen.settings import Settings
-from lumen.utterance import Sentence
-from orchestrator.faces.animation import CropOptions
-from orchestrator.faces.face import PortraitFeatures, WarpFace
-from orchestrator.faces.portraits import Portraits
-from orchestrator.faces.windows import FIRST_WINDOW
+from lumen.families.xtts.vocoder_windows import VocoderContext, Windows
+from orchestrator.faces.animation import AnimationOptions
 from orchestrator.media.resample import Resampler
-from orchestrator.triton.client import Tensors, TritonClient, text_tensor
-from orchestrator.voices.voice import EspeakVoice, SpeechOptions
+from orchestrator.triton.client import Tensors, TritonClient
 
-MANNER: Final = SpeechOptions("en-us", "default", 1.0)
+TEXT_IDS: Final = 60
+"""Text ids of a typical sentence."""
 
-TEXT: Final = (
-    "Good morning, and thank you for asking. The weather today is mild, with some clouds in the afternoon. "
-    "If you go out in the evening, take a light jacket with you. Shall I tell you more about tomorrow?"
-)
-"""About ten seconds of speech."""
+LATENTS: Final = 20
+"""Latents of a typical window of the vocoder."""
 
-SEED: Final = 7
+ONE_FRAME: Final = Limits(frames_per_call=1, calls_in_flight=1, rows_per_call=1, cache_bytes=0)
+"""Limits of a clip whose calls have one row each."""
 
+Requests: TypeAlias = dict[str, Tensors]
+"""Input tensors of one request, without the batch, by model."""
 
-@dataclass(frozen=True)
-class Scene:
-    """What every measurement uses.
-
-    Attributes:
-        image: the portrait, uint8 [H, W, 3], RGB.
-        likeness: what the face keeps of it.
-        pcm: float32 [n_samples] at ``FACE_SAMPLE_RATE``: ``TEXT`` spoken.
-    """
-
-    image: npt.NDArray[np.uint8]
-    features: PortraitFeatures
-    pcm: npt.NDArray[np.float32]
+InnerRequests: TypeAlias = Callable[[Tensors, Scene, TritonClient], Awaitable[Requests]]
+"""Makes the requests of the models behind another one, from a request to that one."""
 
 
-async def make_scene(settings: Settings, triton: TritonClient) -> Scene:
-    """The settings' portrait and ``TEXT``, through the models that will be measured."""
-    portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
-    image = await portraits.bundled(settings.portrait)
-    features = await WarpFace(triton).encode_portrait(image, CropOptions(settings.video_size))
-    voice = EspeakVoice(triton)
-    speaker = await voice.bind(MANNER)
-    speech = np.concatenate([chunk.pcm async for chunk in speaker.speak(once(Sentence(TEXT)))])
-    resampler = Resampler(voice.sample_rate, FACE_SAMPLE_RATE)
-    pcm = np.concatenate([resampler.process(speech), resampler.flush()])
-    return Scene(image, features, pcm)
+async def model_inputs(parts: RecordedParts, scene: Scene) -> Requests:
+    """Requests to the models of voice and face, and to those behind them."""
+    face = parts.get_face()
+    pcm = once(resampled(scene.pcm, scene.sample_rate, face.sample_rate))
+    async with aclosing(face.animate(scene.features, pcm, AnimationOptions(SEED))) as frames:
+        await anext(frames)
+    requests: Requests = dict(parts.requests)
+    for model, make in INNER.items():
+        if model in requests:
+            requests |= await make(requests[model], scene, parts.triton)
+    return requests
 
 
-def model_inputs(scene: Scene) -> dict[str, Tensors]:
-    """One request for each model; the face models work on frames from the second second on."""
-    crop, mesh = scene.features.tensors["crop"], scene.features.tensors["mesh"]
-    heard = scene.pcm[: (2 * FACE_FPS + WARP_LOOKAHEAD_FRAMES) * SAMPLES_PER_FRAME]
-    motion = animate(heard, 0, FACE_FPS, FACE_FPS, SEED)
-    size = np.array([crop.shape[0]], np.int32)
+def resampled(pcm: npt.NDArray[np.float32], rate_in: int, rate_out: int) -> npt.NDArray[np.float32]:
+    """Whole speech at another rate, float32 [n_samples]."""
+    resampler = Resampler(rate_in, rate_out)
+    return np.concatenate([resampler.process(pcm), resampler.flush()])
+
+
+async def warp_requests(request: Tensors, scene: Scene, _: TritonClient) -> Requests:
+    """Requests that ``warp`` and ``warp_portrait`` send; the frame is the last one of a window."""
+    first, count = int(request["first_frame"][0]), int(request["n_frames"][0])
+    motion = animate(request["pcm"], int(request["pcm_start"][0]), first, count, SEED)
+    portrait = {name: request[name] for name in ("crop", "mesh")}
     return {
-        ESPEAK: {"text": text_tensor(TEXT), "language": text_tensor(MANNER.language)},
         FACE_LANDMARKS: {"image": scene.image},
-        WARP_PORTRAIT: {"image": scene.image, "size": size},
-        WARP_RENDERER: {"crop": crop, "mesh": mesh, "motion": motion[FACE_FPS // 2]},
-        WARP: {
-            "crop": crop,
-            "mesh": mesh,
-            "pcm": heard,
-            "pcm_start": np.array([0], np.int64),
-            "first_frame": np.array([FACE_FPS], np.int64),
-            "n_frames": np.array([FIRST_WINDOW], np.int32),
+        WARP_RENDERER: {**portrait, "motion": motion[-1]},
+    }
+
+
+async def sadtalker_requests(request: Tensors, scene: Scene, triton: TritonClient) -> Requests:
+    """Requests that ``sadtalker`` and ``sadtalker_portrait`` send for one frame."""
+    requests: Requests = {FACE_LANDMARKS: {"image": scene.image}}
+    faces = await triton.infer(FACE_LANDMARKS, requests[FACE_LANDMARKS])
+    size, mode = len(request["crop"]), preprocess_of(request["preprocess"][0].decode())
+
+    def face3d(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        requests[SADTALKER_FACE3D] = {"image": image}
+        return np.zeros(FACE_MODEL, np.float32)
+
+    found = unstack_faces(faces["boxes"], faces["scores"], faces["mesh"])
+    make_features(scene.image, found, size, mode, face3d)
+
+    async def call(model: str, outputs: Sequence[str], tensors: Mapping[str, Any]) -> list[Any]:
+        answer = await triton.infer(model, dict(tensors))
+        return [answer[name] for name in outputs]
+
+    return requests | await clip_requests(request, call)
+
+
+async def clip_requests(request: Tensors, call: Call) -> Requests:
+    """Requests of SadTalker's clip engine for one frame: each network's last one.
+
+    Args:
+        request: inputs of ``sadtalker``.
+        call: reaches the networks.
+    """
+    requests: Requests = {}
+
+    async def record(model: str, outputs: Sequence[str], tensors: Mapping[str, Any]) -> list[Any]:
+        requests[model] = {name: value[0] for name, value in tensors.items()}
+        return await call(model, outputs, tensors)
+
+    clip = Clip(
+        crop=request["crop"],
+        coefficients=request["coefficients"],
+        preprocess=preprocess_of(request["preprocess"][0].decode()),
+        pcm=request["pcm"],
+        pcm_start=int(request["pcm_start"][0]),
+        first_frame=int(request["first_frame"][0]),
+        n_frames=1,
+        clip_frames=int(request["clip_frames"][0]),
+        seed=SEED,
+    )
+    async with aclosing(ClipEngine(record, ONE_FRAME).render(clip, lambda: False)) as frames:
+        await anext(frames)
+    return requests
+
+
+async def xtts_requests(request: Tensors, _scene: Scene, _triton: TritonClient) -> Requests:
+    """Requests that ``xtts`` sends."""
+    return sentence_requests(request)
+
+
+def sentence_requests(request: Tensors) -> Requests:
+    """Requests of one sentence, with random text ids and latents in place of those of a text.
+
+    Args:
+        request: inputs of ``xtts``, for their voice.
+    """
+    random = np.random.default_rng(SEED)
+    latent, embedding = request["gpt_cond_latent"], request["speaker_embedding"]
+    windows = Windows(VocoderContext())
+    windows.take(random.standard_normal((LATENTS, latent.shape[1]), np.float32))
+    window = {name: value[0] for name, value in windows.finish()[0].tensors().items()}
+    return {
+        XTTS_GPT: {
+            "text_ids": random.integers(1, 200, TEXT_IDS, np.int32),
+            "gpt_cond_latent": latent,
             "seed": np.array([SEED], np.int64),
         },
+        XTTS_VOCODER: {**window, "speaker_embedding": embedding},
     }
+
+
+INNER: Final[dict[str, InnerRequests]] = {
+    WARP: warp_requests,
+    SADTALKER: sadtalker_requests,
+    XTTS: xtts_requests,
+}
+"""Makers of the requests behind a model."""

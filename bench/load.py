@@ -17,7 +17,7 @@ OPEN_LOOP_BOUND: Final = 64
 
 @dataclass(frozen=True)
 class Sample:
-    """One request, in seconds from its start.
+    """Times of one request, in seconds from its start.
 
     Attributes:
         total: until all of the answer was there.
@@ -39,7 +39,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All requests of one load.
+    """Samples and errors of one load.
 
     Attributes:
         label: the load, for people.

@@ -1,4 +1,4 @@
-"""What the python-based ONNX Runtime backend costs, and how well it batches.
+"""Overhead of the python-based ONNX Runtime backend, and how well it batches.
 
     python -m bench.onnx_backend
 
@@ -7,9 +7,7 @@ called in this process. Batching: closed loop with a growing number of callers, 
 random weights, requests waiting at most 2 ms for company. Ends in one JSON line; times are in milliseconds.
 """
 
-import json
-import os
-import platform
+import argparse
 import sys
 import tempfile
 import time
@@ -26,6 +24,8 @@ import tritonclient.grpc as grpc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from bench.runner import Report, run_benchmark
+from bench.timing import call_seconds
 from lumen.triton.server import TritonServer, private_options
 
 DENSE_WIDTH: Final = 1024
@@ -50,7 +50,7 @@ BATCHED: Final = "dynamic_batching { max_queue_delay_microseconds: 2000 }"
 
 @dataclass(frozen=True)
 class Percentiles:
-    """Of a latency, in milliseconds."""
+    """Percentiles of a latency, in milliseconds."""
 
     p50: float
     p95: float
@@ -59,7 +59,7 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class Overhead:
-    """One payload: the request as its caller sees it, its mean inside Triton, the run in process."""
+    """Latency of one payload: as its caller sees it, its mean inside Triton, and in process."""
 
     kilobytes: float
     triton: Percentiles
@@ -69,7 +69,7 @@ class Overhead:
 
 @dataclass(frozen=True)
 class Batching:
-    """One number of callers in closed loop."""
+    """Throughput and latency of a number of callers in closed loop."""
 
     clients: int
     requests_per_second: float
@@ -96,19 +96,19 @@ def dense() -> bytes:
     return _model(nodes, ["batch", DENSE_WIDTH], weights)
 
 
-def main() -> int:
-    """Run both measurements; the last line of the output is the result."""
+def measure(_: argparse.Namespace) -> Report:
+    """Measure overhead and batching on a server of its own."""
     with tempfile.TemporaryDirectory() as directory:
         repository = _repository(Path(directory) / "models")
         with TritonServer(private_options(repository, MODELS, Path(directory) / "triton.log")) as server:
             server.wait_ready()
-            result = {
-                "overhead": [asdict(measure_overhead(server, n)) for n in PAYLOADS],
-                "batching": [asdict(measure_batching(server, n)) for n in CLIENTS],
-                **_circumstances(),
-            }
-    sys.stdout.write(json.dumps(result) + "\n")
-    return 0
+            return Report(
+                {
+                    "overhead": [asdict(measure_overhead(server, n)) for n in PAYLOADS],
+                    "batching": [asdict(measure_batching(server, n)) for n in CLIENTS],
+                    **_circumstances(),
+                }
+            )
 
 
 def measure_overhead(server: TritonServer, n: int) -> Overhead:
@@ -129,7 +129,7 @@ def measure_batching(server: TritonServer, clients: int) -> Batching:
 
     def one_client(_: int) -> list[float]:
         with grpc.InferenceServerClient(server.grpc_url) as client:
-            return [_seconds(lambda: _infer(client, "dense", array)) for _ in range(REQUESTS_PER_CLIENT)]
+            return [call_seconds(lambda: _infer(client, "dense", array)) for _ in range(REQUESTS_PER_CLIENT)]
 
     with grpc.InferenceServerClient(server.grpc_url) as client, ThreadPoolExecutor(clients) as pool:
         _infer(client, "dense", array)
@@ -192,13 +192,7 @@ def _inside(client: Any, model: str) -> tuple[int, int]:
 def _timed(call: Callable[[], object]) -> Percentiles:
     for _ in range(WARM_UP):
         call()
-    return _percentiles([_seconds(call) for _ in range(REPEATS)])
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+    return _percentiles([call_seconds(call) for _ in range(REPEATS)])
 
 
 def _percentiles(seconds: list[float]) -> Percentiles:
@@ -207,13 +201,15 @@ def _percentiles(seconds: list[float]) -> Percentiles:
 
 def _circumstances() -> dict[str, object]:
     return {
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
         "onnxruntime": ort.__version__,
         "weights": "random",
         "precision": "float32",
     }
 
 
+def add_arguments(_: argparse.ArgumentParser) -> None:
+    """Declare nothing: there is one measurement."""
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_benchmark(__doc__, add_arguments, measure))

@@ -13,18 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import tritonclient.grpc as grpc  # type: ignore[import-untyped]  # has no stubs
 
+from bench.batches import batches_of, batches_since
 from bench.perf_install import PerfAnalyzer
 from lumen.errors import GenerationException
 
 TRIALS: Final = 3
 STABILITY_PERCENT: Final = 999
-"""All windows count, also when they differ: a small machine that other work shares never settles."""
+"""Tolerated difference between windows: all count, as a small, shared machine never settles."""
 
 LONGER: Final = 5
-"""How much longer the second try's windows are."""
+"""Length of the second try's windows over that of the first."""
 
 CALL_SECONDS: Final = 60
-"""What one call may take besides its windows: reading the input, and the answers still under way."""
+"""Time that a call may take besides its windows: reading the input, and the answers still under way."""
 
 MAX_THREADS: Final = 4
 
@@ -33,7 +34,7 @@ MICROSECONDS_PER_MS: Final = 1_000
 
 @dataclass(frozen=True)
 class PerfRow:
-    """One model under one load.
+    """Result of one model under one load.
 
     Attributes:
         model: name in Triton.
@@ -67,7 +68,7 @@ class _Counts:
 
 
 class ModelBench:
-    """One model and the input it is asked with.
+    """Measures one model with one input.
 
     Args:
         analyzer: the binary.
@@ -115,7 +116,6 @@ class ModelBench:
         found = self._run(options)
         after = self._counts()
         executions = after.executions - before.executions
-        batches = {size: n - before.batches.get(size, 0) for size, n in sorted(after.batches.items())}
         return PerfRow(
             model=self._model,
             load=load,
@@ -124,7 +124,7 @@ class ModelBench:
                 p: round(float(found[f"{p} latency"]) / MICROSECONDS_PER_MS, 3) for p in ("p50", "p95", "p99")
             },
             mean_batch=round((after.inferences - before.inferences) / max(1, executions), 2),
-            batches={size: n for size, n in batches.items() if n},
+            batches=batches_since(before.batches, after.batches),
             first_response_only=self._decoupled,
         )
 
@@ -165,8 +165,7 @@ class ModelBench:
 
     def _counts(self) -> _Counts:
         (stats,) = self._client.get_inference_statistics(self._model).model_stats
-        batches = {int(batch.batch_size): int(batch.compute_infer.count) for batch in stats.batch_stats}
-        return _Counts(int(stats.inference_count), int(stats.execution_count), batches)
+        return _Counts(int(stats.inference_count), int(stats.execution_count), batches_of(stats))
 
 
 def _content(tensor: npt.NDArray[Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ REQUIREMENTS: Final = ("tritonclient[perf_analyzer]==2.50.0", "numpy<2", "protob
 """2.50.0 is the last that runs on glibc 2.35."""
 
 LIBRARIES: Final = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
-"""What the binary loads, and what the Triton wheel calls it."""
+"""Libraries that the binary loads, with their names in the Triton wheel."""
 
 PACKAGES: Final = {"libb64.so.0d": "libb64-0d", "libcudart.so.12": "nvidia-cuda-runtime-cu12"}
 

@@ -16,9 +16,9 @@ OWN: Final = "orchestrator"
 
 def resident_bytes() -> dict[str, int]:
     """Bytes in memory by process, shared ones included; a stub goes by its model's name."""
-    found: dict[str, int] = {OWN: _resident(os.getpid())}
+    found: dict[str, int] = {OWN: memory_bytes(os.getpid())}
     for pid in sorted(_descendants(os.getpid())):
-        if (name := _name(pid)) and (size := _resident(pid)):
+        if (name := _name(pid)) and (size := memory_bytes(pid)):
             number = 2
             while name in found:
                 name, number = f"{name.split('#')[0]}#{number}", number + 1
@@ -47,7 +47,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _name(pid: int) -> str:
-    """ "" of one that has ended."""
+    """Name of a process: its model, script or program; "" for a process that has ended."""
     program, *arguments = _read(PROC / str(pid) / "cmdline").split("\0")
     if program.endswith(STUB):
         return Path(arguments[0]).parents[1].name
@@ -55,9 +55,13 @@ def _name(pid: int) -> str:
     return Path(scripts[0]).stem if scripts else Path(program).name
 
 
-def _resident(pid: int) -> int:
-    """0 of one that has ended."""
-    found = re.search(r"^VmRSS:\s+(\d+) kB", _read(PROC / str(pid) / "status"), re.MULTILINE)
+def memory_bytes(pid: int, field: str = "VmRSS") -> int:
+    """Memory of a process by a field of its status, in bytes; 0 for a process that has ended.
+
+    Args:
+        field: VmRSS for what is resident now, VmHWM for the most that was.
+    """
+    found = re.search(rf"^{field}:\s+(\d+) kB", _read(PROC / str(pid) / "status"), re.MULTILINE)
     return 1024 * int(found[1]) if found else 0
 
 

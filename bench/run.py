@@ -11,8 +11,9 @@ import tritonclient.grpc as grpc  # type: ignore[import-untyped]  # has no stubs
 from rich.console import Console
 
 from bench import report
-from bench.end_to_end import Api, Chain, own_share
-from bench.inputs import Scene, make_scene, model_inputs
+from bench.chain import Chain, RecordedParts, Scene, make_scene
+from bench.end_to_end import Api, own_share
+from bench.inputs import Requests, model_inputs
 from bench.load import Job, Outcome, closed_loop, open_loop
 from bench.perf_analyzer import ModelBench, PerfRow
 from bench.perf_install import find_perf_analyzer
@@ -24,12 +25,11 @@ from lumen.errors import (
 )
 from lumen.settings import PROJECT_ROOT, Settings
 from lumen.triton.serve import models_of
-from orchestrator.triton.client import TritonClient
 
 PERF_FOLDER: Final = PROJECT_ROOT / ".venvs" / "perf_analyzer"
 
 OPEN_LOOP_SHARE: Final = 0.5
-"""Without a rate of its own the open loop sends half of what the closed loop got through."""
+"""Rate of the open loops, without one of their own, over what the closed loop got through."""
 
 LOADS_PER_MODEL: Final = 2
 """A closed and an open loop."""
@@ -37,7 +37,7 @@ LOADS_PER_MODEL: Final = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured.
+    """Models, loads and clips that are measured.
 
     Attributes:
         models: names in Triton, each under a closed and an open loop; may be empty.
@@ -90,14 +90,16 @@ def run(
 
 async def _bench(settings: Settings, plan: Plan, out: Console) -> int:
     _check_running(settings)
-    triton = TritonClient(settings.triton_url, settings.triton_timeout)
+    parts = RecordedParts(settings)
     try:
-        scene = await make_scene(settings, triton)
-        rows = await asyncio.to_thread(_models, settings, plan, scene, out)
-        clips, share = await _clips(settings, plan, triton, scene, out)
+        scene = await make_scene(settings, parts)
+        requests = await model_inputs(parts, scene) if plan.models else {}
+        rows = await asyncio.to_thread(_models, settings, plan, requests, out)
+        clips, share = await _clips(settings, plan, parts, scene, out)
     finally:
-        await triton.close()
-    setting = {"size": settings.video_size, "voice": settings.voice, "face": settings.face}
+        await parts.close()
+    size = scene.features.crop_options.size
+    setting = {"size": size, "voice": parts.get_voice().name, "face": parts.get_face().name}
     out.print(report.json_line(setting, rows, clips, share), soft_wrap=True, highlight=False, markup=False)
     complete = len(rows) == LOADS_PER_MODEL * len(plan.models)
     return 0 if complete and not any(outcome.errors for _, outcome in clips) else 1
@@ -117,11 +119,10 @@ def _check_running(settings: Settings) -> None:
         )
 
 
-def _models(settings: Settings, plan: Plan, scene: Scene, out: Console) -> list[PerfRow]:
-    inputs = model_inputs(scene)
-    unknown = [name for name in plan.models if name not in inputs]
+def _models(settings: Settings, plan: Plan, requests: Requests, out: Console) -> list[PerfRow]:
+    unknown = [name for name in plan.models if name not in requests]
     if unknown:
-        raise InvalidInputException(f"No input for {', '.join(unknown)}; expected {', '.join(inputs)}.")
+        raise InvalidInputException(f"No input for {', '.join(unknown)}; expected {', '.join(requests)}.")
     if not plan.models:
         return []
     with out.status("perf_analyzer: getting the binary"):
@@ -131,7 +132,7 @@ def _models(settings: Settings, plan: Plan, scene: Scene, out: Console) -> list[
         for name in plan.models:
             with out.status(f"perf_analyzer: {name}"):
                 bench = ModelBench(
-                    analyzer, settings.triton_url, name, inputs[name], Path(folder), plan.seconds
+                    analyzer, settings.triton_url, name, requests[name], Path(folder), plan.seconds
                 )
                 rows += _model(bench, plan, out)
     out.print(report.perf_table(rows))
@@ -152,20 +153,20 @@ def _model(bench: ModelBench, plan: Plan, out: Console) -> list[PerfRow]:
 
 
 async def _clips(
-    settings: Settings, plan: Plan, triton: TritonClient, scene: Scene, out: Console
+    settings: Settings, plan: Plan, parts: RecordedParts, scene: Scene, out: Console
 ) -> tuple[Clips, float | None]:
     if not plan.clips:
         return [], None
-    api = Api(f"http://127.0.0.1:{settings.api_port}", settings.portrait, settings.video_size)
-    direct = Chain(triton, settings, scene.features, None)
+    api = Api(f"http://127.0.0.1:{settings.api_port}", settings.portrait, scene.features.crop_options.size)
+    direct = Chain(parts, settings, scene.features, None)
     with out.status("clips: the chain on Triton"):
         clips = await _loads("Triton, no file", direct.clip, plan)
     share = None
     if await asyncio.to_thread(api.is_there):
         with out.status("clips: through the API"):
             clips += await _loads("REST API, to the MP4", api.clip, plan)
-        with out.status("clips: the API and its parts in turns"), tempfile.TemporaryDirectory() as folder:
-            share = await own_share(api, Chain(triton, settings, scene.features, Path(folder)), plan.clips)
+        with out.status("clips: the API and its parts alternately"), tempfile.TemporaryDirectory() as folder:
+            share = await own_share(api, Chain(parts, settings, scene.features, Path(folder)), plan.clips)
     else:
         out.print(f"No API answers at {api.url}: clips through it were not measured.", style="yellow")
     out.print(report.clip_table(clips))
@@ -176,7 +177,7 @@ async def _clips(
 
 
 async def _loads(path: str, job: Job, plan: Plan) -> Clips:
-    """One client, several, and arrivals at half the rate that one client gets through."""
+    """Measure one client, several, and arrivals at half the rate that one client gets through."""
     await job()
     alone = await closed_loop(job, 1, plan.clips)
     together = await closed_loop(job, min(plan.concurrency, plan.clips), plan.clips)

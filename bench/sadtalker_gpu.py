@@ -12,7 +12,6 @@ published network's. Ends in one JSON line.
 
 import argparse
 import copy
-import json
 import sys
 import tempfile
 import time
@@ -31,7 +30,9 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.report import machine
+from bench.renderer_engine import Engine, open_renderer, rendered
+from bench.runner import Report, run_benchmark, table_of
+from bench.timing import median_seconds
 from export.artifact import ExportOptions, Precision
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.networks.folding import folded_generator, lean_generator
@@ -40,19 +41,18 @@ from export.sadtalker.random import write_random
 from export.sadtalker.renderer import DTYPES, FRAMES, RendererArtifact, RendererNetwork, inputs
 from lumen.errors import LumenException
 from lumen.runtime.batches import Request
-from lumen.runtime.onnx_session import OnnxModel
-from lumen.runtime.torch_file import SCRIPT_FILE
-from lumen.runtime.torch_session import ScriptModel
 
 SEED: Final = 1
 COMPARED: Final = 4
 """Frames whose errors are counted."""
 
+MAX_BATCH: Final = 4
+
 PER_CALL: Final = 8
 """Frames of a portrait in a call of what is served."""
 
 SIDE: Final = 8192
-"""Of the matrices whose product is the limit."""
+"""Rows and columns of the matrices whose product is the limit."""
 
 WHITE: Final = 255.0
 
@@ -79,7 +79,7 @@ WAYS: Final = {
     "fp16, folded": Way("fp16", lean=False),
 }
 LIMITS: Final = {"fp32": "fp32", "fp32, TF32 allowed": "TF32", "bf16": "bf16"}
-"""Which limit a way has; fp16's for the others."""
+"""Names of the ways' arithmetic limits; fp16's for the others."""
 
 SERVED: Final = {
     "served, TorchScript fp16": ExportOptions("gpu", "fp16", "torchscript"),
@@ -107,8 +107,10 @@ class Row:
     motion: float
 
 
-def main(pixels: int, batches: Sequence[int], seconds: float, ways: Sequence[str] | None) -> None:
+def measure(options: argparse.Namespace) -> Report:
+    """Draw with every way and every served file, at each batch."""
     torch.manual_seed(SEED)
+    pixels, batches, seconds, wanted = options.pixels, options.batches, options.seconds, options.ways
     console = Console(soft_wrap=True, highlight=False)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         write_random(Path(folder), SEED, pixels)
@@ -118,24 +120,22 @@ def main(pixels: int, batches: Sequence[int], seconds: float, ways: Sequence[str
         ceilings = _ceilings(seconds)
         console.print(f"{flops / 1e12:.3f} TFLOP a frame; limits in TFLOP/s: {ceilings}")
         rows: list[Row] = []
-        for name in [each for each in WAYS if ways is None or each in ways]:
+        for name in [each for each in WAYS if wanted is None or each in wanted]:
             ceiling = ceilings[LIMITS.get(name, "fp16")] * 1e12 / flops
             rows += _network_rows(name, model, given, expected, batches, seconds, ceiling)
             console.print(_table(rows[-len(batches) :], pixels))
-        for name in [each for each in SERVED if ways is None or each in ways]:
+        for name in [each for each in SERVED if wanted is None or each in wanted]:
             version = Path(folder) / name
             version.mkdir()
             try:
                 RendererArtifact().write(model, version, SERVED[name])
-                rows += _served_rows(name, _engine(version), given, expected, batches, seconds)
+                engine = open_renderer(version, "GPU", MAX_BATCH)
+                rows += _served_rows(name, engine, given, expected, batches, seconds)
             except LumenException as error:
                 console.print(f"{name}: {error.message}", style="red")
-    console.print(_table(rows, pixels))
     about = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "pixels": pixels}
     numbers = {"tflop_per_frame": round(flops / 1e12, 3), "limits_tflops": ceilings}
-    sys.stdout.write(
-        json.dumps({**machine(), **about, **numbers, "rows": [asdict(row) for row in rows]}) + "\n"
-    )
+    return Report({**about, **numbers, "rows": [asdict(row) for row in rows]}, [_table(rows, pixels)])
 
 
 def _published(model: SadTalkerNetworks, given: dict[str, Tensor]) -> tuple[Tensor, int]:
@@ -178,7 +178,7 @@ def _network_rows(
 
 def _served_rows(
     name: str,
-    engine: OnnxModel | ScriptModel,
+    engine: Engine,
     given: dict[str, Tensor],
     expected: Tensor,
     batches: Sequence[int],
@@ -186,41 +186,15 @@ def _served_rows(
 ) -> list[Row]:
     """Calls of ``PER_CALL`` frames or fewer, so many at once that the batch is full."""
     arrays = {tensor: value.numpy() for tensor, value in given.items()}
-    frames = torch.from_numpy(_drawn(engine, [Request(arrays, (FRAMES,))])[0][0].astype(np.float32) / WHITE)
+    frames = torch.from_numpy(rendered(engine, [Request(arrays, (FRAMES,))])[0][0].astype(np.float32) / WHITE)
     rows = []
     for batch in batches:
         count = min(batch, PER_CALL)
         driving = np.tile(arrays["driving"], (1, -(-count // COMPARED), 1, 1))[:, :count]
         requests = [Request({**arrays, "driving": driving}, (FRAMES,))] * (batch // count)
-        fps = batch / _wall_seconds(partial(_drawn, engine, requests), seconds)
+        fps = batch / median_seconds(partial(rendered, engine, requests), seconds, warm_up=3)
         rows.append(Row(name, batch, fps, None, *_errors(frames, expected)))
     return rows
-
-
-def _drawn(engine: OnnxModel | ScriptModel, requests: Sequence[Request]) -> list[Any]:
-    answers = engine.execute(requests)
-    for answer in answers:
-        if isinstance(answer, LumenException):
-            raise answer
-    return [answer[FRAMES] for answer in answers]  # type: ignore[index]
-
-
-def _engine(version: Path) -> OnnxModel | ScriptModel:
-    """As the configuration for a GPU has it."""
-    names = ("appearance", "compressed", "source", "driving")
-    dims = (["-1"] * 4, ["4", *["-1"] * 3], ["15", "3"], ["-1", "15", "3"])
-    config: dict[str, Any] = {
-        "max_batch_size": 4,
-        "input": [
-            {"name": name, "data_type": "TYPE_FP32", "dims": size}
-            for name, size in zip(names, dims, strict=True)
-        ],
-        "output": [{"name": FRAMES, "data_type": "TYPE_UINT8", "dims": ["-1", "-1", "-1", "3"]}],
-    }
-    if (version / SCRIPT_FILE).is_file():
-        config["parameters"] = {"DISABLE_OPTIMIZED_EXECUTION": {"string_value": "true"}}
-        return ScriptModel(config, version, "GPU", 0)
-    return OnnxModel(config, version, "GPU", 0)
 
 
 def _errors(frames: Tensor, expected: Tensor) -> tuple[float, float]:
@@ -262,19 +236,6 @@ def _card_seconds(call: Callable[[], Any], seconds: float) -> float:
     return median(times)
 
 
-def _wall_seconds(call: Callable[[], Any], seconds: float) -> float:
-    """Median of the calls that fit."""
-    for _ in range(3):
-        call()
-    times: list[float] = []
-    until = time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < until:
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return median(times)
-
-
 @contextmanager
 def _numerics(tf32: bool) -> Iterator[None]:
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
@@ -287,28 +248,27 @@ def _numerics(tf32: bool) -> Iterator[None]:
 
 
 def _table(rows: Sequence[Row], pixels: int) -> Table:
-    table = Table(title=f"SadTalker's renderer on a GPU, {pixels} pixels")
-    table.add_column("way")
-    for column in ("batch", "frames/s", "of the limit", "mean error", "motion"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        limit = "" if row.limit is None else f"{row.limit:.0%}"
-        table.add_row(
-            row.way, str(row.batch), f"{row.fps:.1f}", limit, f"{row.mean:.1e}", f"{row.motion:.4f}"
+    columns = ["batch", "frames/s", "of the limit", "mean error", "motion"]
+    cells = [
+        (
+            row.way,
+            str(row.batch),
+            f"{row.fps:.1f}",
+            "" if row.limit is None else f"{row.limit:.0%}",
+            f"{row.mean:.1e}",
+            f"{row.motion:.4f}",
         )
-    return table
+        for row in rows
+    ]
+    return table_of(f"SadTalker's renderer on a GPU, {pixels} pixels", ["way"], columns, cells)
 
 
-def _arguments() -> dict[str, Any]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixels", type=int, default=256, choices=(256, 512))
     parser.add_argument("--batches", type=int, nargs="+", default=(1, 8, 16, 32))
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
     parser.add_argument("--ways", nargs="+", choices=[*WAYS, *SERVED], help="all without")
-    return vars(parser.parse_args())
 
 
 if __name__ == "__main__":
-    main(**_arguments())
+    sys.exit(run_benchmark(__doc__, add_arguments, measure))

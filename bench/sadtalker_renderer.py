@@ -1,29 +1,28 @@
-"""What a frame of SadTalker's renderer costs on this CPU, and how far each way of computing it strays.
+"""Time of a frame of SadTalker's renderer on this CPU, and the error of each way of computing it.
 
     python -m bench.sadtalker_renderer [rounds] [pixels]
 
 Full size, 256 pixels or 512, random weights, fp32, eager PyTorch on ``THREADS`` threads, one portrait,
-warm. The ways take turns in every round, so that a busy machine disturbs all of them; times are medians of
+warm. The ways alternate in every round, so that a busy machine disturbs all of them; times are medians of
 the rounds. All draw [1, 3, S, S] in (0, 1): rounding to bytes is not part of it. "Whole" computes the
 portrait's part for every frame; all others get it from the network as loaded, made once. Errors are those
 of two frames against "whole"; the energy of motion is the mean square of what changes between the two. Then
 the operators that a frame of the last way spends its time in, and one JSON line.
 """
 
-import json
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from bench.report import machine
-from bench.turns import medians
+from bench.runner import Report, run_benchmark, table_of
+from bench.timing import interleaved_medians
 from export.sadtalker.checkpoint import GENERATOR
 from export.sadtalker.networks.folding import folded_generator
 from export.sadtalker.networks.generator import Generator, Source
@@ -39,7 +38,7 @@ SIZE: Final = 256
 """Side of the frames in pixels."""
 
 OPERATORS: Final = 8
-"""That are named; the rest is summed."""
+"""Number of operators that are named; the others are summed."""
 
 POINTS_SPREAD: Final = 0.3
 """Standard deviation of the portrait's key points; the picture reaches from -1 to 1."""
@@ -55,7 +54,7 @@ Way = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Row:
-    """One way, in seconds per frame and in brightness (0 to 1).
+    """Result of one way, in seconds per frame and in brightness (0 to 1).
 
     Attributes:
         ratio: how many times as fast as the first way.
@@ -73,7 +72,9 @@ class Row:
 
 
 @torch.inference_mode()
-def main(rounds: int, size: int) -> None:
+def measure(options: argparse.Namespace) -> Report:
+    """Draw two frames in every way, and time them."""
+    rounds, size = options.rounds, options.pixels
     torch.set_num_threads(THREADS)
     noise = torch.Generator().manual_seed(SEED)
     image = torch.rand(1, 3, size, size, generator=noise)
@@ -81,20 +82,17 @@ def main(rounds: int, size: int) -> None:
     driving = [source + SHIFTS * torch.randn(source.shape, generator=noise) for _ in range(2)]
     ways = _ways(_generator(), image, source)
     frames = {name: torch.cat([way(points) for points in driving]) for name, way in ways.items()}
-    seconds = medians(ways, driving, rounds)
+    seconds = interleaved_medians(ways, driving, rounds)
     first = next(iter(ways))
     rows = [_row(name, seconds[name], seconds[first], frames[name], frames[first]) for name in ways]
-    Console().print(_table(rows, size))
     operators = _operators(lambda: ways[rows[-1].way](driving[0]))
-    Console().print(_operator_table(operators))
-    result = {**machine(), "threads": THREADS, "torch": torch.__version__, "size": size, "rounds": rounds}
-    sys.stdout.write(
-        json.dumps({**result, "ways": [asdict(row) for row in rows], "operators": operators}) + "\n"
-    )
+    about = {"threads": THREADS, "torch": torch.__version__, "size": size, "rounds": rounds}
+    result = {**about, "ways": [asdict(row) for row in rows], "operators": operators}
+    return Report(result, [_table(rows, size), _operator_table(operators)])
 
 
 def _generator() -> Generator:
-    """With the numbers that a random checkpoint of this seed holds."""
+    """Generator with the weights of a random checkpoint of ``SEED``."""
     generator = Generator(SadTalkerDims())
     layout = {GENERATOR + name: tensor for name, tensor in generator.state_dict().items()}
     state = random_state(layout, SEED)
@@ -144,27 +142,33 @@ def _operators(frame: Callable[[], Tensor]) -> dict[str, float]:
 
 
 def _operator_table(operators: dict[str, float]) -> Table:
-    table = Table(title="Where a frame of the last way spends its time")
-    table.add_column("operator")
-    for column in ("seconds", "share"):
-        table.add_column(column, justify="right")
     whole = sum(operators.values())
-    for name, seconds in operators.items():
-        table.add_row(name, f"{seconds:.3f}", f"{seconds / whole:.0%}")
-    return table
+    rows = [(name, f"{seconds:.3f}", f"{seconds / whole:.0%}") for name, seconds in operators.items()]
+    title = "Where a frame of the last way spends its time"
+    return table_of(title, ["operator"], ["seconds", "share"], rows)
 
 
 def _table(rows: Sequence[Row], size: int) -> Table:
-    table = Table(title=f"SadTalker's renderer, {size} pixels")
-    table.add_column("way")
-    for column in ("s per frame", "times as fast", "mean error", "largest", f"within {CLOSE:g}", "motion"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        errors = (f"{row.mean:.1e}", f"{row.most:.1e}", f"{row.close:.4%}")
-        table.add_row(row.way, f"{row.seconds:.3f}", f"{row.ratio:.2f}", *errors, f"{row.motion:.6f}")
-    return table
+    columns = ["s per frame", "times as fast", "mean error", "largest", f"within {CLOSE:g}", "motion"]
+    cells = [
+        (
+            row.way,
+            f"{row.seconds:.3f}",
+            f"{row.ratio:.2f}",
+            f"{row.mean:.1e}",
+            f"{row.most:.1e}",
+            f"{row.close:.4%}",
+            f"{row.motion:.6f}",
+        )
+        for row in rows
+    ]
+    return table_of(f"SadTalker's renderer, {size} pixels", ["way"], columns, cells)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS)
+    parser.add_argument("pixels", type=int, nargs="?", default=SIZE, choices=(256, 512))
 
 
 if __name__ == "__main__":
-    numbers = [int(given) for given in sys.argv[1:]]
-    main(*[*numbers, *(ROUNDS, SIZE)[len(numbers) :]])
+    sys.exit(run_benchmark(__doc__, add_arguments, measure))

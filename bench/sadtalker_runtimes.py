@@ -3,29 +3,30 @@
     python -m bench.sadtalker_runtimes [rounds]
 
 Full size, 256 pixels, random weights, ``THREADS`` threads, one frame per call, warm: the files that
-``lumen export sadtalker`` writes, run by the engines that serve them. The ways take turns in every round,
+``lumen export sadtalker`` writes, run by the engines that serve them. The ways alternate in every round,
 so that a busy machine disturbs all of them; times are medians of the rounds. Frames are in 8 bits; their
 errors are against those of eager PyTorch with the networks as loaded, on a scale of 0..1. OpenVINO is tried
 where it is installed. Ends in one JSON line.
 """
 
+import argparse
 import importlib
 import importlib.util
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from bench.report import machine
-from bench.turns import medians
+from bench.renderer_engine import open_renderer, rendered
+from bench.runner import Report, run_benchmark, table_of
+from bench.timing import interleaved_medians
 from export.artifact import ExportOptions
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
 from export.sadtalker.networks.generator import FrameRenderer
@@ -33,20 +34,18 @@ from export.sadtalker.random import write_random
 from export.sadtalker.renderer import FRAMES, RendererArtifact, RendererNetwork, inputs
 from lumen.runtime.batches import Array, Request, Tensors
 from lumen.runtime.onnx_file import DEFAULT_FILE
-from lumen.runtime.onnx_session import OnnxModel
-from lumen.runtime.torch_file import SCRIPT_FILE
-from lumen.runtime.torch_session import ScriptModel
 
 THREADS: Final = 2
 ROUNDS: Final = 3
 SEED: Final = 1
 N_FRAMES: Final = 2
+MAX_BATCH: Final = 8
 WHITE: Final = 255.0
 
 EAGER: Final = "PyTorch, as loaded"
 OPENVINO: Final = "OpenVINO, folded"
 OPENVINO_PACKAGE: Final = "openvino"
-"""Not among the requirements."""
+"""Optional package, not among the requirements."""
 
 FILES: Final = {
     "ONNX Runtime, folded": ExportOptions("cpu", "fp32", "onnx"),
@@ -54,7 +53,7 @@ FILES: Final = {
     "TorchScript, folded, bf16": ExportOptions("gpu", "bf16", "torchscript"),
     "TorchScript, on tiles": ExportOptions("cpu", "fp32", "torchscript"),
 }
-"""What is written for a GPU has no tiles, and runs on a processor too."""
+"""Options of the files that are compared. Those for a GPU have no tiles, and run on a processor too."""
 
 Way = Callable[[Tensors], Array]
 """The renderer's inputs of one frame -> uint8 [1, 1, S, S, 3]."""
@@ -62,7 +61,7 @@ Way = Callable[[Tensors], Array]
 
 @dataclass(frozen=True)
 class Row:
-    """One way.
+    """Result of one way.
 
     Attributes:
         seconds: per frame.
@@ -78,7 +77,8 @@ class Row:
     motion: float
 
 
-def main(rounds: int) -> None:
+def measure(options: argparse.Namespace) -> Report:
+    """Draw two frames in every way, and time them."""
     torch.set_num_threads(THREADS)
     torch.manual_seed(SEED)
     with tempfile.TemporaryDirectory() as folder:
@@ -88,11 +88,10 @@ def main(rounds: int) -> None:
         frames = [{name: array[i : i + 1] for name, array in together.items()} for i in range(N_FRAMES)]
         ways = _ways(model, Path(folder))
         drawn = {name: np.concatenate([way(frame) for frame in frames]) for name, way in ways.items()}
-        seconds = medians(ways, frames, rounds)
+        seconds = interleaved_medians(ways, frames, options.rounds)
     rows = [_row(name, seconds, drawn) for name in ways]
-    Console().print(_table(rows))
-    result = {**machine(), "threads": THREADS, "torch": torch.__version__, "rounds": rounds}
-    sys.stdout.write(json.dumps({**result, "ways": [asdict(row) for row in rows]}) + "\n")
+    about = {"threads": THREADS, "torch": torch.__version__, "rounds": options.rounds}
+    return Report({**about, "ways": [asdict(row) for row in rows]}, [_table(rows)])
 
 
 def _ways(model: SadTalkerNetworks, folder: Path) -> dict[str, Way]:
@@ -118,39 +117,13 @@ def _eager(network: RendererNetwork) -> Way:
 
 
 def _served(version: Path) -> Way:
-    """By the engine that serves such a file, as its configuration has it."""
-    names = ("appearance", "compressed", "source", "driving")
-    dims = (["-1"] * 4, ["4", *["-1"] * 3], ["15", "3"], ["-1", "15", "3"])
-    config: dict[str, Any] = {
-        "max_batch_size": 8,
-        "input": [
-            {"name": name, "data_type": "TYPE_FP32", "dims": size}
-            for name, size in zip(names, dims, strict=True)
-        ],
-        "output": [{"name": FRAMES, "data_type": "TYPE_UINT8", "dims": ["-1", "-1", "-1", "3"]}],
-    }
-    engine: OnnxModel | ScriptModel
-    if (version / SCRIPT_FILE).is_file():
-        config["parameters"] = {
-            "DISABLE_OPTIMIZED_EXECUTION": {"string_value": "true"},
-            "INTRA_OP_THREAD_COUNT": {"string_value": str(THREADS)},
-        }
-        engine = ScriptModel(config, version, "CPU", 0)
-    else:
-        config["parameters"] = {"intra_op_thread_count": {"string_value": str(THREADS)}}
-        engine = OnnxModel(config, version, "CPU", 0)
-
-    def draw(frame: Tensors) -> Array:
-        (answer,) = engine.execute([Request(frame, (FRAMES,))])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer[FRAMES]
-
-    return draw
+    """Draw with the engine that serves the files of a version's folder."""
+    engine = open_renderer(version, "CPU", MAX_BATCH, THREADS)
+    return lambda frame: rendered(engine, [Request(frame, (FRAMES,))])[0]
 
 
 def _openvino(graph: Path) -> dict[str, Way]:
-    """Nothing, and the reason on the console, where it cannot run the graph."""
+    """OpenVINO's way; none, and the reason on the console, where it cannot run the graph."""
     openvino = importlib.import_module(OPENVINO_PACKAGE)
 
     try:
@@ -173,16 +146,17 @@ def _row(name: str, seconds: dict[str, float], drawn: dict[str, Array]) -> Row:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    table = Table(title="SadTalker's renderer as it is served, 256 pixels")
-    table.add_column("way")
-    for column in ("s per frame", "times as fast", "mean error", "energy of motion"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        table.add_row(
-            row.way, f"{row.seconds:.3f}", f"{row.ratio:.2f}", f"{row.mean:.1e}", f"{row.motion:.4f}"
-        )
-    return table
+    columns = ["s per frame", "times as fast", "mean error", "energy of motion"]
+    cells = [
+        (row.way, f"{row.seconds:.3f}", f"{row.ratio:.2f}", f"{row.mean:.1e}", f"{row.motion:.4f}")
+        for row in rows
+    ]
+    return table_of("SadTalker's renderer as it is served, 256 pixels", ["way"], columns, cells)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    sys.exit(run_benchmark(__doc__, add_arguments, measure))

@@ -12,7 +12,6 @@ work. The result says what was rendered with. Ends in one JSON line; the status 
 import argparse
 import asyncio
 import io
-import json
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ import uuid
 import wave
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 import httpx
@@ -29,30 +28,30 @@ from rich.console import Console
 
 from bench import stand_in
 from bench.processes import resident_bytes, shared_bytes
-from bench.report import machine
-from commands.serving import running
+from bench.runner import Report, run_benchmark
+from bench.syllables import noise_in_syllables
 from lumen.client import PROGRESS_HEADER
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE, SADTALKER_RENDERER
 from lumen.errors import GenerationException
 from lumen.families.sadtalker.artifacts import read_manifest, sizes_of
 from lumen.settings import Settings
+from orchestrator.chain import running
 
 MIB: Final = 2**20
 
 SETTLED_FRAMES: Final = 60 * FACE_FPS
-"""After a minute of the clip growth is counted."""
+"""Frames after which growth is counted: a minute of the clip."""
 
 GROWTH_MIB: Final = 16.0
-"""What a process may take from one third of the clip to the next; 2 % of all frames kept would be more."""
+"""Tolerated growth of a process from a third of the clip to the next; 2 % of all frames would be more."""
 
 SHARED: Final = "/dev/shm"
-SYLLABLE_SECONDS: Final = 0.2
 SEED: Final = 1
 
 
 @dataclass
 class Soak:
-    """What was seen.
+    """Readings of the memory during a clip.
 
     Attributes:
         rows: seconds since the request, frames so far, MiB by process.
@@ -91,18 +90,19 @@ class Soak:
         return {name: max(sizes.get(name, 0.0) for sizes in rows) for name in rows[0]} if rows else {}
 
 
-def main(seconds: float, every: float, repository: Path, small: bool) -> int:
+def measure(options: argparse.Namespace) -> Report:
+    """Make one long clip and watch the memory; passed where it stays flat and no frame is missing."""
+    seconds, repository = options.seconds, options.repository
     with tempfile.TemporaryDirectory(prefix="lumen-soak-") as folder:
-        models = stand_in.linked(repository, Path(folder) / "models", small)
-        settings = _settings(models, Path(folder), seconds)
-        soak, video = asyncio.run(_soak(settings, seconds, every))
+        models = stand_in.linked(repository, Path(folder) / "models", options.small)
+        soak, video = asyncio.run(_soak(_settings(models, Path(folder), seconds), seconds, options.every))
         frames, sound = _lengths(video)
     growth, trend = soak.growth(), soak.trend()
     flat = max(trend.values()) <= GROWTH_MIB
     dims, size = sizes_of(read_manifest(repository / SADTALKER_RENDERER / "1"))
+    renderer = "stand-in" if options.small else "exported"
     result = {
-        **machine(),
-        "networks": {**dims.to_json(), "size": size, "renderer": "stand-in" if small else "exported"},
+        "networks": {**dims.to_json(), "size": size, "renderer": renderer},
         "clip_seconds": seconds,
         "took_seconds": round(soak.rows[-1][0], 1),
         "video_frames": frames,
@@ -111,8 +111,7 @@ def main(seconds: float, every: float, repository: Path, small: bool) -> int:
         "trend_mib": trend,
         "flat": flat,
     }
-    Console().print(json.dumps(result), highlight=False, soft_wrap=True)
-    return 0 if flat and frames == round(seconds * FACE_FPS) else 1
+    return Report(result, passed=flat and frames == round(seconds * FACE_FPS))
 
 
 async def _soak(settings: Settings, seconds: float, every: float) -> tuple[Soak, Path]:
@@ -123,7 +122,7 @@ async def _soak(settings: Settings, seconds: float, every: float) -> tuple[Soak,
             client.post(
                 "/api/generate/video",
                 data={"portrait": "ada", "seed": str(SEED)},
-                files={"audio": ("noise.wav", _babble(seconds), "audio/wav")},
+                files={"audio": ("noise.wav", _wav(seconds), "audio/wav")},
                 headers={PROGRESS_HEADER: key},
                 timeout=None,
             )
@@ -160,12 +159,10 @@ def _settings(models: Path, folder: Path, seconds: float) -> Settings:
     )
 
 
-def _babble(seconds: float) -> bytes:
-    """A WAV file of noise whose loudness changes with every syllable."""
-    rng, n = np.random.default_rng(SEED), round(seconds * FACE_SAMPLE_RATE)
-    syllable = round(SYLLABLE_SECONDS * FACE_SAMPLE_RATE)
-    loudness = np.repeat(rng.uniform(0, 0.3, n // syllable + 1), syllable)[:n]
-    samples = (loudness * rng.standard_normal(n)).clip(-1, 1) * 32767
+def _wav(seconds: float) -> bytes:
+    """WAV file of noise in syllables."""
+    n_samples = round(seconds * FACE_SAMPLE_RATE)
+    samples = 32767 * noise_in_syllables(np.random.default_rng(SEED), n_samples)
     with io.BytesIO() as data:
         with wave.open(data, "wb") as file:
             file.setparams((1, 2, FACE_SAMPLE_RATE, 0, "NONE", ""))
@@ -188,16 +185,12 @@ def _print(console: Console, seconds: float, frames: int, sizes: dict[str, float
     console.print(f"{seconds:6.0f} s  {frames:6d} frames  MiB: {told}", highlight=False, soft_wrap=True)
 
 
-def _arguments() -> dict[str, Any]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seconds", type=float, default=600.0)
-    parser.add_argument("--every", type=float, default=30.0)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=float, default=600.0, help="length of the clip")
+    parser.add_argument("--every", type=float, default=30.0, help="seconds between two readings")
     parser.add_argument("--repository", type=Path, default=Path("model_repository"))
-    parser.add_argument("--stand-in", dest="small", action="store_true")
-    return vars(parser.parse_args())
+    parser.add_argument("--stand-in", dest="small", action="store_true", help="a renderer without work")
 
 
 if __name__ == "__main__":
-    sys.exit(main(**_arguments()))
+    sys.exit(run_benchmark(__doc__, add_arguments, measure))

@@ -19,9 +19,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.inputs import TEXT
+from bench.chain import TEXT
 from bench.load import Outcome, Sample, closed_loop
-from bench.report import machine
+from bench.machine import machine
 from lumen.contracts import ESPEAK, ESPEAK_SAMPLE_RATE, HIBARI, HIBARI_SAMPLE_RATE
 from lumen.errors import GenerationException, LumenException
 from orchestrator.triton.client import TritonClient, text_tensor

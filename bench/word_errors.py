@@ -23,7 +23,7 @@ import numpy.typing as npt
 from hibari.g2p import numbers  # type: ignore[import-untyped]
 from hibari.g2p.normalize import normalize  # type: ignore[import-untyped]
 
-from bench.report import machine
+from bench.machine import machine
 from lumen.contracts import ESPEAK_SAMPLE_RATE, HIBARI_SAMPLE_RATE
 from lumen.families.espeak.synthesizer import Espeak
 from lumen.families.hibari.synthesizer import Hibari

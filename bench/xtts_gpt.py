@@ -2,15 +2,15 @@
 
     python -m bench.xtts_gpt --checkpoint DIR [--threads 2] [--blocks 24]
 
-One process, the engines taking turns in blocks of a few codes, so that whatever else the machine does
+One process, the engines alternating in blocks of a few codes, so that whatever else the machine does
 meets all of them. The reference is the generator inside ``Xtts.inference_stream``, sampling included;
 ours are steps with greedily chosen codes. Medians; ends in one JSON line. The weights are those of the
 checkpoint: speed does not depend on them.
 """
 
 import argparse
-import json
 import multiprocessing
+import os
 import statistics
 import sys
 import tempfile
@@ -22,10 +22,11 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
-from bench.report import machine
+from bench.processes import memory_bytes
+from bench.runner import Report, run_benchmark, table_of
+from bench.timing import call_seconds
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_REFERENCE_RATE
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
@@ -34,26 +35,26 @@ from lumen.families.xtts.gpt.stepper import GptStepper, Step
 REFERENCE: Final = "reference"
 PRECISIONS: Final = ("fp32", "int8")
 BLOCK: Final = 10
-"""Codes that an engine makes before it is another's turn."""
+"""Codes that an engine makes before the next engine goes on."""
 
 BATCHES: Final = (1, 2, 4, 8)
 TEXT_IDS: Final = 60
-"""Of a typical sentence."""
+"""Text ids of a typical sentence."""
 
 PREFILLS: Final = 5
 BINS: Final = 3
 REAL_TIME: Final = XTTS_REFERENCE_RATE / CODE_SAMPLES
-"""Codes per second of speech."""
+"""Codes that one second of speech takes."""
 
 
 class Engine(Protocol):
-    """Something that makes codes."""
+    """Source of codes that is timed."""
 
     def start(self, batch: int) -> float:
         """Begin new sentences; returns the seconds of one's prefill."""
 
     def step(self) -> None:
-        """One code further in each."""
+        """Make the next code of each sentence."""
 
 
 class ReferenceEngine:
@@ -151,7 +152,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Of a process that opens an engine and makes a block of codes with it.
+    """Memory and load time of a process that opens an engine and makes a block of codes with it.
 
     Attributes:
         load: seconds until it is open.
@@ -164,25 +165,24 @@ class Footprint:
     resident: int
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def measure(options: argparse.Namespace) -> Report:
+    """Export both precisions, then measure them beside the reference."""
+    with tempfile.TemporaryDirectory() as folder:
+        dims = _export(options.checkpoint, Path(folder))
+        makers = _makers(options.checkpoint, Path(folder), dims, options.threads)
+        footprints = {name: _in_own_process(_footprint, maker) for name, maker in makers.items()}
+        measured = time_engines({name: maker() for name, maker in makers.items()}, options.blocks)
+    return Report(_result(measured, footprints, options.threads), [_table(measured, footprints)])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="official layout")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--blocks", type=int, default=24, help=f"of {BLOCK} codes each")
-    chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        dims = _export(chosen.checkpoint, Path(folder))
-        makers = _makers(chosen.checkpoint, Path(folder), dims, chosen.threads)
-        footprints = {name: _in_own_process(_footprint, maker) for name, maker in makers.items()}
-        measured = measure({name: maker() for name, maker in makers.items()}, chosen.blocks)
-    _report(Console(), measured, footprints)
-    sys.stdout.write(json.dumps(_result(measured, footprints, chosen.threads)) + "\n")
-    return 0
 
 
-def measure(engines: dict[str, Engine], blocks: int) -> dict[str, Measured]:
-    """All engines in turns; the reference makes one sentence at a time whatever the batch."""
+def time_engines(engines: dict[str, Engine], blocks: int) -> dict[str, Measured]:
+    """Time all engines, block by block; the reference makes one sentence at a time whatever the batch."""
     results = {name: Measured() for name in engines}
     for _ in range(PREFILLS):
         for name, engine in engines.items():
@@ -260,22 +260,16 @@ def _footprint(maker: _Maker) -> Footprint:
     load = time.perf_counter() - started
     engine.start(1)
     _timed(engine.step, BLOCK)
-    return Footprint(round(load, 2), _status("VmHWM"), _status("VmRSS"))
+    return Footprint(round(load, 2), _mebibytes("VmHWM"), _mebibytes("VmRSS"))
 
 
-def _status(field_name: str) -> int:
-    """Of this process, MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(field_name))
+def _mebibytes(field_name: str) -> int:
+    """Memory of this process by a field of /proc/self/status, in MiB."""
+    return memory_bytes(os.getpid(), field_name) // 2**20
 
 
 def _timed(call: Callable[[], None], count: int) -> list[float]:
-    times = []
-    for _ in range(count):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return times
+    return [call_seconds(call) for _ in range(count)]
 
 
 def _prompt(dims: XttsDims) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -302,24 +296,22 @@ def _by_context(times: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _report(console: Console, measured: dict[str, Measured], footprints: dict[str, Footprint]) -> None:
-    table = Table(title="XTTS GPT, medians", caption=f"real time is {REAL_TIME:.2f} codes/s")
-    table.add_column("")
-    for name in measured:
-        table.add_column(name, justify="right")
-    engines = list(measured.items())
+def _table(measured: dict[str, Measured], footprints: dict[str, Footprint]) -> Table:
+    engines = list(measured.values())
+    rows: list[tuple[str, ...]] = []
     for batch in BATCHES:
-        rates = [f"{f.codes_per_second(batch):.1f}" if batch in f.steps else "" for _, f in engines]
-        table.add_row(f"codes/s, {batch} at a time", *rates)
-    by_context = [_by_context(found.steps[1]) for _, found in engines]
-    for codes in by_context[0]:
-        table.add_row(f"codes/s, codes {codes}", *(str(rates[codes]) for rates in by_context))
-    table.add_row(f"prefill of {TEXT_IDS} ids, s", *(_median(found.prefill) for _, found in engines))
-    table.add_row("the same, a known voice, s", *(_median(found.known_prefill) for _, found in engines))
-    for measure_name in ("load", "peak", "resident"):
-        values = [str(getattr(footprints[name], measure_name)) for name, _ in engines]
-        table.add_row(f"{measure_name}, {'s' if measure_name == 'load' else 'MiB'}", *values)
-    console.print(table)
+        rates = [f"{f.codes_per_second(batch):.1f}" if batch in f.steps else "" for f in engines]
+        rows.append((f"codes/s, {batch} at a time", *rates))
+    by_context = [_by_context(found.steps[1]) for found in engines]
+    rows += [
+        (f"codes/s, codes {codes}", *(str(rates[codes]) for rates in by_context)) for codes in by_context[0]
+    ]
+    rows.append((f"prefill of {TEXT_IDS} ids, s", *(_median(found.prefill) for found in engines)))
+    rows.append(("the same, a known voice, s", *(_median(found.known_prefill) for found in engines)))
+    for name, unit in (("load", "s"), ("peak", "MiB"), ("resident", "MiB")):
+        rows.append((f"{name}, {unit}", *(str(getattr(footprints[each], name)) for each in measured)))
+    caption = f"real time is {REAL_TIME:.2f} codes/s"
+    return table_of("XTTS GPT, medians", [""], list(measured), rows, caption)
 
 
 def _median(times: Sequence[float]) -> str:
@@ -343,9 +335,8 @@ def _result(
         },
         "text_ids": TEXT_IDS,
         "threads": threads,
-        **machine(),
     }
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_benchmark(__doc__, add_arguments, measure))

@@ -10,22 +10,19 @@ on them. Medians; ends in one JSON line.
 """
 
 import argparse
-import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from bench.graphed_gpt import GraphedGpt
-from bench.report import machine
+from bench.runner import Report, run_benchmark, table_of
+from bench.timing import call_seconds, median_seconds
 from export.artifact import ExportOptions
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.gpt import GptArtifact, Sentence, differences, random_sentence, reference, stepped
@@ -36,28 +33,27 @@ from lumen.families.xtts.gpt.stepper import GptStepper
 STEPS: Final = 200
 TEXT_IDS: Final = 60
 REAL_TIME: Final = XTTS_REFERENCE_RATE / CODE_SAMPLES
-"""Codes per second of speech."""
+"""Codes that one second of speech takes."""
 
 
-def main(checkpoint: Path, batches: Sequence[int], before: int, seconds: float) -> None:
-    console = Console(soft_wrap=True, highlight=False)
-    model = load_checkpoint(checkpoint)
+def measure(options: argparse.Namespace) -> Report:
+    """Compare the exported graph with the reference, then time both engines at each batch."""
+    model, batches = load_checkpoint(options.checkpoint), options.batches
+    before, seconds = options.before, options.seconds
     sentence = random_sentence(model.dims, TEXT_IDS, STEPS, np.random.default_rng(0))
+    steppers: list[GptStepper] = []
     with tempfile.TemporaryDirectory() as folder:
         GptArtifact().write(model, Path(folder), ExportOptions("gpu", "fp16"))
-        started = time.perf_counter()
-        stepper = GptStepper(Path(folder), model.dims, max(batches), kind="GPU")
-        loaded = time.perf_counter() - started
-    parity = _parity(model, stepper, sentence)
-    console.print(parity)
-    prefill = _prefill_seconds(stepper, sentence)
+        loaded = call_seconds(
+            lambda: steppers.append(GptStepper(Path(folder), model.dims, max(batches), kind="GPU"))
+        )
+    stepper = steppers[0]
+    parity, prefill = _parity(model, stepper, sentence), _prefill_seconds(stepper, sentence)
     rates = {
         "ONNX Runtime": {b: b / _stepper_seconds(stepper, sentence, b, before, seconds) for b in batches},
         "PyTorch, CUDA graphs": _graphed_rates(model, batches, before, seconds),
     }
-    console.print(_table(rates, batches))
     result = {
-        **machine(),
         "gpu": torch.cuda.get_device_name(),
         "load_s": round(loaded, 2),
         "prefill_ms": round(1000 * prefill, 2),
@@ -65,7 +61,7 @@ def main(checkpoint: Path, batches: Sequence[int], before: int, seconds: float) 
         **parity,
         "codes_per_second": {name: {b: round(r, 1) for b, r in each.items()} for name, each in rates.items()},
     }
-    sys.stdout.write(json.dumps(result) + "\n")
+    return Report(result, [_table(rates, batches)])
 
 
 def _parity(model: LoadedXtts, stepper: GptStepper, sentence: Sentence) -> dict[str, float]:
@@ -82,7 +78,7 @@ def _prefill_seconds(stepper: GptStepper, sentence: Sentence) -> float:
             pass
         stepper.close(0)
 
-    return _median_seconds(prefill, 0.5)
+    return median_seconds(prefill, 0.5)
 
 
 def _stepper_seconds(
@@ -96,7 +92,7 @@ def _stepper_seconds(
     codes = np.full(batch, int(sentence.codes[0]), np.int32)
     for _ in range(before):
         stepper.step(slots, codes)
-    took = _median_seconds(lambda: stepper.step(slots, codes), seconds, stepper.dims.max_audio - before)
+    took = median_seconds(lambda: stepper.step(slots, codes), seconds, most=stepper.dims.max_audio - before)
     for slot in slots:
         stepper.close(slot)
     return took
@@ -118,43 +114,23 @@ def _graphed_rates(
             torch.cuda.synchronize()
 
         step()
-        rates[batch] = batch / _median_seconds(step, seconds)
+        rates[batch] = batch / median_seconds(step, seconds)
     return rates
 
 
-def _median_seconds(call: Callable[[], Any], seconds: float, most: int = 10_000) -> float:
-    """Of the calls that fit, ``most`` at most."""
-    times: list[float] = []
-    until = time.perf_counter() + seconds
-    while len(times) < min(5, most) or (time.perf_counter() < until and len(times) < most):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return median(times)
-
-
 def _table(rates: dict[str, dict[int, float]], batches: Sequence[int]) -> Table:
-    table = Table(
-        title="Codes per second of XTTS's GPT in fp16", caption=f"speech is {REAL_TIME:.2f} a second"
-    )
-    table.add_column("engine")
-    for batch in batches:
-        table.add_column(f"{batch} at once", justify="right")
-    for name, each in rates.items():
-        table.add_row(name, *(f"{each[batch]:.0f}" for batch in batches))
-    return table
+    rows = [(name, *(f"{each[batch]:.0f}" for batch in batches)) for name, each in rates.items()]
+    columns = [f"{batch} at once" for batch in batches]
+    caption = f"speech is {REAL_TIME:.2f} a second"
+    return table_of("Codes per second of XTTS's GPT in fp16", ["engine"], columns, rows, caption)
 
 
-def _arguments() -> dict[str, Any]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="official layout")
     parser.add_argument("--batches", type=int, nargs="+", default=(1, 8, 16, 32, 64))
     parser.add_argument("--before", type=int, default=100, help="codes behind the measured ones")
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
-    return vars(parser.parse_args())
 
 
 if __name__ == "__main__":
-    main(**_arguments())
+    sys.exit(run_benchmark(__doc__, add_arguments, measure))

@@ -6,7 +6,6 @@ Each of a few sentences is spoken alone first; whatever is said in the crowd has
 import asyncio
 import contextlib
 import random
-import re
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.gpt_counts import GptCounts, read_gpt_counts
+from bench.processes import memory_bytes
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
 from lumen.errors import BusyException, InvalidInputException, LumenException, ServiceUnavailableException
 from lumen.families.xtts.gpt.metrics import REFRESH_SECONDS
@@ -25,17 +25,17 @@ from orchestrator.triton.client import TritonClient
 
 MIB: Final = 2**20
 IDLE_SECONDS: Final = 10.0
-"""Until the slots of cancelled sentences must be free."""
+"""Time until the slots of cancelled sentences must be free."""
 
 LATENT_TOLERANCE: Final = 1e-3
-"""Of the largest magnitude; the bound of the step's parity in float32."""
+"""Tolerated difference of latents, relative to their largest magnitude; that of a step's parity."""
 
 Tensors = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class SoakPlan:
-    """What is asked.
+    """Requests of a soak.
 
     Attributes:
         requests: in all.
@@ -45,7 +45,7 @@ class SoakPlan:
         sentences: different ones.
         max_codes: of the longest.
         text_ids: of the longest.
-        patience: seconds until those that are left are left, at most.
+        max_wait: longest time until a cancelled request is left, in seconds.
         seed: of everything random.
     """
 
@@ -62,7 +62,7 @@ class SoakPlan:
 
 @dataclass
 class SoakResult:
-    """What came.
+    """Outcome of a soak.
 
     Attributes:
         outcomes: requests by how they ended: spoken, cancelled, refused or busy.
@@ -85,7 +85,7 @@ class SoakResult:
 
     @property
     def clean(self) -> bool:
-        """Nothing was lost or mixed up."""
+        """Whether nothing was lost or mixed up."""
         return not self.failures and self.slots_in_use == self.queued == 0
 
 
@@ -131,7 +131,7 @@ class _Crowd:
         self._process = process
 
     def note_memory(self) -> None:
-        self.result.resident_mib.append(round(_resident_bytes(self._process) / MIB, 1))
+        self.result.resident_mib.append(round(memory_bytes(int(self._process.name)) / MIB, 1))
 
     async def speak_alone(self) -> None:
         for sentence in self._sentences:
@@ -149,7 +149,7 @@ class _Crowd:
         await asyncio.gather(*(ask_on() for _ in range(self._plan.clients)))
 
     async def _ask(self) -> str:
-        """One request of a random kind; how it ended."""
+        """Send one request of a random kind; returns its outcome."""
         n, kind = self._chance.randrange(len(self._sentences)), self._chance.random()
         try:
             if kind < self._plan.invalid:
@@ -200,7 +200,7 @@ class _Crowd:
         return "not refused"
 
     def _compare(self, n: int, said: Tensors) -> None:
-        """What was heard of a sentence, from its beginning, against the same sentence alone."""
+        """Compare a sentence's beginning in the crowd with the same sentence alone."""
         alone = self._alone[n]
         if not np.array_equal(said["codes"], alone["codes"][: len(said["codes"])]):
             self.result.failures.append(f"sentence {n}: {said['codes'][:8]}, alone {alone['codes'][:8]}")
@@ -268,8 +268,3 @@ def _arguments(cmdline: Path) -> list[str]:
         return cmdline.read_text(errors="replace").split("\0")
     except OSError:  # it has just ended
         return []
-
-
-def _resident_bytes(process: Path) -> int:
-    (kib,) = re.findall(r"^VmRSS:\s+(\d+) kB", (process / "status").read_text(), re.MULTILINE)
-    return int(kib) * 1024

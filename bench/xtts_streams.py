@@ -8,7 +8,6 @@ Needs a server with `xtts`, `xtts_gpt` and `xtts_vocoder` loaded. Ends in one li
 import argparse
 import asyncio
 import itertools
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from bench.batches import Batches, batches_since, batches_text, executed_batches
 from bench.gpt_counts import read_gpt_counts
 from bench.load import Outcome, Sample, closed_loop, open_loop
-from bench.report import machine
+from bench.runner import Report, joined_percentiles, run_benchmark, table_of
 from lumen.contracts import (
     XTTS,
     XTTS_CONDITION_LATENTS,
@@ -30,7 +29,7 @@ from lumen.contracts import (
     XTTS_SPEAKER_WIDTH,
     XTTS_VOCODER,
 )
-from lumen.errors import GenerationException, InvalidInputException, LumenException
+from lumen.errors import GenerationException, InvalidInputException
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.metrics import REFRESH_SECONDS
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
@@ -41,24 +40,21 @@ TEXT: Final = "Good morning, and thank you for asking. The weather today is mild
 ANSWER_SECONDS: Final = 120.0
 VOICE_SEED: Final = 1
 
-Batches = dict[int, int]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 when a request failed or nothing answers."""
-    options = _options(arguments)
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    try:
-        result = asyncio.run(_bench(options, console))
-    except LumenException as error:
-        console.print(error.message, style="red")
-        return 1
-    console.print(json.dumps(result))
-    return 1 if any(load["errors"] for load in result["loads"]) else 0
+    return run_benchmark(__doc__, add_arguments, measure, arguments)
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="XTTS through Triton, several streams at once")
+def measure(options: argparse.Namespace) -> Report:
+    """Speak under each load."""
+    loads = asyncio.run(_loads(options))
+    about = {"note": options.note, "language": options.language, "text": options.text}
+    passed = not any(load["errors"] for load in loads)
+    return Report({**about, "loads": loads}, [_table(loads)], passed)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="127.0.0.1:8001", help="host:port of Triton's gRPC")
     parser.add_argument("--metrics", help="address of Triton's metrics page, for the GPT's batches")
     parser.add_argument("--voice", type=Path, help="safetensors with gpt_cond_latent and speaker_embedding")
@@ -78,11 +74,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--note", default="random weights", help="model, weights and precision, for the record"
     )
-    return parser.parse_args(arguments)
 
 
-async def _bench(options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Warms up with one speech, then loads one after the other."""
+async def _loads(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Warm up with one speech, then measure one load after the other."""
     client = TritonClient(options.url, ANSWER_SECONDS)
     speaker = _Speaker(client, [_request(options, text) for text in options.text])
     try:
@@ -98,21 +93,21 @@ async def _bench(options: argparse.Namespace, console: Console) -> dict[str, Any
             loads.append(await _load(options, client, open_loop(speaker.speak, options.rate, requests)))
     finally:
         await client.close()
-    console.print(_table(loads))
-    about = {"note": options.note, "language": options.language, "text": options.text}
-    return {**machine(), **about, "loads": loads}
+    return loads
 
 
 class _Speaker:
-    """Some requests, again and again; each draws codes of its own."""
+    """Speaks some requests again and again; each draws codes of its own."""
 
     def __init__(self, client: TritonClient, requests: Sequence[Tensors]) -> None:
         self._client = client
         self._requests = itertools.cycle(requests)
 
     async def speak(self) -> Sample:
-        """Raises:
-        GenerationException: there was no sound.
+        """Make one speech.
+
+        Raises:
+            GenerationException: there was no sound.
         """
         start = time.perf_counter()
         first, samples = 0.0, 0
@@ -126,10 +121,10 @@ class _Speaker:
 
 
 async def _load(options: argparse.Namespace, client: TritonClient, load: Any) -> dict[str, Any]:
-    """One load, with what the models executed meanwhile."""
-    vocoder, gpt = await _vocoder_batches(client), await _gpt_batches(options.metrics)
+    """Result of one load, with the batches that the models executed meanwhile."""
+    vocoder, gpt = await executed_batches(client, XTTS_VOCODER), await _gpt_batches(options.metrics)
     outcome: Outcome = await load
-    after = await _vocoder_batches(client), await _gpt_batches(options.metrics)
+    after = await executed_batches(client, XTTS_VOCODER), await _gpt_batches(options.metrics)
     return {
         "load": outcome.label,
         "speeches": len(outcome.samples),
@@ -137,32 +132,17 @@ async def _load(options: argparse.Namespace, client: TritonClient, load: Any) ->
         "audio_per_second": round(sum(sample.audio for sample in outcome.samples) / outcome.seconds, 3),
         "first_audio_s": outcome.percentiles(lambda sample: sample.first_audio),
         "real_time_factor": outcome.percentiles(lambda sample: sample.real_time_factor),
-        "vocoder_batches": _since(vocoder, after[0]),
-        "gpt_batches": _since(gpt, after[1]),
-    }
-
-
-async def _vocoder_batches(client: TritonClient) -> Batches:
-    """Executions by batch size so far."""
-    stats = {model.name: model for model in await client.statistics()}
-    if XTTS_VOCODER not in stats:
-        raise GenerationException(f"Triton has not loaded {XTTS_VOCODER}; load the voice's models first.")
-    return {
-        int(batch.batch_size): int(batch.compute_infer.count) for batch in stats[XTTS_VOCODER].batch_stats
+        "vocoder_batches": batches_since(vocoder, after[0]),
+        "gpt_batches": batches_since(gpt, after[1]),
     }
 
 
 async def _gpt_batches(metrics: str | None) -> Batches:
-    """Steps by rows so far; nothing without a metrics page."""
+    """Decode steps so far by their number of rows; nothing without a metrics page."""
     if metrics is None:
         return {}
     await asyncio.sleep(2 * REFRESH_SECONDS)  # the page is that much late
     return (await asyncio.to_thread(read_gpt_counts, metrics)).steps
-
-
-def _since(before: Batches, after: Batches) -> Batches:
-    counts = {size: count - before.get(size, 0) for size, count in sorted(after.items())}
-    return {size: count for size, count in counts.items() if count}
 
 
 def _request(options: argparse.Namespace, text: str) -> Tensors:
@@ -196,22 +176,19 @@ def _random_voice(width: int) -> tuple[Any, Any]:
 
 
 def _table(loads: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title="XTTS through Triton, p50 / p95 / p99")
-    for column in ("load", "first audio s", "real-time factor", "audio s/s", "vocoder batches", "GPT steps"):
-        table.add_column(column)
-    for load in loads:
-        spans = [_joined(load[name]) for name in ("first_audio_s", "real_time_factor")]
-        batches = [_counts(load[name]) for name in ("vocoder_batches", "gpt_batches")]
-        table.add_row(load["load"], *spans, f"{load['audio_per_second']:g}", *batches)
-    return table
-
-
-def _joined(percentiles: dict[str, float] | None) -> str:
-    return " / ".join(f"{value:.3g}" for value in percentiles.values()) if percentiles else "-"
-
-
-def _counts(batches: Batches) -> str:
-    return "  ".join(f"{size}: {count}" for size, count in batches.items()) or "-"
+    columns = ["load", "first audio s", "real-time factor", "audio s/s", "vocoder batches", "GPT steps"]
+    rows = [
+        (
+            load["load"],
+            joined_percentiles(load["first_audio_s"]),
+            joined_percentiles(load["real_time_factor"]),
+            f"{load['audio_per_second']:g}",
+            batches_text(load["vocoder_batches"]),
+            batches_text(load["gpt_batches"]),
+        )
+        for load in loads
+    ]
+    return table_of("XTTS through Triton, p50 / p95 / p99", columns, [], rows)
 
 
 if __name__ == "__main__":

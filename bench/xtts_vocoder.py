@@ -1,4 +1,4 @@
-"""What the vocoder costs on this CPU, beside the reference's, and how it grows with the sentence.
+"""Time of the vocoder on this CPU, beside the reference's, and how it grows with the sentence.
 
     python -m bench.xtts_vocoder [seconds of speech ...]
 
@@ -11,10 +11,9 @@ second of audio, the median of ``REPEATS`` (of one for the reference's streaming
 minutes).
 """
 
-import json
+import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -24,12 +23,13 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from bench.report import machine
+from bench.runner import Report, run_benchmark
+from bench.timing import call_seconds
 from lumen.allocator import keep_freed_memory
 from lumen.contracts import XTTS_REFERENCE_RATE, XTTS_SAMPLE_RATE, XTTS_SPEAKER_WIDTH
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.families.xtts.windows import FRAME_SAMPLES, VocoderContext, Windows, frames_of
+from lumen.families.xtts.vocoder_windows import FRAME_SAMPLES, VocoderContext, Windows, vocoder_frames
 
 THREADS: Final = 2
 REPEATS: Final = 3
@@ -51,11 +51,11 @@ Sentence = Callable[[Sequence[Latents]], None]
 """Decodes a sentence that comes in chunks [n, 1024]."""
 
 
-def main(seconds: Sequence[int]) -> None:
-    network = _network()
+def measure(options: argparse.Namespace) -> Report:
+    """Decode sentences of each length in every way; the reference also with LUMEN's allocator."""
+    seconds, network = options.seconds, _network()
     reference = _reference(network)
     result = {
-        **machine(),
         "threads": THREADS,
         "onnxruntime": ort.__version__,
         "whole_reference": {s: _cost(reference, s) for s in seconds},
@@ -63,14 +63,16 @@ def main(seconds: Sequence[int]) -> None:
     }
     keep_freed_memory()
     ours, onnx = _served(_tiled(network)), _served(_onnx(network))
-    result |= {
-        "whole_reference_memory_kept": {s: _cost(reference, s) for s in seconds},
-        "whole_ours": {s: _cost(ours, s) for s in seconds},
-        "whole_onnx": {s: _cost(onnx, s) for s in seconds},
-        "streamed_ours": {s: _cost(ours, s, CHUNK) for s in seconds},
-        "ours_by_chunk": {chunk: _cost(ours, CHUNKED_SECONDS, chunk) for chunk in CHUNKS},
-    }
-    sys.stdout.write(json.dumps(result) + "\n")
+    return Report(
+        {
+            **result,
+            "whole_reference_memory_kept": {s: _cost(reference, s) for s in seconds},
+            "whole_ours": {s: _cost(ours, s) for s in seconds},
+            "whole_onnx": {s: _cost(onnx, s) for s in seconds},
+            "streamed_ours": {s: _cost(ours, s, CHUNK) for s in seconds},
+            "ours_by_chunk": {chunk: _cost(ours, CHUNKED_SECONDS, chunk) for chunk in CHUNKS},
+        }
+    )
 
 
 def _network() -> Any:
@@ -134,13 +136,13 @@ def _cost(decode: Sentence, seconds: int, chunk: int | None = None, repeats: int
     latents = np.random.default_rng(0).standard_normal((count, XttsDims().width), np.float32)
     chunks = np.split(latents, range(chunk, count, chunk)) if chunk else [latents]
     decode(chunks[:3])
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        decode(chunks)
-        times.append(time.perf_counter() - started)
-    return round(median(times) / (frames_of(count) * FRAME_SAMPLES / XTTS_SAMPLE_RATE), 4)
+    times = [call_seconds(lambda: decode(chunks)) for _ in range(repeats)]
+    return round(median(times) / (vocoder_frames(count) * FRAME_SAMPLES / XTTS_SAMPLE_RATE), 4)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("seconds", type=int, nargs="*", default=SECONDS, help="of speech")
 
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or SECONDS)
+    sys.exit(run_benchmark(__doc__, add_arguments, measure))

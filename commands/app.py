@@ -3,12 +3,13 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from commands import gfpgan, hibari, sadtalker, xtts
-from commands.reported import console, reported
+from commands.options import face_options, voice_options, with_options
+from lumen.reported import console, reported
 from lumen.settings import load_settings
 
 DEMO_TEXT = (
@@ -62,6 +63,7 @@ def api(profile: Profile = None) -> None:
 
 
 @app.command()
+@with_options
 def say(
     output: Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")],
     text: Annotated[
@@ -80,28 +82,8 @@ def say(
     size: Annotated[int | None, typer.Option(help="Side of the video in pixels: 256 or 512.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same motion.")] = None,
     avatar: Annotated[str | None, typer.Option(help="Id or name of an avatar of the API.")] = None,
-    preprocess: Annotated[
-        str | None, typer.Option(help="sadtalker: crop, extcrop, resize, full or extfull.")
-    ] = None,
-    still: Annotated[bool, typer.Option("--still", help="sadtalker: keep the portrait's pose.")] = False,
-    pose_style: Annotated[int | None, typer.Option(help="sadtalker: 0 to 45.")] = None,
-    expression_scale: Annotated[float | None, typer.Option(help="sadtalker: 1 is normal, 0 to 3.")] = None,
-    head_motion_scale: Annotated[float | None, typer.Option(help="sadtalker: 1 is normal.")] = None,
-    blink: Annotated[float | None, typer.Option(help="sadtalker: 1 is normal, 0 never, to 4.")] = None,
-    yaw: Annotated[list[float] | None, typer.Option(help="sadtalker: degrees; repeat it to turn.")] = None,
-    pitch: Annotated[list[float] | None, typer.Option(help="sadtalker: degrees; repeat it to turn.")] = None,
-    roll: Annotated[list[float] | None, typer.Option(help="sadtalker: degrees; repeat it to turn.")] = None,
-    ref_eyeblink: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="sadtalker: a video that lends its eyes.")
-    ] = None,
-    ref_pose: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="sadtalker: a video that lends its head.")
-    ] = None,
-    enhancer: Annotated[str | None, typer.Option(help="sadtalker: gfpgan, where it is exported.")] = None,
-    blend: Annotated[
-        str | None, typer.Option(help="sadtalker, --preprocess full and extfull: feather or poisson.")
-    ] = None,
     profile: Profile = None,
+    **options: Any,
 ) -> None:
     """Make one video. Uses the API that runs on this machine, or starts everything for this clip."""
     from commands import serving as serve
@@ -120,19 +102,8 @@ def say(
         size=size,
         seed=seed,
         avatar=avatar,
-        preprocess=preprocess,
-        still=still or None,
-        pose_style=pose_style,
-        expression_scale=expression_scale,
-        head_motion_scale=head_motion_scale,
-        blink=blink,
-        input_yaw=yaw or None,
-        input_pitch=pitch or None,
-        input_roll=roll or None,
-        ref_eyeblink=ref_eyeblink,
-        ref_pose=ref_pose,
-        enhancer=enhancer,
-        blend=blend,
+        controls=face_options(options),
+        sampling=voice_options(options),
     )
     with reported():
         asyncio.run(serve.say(load_settings(profile), console, clip, output))

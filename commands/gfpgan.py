@@ -8,13 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from commands.reported import console, reported
 from commands.xtts import Device, consent, download, random
 from lumen.contracts import GFPGAN
+from lumen.reported import console, reported
 from lumen.settings import load_settings
 
 if TYPE_CHECKING:
-    from export.gfpgan.export import Exported
+    from export.models import ExportedModel
 
 
 def export_gfpgan(
@@ -79,7 +79,7 @@ def download_gfpgan(
         Console().print(str(folder), soft_wrap=True)
 
 
-def _table(done: "Exported") -> Table:
+def _table(done: "ExportedModel") -> Table:
     table = Table("model", "MB", "difference", "tolerance", "seconds")
     found = f"{done.worst.largest:.1e}", f"{done.worst.tolerance:.0e}"
     table.add_row(GFPGAN, f"{done.size / 1e6:.1f}", *found, f"{done.seconds:.1f}")

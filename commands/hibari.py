@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from commands.reported import reported
 from lumen.contracts import HIBARI
 from lumen.families.hibari.catalog import VOICES
+from lumen.reported import reported
 from lumen.settings import load_settings
 
 FURTHER = ", ".join(name for name, file in VOICES.items() if not file.bundled)

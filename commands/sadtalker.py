@@ -10,12 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from commands.reported import console, reported
 from commands.xtts import Device, Format, consent, download, progress, random
+from lumen.reported import console, reported
 from lumen.settings import load_settings
 
 if TYPE_CHECKING:
-    from export.sadtalker.export import Exported
+    from export.models import ExportedModel
 
 
 class Precision(str, Enum):
@@ -55,24 +55,24 @@ def export_sadtalker(
     only: Annotated[str | None, typer.Option(help="One model to export again.")] = None,
 ) -> None:
     """Turn a SadTalker checkpoint into seven Triton models, each checked against the checkpoint."""
-    from export.sadtalker.export import Wanted, export_sadtalker
+    from export.sadtalker.export import SadTalkerOptions, export_sadtalker
 
     with reported():
         settings = load_settings()
-        wanted = Wanted(
+        wanted = SadTalkerOptions(
             size,
             device.value,
             precision.value if precision else None,
             kind.value if kind else None,
             onnxruntime,
         )
-        with progress() as on_step:
+        with progress() as on_progress:
             done = export_sadtalker(
                 checkpoint or settings.models_path / "sadtalker",
                 repository or settings.model_repository,
                 wanted,
                 only,
-                on_step,
+                on_progress,
             )
         for note in filter(None, (each.note for each in done)):
             console.print(note, style="yellow", highlight=False)
@@ -128,7 +128,7 @@ def download_sadtalker(
         Console().print(str(folder), soft_wrap=True)
 
 
-def _table(done: "Sequence[Exported]") -> Table:
+def _table(done: "Sequence[ExportedModel]") -> Table:
     table = Table("model", "format", "precision")
     for name in ("MB", "difference", "tolerance", "seconds"):
         table.add_column(name, justify="right")

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from commands.reported import console, reported
+from lumen.reported import console, reported
 from lumen.settings import load_settings
 
 if TYPE_CHECKING:
-    from export.xtts.export import Exported
+    from export.models import ExportedModel
 
 random = typer.Typer(help="Make checkpoints with random weights.", no_args_is_help=True)
 download = typer.Typer(help="Fetch official checkpoints.", no_args_is_help=True)
@@ -67,7 +67,7 @@ def export_xtts(
 
     with reported():
         settings = load_settings()
-        with progress() as on_step:
+        with progress() as on_progress:
             done = export_xtts(
                 checkpoint or settings.models_path / "xtts",
                 repository or settings.model_repository,
@@ -75,7 +75,7 @@ def export_xtts(
                 precision.value if precision else None,
                 kind.value if kind else None,
                 only,
-                on_step,
+                on_progress,
             )
         Console().print(_table(done))
 
@@ -93,8 +93,8 @@ def random_xtts(
 
     with reported():
         folder = out or load_settings().models_path / f"xtts-random-{size.value}"
-        with progress() as on_step:
-            write_random(folder, size.value, seed, lambda done, total: on_step("tensors", done, total))
+        with progress() as on_progress:
+            write_random(folder, size.value, seed, lambda done, total: on_progress("tensors", done, total))
         Console().print(str(folder), soft_wrap=True)
 
 
@@ -131,11 +131,13 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 
-def _table(done: "Sequence[Exported]") -> Table:
+def _table(done: "Sequence[ExportedModel]") -> Table:
     table = Table("model", "precision")
     for name in ("MB", "difference", "tolerance", "seconds"):
         table.add_column(name, justify="right")
     for each in done:
         found = f"{each.worst.largest:.1e}", f"{each.worst.tolerance:.0e}"
-        table.add_row(each.model, each.precision, f"{each.size / 1e6:.1f}", *found, f"{each.seconds:.1f}")
+        table.add_row(
+            each.model, each.options.precision, f"{each.size / 1e6:.1f}", *found, f"{each.seconds:.1f}"
+        )
     return table

@@ -1,4 +1,4 @@
-"""What each Triton model's exporter supplies, and how an artifact takes the old one's place."""
+"""Contract of the exporters: an artifact is written from a checkpoint, and verified against it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,10 @@ class Source(Protocol):
     """A checkpoint that was loaded: what artifacts are made of."""
 
     def about(self) -> dict[str, Any]:
-        """What every manifest says of it: ``dims``, ``source_sha256`` and whatever serving needs."""
+        """Entries of every manifest: ``dims``, ``source_sha256`` and whatever serving needs."""
 
     def packages(self) -> tuple[str, ...]:
-        """What it was read and exported with; the manifest tells their versions."""
+        """Packages that read and exported the checkpoint; the manifest tells their versions."""
 
 
 Checkpoint = TypeVar("Checkpoint", bound=Source, contravariant=True)
@@ -29,7 +29,7 @@ Checkpoint = TypeVar("Checkpoint", bound=Source, contravariant=True)
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What an artifact is for.
+    """Device, precision and format of an artifact.
 
     Attributes:
         device: where it will run.
@@ -44,7 +44,7 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one output from the torch module's, relative to the largest magnitude of the latter.
+    """Difference of one output from the torch module's, relative to the largest magnitude of the latter.
 
     Attributes:
         output: its name.
@@ -61,7 +61,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """All outputs of an artifact, checked.
+    """Differences of all outputs of an artifact, checked.
 
     Raises:
         ModelLoadException: one is over its tolerance, or not a number.
@@ -101,7 +101,7 @@ def difference(output: str, got: npt.ArrayLike, expected: npt.ArrayLike, toleran
 
 
 class Artifact(Protocol[Checkpoint]):
-    """One Triton model's part of an export."""
+    """Exporter of one Triton model."""
 
     @property
     def name(self) -> str:

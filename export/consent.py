@@ -8,7 +8,7 @@ from lumen.errors import InvalidInputException
 
 @dataclass(frozen=True)
 class Terms:
-    """What a person is asked to accept.
+    """Licence terms that a person is asked to accept.
 
     Attributes:
         what: such as ``XTTS v2``.

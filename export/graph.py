@@ -185,7 +185,7 @@ class Vector:
         return self.dot(self).sqrt()
 
     def turned(self) -> Vector:
-        """By 90 degrees clockwise in the image (x right, y down): right becomes down."""
+        """Turn the vector by 90 degrees clockwise in the image (x right, y down): right becomes down."""
         return Vector(-self.y, self.x)
 
     def planes(self) -> Value:

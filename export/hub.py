@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from export.transfer import Remote, present, receive, told
+from export.transfer import Remote, present, receive, translate_errors
 from lumen.errors import InvalidInputException, LumenException, ServiceUnavailableException
 
 SOURCE: Final = "the hub"
@@ -16,7 +16,7 @@ SOURCE: Final = "the hub"
 
 @dataclass(frozen=True)
 class HubRepository:
-    """Where files come from.
+    """Repository of a hub, and how it is reached.
 
     Attributes:
         name: such as ``owner/model``.
@@ -53,7 +53,7 @@ def fetch(
     paths: list[Path] = []
     commit = repository.revision
     for name in names:
-        with told(SOURCE, name, folder), _refusals_told(repository, name):
+        with translate_errors(SOURCE, name, folder), _translate_refusals(repository, name):
             folder.mkdir(parents=True, exist_ok=True)
             remote, commit = _ask(repository, name, commit)
             _check_version(remote, (hashes or {}).get(name))
@@ -87,8 +87,8 @@ def _check_version(remote: Remote, expected: str | None) -> None:
 
 
 @contextmanager
-def _refusals_told(repository: HubRepository, name: str) -> Iterator[None]:
-    """What the hub refuses, as one line that says what to do."""
+def _translate_refusals(repository: HubRepository, name: str) -> Iterator[None]:
+    """Translate what the hub refuses into one line that says what to do."""
     errors: Any = importlib.import_module("huggingface_hub.errors")
     try:
         yield

@@ -18,9 +18,9 @@ VERSION: Final = "1"
 CODE: Final = "model.py"
 
 OWN_REPOSITORY: Final = Path(__file__).resolve().parents[1] / "model_repository"
-"""Where the models' configurations and code are."""
+"""Folder of the models' configurations and code."""
 
-_ASIDE: Final = ".export-"
+_STAGED: Final = ".export-"
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
 
@@ -30,29 +30,42 @@ def install(
 ) -> Differences:
     """Export one model into ``repository/<name>/1``.
 
-    Until the last step, which is one rename, the old version is there and whole; it stays when
-    writing or verifying fails.
+    The old version stays when writing or verifying fails.
 
     Raises:
         ModelLoadException: the artifact does not do what the torch module does.
         StorageException: the repository cannot be written, or the disk is full.
     """
-    home = repository / artifact.name
-    with _storage_errors(repository):
-        _copy_settings(artifact.name, repository)
-        _sweep(home)
-        aside = home / f"{_ASIDE}{os.getpid()}"
-        aside.mkdir()
-        try:
-            artifact.write(model, aside, options)
-            found = artifact.verify(model, aside, options)
-            write_manifest(aside, artifact.name, model, options, found)
-            _copy_code(artifact.name, aside)
-            _open_to_readers(aside)
-            _swap(aside, home / VERSION)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    with staged_version(artifact.name, repository) as folder:
+        artifact.write(model, folder, options)
+        found = artifact.verify(model, folder, options)
+        write_manifest(folder, artifact.name, model, options, found)
     return found
+
+
+@contextmanager
+def staged_version(name: str, repository: Path) -> Iterator[Path]:
+    """Provide an empty folder for a model's files, which takes the old version's place at the end.
+
+    The body writes the artifact and its manifest; code and configuration are copied. Until the last
+    step, which is one rename, the old version is there and whole; it stays when the body raises.
+
+    Raises:
+        StorageException: the repository cannot be written, or the disk is full.
+    """
+    home = repository / name
+    with _storage_errors(repository):
+        _copy_settings(name, repository)
+        _sweep(home)
+        staged = home / f"{_STAGED}{os.getpid()}"
+        staged.mkdir()
+        try:
+            yield staged
+            _copy_code(name, staged)
+            _open_to_readers(staged)
+            _swap(staged, home / VERSION)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
 
 
 def install_code(name: str, repository: Path) -> None:
@@ -70,8 +83,10 @@ def install_code(name: str, repository: Path) -> None:
         _copy_code(name, version)
 
 
-def chosen_of(artifacts: Sequence[Artifact[Checkpoint]], only: str | None) -> list[Artifact[Checkpoint]]:
-    """All of a family's artifacts, or the one that serves the Triton model ``only``.
+def select_artifacts(
+    artifacts: Sequence[Artifact[Checkpoint]], only: str | None
+) -> list[Artifact[Checkpoint]]:
+    """Select all of a family's artifacts, or the one that serves the Triton model ``only``.
 
     Raises:
         InvalidInputException: there is no such model.
@@ -86,7 +101,7 @@ def chosen_of(artifacts: Sequence[Artifact[Checkpoint]], only: str | None) -> li
     return [known[only]]
 
 
-def size_of(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """Bytes of the files in a version's folder."""
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
@@ -118,8 +133,8 @@ def _open_to_readers(version: Path) -> None:
 
 def _sweep(home: Path) -> None:
     """Remove what exports that were killed have left."""
-    for left in home.glob(f"{_ASIDE}*"):
-        if not _runs(left.name.removeprefix(_ASIDE)):
+    for left in home.glob(f"{_STAGED}*"):
+        if not _runs(left.name.removeprefix(_STAGED)):
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -162,8 +177,10 @@ def _replace_files(new: Path, version: Path) -> None:
 
 @contextmanager
 def _storage_errors(repository: Path) -> Iterator[None]:
-    """Raises:
-    StorageException: the disk is full, read-only, or refuses for another reason.
+    """Translate errors of the disk.
+
+    Raises:
+        StorageException: the disk is full, read-only, or refuses for another reason.
     """
     try:
         yield

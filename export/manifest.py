@@ -11,7 +11,7 @@ from lumen.files import sha256
 from lumen.runtime.onnx_file import DEFAULT_FILE, MANIFEST
 
 FORMATS: Final = {".onnx": "onnx", ".pt": "torchscript"}
-"""By the suffix of the main file; another suffix is its own name."""
+"""Formats by the suffix of the main file; another suffix is its own name."""
 
 
 def write_manifest(
@@ -59,7 +59,7 @@ def main_file(folder: Path) -> Path:
 
 
 def _worst_of_each(found: Differences) -> list[Difference]:
-    """One difference for each output, though some were compared on several inputs."""
+    """Largest difference of each output, though some were compared on several inputs."""
     ranked = sorted(found.outputs, key=lambda each: each.largest)
     return list({each.output: each for each in ranked}.values())
 
@@ -69,7 +69,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _opset(main: Path) -> int | None:
-    """Of the standard operators; None for what is no graph."""
+    """Version of the standard operators; None for what is no graph."""
     if main.suffix != ".onnx":
         return None
     import onnx

@@ -35,7 +35,7 @@ class Form:
 
 
 def toom_cook(points: Sequence[float], taps: int) -> Form:
-    """As many outputs as the points, and infinity, allow beside ``taps``: one product for each point."""
+    """Toom-Cook's algorithm, with as many outputs as the points, and infinity, allow beside ``taps``."""
     others = [[b for b in points if b != a] for a in points]
     spans = [float(np.prod([a - b for b in row])) for a, row in zip(points, others, strict=True)]
     inputs = np.zeros((len(points) + 1,) * 2)

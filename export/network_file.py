@@ -24,16 +24,16 @@ OPSET: Final = 20
 """The first operator set with a GridSample of volumes."""
 
 EXPORTED_BATCH: Final = 2
-"""Of the example that is traced: 1 could be taken for a constant."""
+"""Batch of the example that is traced: 1 could be taken for a constant."""
 
 MAX_BATCH: Final = 1024
 
 Tensors = Mapping[str, Tensor]
-"""By name, batch first."""
+"""Tensors by name, batch first."""
 
 
 class NetworkFile(Protocol):
-    """What was written."""
+    """Network in a file, opened for comparison."""
 
     def run_all(self, inputs: Tensors) -> dict[str, Tensor]:
         """Every output by its name."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from export.transfer import Remote, present, receive, told
+from export.transfer import Remote, present, receive, translate_errors
 from lumen.errors import InvalidInputException, LumenException, ServiceUnavailableException
 
 GITHUB: Final = "https://github.com"
@@ -25,7 +25,7 @@ HEAD_RETRIES: Final = 3
 
 @dataclass(frozen=True)
 class Asset:
-    """What a file of a release has to be: bytes and SHA-256."""
+    """Expected size in bytes and SHA-256 of a released file."""
 
     size: int
     sha256: str
@@ -47,7 +47,7 @@ class Release:
     endpoint: str = GITHUB
 
     def remote(self, name: str) -> Remote:
-        """Where a file is, and what it has to be."""
+        """Address of a file, with its expected size and hash."""
         address = f"{self.endpoint.rstrip('/')}/{self.project}/releases/download/{self.tag}/{name}"
         return Remote("the release", name, address, self.assets[name].sha256, self.assets[name].size)
 
@@ -71,14 +71,14 @@ def fetch(release: Release, names: Sequence[str], folder: Path) -> list[Path]:
 
 def _fetch_one(remote: Remote, folder: Path) -> Path:
     server = urlsplit(remote.address).netloc
-    with told(server, remote.name, folder), _refusals_told(remote):
+    with translate_errors(server, remote.name, folder), _translate_refusals(remote):
         folder.mkdir(parents=True, exist_ok=True)
         path = present(remote, folder)
         return path or receive(replace(remote, headers=_headers(remote)), folder)
 
 
 def _headers(remote: Remote) -> dict[str, str]:
-    """What holds a transfer to the content that the server announces now: Range with If-Range.
+    """Headers that hold a transfer to the content that the server announces now: Range with If-Range.
 
     A server whose file changes while the connection is away then sends all of the new one, in place
     of a rest that does not fit.
@@ -107,7 +107,7 @@ def _headers(remote: Remote) -> dict[str, str]:
 
 
 @contextmanager
-def _refusals_told(remote: Remote) -> Iterator[None]:
+def _translate_refusals(remote: Remote) -> Iterator[None]:
     errors: Any = importlib.import_module("huggingface_hub.errors")
     try:
         yield

@@ -15,7 +15,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def filled(make: Callable[[], Network], state: State, path: Path) -> Network:
-    """What ``make`` gives with ``state`` as its weights, for evaluation; the file's ``path`` is for messages.
+    """Network of ``make`` with ``state`` as its weights, for evaluation; the file's ``path`` is for messages.
 
     Raises:
         ModelLoadException: a name, shape or type differs, or a value is not finite.
@@ -48,7 +48,7 @@ def read_entry(path: Path, entry: str, what: str) -> tuple[dict[str, Any], State
 
 
 def write_aside(path: Path, save: Callable[[Path], None]) -> None:
-    """Under a temporary name first: readers see the old file or the new one."""
+    """Write under a temporary name first: readers see the old file or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         save(temporary)
@@ -58,7 +58,7 @@ def write_aside(path: Path, save: Callable[[Path], None]) -> None:
 
 
 def broken(path: Path, error: Exception) -> ModelLoadException:
-    """What to say of a file that cannot be read."""
+    """Exception for a file that cannot be read."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return ModelLoadException(f"{path} cannot be read ({reason}); download it again.")
 

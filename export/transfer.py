@@ -19,10 +19,10 @@ from lumen.errors import (
 from lumen.files import hash_of, sha256
 
 SHA256: Final = re.compile("[0-9a-f]{64}")
-"""What a hub calls a large file's version, and a release's file."""
+"""Version of a hub's large file, or of a release's file."""
 
 GIT_BLOB: Final = re.compile("[0-9a-f]{40}")
-"""What a hub calls a small file's version: git's hash of its content."""
+"""Version of a hub's small file: git's hash of its content."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def receive(remote: Remote, folder: Path) -> Path:
 
 
 @contextmanager
-def told(source: str, name: str, folder: Path) -> Iterator[None]:
+def translate_errors(source: str, name: str, folder: Path) -> Iterator[None]:
     """The errors of the network and of the disk, as one line that says what to do."""
     errors: Any = importlib.import_module("huggingface_hub.errors")
     try:

@@ -4,7 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+
+POLL_SECONDS: Final = 0.05
+"""Interval between two looks at whether work is still wanted."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,19 +29,39 @@ async def read_ahead(source: Stream[T], limit: int) -> Stream[T]:
         await cancel(task)
 
 
-async def map_ahead(function: Callable[[T], Awaitable[R]], source: Stream[T], ahead: int) -> Stream[R]:
-    """Yield ``function`` of each item in order, with up to ``ahead`` of them under way at once."""
-    pending: deque[asyncio.Task[R]] = deque()
-    try:
+async def flat_map_ahead(
+    function: Callable[[T], Stream[R]], source: Stream[T], ahead: int, limit: int
+) -> Stream[R]:
+    """Yield what the streams ``function(item)`` yield, one stream after the other, each item as it arrives.
+
+    Up to ``ahead`` streams are read at once: the one that is yielded from and those after it, each up to
+    ``limit`` items ahead. What ``source`` raises ends all of them at once.
+    """
+    opened: asyncio.Queue[asyncio.Queue[R | _End] | None] = asyncio.Queue()
+    pumps: deque[asyncio.Task[None]] = deque()
+    places = asyncio.Semaphore(ahead)
+
+    async def open_all() -> None:
         async with aclosing(source):
+            await places.acquire()
             async for item in source:
-                pending.append(asyncio.create_task(_call(function, item)))
-                if len(pending) >= ahead:
-                    yield await pending.popleft()
-        while pending:
-            yield await pending.popleft()
+                queue: asyncio.Queue[R | _End] = asyncio.Queue(limit)
+                pumps.append(asyncio.create_task(_pump(function(item), queue)))
+                opened.put_nowait(queue)
+                await places.acquire()
+        opened.put_nowait(None)
+
+    opener = asyncio.create_task(open_all())
+    try:
+        while (queue := await _unless_failed(opener, opened.get())) is not None:
+            while not isinstance(item := await _unless_failed(opener, queue.get()), _End):
+                yield item
+            if item.error is not None:
+                raise item.error
+            await pumps.popleft()
+            places.release()
     finally:
-        await cancel(*pending)
+        await cancel(opener, *pumps)
 
 
 async def tee(source: Stream[T], *taps: Callable[[T], None]) -> Stream[T]:
@@ -83,6 +106,20 @@ async def race(alarm: Awaitable[NoReturn], work: Awaitable[T]) -> T:
         await cancel(done, warned)
 
 
+async def cancel_when(
+    stopped: Callable[[], bool], work: Awaitable[None], poll_seconds: float = POLL_SECONDS
+) -> None:
+    """Run ``work`` to its end, or cancel it soon after ``stopped()`` turns true; raises what it raises."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=poll_seconds))[0]:
+            if stopped():
+                return
+        task.result()
+    finally:
+        await cancel(task)
+
+
 async def cancel(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel the tasks and wait until they are gone; what they raise was reported elsewhere."""
     for task in tasks:
@@ -108,5 +145,14 @@ async def _pump(source: Stream[T], queue: "asyncio.Queue[T | _End]") -> None:
     await queue.put(end)
 
 
-async def _call(function: Callable[[T], Awaitable[R]], item: T) -> R:
-    return await function(item)
+async def _unless_failed(background: "asyncio.Task[None]", work: Awaitable[T]) -> T:
+    """The result of ``work``; or what ``background`` raises, when that fails first."""
+    task = asyncio.ensure_future(work)
+    try:
+        if not background.done():
+            await asyncio.wait([task, background], return_when=asyncio.FIRST_COMPLETED)
+        if background.done() and (error := background.exception()) is not None:
+            raise error
+        return await task
+    finally:
+        await cancel(task)

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import httpx
 
+from lumen import registry
 from lumen.errors import GenerationException, ServiceUnavailableException
 
 CONNECT_SECONDS: Final = 5.0
@@ -27,8 +28,8 @@ POLL_GROWTH: Final = 1.5
 PROGRESS_HEADER: Final = "X-Progress-Key"
 """Carries a key of the client's own, to ask for the progress of its clip by."""
 
-UPLOADS: Final = {"audio": "audio", "ref_eyeblink": "ref_eyeblink_file", "ref_pose": "ref_pose_file"}
-"""Sound and driving videos, which go along as files, with their names in a form."""
+FILES_AND_OPTIONS: Final = ("audio", "controls", "sampling")
+"""Attributes of a clip that are no field of the same name."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,11 @@ class Clip:
     """What ``POST /api/generate/full`` takes or, without a ``prompt``, ``POST /api/generate/video``.
 
     ``None`` leaves a field to the server's default. ``portrait`` is the name of a bundled portrait or the
-    path of an image file; ``audio``, ``ref_eyeblink`` and ``ref_pose`` are files. What the face has no
-    control for is refused by the API.
+    path of an image file; ``audio`` is a file. What the face or the voice cannot do is refused by the API.
+
+    Attributes:
+        controls: options of the face by name; a path stands for an upload.
+        sampling: options of the voice by name.
     """
 
     prompt: str | None = None
@@ -50,34 +54,31 @@ class Clip:
     size: int | None = None
     seed: int | None = None
     avatar: str | None = None
-    preprocess: str | None = None
-    still: bool | None = None
-    pose_style: int | None = None
-    expression_scale: float | None = None
-    head_motion_scale: float | None = None
-    blink: float | None = None
-    input_yaw: list[float] | None = None
-    input_pitch: list[float] | None = None
-    input_roll: list[float] | None = None
-    ref_eyeblink: Path | None = None
-    ref_pose: Path | None = None
-    enhancer: str | None = None
-    blend: str | None = None
+    controls: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> str:
         return "/api/generate/video" if self.prompt is None else "/api/generate/full"
 
     def fields(self) -> dict[str, Any]:
-        given = asdict(self).items()
-        return {name: value for name, value in given if value is not None and name not in UPLOADS}
+        """The body without its files."""
+        own = {
+            each.name: getattr(self, each.name) for each in fields(self) if each.name not in FILES_AND_OPTIONS
+        }
+        controls = {name: value for name, value in self.controls.items() if not isinstance(value, Path)}
+        given = {**own, **controls, "sampling": dict(self.sampling) or None}
+        return {name: value for name, value in given.items() if value is not None}
 
     def files(self) -> dict[str, Path]:
         """What is uploaded, by the form's field; a portrait that is no file is a bundled one's name."""
         portrait = Path(self.portrait) if self.portrait else None
-        paths = {"portrait_file": portrait if portrait and portrait.is_file() else None}
-        paths |= {field: getattr(self, name) for name, field in UPLOADS.items()}
-        return {field: path for field, path in paths.items() if path is not None}
+        paths = {"portrait_file": portrait if portrait and portrait.is_file() else None, "audio": self.audio}
+        uploads = registry.options_by_name(registry.faces())
+        for name, value in self.controls.items():
+            if isinstance(value, Path):
+                paths[next(iter(uploads[name].values())).upload or name] = value
+        return {name: path for name, path in paths.items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,9 @@ class LumenClient:
             return await ask(json=fields)
         if "portrait_file" in paths:
             del fields["portrait"]
-        fields = {name: json.dumps(v) if isinstance(v, list | bool) else v for name, v in fields.items()}
+        fields = {
+            name: json.dumps(v) if isinstance(v, list | dict | bool) else v for name, v in fields.items()
+        }
         files = {name: (path.name, path.read_bytes()) for name, path in paths.items()}
         return await ask(data=fields, files=files)
 

@@ -62,6 +62,9 @@ XTTS_CONDITION_LATENTS: Final = 32
 XTTS_SPEAKER_WIDTH: Final = 512
 """Numbers in a speaker embedding."""
 
+MAX_SEED: Final = 2**31 - 1
+"""Greatest seed of a request; the least is 0. Every JSON reader keeps so many digits."""
+
 FRAME_SIZES: Final = (256, 512)
 """Sides of the square frames, in pixels."""
 

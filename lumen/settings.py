@@ -6,9 +6,9 @@ listed here is an error.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -17,7 +17,12 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
+from lumen import registry
+
+PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
+
+VoiceName = Annotated[str, AfterValidator(lambda name: registry.voice(name).name)]
+FaceName = Annotated[str, AfterValidator(lambda name: registry.face(name).name)]
 
 
 class Settings(BaseSettings):
@@ -40,6 +45,10 @@ class Settings(BaseSettings):
     gemini_model: str = Field("gemini-2.5-flash", description="Gemini model that writes the replies")
     gemini_base_url: str | None = Field(None, description="another address that speaks Gemini's protocol")
     gemini_timeout: float = Field(30.0, gt=0, description="seconds for a whole reply")
+    gemini_thinking: Literal["off", "low", "medium", "high", "model"] = Field(
+        "off",
+        description="thinking before the reply; off: the least that the model allows, model: its own default",
+    )
     system_instruction: str = Field(
         "You are a friendly assistant on a video call. Answer in at most three short spoken sentences, "
         "without markup, lists or emoji.",
@@ -50,10 +59,10 @@ class Settings(BaseSettings):
     )
 
     # Chain
-    voice: Literal["auto", "hibari", "espeak", "xtts"] = Field(
-        "auto", description="auto: hibari for English, espeak for the rest; the response names which"
+    voice: VoiceName = Field(
+        "auto", description="the part that speaks; auto: hibari for English, espeak for the rest"
     )
-    face: Literal["warp", "sadtalker"] = Field("warp", description="the part that animates")
+    face: FaceName = Field("warp", description="the part that animates; likewise")
     portrait: str = Field("ada", description="bundled portrait when a request names none")
     default_voice: str = Field("default", description="id or name of the voice when a request names none")
 

@@ -2,7 +2,8 @@
 
 import uvicorn
 
-from lumen.settings import Settings
+from lumen.reported import reported
+from lumen.settings import Settings, load_settings
 from lumen.triton.ports import claim_port
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
@@ -41,6 +42,5 @@ def serve(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    from commands.app import app
-
-    app(["api"])
+    with reported():
+        serve(load_settings())

@@ -1,1 +1,4 @@
-"""GFPGAN v1.4: its network, its checkpoint and its export."""
+"""GFPGAN v1.4: a checkpoint becomes the Triton model ``gfpgan``; also downloads and random checkpoints.
+
+Begin with ``export``; the network is in ``networks/``, the file's layout in ``files`` and ``checkpoint``.
+"""

@@ -16,7 +16,7 @@ from lumen.contracts import GFPGAN
 from lumen.families.gfpgan.dims import FACE_SIZE
 
 STEP: Final = 1 / 255
-"""One colour step, relative to the brightest."""
+"""Size of a colour step, relative to the brightest colour."""
 
 TOLERANCE: Final = 2 * STEP
 """Sums in another order may round a colour to its neighbour; never two steps further."""

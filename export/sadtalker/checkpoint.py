@@ -30,10 +30,10 @@ AUDIO2POSE: Final = "audio2pose."
 KEYPOINTS: Final = "kp_extractor."
 GENERATOR: Final = "generator."
 PREFIXES: Final = (FACE3D, AUDIO2EXP, AUDIO2POSE, KEYPOINTS, GENERATOR)
-"""What the tensors of each network are called in the networks file."""
+"""Prefixes of each network's tensors in the networks file."""
 
 TRAINING_ONLY: Final = ("audio2pose.netG.encoder.", "audio2pose.netD_motion.")
-"""What only training needs, skipped: the VAE's encoder and the discriminator of its motion."""
+"""Prefixes of tensors for training alone, skipped: the VAE's encoder and the discriminator of its motion."""
 
 WIDTH_TENSOR: Final = "generator.first.conv.weight"
 DEPTH_TENSOR: Final = "kp_extractor.predictor.conv.weight"
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SadTalkerNetworks:
-    """All networks in evaluation mode, float32 on the CPU, without gradients.
+    """SadTalker's networks in evaluation mode, float32 on the CPU, without gradients.
 
     Attributes:
         size: side of the frames in pixels.

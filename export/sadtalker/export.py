@@ -1,13 +1,13 @@
 """A checkpoint in, the seven networks of SadTalker out, each a Triton model."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from export.artifact import Artifact, Device, Difference, ExportOptions, Format, Precision
-from export.install import VERSION, chosen_of, install, size_of
+from export.artifact import Artifact, Device, ExportOptions, Format, Precision
+from export.install import select_artifacts
+from export.models import ExportedModel, ExportPlan, OnProgress, export_models
 from export.sadtalker.audio2exp import Audio2ExpParts
 from export.sadtalker.audio2pose import Audio2PoseParts
 from export.sadtalker.checkpoint import SadTalkerNetworks, load_checkpoint
@@ -23,34 +23,10 @@ from lumen.errors import InvalidInputException
 DEFAULT_PRECISION: Final[dict[Device, Precision]] = {"cpu": "fp32", "gpu": "fp16"}
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "bf16")
 
-OnStep = Callable[[str, int, int], None]
-"""Told what is being done, the steps done and the steps in all."""
-
 
 @dataclass(frozen=True)
-class Exported:
-    """One model that was accepted.
-
-    Attributes:
-        model: its Triton name.
-        options: what it was made for.
-        size: bytes of its version's folder.
-        worst: the output nearest to its tolerance.
-        seconds: that writing and verifying took.
-        note: why it is in another format than was asked for, or than is usual; "" where it is not.
-    """
-
-    model: str
-    options: ExportOptions
-    size: int
-    worst: Difference
-    seconds: float
-    note: str
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What an export is for.
+class SadTalkerOptions:
+    """Options of an export of all of SadTalker's networks.
 
     Attributes:
         size: side of the frames in pixels, 256 or 512.
@@ -69,7 +45,7 @@ class Wanted:
 
 
 def artifacts() -> list[Artifact[SadTalkerNetworks]]:
-    """In the order in which they are exported."""
+    """Exporters of SadTalker's models, in the order in which they run."""
     small: list[Parts] = [
         Face3dParts(),
         SourceParts(),
@@ -83,10 +59,10 @@ def artifacts() -> list[Artifact[SadTalkerNetworks]]:
 def export_sadtalker(
     checkpoint: Path,
     repository: Path,
-    wanted: Wanted | None = None,
+    wanted: SadTalkerOptions | None = None,
     only: str | None = None,
-    on_step: OnStep | None = None,
-) -> list[Exported]:
+    on_progress: OnProgress | None = None,
+) -> list[ExportedModel]:
     """Load a checkpoint and put its networks, or one of them, into a model repository.
 
     Args:
@@ -100,22 +76,16 @@ def export_sadtalker(
             accepted before stay.
         StorageException: the repository cannot be written.
     """
-    wanted = wanted or Wanted()
-    chosen = chosen_of(artifacts(), only)
+    wanted = wanted or SadTalkerOptions()
+    chosen = select_artifacts(artifacts(), only)
     _check(wanted)
-    tell = on_step or (lambda _what, _done, _total: None)
-    tell(f"loading {checkpoint}", 0, len(chosen) + 1)
-    model = load_checkpoint(checkpoint, wanted.size)
-    done = []
-    for step, artifact in enumerate(chosen, 1):
-        tell(artifact.name, step, len(chosen) + 1)
-        done.append(_export(artifact, model, repository, wanted))
-    tell("done", len(chosen) + 1, len(chosen) + 1)
-    return done
+    plans = [ExportPlan(artifact, *options_of(artifact.name, wanted)) for artifact in chosen]
+    load = partial(load_checkpoint, size=wanted.size)
+    return export_models(plans, checkpoint, load, repository, on_progress)
 
 
-def options_of(model: str, wanted: Wanted) -> tuple[ExportOptions, str]:
-    """How a model is made, and why in another format than was asked for, or than is usual."""
+def options_of(model: str, wanted: SadTalkerOptions) -> tuple[ExportOptions, str]:
+    """Options of a model, and the reason for another format than was asked for, or than is usual."""
     precision = wanted.precision or DEFAULT_PRECISION[wanted.device]
     if model != SADTALKER_RENDERER:
         return ExportOptions(wanted.device, "fp32", wanted.format or "onnx"), ""
@@ -129,19 +99,7 @@ def options_of(model: str, wanted: Wanted) -> tuple[ExportOptions, str]:
     return ExportOptions(wanted.device, precision, kind), note
 
 
-def _export(
-    artifact: Artifact[SadTalkerNetworks], model: SadTalkerNetworks, repository: Path, wanted: Wanted
-) -> Exported:
-    options, note = options_of(artifact.name, wanted)
-    started = time.perf_counter()
-    found = install(artifact, model, repository, options)
-    seconds = time.perf_counter() - started
-    folder = repository / artifact.name / VERSION
-    size = size_of(folder)
-    return Exported(artifact.name, options, size, found.worst, seconds, note)
-
-
-def _check(wanted: Wanted) -> None:
+def _check(wanted: SadTalkerOptions) -> None:
     """Refuse before anything is loaded or replaced."""
     if wanted.precision not in (None, *PRECISIONS):
         raise InvalidInputException(

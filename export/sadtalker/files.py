@@ -11,7 +11,7 @@ MAPPINGS: Final = {MOTION: "mapping_00229-model.pth.tar", COEFFICIENTS: "mapping
 """File of the mapping that reads so many columns: of cropped portraits, of whole pictures."""
 
 MAPPING_ENTRY: Final = "mapping"
-"""What serving needs of a mapping file; the rest (optimiser, discriminator) is for training."""
+"""Key of the mapping in its file; the rest (optimiser, discriminator) is for training."""
 
 RELEASED: Final = {
     256: "c211f5d6de003516bf1bbda9f47049a4c9c99133b1ab565c6961e5af16477bff",

@@ -12,7 +12,7 @@ from lumen.contracts import SADTALKER_MOTION, SADTALKER_MOTION_FULL
 from lumen.families.sadtalker.dims import COEFFICIENTS, MOTION, WINDOW
 
 COLUMNS = {SADTALKER_MOTION: MOTION, SADTALKER_MOTION_FULL: COEFFICIENTS}
-"""That the mapping of each model reads."""
+"""Number of coefficients that the mapping of each model reads."""
 
 ANGLES = 30.0
 """Largest angle of the camera that is verified, in degrees."""

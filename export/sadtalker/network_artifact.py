@@ -1,4 +1,4 @@
-"""What the exporters of SadTalker's networks have in common."""
+"""Common exporter of SadTalker's networks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,14 +15,14 @@ from export.sadtalker.checkpoint import SadTalkerNetworks
 from lumen.runtime.onnx_file import DEFAULT_FILE
 
 VERIFIED_BATCHES: Final = (1, 3)
-"""Neither is the batch that was traced."""
+"""Batches that are verified; neither is the one that was traced."""
 
 TOLERANCE: Final = 1e-4
-"""Of an output's largest magnitude, float32."""
+"""Tolerated difference, relative to an output's largest magnitude, float32."""
 
 
 class Parts(Protocol):
-    """What is particular to one network."""
+    """Network, reference and inputs of one exporter."""
 
     name: str
     outputs: Sequence[str]

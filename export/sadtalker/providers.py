@@ -1,4 +1,4 @@
-"""What ONNX Runtime's CUDA provider cannot run, and would leave to the CPU without a word."""
+"""Operators that ONNX Runtime's CUDA provider lacks, and would leave to the CPU without a word."""
 
 import re
 from typing import Final

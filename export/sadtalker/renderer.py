@@ -36,15 +36,15 @@ VERIFIED_COUNT: Final = 2
 """Frames of each portrait."""
 
 ROUNDING: Final = 0.5
-"""Of 255: less than a step, so that every value is the one that rounding gives."""
+"""Tolerated difference from the rounded value, of 255: less than a step, so that it is the same value."""
 
 CLOSE: Final = 1e-3
-"""What nearly all values of a float32 frame are within, of 0..1."""
+"""Tolerated difference of nearly all values of a float32 frame, on a scale of 0..1."""
 
 
 @dataclass(frozen=True)
 class FrameTolerance:
-    """How far frames may be from the checkpoint's, on a scale of 0..1.
+    """Tolerated differences of frames from the checkpoint's, on a scale of 0..1.
 
     Shares under a threshold count as none, so a cell may flip by rounding alone: the largest difference
     says little, mean and share say more.

@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from export.graph import OPSET
+from export.install import VERSION, staged_version
 from export.warp.check import check_renderer
 from export.warp.reference import MAX_DIFFERENCE, MEAN_DIFFERENCE
 from export.warp.renderer import build
 from lumen.contracts import FRAME_SIZES, MESH_POINTS, WARP_RENDERER
 from lumen.families.warp.columns import MOTION_WIDTH
-
-VERSION: Final = "1"
+from lumen.runtime.onnx_file import DEFAULT_FILE, MANIFEST
 
 
 def export_renderer(repository: Path) -> Path:
@@ -27,12 +26,10 @@ def export_renderer(repository: Path) -> Path:
     """
     data = build().SerializeToString(deterministic=True)
     check_renderer(data)
-    folder = repository / WARP_RENDERER / VERSION
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(manifest(data), indent=2) + "\n"
-    replace(folder / "model.onnx", data)
-    replace(folder / "manifest.json", text.encode())
-    return folder / "model.onnx"
+    with staged_version(WARP_RENDERER, repository) as folder:
+        (folder / DEFAULT_FILE).write_bytes(data)
+        (folder / MANIFEST).write_text(json.dumps(manifest(data), indent=2) + "\n", encoding="utf-8")
+    return repository / WARP_RENDERER / VERSION / DEFAULT_FILE
 
 
 def manifest(data: bytes) -> dict[str, Any]:
@@ -50,13 +47,3 @@ def manifest(data: bytes) -> dict[str, Any]:
         "sizes": list(FRAME_SIZES),
         "tolerance": {"against": "export/warp/reference.py", "max": MAX_DIFFERENCE, "mean": MEAN_DIFFERENCE},
     }
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write under a temporary name, then rename: readers see the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -44,19 +44,19 @@ def texel_centres() -> tuple[FloatArray, FloatArray]:
 def upper_teeth() -> tuple[FloatArray, FloatArray]:
     """Shade and mask, float32 [H, W] in [0, 1]; biting edges near v = 0.06."""
     u, v = texel_centres()
-    with_timeout, border = _tooth(np.abs(u), UPPER_TOOTH_BORDERS)
-    edge = 0.06 - 0.12 * u**2 - 0.022 * (2 * with_timeout - 1) ** 4
+    across, border = _tooth(np.abs(u), UPPER_TOOTH_BORDERS)
+    edge = 0.06 - 0.12 * u**2 - 0.022 * (2 * across - 1) ** 4
     mask = _below(v, edge) * _below(np.abs(u), 0.90)
-    return _enamel(u / 0.9, with_timeout, border, np.clip((edge - v) / 0.4, 0, 1)), mask
+    return _enamel(u / 0.9, across, border, np.clip((edge - v) / 0.4, 0, 1)), mask
 
 
 def lower_teeth() -> tuple[FloatArray, FloatArray]:
     """The same for the lower row, whose edges lie at v = 0; the jaw moves it."""
     u, v = texel_centres()
-    with_timeout, border = _tooth(np.abs(u), LOWER_TOOTH_BORDERS)
-    edge = 0.0 + 0.06 * u**2 + 0.014 * (2 * with_timeout - 1) ** 4
+    across, border = _tooth(np.abs(u), LOWER_TOOTH_BORDERS)
+    edge = 0.0 + 0.06 * u**2 + 0.014 * (2 * across - 1) ** 4
     mask = _below(edge, v) * _below(np.abs(u), 0.66)
-    return 0.86 * _enamel(u / 0.66, with_timeout, border, np.clip((v - edge) / 0.4, 0, 1)), mask
+    return 0.86 * _enamel(u / 0.66, across, border, np.clip((v - edge) / 0.4, 0, 1)), mask
 
 
 def tongue() -> tuple[FloatArray, FloatArray]:
@@ -79,14 +79,14 @@ def _tooth(distance: FloatArray, borders: tuple[float, ...]) -> tuple[FloatArray
     """Place within a tooth, 0 to 1, and the distance to the nearest border between two teeth."""
     edges = np.array(borders, np.float32)
     index = np.clip(np.searchsorted(edges, distance, side="right") - 1, 0, len(edges) - 2)
-    with_timeout = (distance - edges[index]) / (edges[index + 1] - edges[index])
+    across = (distance - edges[index]) / (edges[index + 1] - edges[index])
     nearest = np.abs(distance[..., None] - edges).min(-1)
-    return np.clip(with_timeout, 0, 1).astype(np.float32), nearest.astype(np.float32)
+    return np.clip(across, 0, 1).astype(np.float32), nearest.astype(np.float32)
 
 
-def _enamel(u: FloatArray, with_timeout: FloatArray, border: FloatArray, height: FloatArray) -> FloatArray:
+def _enamel(u: FloatArray, across: FloatArray, border: FloatArray, height: FloatArray) -> FloatArray:
     """Shade of a tooth: rounded, darker towards the gum, in the gaps and to the sides."""
-    rounded = 1 - 0.10 * (2 * with_timeout - 1) ** 2
+    rounded = 1 - 0.10 * (2 * across - 1) ** 2
     gaps = 1 - 0.22 * np.exp(-((border / 0.016) ** 2))
     arch = 1 - 0.85 * np.clip(np.abs(u), 0, 1) ** 2.4
     return np.asarray(rounded * gaps * arch * (1 - 0.18 * height), np.float32)

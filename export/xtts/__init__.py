@@ -1,1 +1,4 @@
-"""XTTS v2 checkpoints in, ``model_repository/xtts*`` out."""
+"""XTTS v2: a checkpoint becomes the five models ``model_repository/xtts*``.
+
+Begin with ``export``; ``gpt`` and ``vocoder`` are the large ones, each with a module for its graph.
+"""

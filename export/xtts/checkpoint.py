@@ -145,8 +145,10 @@ def _read_weights(path: Path) -> dict[str, Any]:
 
 
 def _unpickled(path: Path) -> Any:
-    """Raises:
-    ModelLoadException: it holds other objects than tensors and the reference's configuration.
+    """Load a pickle that holds tensors and the reference's configuration alone.
+
+    Raises:
+        ModelLoadException: it holds other objects than tensors and the reference's configuration.
     """
     import torch
 
@@ -171,7 +173,7 @@ def _configurations() -> list[Any]:
 
 
 def _first_global(error: Exception) -> str:
-    """What torch names in its long message, such as ``GLOBAL posix.system``."""
+    """Name of the object that torch refuses in its long message, such as ``GLOBAL posix.system``."""
     words = str(error).split()
     follow = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("GLOBAL", "Global", "global")]
     return follow[0].strip("`'\"") if follow else "unreadable pickle"

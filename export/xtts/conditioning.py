@@ -105,7 +105,7 @@ def _encoded(layers: Layers, x: Value, encoder: Any) -> Value:
 
 
 def _group_norm(layers: Layers, x: Value, norm: Any) -> Value:
-    """Over time and the channels of each group, in single precision."""
+    """Normalise over time and the channels of each group, in single precision."""
     g = layers.graph
     ones = g.op("ConstantOfShape", g.ints(norm.num_groups)) + 1.0
     grouped = layers.wide(x).reshape(1, norm.num_groups, -1)

@@ -1,13 +1,11 @@
 """A checkpoint in, the five Triton models of XTTS out."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from export.artifact import Artifact, Device, Difference, ExportOptions, Format, Precision
-from export.install import VERSION, chosen_of, install, size_of
+from export.artifact import Artifact, Device, ExportOptions, Format, Precision
+from export.install import select_artifacts
+from export.models import ExportedModel, ExportPlan, OnProgress, export_models
 from export.xtts.checkpoint import LoadedXtts, load_checkpoint
 from export.xtts.conditioning import ConditioningArtifact
 from export.xtts.gpt import OFFERED, GptArtifact
@@ -22,31 +20,9 @@ DEFAULT_PRECISION: Final[dict[Device, Precision]] = {"cpu": "int8", "gpu": "fp16
 BESIDE_INT8: Final[dict[Device, Precision]] = {"cpu": "fp32", "gpu": "fp16"}
 """Precision of the other models where int8 is asked for."""
 
-OnStep = Callable[[str, int, int], None]
-"""Told what is being done, the steps done and the steps in all."""
-
-
-@dataclass(frozen=True)
-class Exported:
-    """One model that was accepted.
-
-    Attributes:
-        model: its Triton name.
-        precision: of its weights.
-        size: bytes of its version's folder.
-        worst: the output nearest to its tolerance.
-        seconds: that writing and verifying took.
-    """
-
-    model: str
-    precision: Precision
-    size: int
-    worst: Difference
-    seconds: float
-
 
 def artifacts() -> list[Artifact[LoadedXtts]]:
-    """In the order in which they are exported."""
+    """Exporters of XTTS's models, in the order in which they run."""
     return [ConditioningArtifact(), SpeakerArtifact(), VocoderArtifact(), GptArtifact(), SpeechArtifact()]
 
 
@@ -57,8 +33,8 @@ def export_xtts(
     precision: Precision | None = None,
     vocoder_format: Format | None = None,
     only: str | None = None,
-    on_step: OnStep | None = None,
-) -> list[Exported]:
+    on_progress: OnProgress | None = None,
+) -> list[ExportedModel]:
     """Load a checkpoint and put its five models, or one of them, into a model repository.
 
     Args:
@@ -76,24 +52,15 @@ def export_xtts(
             accepted before stay.
         StorageException: the repository cannot be written.
     """
-    chosen = chosen_of(artifacts(), only)
+    chosen = select_artifacts(artifacts(), only)
     precision = precision or DEFAULT_PRECISION[device]
     _check_precision(chosen, device, precision)
     _check_format(vocoder_format, options_of(XTTS_VOCODER, device, precision))
-    tell = on_step or (lambda _what, _done, _total: None)
-    tell(f"loading {checkpoint}", 0, len(chosen) + 1)
-    model = load_checkpoint(checkpoint)
-    done = []
-    for step, artifact in enumerate(chosen, 1):
-        tell(artifact.name, step, len(chosen) + 1)
-        options = options_of(artifact.name, device, precision, vocoder_format)
-        started = time.perf_counter()
-        found = install(artifact, model, repository, options)
-        seconds = time.perf_counter() - started
-        size = size_of(repository / artifact.name / VERSION)
-        done.append(Exported(artifact.name, options.precision, size, found.worst, seconds))
-    tell("done", len(chosen) + 1, len(chosen) + 1)
-    return done
+    plans = [
+        ExportPlan(artifact, options_of(artifact.name, device, precision, vocoder_format))
+        for artifact in chosen
+    ]
+    return export_models(plans, checkpoint, load_checkpoint, repository, on_progress)
 
 
 def options_of(

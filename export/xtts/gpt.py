@@ -22,10 +22,10 @@ Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 
 TOLERANCE: Final = 1e-3
-"""Of logits and latents in fp32, relative to their scale."""
+"""Tolerated difference of logits and latents in fp32, relative to their scale."""
 
 COSINE: Final[dict[Precision, float]] = {"int8": 5e-3, "fp16": 1e-4}
-"""What a latent's cosine with the reference's may lack of 1."""
+"""Tolerated lack of a latent's cosine with the reference's, from 1."""
 
 DISAGREEMENT: Final[dict[Precision, float]] = {"int8": 0.15, "fp16": 0.02}
 """The part of the steps whose likeliest code may be another; at random weights the likeliest two are near."""
@@ -65,8 +65,10 @@ class GptArtifact:
     name = XTTS_GPT
 
     def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
-        """Raises:
-        InvalidInputException: the precision is not offered for the device.
+        """Write the graph, its weights and the embeddings.
+
+        Raises:
+            InvalidInputException: the precision is not offered for the device.
         """
         from safetensors.numpy import save_file
 
@@ -100,7 +102,7 @@ class GptArtifact:
 
 
 def differences(got: Step, expected: Step, precision: Precision) -> list[Difference]:
-    """In fp32 of the numbers; else of the latents' directions and of the likeliest codes."""
+    """Differences of a step: of all numbers in fp32, else of the latents' directions and likeliest codes."""
     if precision == "fp32":
         return [
             difference("logits", got.logits, expected.logits, TOLERANCE),
@@ -131,7 +133,7 @@ def random_sentence(dims: XttsDims, text: int, codes: int, random: np.random.Gen
 
 
 def stepped(stepper: GptStepper, sentence: Sentence) -> Step:
-    """What the artifact says after the prompt and after each code: [n + 1, ...]."""
+    """Steps of the artifact after the prompt and after each code: [n + 1, ...]."""
     stepper.open(0, sentence.text_ids, sentence.gpt_cond_latent)
     step = None
     while step is None:

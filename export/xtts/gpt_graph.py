@@ -38,7 +38,7 @@ Array = NDArray[Any]
 
 
 class Weights(Protocol):
-    """Where the weights come from, one at a time: a checkpoint need not be in memory twice."""
+    """Source of the weights, one at a time: a checkpoint need not be in memory twice."""
 
     def __call__(self, name: str) -> NDArray[np.float32]: ...
 
@@ -132,10 +132,10 @@ class Rows:
 
 
 class Products(Protocol):
-    """How matrices are stored and multiplied. Every row of a result depends on its own row alone."""
+    """Storage and multiplication of matrices. Every row of a result depends on its own row alone."""
 
     dtype: np.dtype[Any]
-    """Of activations, cache and the weights that are not matrices."""
+    """Type of activations, cache and the weights that are not matrices."""
 
     def rows(self, graph: Graph, x: str, positions: str, lowest: float | None) -> Rows:
         """Make activations ready.

@@ -1,16 +1,16 @@
-"""What exporters know of the reference's ``HifiganGenerator`` (Kong et al., 2020, arXiv:2010.05646)."""
+"""Layout of the reference's ``HifiganGenerator`` (Kong et al., 2020, arXiv:2010.05646), for the exporters."""
 
 from typing import Any, Final
 
 import numpy as np
 
-from lumen.families.xtts.windows import VocoderContext
+from lumen.families.xtts.vocoder_windows import VocoderContext
 
 SLOPE: Final = 0.1
-"""Of its leaky ReLUs."""
+"""Slope of its leaky ReLUs."""
 
 LAST_SLOPE: Final = 0.01
-"""Of the one before the last convolution."""
+"""Slope of the leaky ReLU before the last convolution."""
 
 
 def context_of(net: Any) -> VocoderContext:

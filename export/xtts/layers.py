@@ -52,7 +52,7 @@ class Layers:
         return product if layer.bias is None else product + self.weights(array(layer.bias))
 
     def batch_norm(self, x: Value, layer: Any) -> Value:
-        """With the statistics of the training; ONNX Runtime folds it into a convolution before it."""
+        """Normalise with the training's statistics; ONNX Runtime folds it into a convolution before it."""
         numbers = (layer.weight, layer.bias, layer.running_mean, layer.running_var)
         parts = [self.weights(array(number)) for number in numbers]
         return self.graph.op("BatchNormalization", x, *parts, epsilon=layer.eps)
@@ -61,7 +61,7 @@ class Layers:
         return self.graph.op("Relu", x)
 
     def softmax(self, x: Value, axis: int = -1) -> Value:
-        """In single precision."""
+        """Softmax in single precision."""
         return self.narrow(self.graph.op("Softmax", self.wide(x), axis=axis))
 
 

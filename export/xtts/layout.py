@@ -41,8 +41,10 @@ DEFAULTS: Final = (
 
 
 def check_layout(folder: Path) -> None:
-    """Raises:
-    ModelLoadException: a file of the layout is not there, or empty.
+    """Check that the files of an official checkpoint are there.
+
+    Raises:
+        ModelLoadException: a file of the layout is not there, or empty.
     """
     if not folder.is_dir():
         raise ModelLoadException(f"There is no folder {folder}; {GET_ONE}.")

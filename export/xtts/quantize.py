@@ -16,10 +16,10 @@ from export.xtts.gpt_graph import CONTRIB, Graph, Rows
 
 LEVELS: Final = 255
 MIDDLE: Final = 128
-"""What stands for zero in activations that go both ways; 127 levels on each side."""
+"""Zero point of activations that go both ways; 127 levels on each side."""
 
 LOW: Final = 32
-"""What stands for zero in activations that hardly go below it."""
+"""Zero point of activations that hardly go below zero."""
 
 
 class Int8Products:

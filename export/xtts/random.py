@@ -32,7 +32,7 @@ PCM_LEVEL: Final = 0.1
 """Root mean square of what the vocoder makes of random latents."""
 
 OnProgress = Callable[[int, int], None]
-"""Told the tensors made and the tensors in all."""
+"""``on_progress(done, total)``: called with the tensors made and the tensors in all."""
 
 
 def write_random(folder: Path, size: str, seed: int, on_progress: OnProgress | None = None) -> Path:

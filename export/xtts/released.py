@@ -20,7 +20,7 @@ CLONING: Final = {"gpt_cond_len": 30, "gpt_cond_chunk_len": 4, "max_ref_len": 30
 
 
 def config_of(dims: XttsDims) -> dict[str, Any]:
-    """What ``config.json`` holds for a network of these sizes."""
+    """Content of ``config.json`` for a network of these sizes."""
     audio = {
         "sample_rate": XTTS_REFERENCE_RATE,
         "output_sample_rate": XTTS_SAMPLE_RATE,

@@ -28,8 +28,10 @@ class SpeechArtifact:
         (folder / SPEAKERS).write_bytes(save(speakers_of(model)))
 
     def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
-        """Raises:
-        ModelLoadException: a voice is not the checkpoint's, or the vocabulary was cut off.
+        """Compare the voices and the vocabulary with the checkpoint's.
+
+        Raises:
+            ModelLoadException: a voice is not the checkpoint's, or the vocabulary was cut off.
         """
         from safetensors.numpy import load_file
 

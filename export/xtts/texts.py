@@ -54,7 +54,7 @@ TEXTS: Final = {
     "hi": "सुप्रभात, आज आप कैसे हैं? मौसम अच्छा है और हम अपने दोस्तों के साथ रात का खाना खाने "
     "से पहले नदी के किनारे टहलने जा रहे हैं। उसने यही कहा जब उन्होंने पूछा, धन्यवाद।",
 }
-"""By language, in the order of the released configuration."""
+"""Texts by language, in the order of the released configuration."""
 
 CHARACTERS: Final = (
     "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -66,4 +66,4 @@ CHARACTERS: Final = (
     "\u0901\u0902\u0903\u093c\u093e\u093f\u0940\u0941\u0942\u0943\u0945\u0947\u0948\u0949\u094b\u094c\u094d"
     ".,!?;:'\"-()[]…¿¡،؟؛।«»–—’‘“”/&%$€£@#+*=_°"
 )
-"""What the languages are written with, in lower case; each is a token, so that every text has ids."""
+"""Characters of the languages, in lower case; each is a token, so that every text has ids."""

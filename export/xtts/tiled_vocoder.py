@@ -17,11 +17,11 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 from export.minimal_filtering import nested, toom_cook
 from export.xtts.hifigan import LAST_SLOPE, SLOPE, blocks, reach
 from lumen.errors import ModelLoadException
-from lumen.families.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP
+from lumen.families.xtts.vocoder_windows import DOWN, FRAME_SAMPLES, STEPS, UP
 from lumen.runtime.torch_file import SCRIPT_FILE
 
 POINTS: Final = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0)
-"""Of four outputs of four taps; with one more, of six outputs of three."""
+"""Points for four outputs of four taps; with one more, for six outputs of three."""
 
 FOUR: Final = toom_cook(POINTS, 4)
 
@@ -30,7 +30,7 @@ FORMS: Final = {
     7: nested(toom_cook((0.0, 1.0, -1.0), 2), FOUR),
     11: nested(toom_cook((0.0, 1.0, -1.0, 2.0), 3), FOUR),
 }
-"""By the taps of a filter; the nested ones have a tap more, which is zero."""
+"""Algorithms by the taps of a filter; the nested ones have a tap more, which is zero."""
 
 SPARE: Final = max(form.step for form in FORMS.values())
 """Rows behind a sound, for the whole tiles of outputs that end there and the samples that fill a row of
@@ -139,7 +139,7 @@ class Frames(nn.Module):
         return torch.lerp(latents[index], latents[(index + 1).clamp(max=last)], share)
 
     def count(self, latents: int) -> int:
-        """See ``frames_of``."""
+        """See ``vocoder_frames``."""
         return latents * self.steps * self.up // self.down
 
 
@@ -265,7 +265,7 @@ class Filter(nn.Module):
 
 
 def _voice(layer: Any, beside: Any) -> nn.Linear:
-    """What the speaker adds to each channel, and the bias of the layer ``beside`` it."""
+    """Speaker's offset of each channel, and the bias of the layer ``beside`` it."""
     voice = nn.Linear(layer.weight.shape[1], layer.weight.shape[0])
     voice.weight.data = layer.weight.detach()[:, :, 0].clone()
     voice.bias.data = (layer.bias + beside.bias).detach().clone()

@@ -15,7 +15,7 @@ from export.xtts import vocoder_graph
 from export.xtts.hifigan import context_of
 from lumen.contracts import XTTS_SPEAKER_WIDTH, XTTS_VOCODER
 from lumen.errors import ModelLoadException
-from lumen.families.xtts.windows import VocoderContext, Windows
+from lumen.families.xtts.vocoder_windows import VocoderContext, Windows
 
 if TYPE_CHECKING:
     from export.xtts.checkpoint import LoadedXtts
@@ -35,8 +35,10 @@ class VocoderArtifact:
     name = XTTS_VOCODER
 
     def write(self, model: LoadedXtts, folder: Path, options: ExportOptions) -> None:
-        """Raises:
-        ModelLoadException: the checkpoint's vocoder hears more around a frame than windows hold.
+        """Write the network, tiled as TorchScript or as a graph.
+
+        Raises:
+            ModelLoadException: the checkpoint's vocoder hears more around a frame than windows hold.
         """
         generator = model.model.hifigan_decoder.waveform_decoder
         if context_of(generator).frames > VocoderContext().frames:

@@ -23,7 +23,7 @@ from export.graph import FLOAT, Graph, Value
 from export.xtts.hifigan import LAST_SLOPE, SLOPE, blocks, reach
 from export.xtts.layers import Layers, array
 from lumen.contracts import XTTS_SPEAKER_WIDTH
-from lumen.families.xtts.windows import DOWN, FRAME_SAMPLES, STEPS, UP
+from lumen.families.xtts.vocoder_windows import DOWN, FRAME_SAMPLES, STEPS, UP
 
 INT64: Final = TensorProto.INT64
 
@@ -36,7 +36,7 @@ def build(generator: Any, half: bool = False) -> onnx.ModelProto:
 
     Inputs: latents float32 [B, n, W]; speaker_embedding float32 [B, 512]; start int64 [B, 1], index
     of the window's first latent in its sentence; keep int64 [B, 2], first and end of the wanted
-    frames. Output: pcm float32 [B, n_samples] in -1..1, ``frames_of(n)`` frames of 256 samples; those
+    frames. Output: pcm float32 [B, n_samples] in -1..1, ``vocoder_frames(n)`` frames of 256 samples; those
     that no row of the batch wants are zeros. The window's last frame is the one that the sentence
     would end with, if it ended with the window.
 
@@ -54,12 +54,12 @@ class _Span:
     end: Value
 
     def around(self, frames: int, total: Value) -> _Span:
-        """With so many more on each side, within the window."""
+        """Span with so many more frames on each side, within the window."""
         ints = total.graph.ints
         return _Span((self.first - ints(frames)).max(ints(0)), (self.end + ints(frames)).min(total))
 
     def cut(self, x: Value, inner: _Span, rate: int) -> Value:
-        """Of ``x``, which holds this span, the part that holds ``inner``; ``rate`` is samples per frame."""
+        """Cut ``inner`` out of ``x``, which holds this span; ``rate`` is samples per frame."""
         ints = x.graph.ints
         first, end = (inner.first - self.first) * ints(rate), (inner.end - self.first) * ints(rate)
         return x.graph.op("Slice", x, first, end, ints(TIME))
@@ -86,7 +86,7 @@ class _Vocoder:
         return g.model()
 
     def _decoded(self, latents: Value, start: Value, speaker: Value, wanted: _Span, total: Value) -> Value:
-        """Of latents [B, n, W] the PCM of the wanted frames, float32 [B, n_samples]."""
+        """Decode latents [B, n, W] into PCM of the wanted frames, float32 [B, n_samples]."""
         net = self._net
         context, *contexts = reach(net)
         span = wanted.around(context, total)
@@ -139,7 +139,7 @@ class _Vocoder:
         return self._graph.op("Conv", x, *operands, **_conv_attributes(layer))
 
     def _voice(self, speaker: Value, layer: Any, beside: Any) -> Value:
-        """What the speaker adds to each channel [B, C, 1, 1], and the bias of the layer ``beside`` it."""
+        """Speaker's offset of each channel [B, C, 1, 1], and the bias of the layer ``beside`` it."""
         weights = self._layers.weights(array(layer.weight)[:, :, 0])
         bias = self._layers.weights(array(layer.bias) + array(beside.bias))
         added = self._graph.op("Gemm", speaker, weights, bias, transB=1)
@@ -169,7 +169,7 @@ def _interpolated(latents: Value, start: Value, span: _Span) -> Value:
     latent = op("Unsqueeze", latent, ints(1))
 
     def near(step: Value) -> Value:
-        """How much of each latent is in a step: [B, n, F]."""
+        """Share of each latent in a step: [B, n, F]."""
         place = (((step + 0.5) * (1 / STEPS) - 0.5).max(0.0) - first).max(0.0).min(last)
         return (1.0 - (place - latent).magnitude()).max(0.0)
 
@@ -188,7 +188,7 @@ def _step_per_frame(count: Value) -> Value:
 
 
 def _wanted(keep: Value, total: Value) -> _Span:
-    """What any row of the batch wants, at least one frame; [B, 2] -> [1] each."""
+    """Frames that any row of the batch wants, at least one; [B, 2] -> [1] each."""
     op, ints = keep.graph.op, keep.graph.ints
     first = op("ReduceMin", keep.take(1, [0]), ints(0, 1), keepdims=0).reshape(1)
     end = op("ReduceMax", keep.take(1, [1]), ints(0, 1), keepdims=0).reshape(1)
@@ -197,14 +197,14 @@ def _wanted(keep: Value, total: Value) -> _Span:
 
 
 def _surrounded(pcm: Value, wanted: _Span, total: Value) -> Value:
-    """With zeros for the window's other frames."""
+    """Surround the wanted frames with zeros for the window's other ones."""
     g = pcm.graph
     before, after = wanted.first * g.ints(FRAME_SAMPLES), (total - wanted.end) * g.ints(FRAME_SAMPLES)
     return g.op("Pad", pcm, g.op("Concat", before, after, axis=0), None, g.ints(1))
 
 
 def _frames(latents: Value) -> Value:
-    """int64: see ``frames_of``."""
+    """int64: see ``vocoder_frames``."""
     return latents * latents.graph.ints(STEPS * UP) / latents.graph.ints(DOWN)
 
 

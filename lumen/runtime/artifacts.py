@@ -1,4 +1,4 @@
-"""What an export leaves for serving: files, and the manifest that they are checked by.
+"""Exported files, and the manifest that they are checked by.
 
 ``command`` is what makes them, for messages: ``lumen export xtts``, for one.
 """

@@ -19,7 +19,7 @@ Run = Callable[[list[str], Tensors], Tensors]
 
 @dataclass(frozen=True)
 class Request:
-    """One caller's part of a batch.
+    """Inputs and wanted outputs of one caller in a batch.
 
     Attributes:
         inputs: name -> array, [B, ...] where the model batches; dtypes as in ``NUMPY_TYPES``.
@@ -36,7 +36,7 @@ class Batches:
     def __init__(
         self, runtime: str, inputs: Iterable[TensorSpec], required: Set[str], batches: bool, run: Run
     ) -> None:
-        """Answers by ``run``.
+        """Answer requests by ``run``.
 
         Args:
             runtime: its name, for errors that it raises.
@@ -51,7 +51,7 @@ class Batches:
         self._run = run
 
     def execute(self, requests: Sequence[Request | LumenException]) -> list[Tensors | LumenException]:
-        """One answer per request, in order: its wanted outputs, or why it was refused.
+        """Answer each request, in order: its wanted outputs, or why it was refused.
 
         What could not even be read comes in as the error that says so, and goes out again.
         """

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TYPE_CODE_OFFSET: Final = 20
-"""Of ``DLTensor.dtype.code``: after data (8 bytes), device (8) and ndim (4)."""
+"""Offset of ``DLTensor.dtype.code``: after data (8 bytes), device (8) and ndim (4)."""
 
 _UNSIGNED: Final = 1
 _BFLOAT: Final = 4
@@ -24,7 +24,7 @@ _set_destructor.argtypes = [ctypes.py_object, ctypes.c_void_p]
 
 
 class _Retyped:
-    """What ``np.from_dlpack`` takes, around a capsule."""
+    """Wrapper of a capsule, as ``np.from_dlpack`` takes it."""
 
     def __init__(self, capsule: Any, device: tuple[int, int]) -> None:
         self._capsule = capsule

@@ -1,4 +1,4 @@
-"""Models of one server that compute one after the other, where there are few cores for all of them.
+"""Lock for the processors' cores: models of one server compute one after the other where cores are few.
 
 Networks run side by side wait for each other at every operator: of each, the thread that was interrupted is
 waited for by the others. One after the other, each has all cores, and is done sooner.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class CpuLock:
-    """What models have in common that name the same folder; a process that dies leaves its turn.
+    """Lock that models share which name the same folder; a process that dies leaves it.
 
     Args:
         folder: any that is there; None where turns are not taken.
@@ -22,8 +22,8 @@ class CpuLock:
         self._file = None if folder is None else os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Waits for it, for as long as it takes: in it one computes, and waits for nobody else.
+    def hold(self) -> Iterator[None]:
+        """Wait for the lock as long as it takes, and hold it: its holder computes and waits for nobody else.
 
         For one thread of a process at a time.
         """
@@ -38,5 +38,5 @@ class CpuLock:
 
 
 def cpu_lock_of_server(cpu_lock: bool, kind: str) -> CpuLock:
-    """For a model's process, whose parent is the server; ``kind`` is "CPU" or "GPU", which needs no cores."""
+    """Lock of a server's models: for a process whose parent is the server; "GPU" models need no cores."""
     return CpuLock(Path("/proc", str(os.getppid())) if cpu_lock and kind == "CPU" else None)

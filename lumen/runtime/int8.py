@@ -1,4 +1,4 @@
-"""How processors multiply 8-bit integers."""
+"""Products of 8-bit integers, as processors compute them."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""What backends read of Triton's model configuration beside its tensors."""
+"""Triton's model configuration, as far as backends read it beside its tensors."""
 
 from collections.abc import Sequence
 from typing import Any, Final

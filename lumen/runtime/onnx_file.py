@@ -9,7 +9,7 @@ from lumen.files import sha256
 
 DEFAULT_FILE: Final = "model.onnx"
 MANIFEST: Final = "manifest.json"
-"""Beside the model, written by its exporter; ``sha256`` is the hash of the model file."""
+"""File beside the model, written by its exporter; ``sha256`` is the hash of the model file."""
 
 
 def find_model(version: Path, filename: str) -> Path:

@@ -17,7 +17,7 @@ DEFAULT_MAX_BATCH: Final = 4
 
 @dataclass(frozen=True)
 class Completion:
-    """What the graph adds to a configuration without inputs or without outputs."""
+    """Additions of the graph to a configuration without inputs or without outputs."""
 
     max_batch_size: int
     inputs: list[dict[str, Any]]
@@ -42,8 +42,10 @@ def complete(config: dict[str, Any], graph: Graph) -> Completion | None:
 
 
 def check(config: dict[str, Any], graph: Graph) -> None:
-    """Raises:
-    ModelLoadException: `config` does not describe `graph`.
+    """Compare a configuration with a graph.
+
+    Raises:
+        ModelLoadException: `config` does not describe `graph`.
     """
     batched = int(config.get("max_batch_size", 0)) > 0
     inputs = configured(config, "input")

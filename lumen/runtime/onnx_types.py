@@ -1,4 +1,4 @@
-"""What an ONNX graph takes and gives, in Triton's terms."""
+"""Inputs and outputs of an ONNX graph, in Triton's terms."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Graph:
 
 
 def graph_of(session: Any) -> Graph:
-    """What an ``onnxruntime.InferenceSession`` takes and gives; inputs with a default are optional."""
+    """Inputs and outputs of an ``onnxruntime.InferenceSession``; inputs with a default are optional."""
     required = {node.name for node in session.get_inputs()}
     defaults = [n for n in session.get_overridable_initializers() if n.name not in required]
     optional = frozenset(node.name for node in defaults)

@@ -30,7 +30,7 @@ NUMPY_TYPES: Final[dict[str, DTypeLike]] = {
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """An input or output.
+    """Name, type and dimensions of an input or output.
 
     Attributes:
         data_type: Triton's name, e.g. ``TYPE_FP32``; "" where Triton knows no such type.

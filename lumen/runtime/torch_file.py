@@ -3,4 +3,4 @@
 from typing import Final
 
 SCRIPT_FILE: Final = "model.pt"
-"""What Triton's PyTorch backend looks for."""
+"""File that Triton's PyTorch backend looks for."""

@@ -88,7 +88,7 @@ def open_script(path: Path, device: torch.device | str = "cpu") -> torch.jit.Scr
 
 
 def executing(optimized: bool) -> AbstractContextManager[None]:
-    """Within it TorchScript is compiled for the inputs of its first calls, or run as it is written."""
+    """Compile TorchScript for the inputs of its first calls, or run it as written, within the context."""
     context: AbstractContextManager[None] = torch.jit.optimized_execution(optimized)  # type: ignore[attr-defined]
     return context
 

@@ -1,35 +1,31 @@
 # ruff: noqa: RUF001 - punctuation of other scripts is meant, although it looks like ours
-"""Text to be spoken: what is left out of it, and where it is cut into sentences.
+"""Sentences: where a text is cut.
 
-Cutting too seldom costs only latency, because eSpeak pauses at punctuation by itself; cutting
+Cutting too seldom costs only latency, because voices pause at punctuation by themselves; cutting
 inside a sentence is heard. So a full stop in doubt (abbreviation, initial, ordinal) is no end.
 """
 
 import re
-import unicodedata
 from typing import Final
 
-SILENT_CATEGORIES: Final = frozenset({"Cc", "Cs", "Co", "Cn"})
-"""Control characters (eSpeak takes some as commands), halves of pairs, private and unassigned ones."""
+from lumen.text.characters import clean, is_speakable
 
-PICTOGRAPHS: Final = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u20e3]")
-"""Emoji: eSpeak would read out their names."""
-
-SPOKEN_CATEGORIES: Final = frozenset({"Sc", "Sm"})
-"""Symbols that have a sound of their own, such as $ and +, besides letters and digits."""
+__all__ = ["clean", "cut", "ends_sentence", "is_speakable", "split"]
 
 PARAGRAPH: Final = re.compile(r"\n\s*\n")
 
-SENTENCE_END: Final = re.compile(
-    r"""
-      [。！？｡．…]+["'」』）”’】》]*              # wide scripts write no space after a sentence
-    | [.!?؟۔।॥።፧։…]+["'”’»)\]}]*(?=\s)         # the others do
-    """,
-    re.VERBOSE,
-)
+WIDE_ENDS: Final = "。！？｡．"
+"""Ends of sentences in scripts that write no space after them."""
 
-FULL_STOP: Final = re.compile(r"\.[^.!?]*")
-"""The only mark that may belong to the word before it."""
+ENDS: Final = ".!?؟۔।॥።፧։…"
+"""Ends of sentences where white space follows."""
+
+CLOSERS: Final = "\"'”’»)]}」』）】》"
+"""Quotation marks and brackets that belong to the sentence before them."""
+
+SENTENCE_END: Final = re.compile(
+    rf"[{WIDE_ENDS}]+[{re.escape(CLOSERS)}]*|[{ENDS}]+[{re.escape(CLOSERS)}]*(?=\s)"
+)
 
 ENDED_BY_STOP: Final = (
     "jan feb mar apr jun jul aug sep sept oct nov dec "
@@ -39,21 +35,14 @@ ENDED_BY_STOP: Final = (
 )
 ABBREVIATIONS: Final = frozenset(ENDED_BY_STOP.split())
 
+INITIALS: Final = re.compile(r"[^\W\d_]{1,2}(?:\.[^\W\d_]{1,2})+")
+"""Abbreviations with stops inside of them: e.g, z.b, p.m, ph.d."""
+
+LONGEST_WORD: Final = 80
+"""Characters before a full stop that may be an abbreviation."""
+
 TITLE: Final = re.compile(r"\b(Dr|Mr|Mrs|Ms|Prof|St|Mt|Rev|Jr|Sr)\.(?=\s+\w)")
 """Abbreviations that eSpeak reads well without their full stop and pauses after with it."""
-
-
-def clean(text: str) -> str:
-    """Leave out what must not be spoken; line breaks stay."""
-    text = PICTOGRAPHS.sub(" ", text)
-    kept = (c if c == "\n" or unicodedata.category(c) not in SILENT_CATEGORIES else " " for c in text)
-    return "".join(kept)
-
-
-def is_speakable(text: str) -> bool:
-    """Whether there is a letter, a digit or a symbol with a name in it."""
-    categories = (unicodedata.category(c) for c in text)
-    return any(c[0] in "LN" or c in SPOKEN_CATEGORIES for c in categories)
 
 
 def split(text: str) -> list[str]:
@@ -66,17 +55,25 @@ def cut(text: str) -> list[str]:
     """Cut a paragraph after each sentence; the pieces together are the text."""
     sentences, start = [], 0
     for mark in SENTENCE_END.finditer(text):
-        if _ends_sentence(text[start : mark.start()], mark[0], text[mark.end() :]):
+        after = re.compile(r"\S").search(text, mark.end())
+        if ends_sentence(text[start : mark.start()], mark[0], after[0] if after else ""):
             sentences.append(text[start : mark.end()])
             start = mark.end()
     return [*sentences, text[start:]]
 
 
-def _ends_sentence(before: str, mark: str, after: str) -> bool:
-    if after.lstrip()[:1].islower():
+def ends_sentence(before: str, mark: str, after: str) -> bool:
+    """Whether a mark ends the sentence.
+
+    Args:
+        before: the sentence without the mark.
+        mark: one or more of ``ENDS`` or ``WIDE_ENDS``, with ``CLOSERS`` after them.
+        after: the first visible character behind the mark; empty at the end of the text.
+    """
+    if after.islower():
         return False
-    if not FULL_STOP.fullmatch(mark):
+    if not mark.startswith(".") or any(end in mark[1:] for end in ENDS):
         return True
-    word = before.split()[-1].strip("(\"'“‘«").casefold() if before.strip() else ""
+    word = (before[-LONGEST_WORD:].split() or [""])[-1].strip("(\"'“‘«*_").casefold()
     ordinal = word.isdigit() and len(word) <= 2
-    return not (ordinal or len(word) <= 1 or "." in word or word in ABBREVIATIONS)
+    return not (ordinal or len(word) <= 1 or INITIALS.fullmatch(word) or word in ABBREVIATIONS)

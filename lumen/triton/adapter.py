@@ -1,4 +1,4 @@
-"""What every ``model.py`` does alike: tensors out of requests, answers and refusals back.
+"""Common adapter of every ``model.py``: tensors out of requests, answers and refusals back.
 
 Importable without Triton, whose module comes as an argument.
 """

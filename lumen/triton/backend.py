@@ -1,4 +1,4 @@
-"""What the project's backends do alike: requests in, batches through a model, responses out.
+"""Common adapter of the project's backends: requests in, batches through a model, responses out.
 
 Importable without Triton, whose module comes as an argument.
 """
@@ -39,9 +39,9 @@ class BackendAdapter:
         self._cores = cpu_lock_of_server(parameters(config).get("CPU_LOCK") == "true", kind)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """One Triton response per Triton request, in order."""
+        """Answer Triton's requests in order, with a Triton response each."""
         parsed = [*map(self._parsed, requests)]
-        with self._cores.turn():
+        with self._cores.hold():
             answers = self._model.execute(parsed)
         return [*map(self._response, answers)]
 

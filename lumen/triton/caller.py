@@ -48,7 +48,7 @@ class Caller:
 
 
 class Callers:
-    """Those that ask a model now and those that asked before; belongs to one event loop.
+    """Processes that ask a model now, and those that asked before; belongs to one event loop.
 
     Triton 2.51 waits for ever for a process that died just when it was sent an answer, and this model's
     answers to anybody wait for that one. So a model of which that happens ends its own process, which

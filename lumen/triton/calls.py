@@ -1,4 +1,4 @@
-"""One model of Triton asks another."""
+"""Calls from one Triton model to another."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ ABSENT: Final = (
 """Parts of what Triton says of a model that is not loaded, or whose process has died, and when it stops."""
 
 KEPT_ANSWERS: Final = 64
-"""Far more than Triton has yet to forget: it does so within a millisecond of an answer."""
+"""Answers that stay known, far more than Triton has yet to forget: it does so within a millisecond."""
 
 
 async def triton_call(
     pb_utils: Any, model: str, outputs: Sequence[str], tensors: Tensors
 ) -> list[npt.NDArray[Any]]:
-    """One request to a model that answers once; its outputs, copied out of the shared memory.
+    """Send one request to a model that answers once; its outputs, copied out of the shared memory.
 
     Args:
         pb_utils: Triton's ``triton_python_backend_utils``.
@@ -124,8 +124,8 @@ def code_of(pb_utils: Any, error: Any) -> str:
 
 def refusal_of(model: str, message: str, code: str) -> LumenException:
     """The exception for what a model refused: of its own class, else of its code."""
-    if (told := from_wire(message)) is not None:
-        return told
+    if (error := from_wire(message)) is not None:
+        return error
     if code == "UNAVAILABLE" or any(part in message for part in ABSENT):
         return ServiceUnavailableException(f"The model {model!r} is not there: {message}; try again.")
     if code == "INVALID_ARG":

@@ -132,7 +132,7 @@ def _link_libpython(target: Path) -> Path:
 
 
 def _environment(links: Path) -> dict[str, str]:
-    """This process's environment, changed so that the stubs' interpreters are the running one.
+    """Environment of this process, changed so that the stubs' interpreters are the running one.
 
     An embedded interpreter takes the first python3 on PATH for itself; the pyvenv.cfg near it
     names the packages. PYTHONPATH counts up to Python 3.10 only: later stubs ignore it.

@@ -1,4 +1,4 @@
-"""What Triton's log says about the models it loads."""
+"""Reader of Triton's log: what it says about the models it loads."""
 
 import re
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def load_failures(log: str) -> list[LoadFailure]:
 
 
 def fatal_reason(log: str) -> str:
-    """What the server ended with, one line; "" when it did not say."""
+    """Reason with which the server ended, one line; "" when it did not say."""
     complaints = _FATAL.findall(log)
     return _one_line("".join(complaints[-1])) if complaints else ""
 

@@ -11,53 +11,18 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lumen.contracts import (
-    ESPEAK,
-    FACE_LANDMARKS,
-    HIBARI,
-    SADTALKER,
-    SADTALKER_AUDIO2EXP,
-    SADTALKER_AUDIO2POSE,
-    SADTALKER_FACE3D,
-    SADTALKER_MOTION,
-    SADTALKER_MOTION_FULL,
-    SADTALKER_PORTRAIT,
-    SADTALKER_RENDERER,
-    SADTALKER_SOURCE,
-    WARP,
-    WARP_PORTRAIT,
-    WARP_RENDERER,
-    XTTS,
-    XTTS_GPT,
-    XTTS_VOCODER,
-)
+from lumen import registry
 from lumen.errors import InvalidInputException, LumenException
 from lumen.settings import Settings
 from lumen.triton.install import gpu_usable
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
-
-VOICE_MODELS: Final = {
-    "auto": (HIBARI, ESPEAK),
-    "hibari": (HIBARI,),
-    "espeak": (ESPEAK,),
-    "xtts": (XTTS_VOCODER, XTTS_GPT, XTTS),
-}
-FACE_MODELS: Final = {
-    "warp": (FACE_LANDMARKS, WARP_PORTRAIT, WARP_RENDERER, WARP),
-    "sadtalker": (
-        *(FACE_LANDMARKS, SADTALKER_FACE3D, SADTALKER_PORTRAIT),
-        *(SADTALKER_SOURCE, SADTALKER_AUDIO2EXP, SADTALKER_AUDIO2POSE),
-        *(SADTALKER_MOTION, SADTALKER_MOTION_FULL, SADTALKER_RENDERER, SADTALKER),
-    ),
-}
-"""The models of each part; those that others call come first."""
 
 _WATCH_SECONDS: Final = 0.5
 
 
 def models_of(settings: Settings) -> tuple[str, ...]:
     """Names of the Triton models that the chain of `settings` needs."""
-    return (*VOICE_MODELS[settings.voice], *FACE_MODELS[settings.face])
+    return (*registry.voice(settings.voice).models, *registry.face(settings.face).models)
 
 
 def options_of(settings: Settings) -> TritonOptions:

@@ -31,10 +31,10 @@ from lumen.triton.ports import claim_port, reachable
 
 POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 10.0
-"""Between SIGTERM and SIGKILL. Unloading a model takes Triton about two seconds."""
+"""Time between SIGTERM and SIGKILL. Unloading a model takes Triton about two seconds."""
 
 PRIVATE_START_SECONDS: Final = 90.0
-"""Until a server for tests and measurements must be ready."""
+"""Time until a server for tests and measurements must be ready."""
 
 SHM_BYTES: Final = 4 * 2**20
 SHM_GROWTH_BYTES: Final = 8 * 2**20
@@ -46,7 +46,7 @@ Steps cost time; what is taken is taken for good, and a container's /dev/shm has
 
 @dataclass(frozen=True)
 class TritonOptions:
-    """What a server needs to know.
+    """Options of a server.
 
     Attributes:
         model_repository: directory of models.
@@ -75,7 +75,7 @@ class TritonOptions:
 
 @dataclass(frozen=True)
 class LoadProgress:
-    """Which of the wanted models are loaded, and whether the server answers that it is ready."""
+    """Progress of a start: wanted models that are loaded, and whether the server says that it is ready."""
 
     loaded: tuple[str, ...]
     pending: tuple[str, ...]
@@ -83,7 +83,7 @@ class LoadProgress:
 
 
 def private_options(repository: Path, models: Sequence[str], log_file: Path) -> TritonOptions:
-    """For a server that one process alone talks to: free loopback ports, the project's backends, no GPU."""
+    """Options of a server for one process alone: free loopback ports, the project's backends, no GPU."""
     return TritonOptions(
         model_repository=repository,
         backends=PROJECT_ROOT / "backends",
@@ -100,7 +100,7 @@ def private_options(repository: Path, models: Sequence[str], log_file: Path) -> 
 
 
 class TritonServer:
-    """One Triton server; not to be started twice.
+    """Triton server; not to be started twice.
 
     Attributes:
         options: what it was asked for; once it is started, with the ports that it has.
@@ -147,7 +147,7 @@ class TritonServer:
         self._deadline = time.monotonic() + self.options.start_timeout
 
     def progress(self) -> LoadProgress:
-        """How far the start is; does not wait.
+        """Progress of the start; does not wait.
 
         Raises:
             ModelLoadException: a model did not load; the server is gone.
@@ -185,7 +185,7 @@ class TritonServer:
             raise
 
     def failure(self, log: str | None = None) -> LumenException:
-        """Why the server is gone, in one line."""
+        """Reason for which the server is gone, in one line."""
         log = self._log() if log is None else log
         failures = logfile.load_failures(log)
         if failures:
@@ -207,7 +207,7 @@ class TritonServer:
             shutil.rmtree(self._workdir, ignore_errors=True)
 
     def kill(self) -> None:
-        """The same at once: no model is unloaded, no request is waited for."""
+        """Stop the server at once: no model is unloaded, no request is waited for."""
         if self._guard is not None:
             shm.kill_holders(self.prefix, spared=(self._guard.pid,))
         self.stop()

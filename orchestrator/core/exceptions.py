@@ -22,7 +22,8 @@ from lumen.errors import (
     TooLargeException,
     UnsupportedMediaException,
 )
-from orchestrator.core.utils import excerpt, request_id
+from orchestrator.messages import excerpt
+from orchestrator.request_context import request_id
 
 __all__ = [
     "GenerationException",

@@ -8,7 +8,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
-from orchestrator.core.utils import request_id
+from orchestrator.request_context import request_id
 
 FORMAT: Final = "%(asctime)s - lumen - %(levelname)s - [%(request_id)s] %(message)s"
 DATE_FORMAT: Final = "%Y-%m-%d %H:%M:%S"

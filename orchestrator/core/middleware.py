@@ -25,7 +25,8 @@ from lumen.errors import (
 from lumen.settings import Settings
 from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.core.utils import excerpt, new_request_id, request_id
+from orchestrator.messages import excerpt
+from orchestrator.request_context import new_request_id, request_id
 
 log = logging.getLogger("lumen")
 
@@ -39,7 +40,7 @@ VOICE_PART_HEADER: Final = "X-Voice-Part"
 API_PREFIX: Final = "/api/"
 """Paths that the rate limit counts. Files under /outputs, health checks and the docs are free."""
 
-WORK_PREFIXES: Final = ("/api/generate/", "/api/voices")
+WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars")
 """Paths whose work stops when the client leaves."""
 
 BODY_SECONDS: Final = 120.0

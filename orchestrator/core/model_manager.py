@@ -3,51 +3,40 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import httpx
-from tritonclient.grpc import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
-from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]  # has no stubs
 
-from lumen.contracts import HIBARI, SADTALKER_RENDERER, XTTS
+from lumen import registry
 from lumen.errors import ServiceUnavailableException, UpstreamTimeoutException
-from lumen.families.hibari import catalog as hibari_catalog
+from lumen.families.xtts.family import CLONE
 from lumen.settings import Settings, load_settings
+from orchestrator.faces import make_face
 from orchestrator.faces.avatars import Avatars
-from orchestrator.faces.face import Face, WarpFace
-from orchestrator.faces.sadtalker import SadTalkerFace
-from orchestrator.triton.client import PROBE_TIMEOUT, TritonClient, translate
+from orchestrator.faces.face import Face
+from orchestrator.triton.client import TritonClient
+from orchestrator.voices import make_voice
 from orchestrator.voices.auto import AutoVoice
-from orchestrator.voices.hibari import HibariVoice
-from orchestrator.voices.library import VoiceLibrary
-from orchestrator.voices.voice import EspeakVoice, Voice
-from orchestrator.voices.xtts import XttsVoice
-from orchestrator.writers.writer import EchoWriter, Writer
+from orchestrator.voices.voice import Voice
+from orchestrator.writers.writer import KEY_SOURCE, NO_KEY, SET_TO_ECHO, EchoWriter, Writer
 
 if TYPE_CHECKING:
     from google import genai
 
 log = logging.getLogger("lumen")
 
-HIBARI_VERSION: Final = "1"
-"""Folder of the model repository's `hibari` that its downloaded voices are in."""
-
-XTTS_VERSION: Final = "1"
-"""Folder of the model repository's `xtts` that holds its checkpoint's manifest and speakers."""
-
-SADTALKER_VERSION: Final = "1"
-"""Folder of the model repository's `sadtalker_renderer` that holds its checkpoint's manifest."""
-
 UNLOAD_SECONDS: Final = 30.0
-"""How long Triton may take to end the requests of models that it unloads."""
+"""Time that Triton may take to end the requests of models that it unloads."""
 UNLOAD_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True)
 class ModelState:
-    """What Triton says of a model: READY, LOADING, UNLOADED or UNAVAILABLE, and why."""
+    """State of a model in Triton: READY, LOADING, UNLOADED or UNAVAILABLE, and why."""
 
     state: str
     reason: str = ""
@@ -97,7 +86,8 @@ class ModelManager:
         key = self.settings.gemini_api_key
         if key is None:
             raise ServiceUnavailableException(
-                "There is no key for Gemini; set GEMINI_API_KEY in .env, or WRITER=echo to do without."
+                f"There is no key for Gemini; get one at {KEY_SOURCE} and set GEMINI_API_KEY in .env, "
+                "or WRITER=echo to do without."
             )
         if self._gemini is None:
             from orchestrator.writers.gemini import gemini_client  # the SDK takes a second to import
@@ -115,20 +105,24 @@ class ModelManager:
             ServiceUnavailableException: it is Gemini, and there is no key.
         """
         settings = self.settings
-        if settings.writer == "echo" or (settings.writer == "auto" and settings.gemini_api_key is None):
-            return EchoWriter()
-        from orchestrator.writers.gemini import GeminiWriter  # as above
+        if settings.writer == "echo":
+            return EchoWriter(SET_TO_ECHO)
+        if settings.writer == "auto" and settings.gemini_api_key is None:
+            return EchoWriter(NO_KEY)
+        from orchestrator.writers.gemini import GeminiSettings, GeminiWriter  # as above
 
-        return GeminiWriter(
-            self.get_gemini_client(),
+        how = GeminiSettings(
             settings.gemini_model,
             settings.system_instruction,
             settings.gemini_timeout,
+            settings.gemini_thinking,
         )
+        return GeminiWriter(self.get_gemini_client(), how)
 
     def get_voice(self) -> Voice:
         if self._voice is None:
-            self._voice = VOICES[self.settings.voice](self)
+            family = registry.voice(self.settings.voice)
+            self._voice = make_voice(family, self.triton, self.ensure, self.settings)
         return self._voice
 
     def voice_for(self, language: str, voice: str) -> Voice:
@@ -142,11 +136,12 @@ class ModelManager:
 
     def get_face(self) -> Face:
         if self._face is None:
-            self._face = FACES[self.settings.face](self)
+            family = registry.face(self.settings.face)
+            self._face = make_face(family, self.triton, self.ensure, self.settings)
         return self._face
 
     def get_avatars(self) -> Avatars:
-        """Those of the chain's face."""
+        """Avatars of the chain's face."""
         if self._avatars is None:
             settings = self.settings
             self._avatars = Avatars(
@@ -157,11 +152,13 @@ class ModelManager:
     def models(self) -> tuple[str, ...]:
         """The chain's models, in the order to load them; those that only make voices are the last ones."""
         voice = self.get_voice()
-        return (*voice.models, *self.get_face().models, *voice.cloning_models)
+        return (*voice.models, *self.get_face().models, *voice.family.optional_models.get(CLONE, ()))
 
     def _all_models(self) -> tuple[str, ...]:
-        """With those that only some controls of the face need."""
-        return (*self.models(), *self.get_face().optional_models)
+        """With those that only some options need."""
+        families = self.get_voice().family, self.get_face().family
+        optional = [models for family in families for models in family.optional_models.values()]
+        return tuple(dict.fromkeys(chain(self.models(), *optional)))
 
     async def ensure(self, models: Iterable[str]) -> None:
         """Load those of ``models`` that are not loaded; requests that need the same one load it once.
@@ -188,34 +185,33 @@ class ModelManager:
         return {model: ModelState(*known.get(model, missing)) for model in self.models()}
 
     def unload_all(self) -> None:
-        """Free the chain's models in Triton; the next request loads what it needs.
+        """`unload` for code that is not async; blocks until the models' memory is free."""
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, self._unload_with_own_client()).result()
 
-        Blocks until their memory is free; call it in a thread from async code.
+    async def unload(self) -> None:
+        """Free the chain's models in Triton; the next request loads what it needs.
 
         Raises:
             ServiceUnavailableException: Triton is not there.
             UpstreamTimeoutException: Triton did not free them in time.
         """
-        client = InferenceServerClient(self.settings.triton_url)
-        try:
-            loaded = _held(client)
-            for model in reversed([model for model in self._all_models() if model in loaded]):
-                client.unload_model(model, client_timeout=PROBE_TIMEOUT)
-            self._wait_unloaded(client)
-            log.info("Unloaded models %s", ", ".join(self.models()))
-        except InferenceServerException as error:
-            raise translate("", error) from error
-        finally:
-            client.close()
+        await self._unload(self.triton)
 
-    def _wait_unloaded(self, client: InferenceServerClient) -> None:
-        deadline = time.monotonic() + UNLOAD_SECONDS
-        while busy := _held(client) & set(self._all_models()):
-            if time.monotonic() > deadline:
-                raise UpstreamTimeoutException(
-                    f"Triton did not unload {', '.join(busy)} within {UNLOAD_SECONDS:g} s."
-                )
-            time.sleep(UNLOAD_POLL_SECONDS)
+    async def _unload(self, client: TritonClient) -> None:
+        models = self._all_models()
+        held = await client.held_models()
+        for model in reversed([model for model in models if model in held]):
+            await client.unload(model)
+        await _wait_unloaded(client, set(models))
+        log.info("Unloaded models %s", ", ".join(self.models()))
+
+    async def _unload_with_own_client(self) -> None:
+        client = TritonClient(self.settings.triton_url, self.settings.triton_timeout)
+        try:
+            await self._unload(client)
+        finally:
+            await client.close()
 
     async def close(self) -> None:
         """Close the connections to Triton and Gemini; models stay as they are."""
@@ -233,60 +229,14 @@ class ModelManager:
         self._locks = {}
 
 
-def _espeak(manager: ModelManager) -> Voice:
-    return EspeakVoice(manager.triton)
-
-
-def _hibari(manager: ModelManager) -> Voice:
-    return HibariVoice(manager.triton, manager.settings.model_repository / HIBARI / HIBARI_VERSION)
-
-
-def _auto(manager: ModelManager) -> Voice:
-    return AutoVoice(_hibari(manager), hibari_catalog.VOICES, _espeak(manager))
-
-
-def _xtts(manager: ModelManager) -> Voice:
-    settings = manager.settings
-    checkpoint = settings.model_repository / XTTS / XTTS_VERSION
-    library = VoiceLibrary(settings.voices_path, checkpoint, settings.max_voices)
-    return XttsVoice(
-        manager.triton,
-        manager.ensure,
-        library,
-        settings.max_reference_seconds,
-        settings.first_audio_timeout,
-    )
-
-
-def _warp(manager: ModelManager) -> Face:
-    return WarpFace(manager.triton)
-
-
-def _sadtalker(manager: ModelManager) -> Face:
-    settings = manager.settings
-    return SadTalkerFace(
-        manager.triton,
-        manager.ensure,
-        settings.model_repository / SADTALKER_RENDERER / SADTALKER_VERSION,
-        settings.frames_timeout,
-        settings.max_video_side,
-        settings.max_driving_seconds,
-    )
-
-
-FACES: Final[dict[str, Callable[[ModelManager], Face]]] = {"warp": _warp, "sadtalker": _sadtalker}
-VOICES: Final[dict[str, Callable[[ModelManager], Voice]]] = {
-    "auto": _auto,
-    "hibari": _hibari,
-    "espeak": _espeak,
-    "xtts": _xtts,
-}
-
-
-def _held(client: InferenceServerClient) -> set[str]:
-    """Models that are loaded or not yet gone."""
-    index = client.get_model_repository_index(client_timeout=PROBE_TIMEOUT)
-    return {model.name for model in index.models if model.state in ("READY", "UNLOADING")}
+async def _wait_unloaded(client: TritonClient, models: set[str]) -> None:
+    deadline = time.monotonic() + UNLOAD_SECONDS
+    while busy := await client.held_models() & models:
+        if time.monotonic() > deadline:
+            raise UpstreamTimeoutException(
+                f"Triton did not unload {', '.join(busy)} within {UNLOAD_SECONDS:g} s."
+            )
+        await asyncio.sleep(UNLOAD_POLL_SECONDS)
 
 
 model_manager: Final = ModelManager()

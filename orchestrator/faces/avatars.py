@@ -20,12 +20,16 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from lumen.errors import InvalidInputException, NotFoundException
-from lumen.families.sadtalker.crop import Box, Preprocess
-from orchestrator.core.utils import utc_timestamp
+from lumen.families.sadtalker.crop import Box
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
 from orchestrator.faces.portraits import decode_image
+from orchestrator.request_context import utc_timestamp
 from orchestrator.store.tensor_store import ID, ID_CHARACTERS, TensorStore
+
+FORMAT: Final = "2"
+"""Version of the files; those of another one are listed as not usable. 2 named SadTalker's tensor
+``coefficients``, which was ``row`` in files without a version."""
 
 PICTURE: Final = "picture.png"
 """Name among the arrays: uint8 [n], the bytes of a PNG."""
@@ -37,7 +41,7 @@ class AvatarCard:
 
     Attributes:
         part: the face that it was made for.
-        usable: False when another face or checkpoint made it than those that are served.
+        usable: False when another face, checkpoint or format of files made it than those that are served.
     """
 
     id: str
@@ -88,13 +92,13 @@ class Avatars:
         """What the face knows of it; reads files.
 
         Raises:
-            InvalidInputException: it was made with another face or checkpoint.
+            InvalidInputException: it was made with another face or checkpoint, or by another version.
             NotFoundException: it was removed.
         """
         if not card.usable:
             raise InvalidInputException(
-                f"The avatar {card.name!r} was made with another checkpoint or face ({card.part}) than is "
-                f"served ({self._face.name}); post its portrait again."
+                f"The avatar {card.name!r} was made with another checkpoint, face ({card.part}) or version "
+                f"than is served ({self._face.name}); post its portrait again."
             )
         try:
             with safe_open(self._store.path(card.id), framework="np") as file:
@@ -104,7 +108,7 @@ class Avatars:
             raise NotFoundException(f"The avatar {card.name!r} is not there any more.") from error
         png = tensors.pop(PICTURE, None)
         return PortraitFeatures(
-            CropOptions(card.size, None if card.preprocess is None else Preprocess(card.preprocess)),
+            CropOptions(card.size, card.preprocess),
             tensors,
             _box(json.loads(header["box"])),
             _box(card.face),
@@ -152,12 +156,13 @@ class Avatars:
 
     def _add(self, key: str, name: str, features: PortraitFeatures) -> AvatarCard:
         header = {
+            "format": FORMAT,
             "name": name,
             "created": utc_timestamp(),
             "part": self._face.name,
             "source_sha256": self._face.source,
             "size": str(features.crop_options.size),
-            "preprocess": features.crop_options.preprocess.value if features.crop_options.preprocess else "",
+            "preprocess": features.crop_options.preprocess or "",
             "box": json.dumps(_sides(features.box)),
             "face": json.dumps(_sides(features.face)),
             "confidence": json.dumps(features.confidence),
@@ -180,7 +185,7 @@ class Avatars:
             return None
 
     def _read(self, key: str, header: Mapping[str, str]) -> AvatarCard:
-        ours = self._face.name, self._face.source
+        ours = FORMAT, self._face.name, self._face.source
         return AvatarCard(
             id=key,
             name=header["name"],
@@ -191,14 +196,14 @@ class Avatars:
             face=json.loads(header["face"]),
             confidence=json.loads(header["confidence"]),
             warnings=json.loads(header["warnings"]),
-            usable=(header["part"], header["source_sha256"]) == ours,
+            usable=(header.get("format"), header["part"], header["source_sha256"]) == ours,
         )
 
 
 def fingerprint(picture: bytes, crop_options: CropOptions, face: Face) -> str:
     """The id of the avatar that ``face`` makes of a picture file."""
     digest = hashlib.sha256(
-        json.dumps([face.name, face.source, crop_options.size, crop_options.preprocess]).encode()
+        json.dumps([FORMAT, face.name, face.source, crop_options.size, crop_options.preprocess]).encode()
     )
     digest.update(hashlib.sha256(picture).digest())
     return digest.hexdigest()[:ID_CHARACTERS]

@@ -38,7 +38,7 @@ PIECE: Final = 50
 """Frames of one request: below 62 MB."""
 
 
-async def rows_of(
+async def driving_coefficients(
     triton: TritonClient, video: bytes, name: str, max_seconds: float
 ) -> npt.NDArray[np.float32]:
     """Expression and pose in every frame of a video file: float32 [n, 70], ``FACE_FPS`` a second.
@@ -68,7 +68,7 @@ async def rows_of(
 
 async def _read(triton: TritonClient, frames: npt.NDArray[np.uint8], name: str) -> npt.NDArray[np.float32]:
     try:
-        return (await triton.infer(SADTALKER_DRIVER, {"frames": frames}))["rows"]
+        return (await triton.infer(SADTALKER_DRIVER, {"frames": frames}))["coefficients"]
     except InvalidInputException as error:
         raise InvalidInputException(f"{name}: in the first frame of the video, {error.message}") from error
 

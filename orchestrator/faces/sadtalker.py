@@ -2,142 +2,69 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lumen.aio import Stream, map_ahead, once
+from lumen.aio import Stream, flat_map_ahead, once
 from lumen.async_cache import AsyncCache
-from lumen.contracts import (
-    FACE_ENHANCER,
-    FACE_LANDMARKS,
-    FACE_SAMPLE_RATE,
-    FRAME_SIZES,
-    GFPGAN,
-    SADTALKER,
-    SADTALKER_AUDIO2EXP,
-    SADTALKER_AUDIO2POSE,
-    SADTALKER_CONTEXT_FRAMES,
-    SADTALKER_DRIVER,
-    SADTALKER_FACE3D,
-    SADTALKER_LOOKAHEAD_FRAMES,
-    SADTALKER_MOTION,
-    SADTALKER_MOTION_FULL,
-    SADTALKER_PORTRAIT,
-    SADTALKER_RENDERER,
-    SADTALKER_SOURCE,
-)
+from lumen.contracts import FACE_ENHANCER, SADTALKER_DRIVER
 from lumen.errors import InvalidInputException, ModelLoadException
+from lumen.families.description import FaceFamily
 from lumen.families.sadtalker.camera import camera
 from lumen.families.sadtalker.crop import Box, Preprocess
 from lumen.families.sadtalker.dims import EXPRESSION
+from lumen.families.sadtalker.family import SadTalkerOptions
 from lumen.families.sadtalker.paste import PasteBack, output_size
 from lumen.families.sadtalker.poisson import PoissonPaste
-from lumen.runtime.artifacts import read_manifest
+from lumen.settings import Settings
 from orchestrator.faces.animation import AnimationOptions, CropOptions
-from orchestrator.faces.driving import rows_of
-from orchestrator.faces.face import (
-    CACHED_PORTRAITS,
+from orchestrator.faces.driving import driving_coefficients
+from orchestrator.faces.face import Compositor, Frames, Pixels, PortraitFeatures
+from orchestrator.faces.triton_face import (
+    ANSWERS_AHEAD,
     WINDOWS_AHEAD,
-    Compositor,
-    Pixels,
-    PortraitFeatures,
-    Watch,
+    TritonFace,
+    clip_tensors,
     fingerprint,
-    gathered_frames,
-    no_frames,
-    unwatched,
+    portrait_tensors,
     window_tensors,
 )
-from orchestrator.faces.windows import UNKNOWN, Reach, Window, gathered, windows
-from orchestrator.triton.client import Tensors, TritonClient, text_tensor
+from orchestrator.faces.windows import UNKNOWN, Window, gathered, windows
+from orchestrator.triton.client import Load, Tensors, TritonClient
 
 ENHANCED_AT_ONCE: Final = 4
 """Frames of one request to the enhancer: on a CPU it takes seconds for each."""
 
 ENHANCER_SCALE: Final = 2
-"""How much longer the sides of enhanced frames are."""
+"""Factor by which the sides of enhanced frames are longer."""
 
 CACHED_DRIVERS: Final = 16
 """Driving videos whose motion is kept: 280 bytes a frame."""
 
-EXPORT: Final = "lumen export sadtalker"
 
-Load = Callable[[Iterable[str]], Awaitable[None]]
-"""Loads those of the named models that are not loaded."""
-
-
-class SadTalkerFace:
-    """SadTalker behind Triton.
-
-    Args:
-        load: for the models that only some controls need.
-        checkpoint: folder of the renderer, with the checkpoint's manifest.
-        frames_timeout: seconds until the next frames.
-        max_side: pixels of the longer side of a video that shows the whole picture.
-        driving_seconds: that a driving video may have.
+class SadTalkerFace(TritonFace):
+    """SadTalker behind Triton: besides the standard tensors it has a camera, driving videos and an enhancer,
+    and puts frames back into the picture.
     """
 
-    name: Final = "sadtalker"
-    models: Final = (
-        FACE_LANDMARKS,
-        SADTALKER_FACE3D,
-        SADTALKER_SOURCE,
-        SADTALKER_AUDIO2EXP,
-        SADTALKER_AUDIO2POSE,
-        SADTALKER_MOTION,
-        SADTALKER_MOTION_FULL,
-        SADTALKER_RENDERER,
-        SADTALKER_PORTRAIT,
-        SADTALKER,
-    )
-    optional_models: Final = (SADTALKER_DRIVER, GFPGAN, FACE_ENHANCER)
-    sample_rate: Final = FACE_SAMPLE_RATE
-    reach: Final = Reach(SADTALKER_CONTEXT_FRAMES, SADTALKER_LOOKAHEAD_FRAMES)
-
-    def __init__(
-        self,
-        triton: TritonClient,
-        load: Load,
-        checkpoint: Path,
-        frames_timeout: float,
-        max_side: int,
-        driving_seconds: float,
-    ) -> None:
-        self._triton = triton
-        self._load = load
-        self._checkpoint = checkpoint
-        self._frames_timeout = frames_timeout
-        self._max_side = max_side
-        self._driving_seconds = driving_seconds
-        self._portraits: AsyncCache[PortraitFeatures] = AsyncCache(CACHED_PORTRAITS)
+    def __init__(self, family: FaceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
+        super().__init__(family, triton, load, settings)
+        self._frames_timeout = settings.frames_timeout
+        self._max_side = settings.max_video_side
+        self._driving_seconds = settings.max_driving_seconds
         self._drivers: AsyncCache[npt.NDArray[np.float32]] = AsyncCache(CACHED_DRIVERS)
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The size that was exported; all where the manifest is not on this machine."""
-        size = self._manifest().get("size")
-        return (int(size),) if size in FRAME_SIZES else FRAME_SIZES
-
-    @property
-    def source(self) -> str:
-        return str(self._manifest().get("source_sha256", ""))
-
-    def resolve_crop(self, crop_options: CropOptions) -> CropOptions:
-        return CropOptions(crop_options.size, crop_options.preprocess or Preprocess.CROP)
-
     def check(self, animation: AnimationOptions, crop_options: CropOptions) -> None:
-        pasted = crop_options.preprocess is not None and crop_options.preprocess.pasted_back
-        if animation.blend is not None and not pasted:
+        options = options_of(animation)
+        if options.blend is not None and not _mode(crop_options).pasted_back:
             raise InvalidInputException(
                 "blend: is for frames that are put back into the picture; send preprocess full or extfull too"
             )
-        camera(*animation.angles, 1)
 
     async def encode_portrait(self, image: Pixels, crop_options: CropOptions) -> PortraitFeatures:
         """Whole pictures over ``max_side`` are made smaller first, which a warning says."""
@@ -145,32 +72,22 @@ class SadTalkerFace:
         picture, warnings = await asyncio.to_thread(self._fitted, image, crop_options)
 
         async def ask() -> PortraitFeatures:
-            inputs: Tensors = {
-                "image": picture,
-                "size": np.array([crop_options.size], np.int32),
-                "preprocess": text_tensor(_mode(crop_options).value),
-            }
-            return _features(crop_options, await self._triton.infer(SADTALKER_PORTRAIT, inputs))
+            inputs = portrait_tensors(picture, crop_options)
+            return _features(crop_options, await self._triton.infer(self.family.portrait_model, inputs))
 
         key = await asyncio.to_thread(fingerprint, picture, crop_options, self.source)
         known = await self._portraits.get(key, ask)
-        return PortraitFeatures(
-            crop_options,
-            known.tensors,
-            known.box,
-            known.face,
-            known.confidence,
-            (*warnings, *known.warnings),
-            picture if _mode(crop_options).pasted_back else None,
-        )
+        kept = picture if _mode(crop_options).pasted_back else None
+        return replace(known, warnings=(*warnings, *known.warnings), picture=kept)
 
     def compositor(self, features: PortraitFeatures, animation: AnimationOptions) -> Compositor:
         assert features.box is not None
+        options = options_of(animation)
         if features.picture is None:
-            scale = ENHANCER_SCALE if animation.enhancer else 1
+            scale = ENHANCER_SCALE if options.enhancer else 1
             width, height = output_size(features.box, features.crop_options.size * scale)
             return Compositor(width, height, lambda frame: _resized(frame, width, height))
-        paste = PoissonPaste if animation.blend == "poisson" else PasteBack
+        paste = PoissonPaste if options.blend == "poisson" else PasteBack
         height, width = features.picture.shape[:2]
         return Compositor(width, height, paste(features.picture, features.box))
 
@@ -180,41 +97,35 @@ class SadTalkerFace:
         pcm: Stream[npt.NDArray[np.float32]],
         animation: AnimationOptions,
         clip_frames: int = UNKNOWN,
-        on_frames: Watch = unwatched,
-    ) -> Stream[Pixels]:
+    ) -> Stream[Frames]:
         """A camera that turns takes the length of the clip, so the speech is finished first."""
-        told = {
-            **features.tensors,
-            **_controls(features.crop_options, animation),
-            **await self._driven(animation),
-        }
-        if animation.enhancer is not None:
-            await self._load_enhancer(animation.enhancer)
-        if animation.turns and clip_frames == UNKNOWN:
+        options = options_of(animation)
+        inputs = {**clip_tensors(features, animation), **await self._driven(options)}
+        if options.enhancer is not None:
+            await self._load_enhancer(options.enhancer)
+        if _turns(options) and clip_frames == UNKNOWN:
             speech, clip_frames = await gathered(pcm)
             pcm = once(speech)
-        view = camera(*animation.angles, max(clip_frames, 1)) if any(animation.angles) else None
+        view = camera(*_stops(options), max(clip_frames, 1)) if any(_stops(options)) else None
 
-        async def render(window: Window) -> Pixels:
-            inputs = {**told, **window_tensors(window), **_window(window, view)}
-            timeout = self._frames_timeout
-            stream = self._triton.stream(SADTALKER, inputs, timeout, timeout, no_frames(inputs))
-            frames = await gathered_frames(stream, on_frames)
-            return frames if animation.enhancer is None else await self._enhanced(frames)
+        def render(window: Window) -> Stream[Frames]:
+            tensors = {**inputs, **window_tensors(window), **_view_tensors(window, view)}
+            frames = self._frames(tensors, window.first, self._frames_timeout)
+            return frames if options.enhancer is None else self._enhanced(frames)
 
-        cut = windows(pcm, self.reach, clip_frames)
-        async with aclosing(map_ahead(render, cut, WINDOWS_AHEAD)) as rendered:
+        cut = windows(pcm, self._reach, clip_frames)
+        async with aclosing(flat_map_ahead(render, cut, WINDOWS_AHEAD, ANSWERS_AHEAD)) as rendered:
             async for frames in rendered:
                 yield frames
 
-    async def _driven(self, animation: AnimationOptions) -> Tensors:
-        """What driving videos lend: 64 columns of expression, 6 of pose."""
+    async def _driven(self, options: SadTalkerOptions) -> Tensors:
+        """Tensors of driving videos: 64 columns of expression, 6 of pose."""
         tensors = {}
-        if animation.ref_eyeblink is not None:
-            rows = await self._driver(animation.ref_eyeblink, "ref_eyeblink")
+        if options.ref_eyeblink is not None:
+            rows = await self._driver(options.ref_eyeblink, "ref_eyeblink")
             tensors["driver_expression"] = np.ascontiguousarray(rows[:, :EXPRESSION])
-        if animation.ref_pose is not None:
-            rows = await self._driver(animation.ref_pose, "ref_pose")
+        if options.ref_pose is not None:
+            rows = await self._driver(options.ref_pose, "ref_pose")
             tensors["driver_pose"] = np.ascontiguousarray(rows[:, EXPRESSION:])
         return tensors
 
@@ -223,27 +134,28 @@ class SadTalkerFace:
 
         async def ask() -> npt.NDArray[np.float32]:
             await self._load([SADTALKER_DRIVER])
-            return await rows_of(self._triton, video, name, self._driving_seconds)
+            return await driving_coefficients(self._triton, video, name, self._driving_seconds)
 
-        return await self._drivers.get(f"{self.source} {hashlib.sha256(video).hexdigest()}", ask)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(video).hexdigest())
+        return await self._drivers.get(f"{self.source} {digest}", ask)
 
     async def _load_enhancer(self, enhancer: str) -> None:
         try:
-            await self._load([GFPGAN, FACE_ENHANCER])
+            await self._load(self.family.optional_models["enhancer"])
         except ModelLoadException as error:
             raise InvalidInputException(
                 f"enhancer: {enhancer} is not served here ({error.message}); "
                 "run `lumen export gfpgan`, or leave it out"
             ) from error
 
-    async def _enhanced(self, frames: Pixels) -> Pixels:
-        """uint8 [n, S, S, 3] -> [n, 2 S, 2 S, 3]."""
-        pieces = [frames[i : i + ENHANCED_AT_ONCE] for i in range(0, len(frames), ENHANCED_AT_ONCE)]
-        answers = [
-            await self._triton.infer(FACE_ENHANCER, {"frames": piece}, self._frames_timeout)
-            for piece in pieces
-        ]
-        return np.concatenate([answer["frames"] for answer in answers])
+    async def _enhanced(self, drawn: Stream[Frames]) -> Stream[Frames]:
+        """Frames of twice the sides, as those of ``drawn`` come."""
+        async with aclosing(drawn):
+            async for frames in drawn:
+                for start in range(0, len(frames.pixels), ENHANCED_AT_ONCE):
+                    piece = {"frames": frames.pixels[start : start + ENHANCED_AT_ONCE]}
+                    answer = await self._triton.infer(FACE_ENHANCER, piece, self._frames_timeout)
+                    yield Frames(frames.first + start, answer["frames"])
 
     def _fitted(self, image: Pixels, crop_options: CropOptions) -> tuple[Pixels, tuple[str, ...]]:
         """The picture, for whole ones as the video can have it: not too large, even sides."""
@@ -261,23 +173,31 @@ class SadTalkerFace:
         )
         return np.asarray(smaller, np.uint8), (warning,)
 
-    def _manifest(self) -> dict[str, Any]:
-        """Of the checkpoint; empty where it is not on this machine."""
-        try:
-            return read_manifest(self._checkpoint, EXPORT)
-        except ModelLoadException:
-            return {}
+
+def options_of(animation: AnimationOptions) -> SadTalkerOptions:
+    """The options of a clip; their defaults where it has those of no face."""
+    return animation.options if isinstance(animation.options, SadTalkerOptions) else SadTalkerOptions()
+
+
+def _stops(options: SadTalkerOptions) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Angles of yaw, pitch and roll that the camera passes."""
+    return options.input_yaw or (), options.input_pitch or (), options.input_roll or ()
+
+
+def _turns(options: SadTalkerOptions) -> bool:
+    """Whether the camera moves, which takes the length of the clip."""
+    return any(len(stops) > 1 for stops in _stops(options))
 
 
 def _mode(crop_options: CropOptions) -> Preprocess:
-    return crop_options.preprocess or Preprocess.CROP
+    return Preprocess(crop_options.preprocess or Preprocess.CROP)
 
 
 def _features(crop_options: CropOptions, answer: Tensors) -> PortraitFeatures:
-    """What `sadtalker_portrait` answered."""
+    """Features in an answer of `sadtalker_portrait`."""
     return PortraitFeatures(
         crop_options,
-        {"crop": answer["crop"], "row": answer["row"]},
+        {"crop": answer["crop"], "coefficients": answer["coefficients"]},
         Box(*map(int, answer["box"])),
         Box(*map(int, answer["face"])),
         float(answer["confidence"][0]),
@@ -285,25 +205,8 @@ def _features(crop_options: CropOptions, answer: Tensors) -> PortraitFeatures:
     )
 
 
-def _controls(crop_options: CropOptions, animation: AnimationOptions) -> Tensors:
-    """Inputs of `sadtalker` that are the same in all windows; what is left out has the model's default."""
-    values = {
-        "still": (animation.still, np.bool_),
-        "pose_style": (animation.pose_style, np.int64),
-        "expression_scale": (animation.expression_scale, np.float32),
-        "head_motion_scale": (animation.head_motion_scale, np.float32),
-        "blink": (animation.blink, np.float32),
-        "seed": (animation.seed, np.int64),
-    }
-    tensors: dict[str, npt.NDArray[Any]] = {"preprocess": text_tensor(_mode(crop_options).value)}
-    for name, (value, dtype) in values.items():
-        if value is not None:
-            tensors[name] = np.array([value], dtype)
-    return tensors
-
-
-def _window(window: Window, view: npt.NDArray[np.float32] | None) -> Tensors:
-    """Inputs of `sadtalker` that other faces have not. view: [clip_frames, 3], or [1, 3] that holds still."""
+def _view_tensors(window: Window, view: npt.NDArray[np.float32] | None) -> Tensors:
+    """Length of the clip, and angles of the camera: view is [clip_frames, 3], or [1, 3] that holds still."""
     tensors: dict[str, npt.NDArray[Any]] = {"clip_frames": np.array([window.clip_frames], np.int64)}
     if view is not None:
         shape = window.count, view.shape[1]

@@ -74,10 +74,10 @@ async def gathered(
     """All of a speech, float32 [n_samples], and how many frames it lasts."""
     async with aclosing(pcm):
         whole = np.concatenate([np.zeros(0, np.float32), *[chunk async for chunk in pcm]])
-    return whole, frames_of(len(whole))
+    return whole, frames_started(len(whole))
 
 
-def frames_of(n_samples: int) -> int:
+def frames_started(n_samples: int) -> int:
     """Frames that so many samples at ``FACE_SAMPLE_RATE`` last; one that is begun counts."""
     return -(-n_samples // SAMPLES_PER_FRAME)
 

@@ -18,7 +18,7 @@ from lumen.aio import Stream, once, read_ahead, tee
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import Settings
 from orchestrator.faces.face import Compositor, Face, PortraitFeatures
-from orchestrator.faces.windows import UNKNOWN, frames_of
+from orchestrator.faces.windows import UNKNOWN, frames_started
 from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, PacketSink, encoding
 from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.encodings import Encoding, encoder
@@ -32,7 +32,7 @@ from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.store.outputs import Outputs, kept_together
 from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
-from orchestrator.writers.writer import Brief, Writer
+from orchestrator.writers.writer import Writer, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -89,7 +89,7 @@ class Pipeline:
         self._max_clips = settings.max_concurrent_clips
         self.active_clips = 0
 
-    async def text(self, request: Brief) -> Written:
+    async def text(self, request: WriterRequest) -> Written:
         """Have the writer reply."""
         watch, writer = Stopwatch(), self._parts.get_writer()
         async with aclosing(tee(writer.write(request), watch.first("first_text"))) as chunks:
@@ -137,14 +137,14 @@ class Pipeline:
         watch, face = Stopwatch(), self._parts.get_face()
         limit, path = DurationLimit(self._rate, self._max_seconds), self._outputs.video(job.name)
         with self._clip(path):
-            frames = frames_of(resampled_length(len(pcm), self._rate, face.sample_rate))
+            frames = frames_started(resampled_length(len(pcm), self._rate, face.sample_rate))
             scene = await self._prepare(face.models, job, watch, progress, frames)
             speech = tee(in_pieces(pcm, self._rate), limit.add, progress.hear(limit))
             await _exhaust(self._filmed(scene, speech, self._rate, [Mp4FileSink(path)]))
         return _rendered(scene, path, limit, {"face": face.name})
 
     async def full(
-        self, request: Brief, options: SpeechOptions, job: RenderJob, progress: Progress
+        self, request: WriterRequest, options: SpeechOptions, job: RenderJob, progress: Progress
     ) -> Rendered:
         """Render the portrait speaking the writer's reply; all stages run at once."""
         watch, script = Stopwatch(), list[str]()
@@ -205,12 +205,11 @@ class Pipeline:
                 write_wav = await thread.open(wav_file(wav, rate, self._rate))
                 writers.append(write_wav)
             heard = resampled(_recorded(speech, thread, writers), rate, face.sample_rate)
-            frames = face.animate(
-                scene.features, heard, scene.job.animation, scene.clip_frames, scene.progress.see
-            )
-            async with aclosing(tee(frames, watch.first("first_frame"))) as batches:
+            drawn = face.animate(scene.features, heard, scene.job.animation, scene.clip_frames)
+            frames = tee(drawn, watch.first("first_frame"), scene.progress.see)
+            async with aclosing(frames) as batches:
                 async for batch in batches:
-                    await thread.run(_write_composed, clip, compositor, batch)
+                    await thread.run(_write_composed, clip, compositor, batch.pixels)
                     yield
             watch.mark("frames")
         watch.mark("video")

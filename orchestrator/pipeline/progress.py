@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
 from lumen.errors import InvalidInputException, NotFoundException
+from orchestrator.faces.face import Frames
 from orchestrator.pipeline.speech import DurationLimit
 
 KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -35,9 +33,9 @@ class Progress:
 
         return heard
 
-    def see(self, frames: npt.NDArray[np.uint8]) -> None:
-        """Count uint8 [n, S, S, 3]."""
-        self.frames += len(frames)
+    def see(self, frames: Frames) -> None:
+        """Count frames."""
+        self.frames += len(frames.pixels)
 
 
 class ProgressBoard:

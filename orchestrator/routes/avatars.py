@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from orchestrator.core.utils import excerpt, stamp
-from orchestrator.faces.animation import AnimationOptions
 from orchestrator.faces.avatars import AvatarCard
+from orchestrator.messages import excerpt
+from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
-from orchestrator.routes.render_jobs import crop_options_of, portrait_of
+from orchestrator.routes.render_jobs import animation_of, crop_options_of, portrait_of
 from orchestrator.schemas.bodies import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, services
 
@@ -45,8 +45,8 @@ async def list_avatars(use: Use) -> AvatarsResponse:
 async def make_avatar(request: Request, response: Response, use: Use) -> AvatarResponse:
     """All the work on a portrait, done once. The same picture and parameters make the same avatar."""
     body = await read_body(request, AvatarRequest, use.settings.max_text_length)
-    crop_options, face = crop_options_of(body.fields, use), use.models.get_face()
-    face.check(AnimationOptions(seed=0), crop_options)
+    crop_options, face = crop_options_of(body, use), use.models.get_face()
+    face.check(animation_of(body, None, use), crop_options)
     name, picture = await portrait_of(body, use)
     log.info("Avatar request: %s, %d bytes", excerpt(name), len(picture))
     await use.models.ensure(face.models)

@@ -13,7 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from lumen.errors import InvalidInputException, UnsupportedMediaException
 from orchestrator.core.exceptions import invalid
-from orchestrator.core.utils import excerpt
+from orchestrator.messages import excerpt
 from orchestrator.schemas.bodies import (
     AvatarRequest,
     ErrorResponse,

@@ -9,12 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Depends, Request, Response
 
+from lumen import registry
 from lumen.client import PROGRESS_HEADER
+from lumen.contracts import MAX_SEED
 from lumen.errors import InvalidInputException
+from lumen.families.description import DEFAULT_VOICE, VoiceFamily
+from lumen.options import specs
 from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
-from orchestrator.core.utils import excerpt, request_id, stamp
 from orchestrator.media.decode_audio import decode_audio
 from orchestrator.media.encodings import ENCODINGS, choose_encoding
+from orchestrator.messages import excerpt
+from orchestrator.request_context import request_id, stamp
 from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.routes.render_jobs import render_job
 from orchestrator.routes.responses import full_response, speech_response, text_response, video_response
@@ -23,6 +28,7 @@ from orchestrator.schemas.bodies import (
     FullRequest,
     FullResponse,
     ProgressResponse,
+    SamplingFields,
     TextRequest,
     TextResponse,
     TtsRequest,
@@ -30,11 +36,10 @@ from orchestrator.schemas.bodies import (
     VideoRequest,
     VideoResponse,
 )
-from orchestrator.schemas.fields import MAX_SEED
 from orchestrator.services import Services, services
 from orchestrator.store.outputs import Outputs
-from orchestrator.voices.voice import DEFAULT, Sampling, SpeechOptions, Voice
-from orchestrator.writers.writer import Brief, Turn
+from orchestrator.voices.voice import SpeechOptions, Voice
+from orchestrator.writers.writer import Message, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -71,7 +76,7 @@ async def generate_text(request: Request, use: Use) -> TextResponse:
     """Text generation."""
     body = await read_body(request, TextRequest, use.settings.max_text_length)
     log.info("Text generation request: %s", excerpt(body.fields.prompt))
-    return text_response(await use.pipeline.text(_brief(body.fields)))
+    return text_response(await use.pipeline.text(_writer_request(body.fields)))
 
 
 @router.post(
@@ -123,10 +128,10 @@ async def generate_full(request: Request, use: Use) -> FullResponse:
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
     job = await render_job(body, use, request_id.get())
-    seed = job.animation.seed if _voice_for(body.fields, use).draws else None
+    seed = job.animation.seed if _voice_for(body.fields, use).family.seeded else None
     options = _speech_options(body.fields, use, seed)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
-        clip = await use.pipeline.full(_brief(body.fields), options, job, progress)
+        clip = await use.pipeline.full(_writer_request(body.fields), options, job, progress)
         return full_response(clip, use.outputs)
 
 
@@ -137,9 +142,12 @@ async def read_progress(key: str, use: Use) -> ProgressResponse:
     return ProgressResponse(**stamp(), audio_seconds=progress.audio_seconds, frames=progress.frames)
 
 
-def _brief(fields: TextRequest) -> Brief:
-    history = [Turn("user" if m.role == "user" else "model", m.content) for m in fields.conversation_history]
-    return Brief(fields.prompt, history, fields.temperature, fields.max_tokens)
+def _writer_request(fields: TextRequest) -> WriterRequest:
+    history = [
+        Message("user" if m.role == "user" else "model", m.content) for m in fields.conversation_history
+    ]
+    language = fields.language if isinstance(fields, FullRequest) else None
+    return WriterRequest(fields.prompt, history, language, fields.temperature, fields.max_tokens)
 
 
 def _speech_options(fields: TtsRequest | FullRequest, use: Services, seed: int | None) -> SpeechOptions:
@@ -148,25 +156,36 @@ def _speech_options(fields: TtsRequest | FullRequest, use: Services, seed: int |
     Raises:
         InvalidInputException: the voice cannot do what is asked.
     """
-    voice, part = _voice_name(fields, use), _voice_for(fields, use)
-    if part.draws:
-        sampling = Sampling(**fields.sampling.model_dump()) if fields.sampling else Sampling()
-        seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
-        return SpeechOptions(fields.language, voice, fields.speed, seed, sampling)
-    for name, value in (("seed", seed), ("sampling", fields.sampling)):
-        if value is not None:
-            raise InvalidInputException(
-                f"{name}: the voice part is {part.name}, which leaves nothing to chance; leave it out"
-            )
-    return SpeechOptions(fields.language, voice, fields.speed)
+    voice, family = _voice_name(fields, use), _voice_for(fields, use).family
+    _refuse_unused(family, seed, fields.sampling)
+    if family.seeded and seed is None:
+        seed = secrets.randbelow(MAX_SEED + 1)
+    sampling = {} if fields.sampling is None else fields.sampling.model_dump(exclude_none=True)
+    options = registry.options_of(family, sampling)
+    return SpeechOptions(fields.language, voice, fields.speed, seed, options)
 
 
 def _voice_name(fields: TtsRequest | FullRequest, use: Services) -> str:
-    return use.settings.default_voice if fields.voice == DEFAULT else fields.voice
+    return use.settings.default_voice if fields.voice == DEFAULT_VOICE else fields.voice
 
 
 def _voice_for(fields: TtsRequest | FullRequest, use: Services) -> Voice:
     return use.models.voice_for(fields.language, _voice_name(fields, use))
+
+
+def _refuse_unused(family: VoiceFamily, seed: int | None, sampling: SamplingFields | None) -> None:
+    """Raises:
+    InvalidInputException: a seed or sampling came for a voice that has no use for it.
+    """
+    unused = {
+        "seed": None if family.seeded else seed,
+        "sampling": None if specs(family.options) else sampling,
+    }
+    for name, value in unused.items():
+        if value is not None:
+            raise InvalidInputException(
+                f"{name}: the voice part is {family.name}, which leaves nothing to chance; leave it out"
+            )
 
 
 def _streamed(text: str, options: SpeechOptions, accept: str, use: Services) -> StreamedResponse:

@@ -6,33 +6,27 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from lumen import __version__
-from lumen.contracts import FACE_FPS
+from lumen.contracts import FACE_FPS, MAX_SEED
 from lumen.errors import LumenException
-from lumen.families.sadtalker.blink import MAX_RATE
-from lumen.families.sadtalker.camera import MAX_DEGREES, MAX_STOPS
-from lumen.families.sadtalker.clip import HEAD_MOTION_SCALES
-from lumen.families.sadtalker.dims import STYLES
-from lumen.families.sadtalker.windows import EXPRESSION_SCALES
-from lumen.families.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
+from lumen.families.description import SPEEDS
+from lumen.families.xtts.family import MAX_RECORDINGS, MIN_REFERENCE_SECONDS
+from lumen.options import limits
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.core.utils import stamp
 from orchestrator.media.encodings import ENCODINGS
+from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_errors
 from orchestrator.schemas.bodies import (
     HISTORY_CHARACTERS,
     HISTORY_MESSAGES,
-    MAX_TOP_K,
     HealthResponse,
     ModelHealth,
     RootResponse,
     StatusResponse,
     TritonHealth,
 )
-from orchestrator.schemas.fields import MAX_SEED
 from orchestrator.services import Services, services
 from orchestrator.triton.gpu import read_gpus
-from orchestrator.voices.references import MAX_RECORDINGS, MIN_SECONDS
 
 router = APIRouter(tags=["health"], responses=describe_errors(429, 500))
 
@@ -75,9 +69,9 @@ async def status(use: Use) -> StatusResponse:
         parts=_parts(use),
         gemini_configured=settings.gemini_api_key is not None,
         configuration=_configuration(settings),
-        limits=_limits(settings),
+        limits=_limits(use),
         portraits=use.portraits.names(),
-        languages=dict(use.models.get_voice().languages),
+        languages=dict(use.models.get_voice().family.languages),
         voices=await _voices(use),
     )
 
@@ -154,7 +148,8 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _limits(settings: Settings) -> dict[str, Any]:
+def _limits(use: Services) -> dict[str, Any]:
+    settings = use.settings
     return {
         "max_text_length": settings.max_text_length,
         "max_body_bytes": settings.max_body_bytes,
@@ -166,27 +161,15 @@ def _limits(settings: Settings) -> dict[str, Any]:
         "history_characters": HISTORY_CHARACTERS,
         "temperature": [0, 2],
         "max_tokens": [1, 8192],
-        "speed": [0.5, 2],
+        "speed": list(SPEEDS),
         "seed": [0, MAX_SEED],
-        "sampling": {
-            "temperature": [0, MAX_TEMPERATURE],
-            "top_k": [0, MAX_TOP_K],
-            "top_p": [0, 1],
-            "repetition_penalty": [MIN_PENALTY, MAX_PENALTY],
-        },
+        "sampling": limits(use.models.get_voice().family.options),
         "voice_recordings": MAX_RECORDINGS,
-        "voice_seconds": [MIN_SECONDS, settings.max_reference_seconds],
+        "voice_seconds": [MIN_REFERENCE_SECONDS, settings.max_reference_seconds],
         "max_voices": settings.max_voices,
         "max_avatars": settings.max_avatars,
         "max_driving_seconds": settings.max_driving_seconds,
         "max_video_side": settings.max_video_side,
-        "controls": {
-            "pose_style": [0, STYLES - 1],
-            "expression_scale": list(EXPRESSION_SCALES),
-            "head_motion_scale": list(HEAD_MOTION_SCALES),
-            "blink": [0, MAX_RATE],
-            "angle": [-MAX_DEGREES, MAX_DEGREES],
-            "angles": MAX_STOPS,
-        },
+        "controls": limits(use.models.get_face().family.options),
         "stream_types": [encoding.media_type for encoding in ENCODINGS],
     }

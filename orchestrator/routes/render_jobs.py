@@ -2,14 +2,18 @@
 
 import asyncio
 import secrets
+from typing import Any
 
+from lumen import registry
+from lumen.contracts import MAX_SEED
 from lumen.errors import InvalidInputException
-from lumen.families.sadtalker.crop import Preprocess
-from orchestrator.faces.animation import UPLOADED, AnimationOptions, CropOptions
+from lumen.families.description import PREPROCESS
+from lumen.options import UPLOADED
+from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.routes.bodies import Body
 from orchestrator.schemas.bodies import AvatarRequest, FullRequest, VideoRequest
-from orchestrator.schemas.fields import MAX_SEED, CropFields
+from orchestrator.schemas.fields import FACE_OPTIONS
 from orchestrator.services import Services
 
 
@@ -20,7 +24,7 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services
         name: of the files that are made.
     """
     fields, face = body.fields, use.models.get_face()
-    animation = _animation(body)
+    animation = animation_of(body, fields.seed, use)
     if fields.avatar is not None:
         _refuse_beside_avatar(body)
         avatars = use.models.get_avatars()
@@ -28,27 +32,41 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services
         features = await asyncio.to_thread(avatars.load, card)
         face.check(animation, features.crop_options)
         return RenderJob(name, card.name, features.crop_options, animation, features=features, avatar=card.id)
-    crop_options = crop_options_of(fields, use)
+    crop_options = crop_options_of(body, use)
     face.check(animation, crop_options)
     portrait, data = await portrait_of(body, use)
     return RenderJob(name, portrait, crop_options, animation, image=await use.portraits.decode(data))
 
 
-def crop_options_of(fields: CropFields, use: Services) -> CropOptions:
+def crop_options_of(
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
+) -> CropOptions:
     """The framing that a request asks for, or the server's default.
 
     Raises:
         InvalidInputException: the face makes no frames of this size.
     """
-    face = use.models.get_face()
+    face, size = use.models.get_face(), body.fields.size
     sizes, default = face.sizes, use.settings.video_size
-    if fields.size is not None and fields.size not in sizes:
+    if size is not None and size not in sizes:
         raise InvalidInputException(
             f"size: the face {face.name} is served for {' or '.join(map(str, sizes))} pixels, "
-            f"not {fields.size}; leave it out"
+            f"not {size}; leave it out"
         )
-    size = fields.size or (default if default in sizes else sizes[0])
-    return CropOptions(size, None if fields.preprocess is None else Preprocess(fields.preprocess))
+    chosen = size or (default if default in sizes else sizes[0])
+    return CropOptions(chosen, _face_options(body).get(PREPROCESS))
+
+
+def animation_of(
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], seed: int | None, use: Services
+) -> AnimationOptions:
+    """The options that a request has for the face, and a seed by chance where none is given.
+
+    Raises:
+        InvalidInputException: the face has no such option, or another range of it.
+    """
+    options = registry.options_of(use.models.get_face().family, _face_options(body))
+    return AnimationOptions(secrets.randbelow(MAX_SEED + 1) if seed is None else seed, options)
 
 
 async def portrait_of(
@@ -68,28 +86,13 @@ async def portrait_of(
     return name, await asyncio.to_thread(use.portraits.read, name)
 
 
-def _animation(body: Body[VideoRequest] | Body[FullRequest]) -> AnimationOptions:
-    """The controls of a request; a seed by chance where none is given."""
-    fields = body.fields
-    return AnimationOptions(
-        seed=secrets.randbelow(MAX_SEED + 1) if fields.seed is None else fields.seed,
-        still=fields.still,
-        pose_style=fields.pose_style,
-        expression_scale=fields.expression_scale,
-        head_motion_scale=fields.head_motion_scale,
-        blink=fields.blink,
-        input_yaw=_stops(fields.input_yaw),
-        input_pitch=_stops(fields.input_pitch),
-        input_roll=_stops(fields.input_roll),
-        ref_eyeblink=body.file("ref_eyeblink_file"),
-        ref_pose=body.file("ref_pose_file"),
-        enhancer=fields.enhancer,
-        blend=fields.blend,
-    )
-
-
-def _stops(angles: list[float] | None) -> tuple[float, ...] | None:
-    return None if angles is None else tuple(angles)
+def _face_options(body: Body[Any]) -> dict[str, Any]:
+    """The options of faces that a request has, by name: fields and uploads."""
+    found: dict[str, Any] = {}
+    for name, owners in FACE_OPTIONS.items():
+        upload = next(iter(owners.values())).upload
+        found[name] = getattr(body.fields, name, None) if upload is None else body.file(upload)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _refuse_beside_avatar(body: Body[VideoRequest] | Body[FullRequest]) -> None:
@@ -97,7 +100,7 @@ def _refuse_beside_avatar(body: Body[VideoRequest] | Body[FullRequest]) -> None:
     belonging = {
         "portrait": fields.portrait,
         "portrait_file": body.file("portrait_file"),
-        "preprocess": fields.preprocess,
+        PREPROCESS: _face_options(body).get(PREPROCESS),
         "size": fields.size,
     }
     for name, value in belonging.items():

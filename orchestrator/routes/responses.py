@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from orchestrator.core.utils import stamp
 from orchestrator.pipeline.results import Rendered, Spoken, Written
+from orchestrator.request_context import stamp
 from orchestrator.schemas.bodies import FullResponse, TextResponse, TtsResponse, VideoResponse
 from orchestrator.store.outputs import Outputs
 
@@ -54,7 +54,7 @@ def _made(made: Written | Spoken | Rendered) -> dict[str, Any]:
 
 def _clip(made: Rendered, outputs: Outputs) -> dict[str, Any]:
     job, preprocess = made.job, made.crop_options.preprocess
-    chosen = {} if preprocess is None else {"preprocess": preprocess.value}
+    chosen = {} if preprocess is None else {"preprocess": preprocess}
     return {
         **_made(made),
         "video_url": outputs.url(made.video),

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.errors import InvalidInputException
-from orchestrator.core.utils import excerpt, stamp
+from orchestrator.messages import excerpt
+from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
 from orchestrator.schemas.bodies import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
 from orchestrator.services import Services, services

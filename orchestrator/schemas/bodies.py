@@ -3,25 +3,29 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from lumen.families.xtts.dims import XttsDims
-from lumen.families.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
-from orchestrator.schemas.fields import MAX_SEED, CropFields, Name, SceneFields, Strict, readable
-from orchestrator.voices.references import MAX_RECORDINGS
-from orchestrator.voices.voice import DEFAULT
+from lumen import registry
+from lumen.contracts import MAX_SEED
+from lumen.families.description import DEFAULT_VOICE, SPEEDS
+from lumen.families.xtts.family import MAX_RECORDINGS
+from lumen.text.characters import printable
+from orchestrator.schemas.fields import FACE_OPTIONS, CropFields, Name, SceneFields, Strict, readable
+from orchestrator.schemas.options import uploads_of, with_options
+
+VOICE_OPTIONS: Final = registry.options_by_name(registry.voices())
+"""Options of all voices: bodies take them, and the served voice refuses those of others by name."""
+
+SEEDED_VOICES: Final = ", ".join(name for name, family in registry.voices().items() if family.seeded)
 
 HISTORY_MESSAGES: Final = 50
-"""Messages of a conversation that a request may carry."""
+"""Messages of a conversation that a writer is told, the latest ones."""
 
 HISTORY_CHARACTERS: Final = 8_000
-"""Characters of one such message."""
+"""Characters of such a message that a writer is told."""
 
 URL_CHARACTERS: Final = 300
 """Characters of an audio_url."""
-
-MAX_TOP_K: Final = XttsDims().audio_vocabulary
-"""There are no more codes to choose from."""
 
 DEFAULT_MAX_TEXT: Final = 500
 """Used where no settings say otherwise, as in the published schema."""
@@ -42,54 +46,52 @@ Temperature = Annotated[
     float, Field(ge=0, le=2, allow_inf_nan=False, description="0 is the most predictable, 2 the most varied")
 ]
 MaxTokens = Annotated[int, Field(ge=1, le=8192, description="tokens that the reply may have at most")]
-Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1.0 is the normal rate")]
-TtsSeed = Annotated[
-    int, Field(ge=0, le=MAX_SEED, description="the same seed makes the same speech; for xtts")
+Speed = Annotated[
+    float, Field(ge=SPEEDS[0], le=SPEEDS[1], allow_inf_nan=False, description="1.0 is the normal rate")
 ]
+TtsSeed = Annotated[
+    int, Field(ge=0, le=MAX_SEED, description=f"the same seed makes the same speech; for {SEEDED_VOICES}")
+]
+
+
+def _shortened(content: object) -> object:
+    """What a writer replied is taken back, however long or odd it is."""
+    return printable(content)[:HISTORY_CHARACTERS].strip() if isinstance(content, str) else content
 
 
 class Message(Strict):
     """One message of the conversation so far."""
 
     role: Literal["user", "assistant", "model"] = Field(description="assistant and model mean the same")
-    content: Annotated[str, Field(max_length=HISTORY_CHARACTERS), AfterValidator(readable)]
+    content: Annotated[
+        str,
+        BeforeValidator(_shortened, json_schema_input_type=str),
+        Field(description=f"only its first {HISTORY_CHARACTERS} characters count"),
+    ]
 
 
-History = Annotated[list[Message], Field(max_length=HISTORY_MESSAGES, description="oldest message first")]
+def _latest(messages: list[Message]) -> list[Message]:
+    """The messages that have text, ``HISTORY_MESSAGES`` of them at most."""
+    return [message for message in messages if message.content][-HISTORY_MESSAGES:]
 
 
+History = Annotated[
+    list[Message],
+    AfterValidator(_latest),
+    Field(description=f"oldest message first; only the last {HISTORY_MESSAGES} count"),
+]
+
+
+@with_options(VOICE_OPTIONS)
 class SamplingFields(Strict):
-    """How XTTS draws its speech; what is left out has the checkpoint's default."""
-
-    temperature: (
-        Annotated[
-            float, Field(ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False, description="0 takes the likeliest")
-        ]
-        | None
-    ) = None
-    top_k: (
-        Annotated[int, Field(ge=0, le=MAX_TOP_K, description="so many of the likeliest remain; 0 keeps all")]
-        | None
-    ) = None
-    top_p: (
-        Annotated[
-            float,
-            Field(gt=0, le=1, allow_inf_nan=False, description="the likeliest of this probability remain"),
-        ]
-        | None
-    ) = None
-    repetition_penalty: (
-        Annotated[
-            float,
-            Field(ge=MIN_PENALTY, le=MAX_PENALTY, allow_inf_nan=False, description="1 changes nothing"),
-        ]
-        | None
-    ) = None
+    """Sampling of a voice that draws its speech by chance; options left out have the checkpoint's default."""
 
 
 LanguageField = Annotated[Name, Field(description="such as en, en-us, de, fr, zh")]
 VoiceField = Annotated[Name, Field(description="id or name of a voice that GET /api/voices lists")]
-SamplingField = Annotated[SamplingFields | None, Field(description="for a voice that draws by chance: xtts")]
+SamplingField = Annotated[
+    SamplingFields | None, Field(description=f"for a voice that draws by chance: {SEEDED_VOICES}")
+]
 
 
 class TextRequest(Strict):
@@ -122,7 +124,7 @@ class TtsRequest(Strict):
 
     text: Text = Field(description="what to say")
     language: LanguageField = "en"
-    voice: VoiceField = DEFAULT
+    voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
     seed: TtsSeed | None = None
@@ -141,8 +143,8 @@ class TtsRequest(Strict):
     )
 
 
-SCENE_FILES: Final = {"portrait_file": 1, "ref_eyeblink_file": 1, "ref_pose_file": 1}
-"""Uploads of a scene: a portrait, and videos whose face lends its blinks or the motion of its head."""
+SCENE_FILES: Final = {"portrait_file": 1, **uploads_of(FACE_OPTIONS)}
+"""Uploads of a scene: a portrait, and files that are options of a face."""
 
 
 class VideoRequest(SceneFields):
@@ -186,7 +188,7 @@ class FullRequest(SceneFields, TextRequest):
     files: ClassVar[Mapping[str, int]] = SCENE_FILES
 
     language: LanguageField = "en"
-    voice: VoiceField = DEFAULT
+    voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
 
@@ -259,7 +261,7 @@ class TextResponse(Made):
 
 class TtsResponse(Made):
     voice: str = Field(description="id of the voice")
-    seed: int | None = Field(None, description="that makes the same speech again; for xtts")
+    seed: int | None = Field(None, description=f"that makes the same speech again; for {SEEDED_VOICES}")
     audio_url: str = Field(examples=["/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav"])
     audio_seconds: float
     sample_rate: int = Field(description="samples per second")

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from lumen.errors import InvalidInputException, NotFoundException, StorageException
+from orchestrator.messages import unknown
 from orchestrator.store.files import PendingFile, disk_errors
-from orchestrator.voices.voice import unknown
 
 log = logging.getLogger("lumen")
 

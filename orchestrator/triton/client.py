@@ -5,7 +5,7 @@ import contextlib
 import logging
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -32,6 +32,9 @@ from lumen.errors import (
 log = logging.getLogger("lumen")
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+Load: TypeAlias = Callable[[Iterable[str]], Awaitable[None]]
+"""Loads those of the named models that are not loaded."""
 
 PROBE_TIMEOUT: Final = 3.0
 """Seconds that Triton may take to say how it is."""
@@ -200,6 +203,23 @@ class TritonClient:
         except InferenceServerException as error:
             raise _translate_load(model, error) from error
         self._dead.discard(model)
+
+    async def unload(self, model: str) -> None:
+        """Let Triton end the requests of ``model`` and free it; `held_models` tells when it has.
+
+        Raises:
+            ServiceUnavailableException: Triton is not there.
+        """
+        await self._ask("unload_model", model)
+
+    async def held_models(self) -> set[str]:
+        """Models that are loaded or not yet gone.
+
+        Raises:
+            ServiceUnavailableException: Triton is not there.
+        """
+        index = await self._ask("get_model_repository_index")
+        return {model.name for model in index.models if model.state in ("READY", "UNLOADING")}
 
     async def close(self) -> None:
         client, self._client = self._client, None

@@ -5,8 +5,6 @@ It belongs to the checkpoint that made it: another one hears other things in the
 """
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +16,18 @@ from safetensors import SafetensorError, safe_open
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
 from lumen.errors import InvalidInputException, ModelLoadException, NotFoundException
+from lumen.families.description import DEFAULT_VOICE
 from lumen.families.xtts.artifacts import SPEAKERS, dims_of, read_manifest
-from orchestrator.core.utils import utc_timestamp
+from lumen.lru_cache import LruCache
+from orchestrator.request_context import utc_timestamp
 from orchestrator.store.tensor_store import TensorStore, folded
-from orchestrator.voices.voice import DEFAULT, VoiceCard
+from orchestrator.voices.voice import VoiceCard
 
 LATENT: Final = "gpt_cond_latent"
 EMBEDDING: Final = "speaker_embedding"
+
+VERSION: Final = "1"
+"""Folder of the model repository's `xtts` that holds its checkpoint's manifest and speakers."""
 
 CACHED_VOICES: Final = 64
 """Voices whose numbers are kept in memory: 130 kB each."""
@@ -72,8 +75,7 @@ class VoiceLibrary:
     def __init__(self, folder: Path, checkpoint: Path, max_voices: int) -> None:
         self._store = TensorStore(folder, "voice", max_voices)
         self._checkpoint = checkpoint
-        self._cache: OrderedDict[tuple[str, int], Latents] = OrderedDict()
-        self._lock = threading.Lock()
+        self._cache: LruCache[tuple[str, int], Latents] = LruCache(CACHED_VOICES)
 
     def cards(self) -> list[VoiceCard]:
         """The checkpoint's voices by name, then the learned ones by age.
@@ -95,7 +97,7 @@ class VoiceLibrary:
         if (made := self._of_id(wanted)) is not None:
             return made
         cards = self.cards()
-        if wanted == DEFAULT and cards:
+        if wanted == DEFAULT_VOICE and cards:
             return cards[0]
         return self._store.pick(voice, cards)
 
@@ -113,7 +115,7 @@ class VoiceLibrary:
             latents = self._cache.get(key) or self._read(path, prefix, card)
         except (FileNotFoundError, SafetensorError) as error:
             raise NotFoundException(f"The voice {card.name!r} is not there any more.") from error
-        self._keep(key, latents)
+        self._cache.put(key, latents)
         return latents
 
     def cloned(self, voice: str) -> VoiceCard | None:
@@ -130,7 +132,7 @@ class VoiceLibrary:
         """
         others = [card for card in self.cards() if card.id != voice]
         kept = sum(card.kind == "custom" for card in others)
-        self._store.check(name, others, kept, reserved=(DEFAULT,))
+        self._store.check(name, others, kept, reserved=(DEFAULT_VOICE,))
 
     def add(self, cloned: ClonedVoice, latents: Latents) -> VoiceCard:
         """Keep a voice under its id, whole or not at all; one of the same id is replaced.
@@ -210,13 +212,6 @@ class VoiceLibrary:
                 f"The voice {card.name!r} has the shapes {shapes}, the checkpoint that is served has "
                 f"{expected}; post its recordings again."
             )
-
-    def _keep(self, key: tuple[str, int], latents: Latents) -> None:
-        with self._lock:
-            self._cache[key] = latents
-            self._cache.move_to_end(key)
-            while len(self._cache) > CACHED_VOICES:
-                self._cache.popitem(last=False)
 
     def _source(self) -> str:
         """Names the checkpoint."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lumen.contracts import XTTS_CONDITIONING, XTTS_REFERENCE_RATE, XTTS_SPEAKER
 from lumen.errors import InvalidInputException, TooLargeException
+from lumen.families.xtts.family import MIN_REFERENCE_SECONDS
 from lumen.families.xtts.reference_audio import (
     ReferenceLimits,
     average,
@@ -21,12 +22,6 @@ from orchestrator.media.decode_audio import decode_audio
 from orchestrator.store.tensor_store import ID_CHARACTERS
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices.library import EMBEDDING, LATENT, Latents
-
-MAX_RECORDINGS: Final = 10
-"""Files that a voice may be made of."""
-
-MIN_SECONDS: Final = 3.0
-"""The recordings of a voice have at least this much, all together."""
 
 LIMITS: Final = ReferenceLimits()
 PARAMETERS: Final[dict[str, float]] = asdict(LIMITS)
@@ -62,7 +57,7 @@ def decode(files: Sequence[bytes], max_seconds: float) -> Recordings:
 
     Raises:
         TooLargeException: they are over ``max_seconds`` long, all together.
-        InvalidInputException: one is no audio or damaged, or they are shorter than ``MIN_SECONDS``.
+        InvalidInputException: one is no audio or damaged, or they are shorter than ``MIN_REFERENCE_SECONDS``.
     """
     recordings = [decode_audio(data, XTTS_REFERENCE_RATE, max_seconds) for data in files]
     total = seconds(recordings)
@@ -70,10 +65,10 @@ def decode(files: Sequence[bytes], max_seconds: float) -> Recordings:
         raise TooLargeException(
             f"The recordings are {total:.1f} s long, all together; the limit is {max_seconds:g} s."
         )
-    if total < MIN_SECONDS:
+    if total < MIN_REFERENCE_SECONDS:
         raise InvalidInputException(
             f"The recordings are {total:.1f} s long, all together; "
-            f"send {MIN_SECONDS:g} to {max_seconds:g} s of speech."
+            f"send {MIN_REFERENCE_SECONDS:g} to {max_seconds:g} s of speech."
         )
     return recordings
 

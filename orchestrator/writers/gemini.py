@@ -2,34 +2,49 @@
 
 import asyncio
 import logging
-import re
+import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 from google import genai
-from google.genai import errors, types
+from google.genai import types
 from pydantic import SecretStr
 
 from lumen.aio import Stream, with_timeout
-from lumen.errors import (
-    ContentBlockedException,
-    GenerationException,
-    LumenException,
-    RateLimitException,
-    ServiceUnavailableException,
-    UpstreamTimeoutException,
-)
-from orchestrator.writers.writer import Brief, Turn
+from lumen.errors import LumenException, UpstreamTimeoutException
+from lumen.text.language import language_name
+from orchestrator.writers.gemini_errors import is_passing, refuses_thinking, retry_delay, translate
+from orchestrator.writers.gemini_reply import GeminiReply, text_of
+from orchestrator.writers.thinking import Thinking, thinking_config
+from orchestrator.writers.writer import Message, Reply, WriterRequest
 
 log = logging.getLogger("lumen")
 
-DEFAULT_RETRY: Final = 30
-"""Seconds that a caller is asked to wait when Gemini's quota is spent and it does not say how long."""
+ATTEMPTS: Final = 4
+"""Tries of a request that Gemini has no room for at the moment."""
 
-BLOCKED: Final = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"})
-"""Reasons for which Gemini ends a reply that must not be spoken."""
+FIRST_DELAY: Final = 0.5
+"""Seconds until the second try when Gemini does not say how long; doubled each time."""
+
+
+@dataclass(frozen=True)
+class GeminiSettings:
+    """How Gemini writes.
+
+    Attributes:
+        model: such as ``gemini-2.5-flash``.
+        instruction: what Gemini is told before the conversation.
+        timeout: seconds that a whole reply may take, all tries together.
+        thinking: before the reply.
+    """
+
+    model: str
+    instruction: str
+    timeout: float
+    thinking: Thinking = "off"
 
 
 class GeminiWriter:
@@ -37,64 +52,93 @@ class GeminiWriter:
 
     Args:
         client: from `gemini_client`.
-        model: such as ``gemini-2.5-flash``.
-        instruction: what Gemini is told before the conversation.
-        timeout: seconds that a whole reply may take.
     """
 
     name: Final = "gemini"
     note: Final = None
 
-    def __init__(self, client: genai.Client, model: str, instruction: str, timeout: float) -> None:
+    def __init__(self, client: genai.Client, settings: GeminiSettings) -> None:
         self._client = client
-        self._model = model
-        self._instruction = instruction
-        self._timeout = timeout
+        self._settings = settings
 
-    async def write(self, brief: Brief) -> Stream[str]:
-        """Yield pieces of the reply as Gemini writes them.
+    def write(self, request: WriterRequest) -> Reply:
+        """Begin a reply, whose whole sentences come while Gemini writes. Reading it raises:
 
-        Raises:
-            ContentBlockedException: Gemini refuses the prompt or its own reply.
-            RateLimitException: the key's quota is spent.
-            ServiceUnavailableException: Gemini is not there, or refuses the key.
-            UpstreamTimeoutException: the reply took too long.
-            GenerationException: the reply is empty or broke off.
+        ContentBlockedException: Gemini refuses the prompt or its own reply.
+        RateLimitException: the key's quota is spent, and is not back in time.
+        ServiceUnavailableException: Gemini is not there, or refuses the key.
+        UpstreamTimeoutException: the reply took too long.
+        GenerationException: the reply has no words or broke off.
         """
-        reply = _Reply()
-        async with aclosing(self._chunks(brief)) as chunks:
+        return Reply(lambda warnings: self._write(request, warnings))
+
+    async def _write(self, request: WriterRequest, warnings: list[str]) -> Stream[str]:
+        reply = GeminiReply(request.max_tokens)
+        async with aclosing(self._chunks(request)) as chunks:
             async for chunk in chunks:
                 if text := reply.take(chunk):
                     yield text
-        reply.check()
+        if text := reply.finish(warnings):
+            yield text
 
-    async def _chunks(self, brief: Brief) -> Stream[types.GenerateContentResponse]:
-        deadline = asyncio.get_running_loop().time() + self._timeout
+    async def _chunks(self, request: WriterRequest) -> Stream[types.GenerateContentResponse]:
+        deadline = asyncio.get_running_loop().time() + self._settings.timeout
         stream: AsyncIterator[types.GenerateContentResponse] | None = None
         try:
-            stream = await _by(deadline, self._open(brief))
+            begun, stream = await self._begin(request, deadline)
+            for chunk in begun:
+                yield chunk
             while (chunk := await _by(deadline, anext(stream, None))) is not None:
                 yield chunk
         except TimeoutError as error:
             raise UpstreamTimeoutException(
-                f"Gemini did not finish within {self._timeout:g} s; try again or ask for less."
+                f"Gemini did not finish within {self._settings.timeout:g} s; try again or ask for less."
             ) from error
         except LumenException:
             raise
         except Exception as error:
             raise translate(error) from error
         finally:
-            if isinstance(stream, AsyncGenerator):
-                await stream.aclose()
+            await _close(stream)
 
-    async def _open(self, brief: Brief) -> AsyncIterator[types.GenerateContentResponse]:
-        config = types.GenerateContentConfig(
-            system_instruction=self._instruction,
-            temperature=brief.temperature,
-            max_output_tokens=brief.max_tokens,
-        )
+    async def _begin(
+        self, request: WriterRequest, deadline: float
+    ) -> tuple[list[types.GenerateContentResponse], AsyncIterator[types.GenerateContentResponse]]:
+        """Try until the first text, as often as the time allows.
+
+        Returns:
+            The chunks up to the first text, and the stream of the others.
+        """
+        config = self._config(request)
+        for attempt in range(ATTEMPTS):
+            stream: AsyncIterator[types.GenerateContentResponse] | None = None
+            try:
+                stream = await _by(deadline, self._open(request, config))
+                return await _until_text(stream, deadline), stream
+            except BaseException as error:
+                await _close(stream)
+                if not isinstance(error, Exception) or attempt + 1 == ATTEMPTS:
+                    raise
+                if refuses_thinking(error) and config.thinking_config is not None:
+                    log.warning("%s takes no such setting of thinking: %s", self._settings.model, error)
+                    config.thinking_config = None
+                    continue
+                await _wait(error, attempt, deadline)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _open(
+        self, request: WriterRequest, config: types.GenerateContentConfig
+    ) -> AsyncIterator[types.GenerateContentResponse]:
         return await self._client.aio.models.generate_content_stream(
-            model=self._model, contents=_contents(brief), config=config
+            model=self._settings.model, contents=_contents(request), config=config
+        )
+
+    def _config(self, request: WriterRequest) -> types.GenerateContentConfig:
+        return types.GenerateContentConfig(
+            system_instruction=_instruction(self._settings.instruction, request.language),
+            temperature=request.temperature,
+            max_output_tokens=request.max_tokens,
+            thinking_config=thinking_config(self._settings.model, self._settings.thinking),
         )
 
 
@@ -113,91 +157,43 @@ def gemini_client(
     return genai.Client(api_key=key.get_secret_value(), vertexai=False, http_options=options)
 
 
-def translate(error: Exception) -> LumenException:
-    """The exception of LUMEN's tree for one of the SDK's; anything unknown is raised as it is."""
-    if isinstance(error, errors.APIError):
-        log.warning("Gemini answered %s %s: %s", error.code, error.status, error.message)
-        return _translate_api(error)
-    if isinstance(error, httpx.TimeoutException):
-        return UpstreamTimeoutException("Gemini did not answer in time; try again.")
-    if isinstance(error, (httpx.HTTPError, OSError, errors.UnknownApiResponseError)):
-        log.warning("Gemini cannot be reached: %s: %s", type(error).__name__, error)
-        return ServiceUnavailableException(
-            "Gemini cannot be reached, or the connection broke; check the network and try again."
-        )
-    raise error
-
-
-def _translate_api(error: errors.APIError) -> LumenException:
-    if error.code == 429:
-        return RateLimitException("Gemini's quota for this key is spent; wait.", _retry_after(error))
-    if error.code in (401, 403) or "API_KEY_INVALID" in str(error.details) or "API key" in str(error.message):
-        return ServiceUnavailableException("Gemini refuses the key; set GEMINI_API_KEY to a valid one.")
-    if error.code in (408, 499, 504):
-        return UpstreamTimeoutException("Gemini did not answer in time; try again.")
-    if error.code == 404:
-        return ServiceUnavailableException("Gemini does not know the model; set GEMINI_MODEL to one it has.")
-    if isinstance(error.code, int) and error.code >= 500:
-        return ServiceUnavailableException("Gemini is not available at the moment; try again.")
-    return GenerationException("Gemini did not take the request; the server's log says why.")
-
-
-def _retry_after(error: errors.APIError) -> int:
-    """Seconds from the error's RetryInfo ("retryDelay": "17s"), rounded up."""
-    match = re.search(r"'retryDelay': '(\d+)(\.\d+)?s'", str(error.details))
-    return int(match[1]) + bool(match[2]) if match else DEFAULT_RETRY
+async def _wait(error: Exception, attempt: int, deadline: float) -> None:
+    """Wait for the next try; raise ``error`` where none is worth it or the time does not reach."""
+    if not is_passing(error):
+        raise error
+    asked = retry_delay(error)
+    delay = FIRST_DELAY * 2**attempt * random.uniform(0.5, 1) if asked is None else asked
+    if asyncio.get_running_loop().time() + delay >= deadline:
+        raise error
+    log.info("Gemini has no room (%s); trying again in %.1f s", error, delay)
+    await asyncio.sleep(delay)
 
 
 async def _by(deadline: float, step: Any) -> Any:
     return await with_timeout(deadline - asyncio.get_running_loop().time(), step)
 
 
-def _contents(brief: Brief) -> list[Any]:
-    turns = [*brief.history, Turn("user", brief.prompt)]
-    return [types.Content(role=turn.role, parts=[types.Part(text=turn.content)]) for turn in turns]
+async def _until_text(
+    stream: AsyncIterator[types.GenerateContentResponse], deadline: float
+) -> list[types.GenerateContentResponse]:
+    chunks: list[types.GenerateContentResponse] = []
+    while (chunk := await _by(deadline, anext(stream, None))) is not None:
+        chunks.append(chunk)
+        if text_of(chunk):
+            break
+    return chunks
 
 
-class _Reply:
-    """What has arrived of a reply, and whether it may be spoken."""
-
-    def __init__(self) -> None:
-        self._any_text = False
-        self._finish: str | None = None
-
-    def take(self, chunk: types.GenerateContentResponse) -> str:
-        """The chunk's text; raises ContentBlockedException when Gemini refuses."""
-        feedback = chunk.prompt_feedback
-        if feedback is not None and feedback.block_reason is not None:
-            raise ContentBlockedException(
-                f"Gemini refused the prompt ({_name(feedback.block_reason)}); rephrase it."
-            )
-        candidate = chunk.candidates[0] if chunk.candidates else None
-        if candidate is None:
-            return ""
-        if candidate.finish_reason is not None:
-            self._finish = _name(candidate.finish_reason)
-        if self._finish in BLOCKED:
-            raise ContentBlockedException(f"Gemini stopped its reply ({self._finish}); rephrase the prompt.")
-        text = _text(candidate)
-        self._any_text = self._any_text or bool(text.strip())
-        return text
-
-    def check(self) -> None:
-        """Raise GenerationException unless a reply has come to its end."""
-        if self._finish is None:
-            raise GenerationException("Gemini's reply broke off; try again.")
-        if not self._any_text:
-            raise GenerationException(
-                f"Gemini's reply is empty ({self._finish}); rephrase the prompt or raise max_tokens."
-            )
+async def _close(stream: AsyncIterator[Any] | None) -> None:
+    if isinstance(stream, AsyncGenerator):
+        await stream.aclose()
 
 
-def _text(candidate: types.Candidate) -> str:
-    """The visible text: a model's thoughts are not part of the reply."""
-    parts = candidate.content.parts if candidate.content and candidate.content.parts else []
-    return "".join(part.text for part in parts if part.text and not part.thought)
+def _instruction(instruction: str, language: str | None) -> str:
+    """The operator's words, and the language that the reply is spoken in."""
+    return instruction if language is None else f"{instruction}\nReply in {language_name(language)}.".strip()
 
 
-def _name(reason: Any) -> str:
-    """The value of an enumeration of the SDK; values it does not know come as they are."""
-    return str(getattr(reason, "value", reason))
+def _contents(request: WriterRequest) -> list[Any]:
+    messages = [*request.history, Message("user", request.prompt)]
+    return [types.Content(role=each.role, parts=[types.Part(text=each.content)]) for each in messages]

@@ -1,14 +1,26 @@
 """Writers: a prompt and the conversation so far become a reply."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
-from lumen.aio import Stream
+from lumen.aio import Stream, once
+
+KEY_SOURCE: Final = "https://aistudio.google.com/apikey"
+"""Address where Google gives out keys."""
+
+NO_KEY: Final = (
+    "The prompt itself is the text: GEMINI_API_KEY is not set. "
+    f"Get a key at {KEY_SOURCE} and put it into .env."
+)
+SET_TO_ECHO: Final = (
+    "The prompt itself is the text: WRITER is echo. "
+    f"For replies set WRITER=auto and GEMINI_API_KEY to a key from {KEY_SOURCE}."
+)
 
 
 @dataclass(frozen=True)
-class Turn:
+class Message:
     """One message of the conversation so far."""
 
     role: Literal["user", "model"]
@@ -16,18 +28,46 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Brief:
+class WriterRequest:
     """What a writer is asked.
 
     Attributes:
+        language: code of the language to reply in; None leaves it to the writer.
         temperature: 0 to 2; higher is more varied.
         max_tokens: at most that many tokens are written.
     """
 
     prompt: str
-    history: Sequence[Turn] = ()
+    history: Sequence[Message] = ()
+    language: str | None = None
     temperature: float = 0.7
     max_tokens: int = 1024
+
+
+class Reply(AsyncGenerator[str, None]):
+    """A stream of the pieces of a reply, and what is to be known about it after its end.
+
+    Args:
+        write: makes the stream; it adds to the list that it is given.
+    """
+
+    def __init__(self, write: Callable[[list[str]], Stream[str]]) -> None:
+        self._warnings: list[str] = []
+        self._pieces = write(self._warnings)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Warnings about the reply; complete when the stream has ended."""
+        return tuple(self._warnings)
+
+    async def asend(self, value: None) -> str:
+        return await self._pieces.asend(value)
+
+    async def athrow(self, *error: Any) -> str:
+        return await self._pieces.athrow(*error)
+
+    async def aclose(self) -> None:
+        await self._pieces.aclose()
 
 
 class Writer(Protocol):
@@ -41,16 +81,22 @@ class Writer(Protocol):
         """What a response should say about the part."""
         ...
 
-    def write(self, brief: Brief) -> Stream[str]:
-        """Yield pieces of the reply as they are written."""
+    def write(self, request: WriterRequest) -> Reply:
+        """Begin a reply, whose pieces come while it is written."""
         ...
 
 
 class EchoWriter:
-    """Replies with the prompt; needs no key."""
+    """Replies with the prompt; needs no key.
+
+    Args:
+        note: says why it is the one that writes.
+    """
 
     name: Final = "echo"
-    note: Final = "The prompt itself is the text: there is no GEMINI_API_KEY, or WRITER is echo."
 
-    async def write(self, brief: Brief) -> Stream[str]:
-        yield brief.prompt
+    def __init__(self, note: str = SET_TO_ECHO) -> None:
+        self.note: Final = note
+
+    def write(self, request: WriterRequest) -> Reply:
+        return Reply(lambda _: once(request.prompt))

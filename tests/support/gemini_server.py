@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 KEY = "a-valid-key"
-MODEL = "gemini-2.5-flash"
+MODELS = ("gemini-2.5-flash", "gemini-3-flash-preview")
 
 
 class GeminiServer:
@@ -22,7 +22,8 @@ class GeminiServer:
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
-        path = f"/{{version}}/models/{MODEL}:streamGenerateContent"
+        self._refusals = {prompt: len(errors) for prompt, errors in PASSING.items()}
+        path = "/{version}/models/{model}:streamGenerateContent"
         self.app = Starlette(routes=[Route(path, self._answer, methods=["POST"])])
 
     async def _answer(self, request: Request) -> Response:
@@ -31,14 +32,31 @@ class GeminiServer:
         prompt = body["contents"][-1]["parts"][0]["text"]
         if request.headers["x-goog-api-key"] != KEY:
             return _bad_key()
+        if request.path_params["model"] not in MODELS:
+            return _error(404, "NOT_FOUND")
+        if self._refusals.get(prompt, 0):
+            self._refusals[prompt] -= 1
+            return _error(*PASSING[prompt][self._refusals[prompt]])
+        if prompt == "NO THINKING" and "thinkingConfig" in body["generationConfig"]:
+            return _error(400, "INVALID_ARGUMENT", message="Thinking level is not supported for this model.")
         if prompt in ERRORS:
             return _error(*ERRORS[prompt])
+        if prompt == "BUSY AFTER A THOUGHT" and self.requests.count(body) == 1:
+            prompt = "THOUGHT, THEN BUSY"
         return StreamingResponse(_events(prompt), media_type="text/event-stream")
 
 
+SOON = [{"@type": "x/google.rpc.RetryInfo", "retryDelay": "0.25s"}]
+
+PASSING: dict[str, list[tuple[Any, ...]]] = {
+    "BUSY TWICE": [(503, "UNAVAILABLE"), (503, "UNAVAILABLE")],
+    "QUOTA SOON": [(429, "RESOURCE_EXHAUSTED", SOON)],
+}
+"""What a prompt is answered at first, the last one first."""
+
 ERRORS: dict[str, tuple[Any, ...]] = {
     "QUOTA": (429, "RESOURCE_EXHAUSTED", [{"@type": "x/google.rpc.RetryInfo", "retryDelay": "16.5s"}]),
-    "QUOTA FOR A DAY": (429, "RESOURCE_EXHAUSTED"),
+    "QUOTA FOR A DAY": (429, "RESOURCE_EXHAUSTED", [{"violations": [{"quotaId": "RequestsPerDay"}]}]),
     "FORBIDDEN": (403, "PERMISSION_DENIED"),
     "UNAUTHENTICATED": (401, "UNAUTHENTICATED"),
     "OVERLOADED": (503, "UNAVAILABLE"),
@@ -48,8 +66,11 @@ ERRORS: dict[str, tuple[Any, ...]] = {
 }
 
 
-def _error(code: int, status: str, details: list[Any] | None = None) -> JSONResponse:
-    error = {"code": code, "message": f"the server says {status}", "status": status, "details": details or []}
+def _error(
+    code: int, status: str, details: list[Any] | None = None, message: str | None = None
+) -> JSONResponse:
+    message = message or f"the server says {status}"
+    error = {"code": code, "message": message, "status": status, "details": details or []}
     return JSONResponse({"error": error}, code)
 
 
@@ -74,6 +95,10 @@ def _text(text: str, finish: str | None = None, **part: Any) -> dict[str, Any]:
     return {"candidates": [{**candidate, **({"finishReason": finish} if finish else {})}]}
 
 
+def _thought_of(tokens: int) -> dict[str, Any]:
+    return {**_text("Hmm.", thought=True), "usageMetadata": {"thoughtsTokenCount": tokens}}
+
+
 CHUNKS: dict[str, list[Any]] = {
     "BLOCKED": [{"promptFeedback": {"blockReason": "SAFETY"}}],
     "BLOCKED REPLY": [_text("Well, "), {"candidates": [{"finishReason": "SAFETY", "index": 0}]}],
@@ -85,4 +110,19 @@ CHUNKS: dict[str, list[Any]] = {
     "UNFINISHED": [_text("Well, ")],
     "THINK": [_text("Hmm.", thought=True), _text("Yes.", "STOP")],
     "LIMIT": [_text("One two", "MAX_TOKENS")],
+    "CUT": [_text("One is whole. Two "), _text("is too! Three is bro", "MAX_TOKENS")],
+    "CUT WHOLE": [_text("One is whole. Two is too.", "MAX_TOKENS")],
+    "CUT LIST": [_text("- apples\n- pe", "MAX_TOKENS")],
+    "OTHER": [_text("One is whole. Two", "OTHER")],
+    "ALL THOUGHT": [
+        _thought_of(990),
+        {**_thought_of(1000), "candidates": [{"finishReason": "MAX_TOKENS", "index": 0}]},
+    ],
+    "THOUGHT, THEN BUSY": [
+        _thought_of(10),
+        {"error": {"code": 503, "message": "no room", "status": "UNAVAILABLE"}},
+    ],
+    "SMILE": [_text("😀", "STOP")],
+    "CODE": [_text("```\nls\n```", "STOP")],
+    "ODD": [_text("Ding\x07 \ud83d dong.", "STOP")],
 }

@@ -34,7 +34,7 @@ import sys
 from pathlib import Path
 from lumen.triton import serve
 from lumen.settings import Settings
-serve.FACE_MODELS["warp"] = ()
+serve.models_of = lambda settings: ("espeak",)
 root = Path(sys.argv[1])
 sys.exit(serve.run(Settings(
     voice="espeak", model_repository=root / "models", logs_path=root, triton_url="127.0.0.1:0",

@@ -23,7 +23,7 @@ from lumen.contracts import (
     SADTALKER_SOURCE,
 )
 from lumen.errors import LumenException
-from lumen.families.sadtalker.calls import Array, Tensors
+from lumen.families.sadtalker.network_calls import Array, Tensors
 
 
 @dataclass

@@ -7,7 +7,7 @@ import numpy as np
 
 from lumen.contracts import XTTS_SPEAKER_WIDTH
 from lumen.families.xtts.coqui import coqui
-from lumen.families.xtts.windows import Latents, VocoderContext, Window, Windows
+from lumen.families.xtts.vocoder_windows import Latents, VocoderContext, Window, Windows
 
 TOLERANCE = 1e-3
 """Of the reference's largest sample, fp32."""

@@ -10,7 +10,7 @@ from export.gfpgan.networks.modulation import SLOPE, StyleConv, ToRgb, doubled
 from lumen.families.gfpgan.dims import COARSEST, LEVELS, GfpganDims
 
 STYLE_LAYERS: Final = 8
-"""Of the network that makes styles of random vectors; its weights are released, but not used here."""
+"""Layers of the network that makes styles of random vectors; its weights are released, but not used here."""
 
 FINER: Final = range(COARSEST + 1, LEVELS + 1)
 """Levels that begin with a doubling."""

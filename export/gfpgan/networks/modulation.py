@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 SLOPE: Final = 0.2
-"""Of the leaky ReLUs below zero."""
+"""Slope of the leaky ReLUs below zero."""
 
 LEAST: Final = 1e-8
 """Added to the squared norm of a kernel before its root is divided by."""
 
 GAIN: Final = 2**0.5
-"""What a style convolution's result is multiplied by, for the half that its activation takes."""
+"""Gain after a style convolution, for the half that its activation takes."""
 
 
 def doubled(x: Tensor) -> Tensor:

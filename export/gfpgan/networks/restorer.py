@@ -87,7 +87,7 @@ class Restorer(nn.Module):
 
 
 class ServedRestorer(nn.Module):
-    """What is exported: face uint8 [B, 512, 512, 3] RGB -> restored, the same; colours rounded half to even.
+    """Exported network: face uint8 [B, 512, 512, 3] RGB -> restored, the same; colours rounded half to even.
 
     The way from 0..255 to -1..1 is folded into the first convolution, which has no border to tell them apart.
     """

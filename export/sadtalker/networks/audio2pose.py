@@ -60,7 +60,7 @@ class PoseDecoder(nn.Module):
 
 
 class PoseVae(nn.Module):
-    """What serving needs of the VAE."""
+    """Decoder of the conditional VAE, the part that serving needs."""
 
     def __init__(self, dims: SadTalkerDims) -> None:
         super().__init__()

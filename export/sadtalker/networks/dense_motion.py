@@ -1,4 +1,4 @@
-"""From the motion of key points to that of every cell of the appearance volume, and what is hidden."""
+"""Dense motion: key points move every cell of the appearance volume, and some cells become hidden."""
 
 from itertools import pairwise
 from typing import ClassVar, Final
@@ -70,7 +70,7 @@ class Hourglass(nn.Module):
 
 
 class DenseMotion(nn.Module):
-    """How a frame comes out of the portrait."""
+    """Dense motion network: predicts the deformation and the occlusion of a frame."""
 
     FOLDS: ClassVar[Folds] = (("compress", "norm"),)
 
@@ -90,7 +90,7 @@ class DenseMotion(nn.Module):
         return F.relu(self.norm(self.compress(appearance)))
 
     def forward(self, compressed: Tensor, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
-        """Where each cell comes from [B, D, H, W, 3], and what is visible [B, 1, H, W] in [0, 1].
+        """Predict the deformation [B, D, H, W, 3] and the visibility [B, 1, H, W] in [0, 1] of each cell.
 
         compressed: [B, 4, D, H, W]. source, driving: key points [B, 15, 3]. All float32, and so are shares
         and positions, whatever the precision of the weights.
@@ -103,7 +103,7 @@ class DenseMotion(nn.Module):
         return self.points.deformation(mask, source, driving), visible
 
     def evidence(self, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
-        """What the hourglass sees, [B, 80, D, H, W]: per point its heat, then the volume moved with it."""
+        """Input of the hourglass, [B, 80, D, H, W]: per point its heat, then the volume moved with it."""
         depth, height, width = compressed.shape[2:]
         heat = self.points.heat(source, driving, (depth, height, width))
         moved = self.points.warps(compressed, source, driving)

@@ -57,7 +57,7 @@ class PhaseConv2d(nn.Module):
         return torch.stack(rows, width).flatten(height, width)
 
     def _part(self, padded: Tensor, row: int, column: int, height: int, width: int) -> Tensor:
-        """One kind of phase at every cell, [B, C_out, h, w]."""
+        """Outputs of one kind of phase at every cell, [B, C_out, h, w]."""
         weight = self.weights[row * len(self.starts) + column]
         top, left = self.starts[row] + 1, self.starts[column] + 1
         bottom = top + height + weight.shape[2] - 1
@@ -102,7 +102,7 @@ class FoldedSpade(nn.Module):
 
 
 def _joined(gamma: nn.Conv2d, beta: nn.Conv2d) -> nn.Conv2d:
-    """One convolution that gives 1 + gamma, then beta."""
+    """Join two convolutions into one that gives 1 + gamma, then beta."""
     assert gamma.bias is not None
     assert beta.bias is not None
     weight = torch.cat([gamma.weight, beta.weight])

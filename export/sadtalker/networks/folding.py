@@ -69,7 +69,7 @@ def _fold(module: nn.Module, conv_name: str, norm_name: str) -> None:
 
 
 def _affine(norm: nn.BatchNorm2d | nn.BatchNorm3d) -> tuple[Tensor, Tensor]:
-    """What a batch norm multiplies by and adds, float64 [C]."""
+    """Scale and shift of a batch norm, float64 [C] each."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)

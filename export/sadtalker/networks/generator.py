@@ -16,7 +16,7 @@ SLOPE: Final = 0.01
 
 
 class Source(NamedTuple):
-    """What a portrait is to the frames: volumes [B, 32, D, S/4, S/4] and [B, 4, D, S/4, S/4]."""
+    """Encoded portrait, the same for all frames: [B, 32, D, S/4, S/4] and [B, 4, D, S/4, S/4]."""
 
     appearance: Tensor
     compressed: Tensor

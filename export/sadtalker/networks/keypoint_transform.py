@@ -1,4 +1,4 @@
-"""From canonical key points to those of a pose and expression (Wang et al., 2020, arXiv:2011.15126)."""
+"""Transform of canonical key points by pose and expression (Wang et al., 2020, arXiv:2011.15126)."""
 
 from typing import Final
 

@@ -20,7 +20,7 @@ BLUR_SIGMA: Final = 1.5
 """The blur before the picture is made smaller, in pixels."""
 
 TEMPERATURE: Final = 0.1
-"""Of the softmax over the volume."""
+"""Temperature of the softmax over the volume."""
 
 WIDTHS: Final = (64, 128, 256, 512, 1024)
 LAST_WIDTH: Final = 32

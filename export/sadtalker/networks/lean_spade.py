@@ -20,10 +20,10 @@ ONES: Final = 8
 """Channels that are one everywhere. The first carries the biases; matrix units take channels by eights."""
 
 EPSILON: Final = 1e-5
-"""Of the instance norms, as PyTorch's."""
+"""Epsilon of the instance norms, as PyTorch's."""
 
 GROWTH: Final = 2
-"""Of the picture's sides before each of the last two blocks."""
+"""Growth of the picture's sides before each of the last two blocks."""
 
 
 class LeanSpade(nn.Module):

@@ -1,4 +1,4 @@
-"""What runs per frame before the renderer: a window of coefficients becomes the frame's key points."""
+"""Motion network, run per frame before the renderer: a window of coefficients becomes key points."""
 
 import torch
 from torch import Tensor, nn

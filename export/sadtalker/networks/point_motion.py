@@ -1,4 +1,4 @@
-"""What every key point says of the motion: where it is, and how the picture moves with this point alone.
+"""Motion by single key points: the heat around each, and how the picture moves with this point alone.
 
 Three equal ways: on grids as it was published; with sums instead of large intermediate grids; with
 products of matrices along the axes instead of sampling. All coordinates are those of ``grids``.
@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 from export.sadtalker.networks.grids import axis, cells, grid
 
 VARIANCE: Final = 0.01
-"""Of the Gaussian around a key point, in squared coordinates."""
+"""Variance of the Gaussian around a key point, in squared coordinates."""
 
 FAINT: Final = 1e-12
 """Heat that no float32 sum shows. Far from a key point numbers are so small that processors multiply them
@@ -40,7 +40,7 @@ class PointMotion(Protocol):
         ...
 
     def deformation(self, mask: Tensor, source: Tensor, driving: Tensor) -> Tensor:
-        """Where each cell comes from [B, D, H, W, 3], by shares [B, K + 1, D, H, W] of the points."""
+        """Deformation [B, D, H, W, 3], by shares [B, K + 1, D, H, W] of the points."""
         ...
 
 
@@ -113,7 +113,7 @@ def _shift_matrix(shift: Tensor, n: int) -> Tensor:
 
 
 def _moves(source: Tensor, driving: Tensor, size: Size) -> Tensor:
-    """Where every cell comes from by each point: [B, K + 1, D, H, W, 3]."""
+    """Origin of every cell if it moved with each point alone: [B, K + 1, D, H, W, 3]."""
     shifts = F.pad(source - driving, (0, 0, 1, 0))
     return grid(*size, source) + shifts[:, :, None, None, None]
 

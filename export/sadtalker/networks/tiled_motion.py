@@ -17,7 +17,7 @@ from export.sadtalker.networks.point_motion import VARIANCE, without_faint
 from export.sadtalker.networks.tiles import TiledConv, inner, padded, padded_zeros, repeated, winograd
 
 DEPTH: Final = 3
-"""Of the hourglass's kernels."""
+"""Depth of the hourglass's kernels."""
 
 OCCLUSION_SIDE: Final = 7
 
@@ -138,7 +138,7 @@ def bell(centre: Tensor, n: int) -> Tensor:
 
 
 def deformation(shares: Tensor, shifts: Tensor) -> Tensor:
-    """Where each cell comes from [D, H, W, 3]. shares: [D, H, W, K + 1]. shifts: [1, K, 3]."""
+    """Deformation [D, H, W, 3]. shares: [D, H, W, K + 1]. shifts: [1, K, 3]."""
     places = grid(shares.shape[0], shares.shape[1], shares.shape[2], shares)
     return places * shares.sum(3, keepdim=True) + shares[..., 1:] @ shifts[0]
 

@@ -21,7 +21,7 @@ from export.sadtalker.networks.tiles import (
 )
 
 EPSILON: Final = 1e-5
-"""Of the instance norms."""
+"""Epsilon of the instance norms."""
 
 
 class TiledSpade(nn.Module):

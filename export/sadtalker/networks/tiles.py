@@ -19,7 +19,7 @@ TAPS: Final = 3
 """Side of the kernels."""
 
 POINTS: Final = (0.0, 1.0, -1.0, 0.5, -2.0)
-"""Where the polynomials are evaluated (and at infinity): the least mean error of 8 sets that were tried.
+"""Points of the polynomials' evaluation (besides infinity): the least mean error of 8 sets that were tried.
 
 How the choice of points decides the error: Barabasz et al., 2018, arXiv:1803.10986.
 """
@@ -107,7 +107,7 @@ class TiledConv(nn.Module):
         return y.view(self.side, self.side, depth, rows, columns, self.channels)
 
     def products(self, padded: Tensor, top: int, rows: int, columns: int) -> Tensor:
-        """What the kernels are multiplied with: [p p, tiles, C_in]."""
+        """Transformed inputs that the kernels are multiplied with: [p p, tiles, C_in]."""
         z, y, x, c = padded.stride(0), padded.stride(1), padded.stride(2), padded.shape[3]
         cells = padded.as_strided(
             [self.cells, self.cells, padded.shape[0], rows, columns, c],

@@ -1,4 +1,4 @@
-"""What eSpeak NG can speak, for those who ask before its model is loaded.
+"""Languages and voices of eSpeak NG, for those who ask before its model is loaded.
 
 A test compares this with the library. The model has the last word: it also takes regions and
 codes of other standards.

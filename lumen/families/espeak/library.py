@@ -26,7 +26,7 @@ INITIALIZE_PHONEME_EVENTS: Final = 0x0001
 INITIALIZE_PHONEME_IPA: Final = 0x0002
 INITIALIZE_DONT_EXIT: Final = 0x8000
 CHARS_UTF8: Final = 1
-"""Without the flags for SSML and phonemes beside it, markup is text like any other."""
+"""Flag for UTF-8 without those for SSML and phonemes: markup is text like any other."""
 POSITION_CHARACTER: Final = 1
 PARAMETER_RATE: Final = 1
 PARAMETER_VOLUME: Final = 2
@@ -46,7 +46,7 @@ class _Voice(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Language:
-    """One of eSpeak's languages.
+    """Language of eSpeak's data.
 
     Attributes:
         name: in English.
@@ -80,7 +80,7 @@ class EspeakLibrary:
         self._c.espeak_SetSynthCallback(self._callback)
 
     def languages(self) -> list[Language]:
-        """All languages in the data whose dictionary is there too."""
+        """List the languages in the data whose dictionary is there too."""
         with self._lock:
             voices = self._c.espeak_ListVoices(None)
             found = []

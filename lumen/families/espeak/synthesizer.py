@@ -20,7 +20,7 @@ MIN_RATE: Final = 0.5
 MAX_RATE: Final = 2.0
 
 MAX_CHARACTERS: Final = 10_000
-"""About ten minutes of speech; callers have lower limits of their own."""
+"""Longest text: about ten minutes of speech; callers have lower limits of their own."""
 
 DEFAULT_VOICE: Final = "default"
 
@@ -34,7 +34,7 @@ PEAK_LIMIT: Final = 0.95
 """No sample is louder; a sentence that would be is turned down as a whole."""
 
 SILENCE_LEVEL: Final = 10 ** (-50 / 20)
-"""Below -50 dB of full scale the end of a sentence is cut off."""
+"""Amplitude below which the end of a sentence is cut off: -50 dB of full scale."""
 
 PAUSE_SECONDS: Final = 0.35
 """Silence after a sentence at the normal rate."""
@@ -151,7 +151,7 @@ class Espeak:
         return f"Unknown language {language[:40]!r}; expected one of eSpeak's codes, such as: {hint}."
 
     def _suffix(self, voice: str) -> str:
-        """What is added to a language's file name to choose the voice."""
+        """Suffix of a language's file name that chooses the voice."""
         if voice == DEFAULT_VOICE:
             return ""
         folded = {name.casefold(): name for name in self._variants}
@@ -163,7 +163,7 @@ class Espeak:
 
 
 def _by_code(languages: list[Language]) -> dict[str, Language]:
-    """All codes, and the data files' names; where languages share a code, the best priority wins."""
+    """Files' names by all codes; where languages share a code, the best priority wins."""
     ranked = [(priority, code, lang) for lang in languages for priority, code in lang.codes]
     table: dict[str, Language] = {}
     for _, code, language in sorted(ranked, key=lambda entry: entry[0]):

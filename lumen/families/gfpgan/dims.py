@@ -35,7 +35,7 @@ class GfpganDims:
         return WIDTHS[level] // self.reduction
 
     def encoder(self, level: int) -> int:
-        """The same of the encoder and of the way up: half as many."""
+        """Channels of the encoder's map of 2 ** level pixels a side, and of the way up: half as many."""
         return self.decoder(level) // 2
 
     def to_json(self) -> dict[str, int]:

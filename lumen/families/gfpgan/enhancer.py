@@ -52,11 +52,11 @@ LEAST_EYE_DISTANCE: Final = 5.0
 """Pixels between the eyes below which a face is left as it is."""
 
 OUTSIDE: Final = (132, 133, 135)
-"""What a face that leaves its frame is filled up with; the grey of the training data."""
+"""Colour around a face that leaves its frame; the grey of the training data."""
 
 OVAL_CENTRE: Final = (256.0, 276.0)
 OVAL_AXES: Final = (196.0, 236.0)
-"""Where the mask ends in the aligned face, in pixels: at the ears, in the hairline, below the chin."""
+"""Half axes of the mask in the aligned face, in pixels: to the ears, into the hairline, below the chin."""
 
 OVAL_SOLID: Final = 0.72
 """Part of the axes within which the mask is whole."""
@@ -67,23 +67,23 @@ DEFAULT_WEIGHT: Final = 1.0
 
 @dataclass(frozen=True)
 class Similarity:
-    """Points p of one picture -> ``matrix @ p + shift`` of another; matrix [2, 2] turns and scales."""
+    """Similarity transform: points p of one picture -> ``matrix @ p + shift`` of another; matrix [2, 2]."""
 
     matrix: FloatArray
     shift: FloatArray
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """[N, 2] -> [N, 2]."""
+        """Map points [N, 2] -> [N, 2]."""
         return np.asarray(points @ self.matrix.T + self.shift)
 
     def coefficients(self) -> tuple[float, ...]:
-        """As Pillow takes them, to find for each pixel of the new picture its place in the old one."""
+        """Inverse transform as Pillow takes it: from pixels of the new picture to places in the old one."""
         (a, b), (c, d) = self.matrix.tolist()
         return a, b, float(self.shift[0]), c, d, float(self.shift[1])
 
 
 def enhance(frames: Pixels, find: FindFace, restore: Restore, weight: float = DEFAULT_WEIGHT) -> Pixels:
-    """frames uint8 [n, H, W, 3] -> uint8 [n, 2H, 2W, 3]; a frame without a face is enlarged only.
+    """Enhance frames uint8 [n, H, W, 3] -> uint8 [n, 2H, 2W, 3]; a frame without a face is enlarged only.
 
     Raises:
         InvalidInputException: the frames are no RGB frames or too many, or the weight is not in 0..1.
@@ -104,7 +104,7 @@ def enhance(frames: Pixels, find: FindFace, restore: Restore, weight: float = DE
 
 
 def fitted(points: FloatArray, target: FloatArray) -> Similarity:
-    """The similarity without mirroring that brings points [N, 2] nearest to target [N, 2], by least squares.
+    """Fit the similarity without mirroring that brings points [N, 2] nearest to target [N, 2].
 
     S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991, for
     the plane: turning and scaling is one complex factor there.
@@ -117,13 +117,13 @@ def fitted(points: FloatArray, target: FloatArray) -> Similarity:
 
 
 def five_points(landmarks: NDArray[np.float32]) -> FloatArray:
-    """[68, 2] -> eyes, tip of the nose, corners of the mouth [5, 2]."""
+    """Reduce landmarks [68, 2] to eyes, tip of the nose and corners of the mouth [5, 2]."""
     points = landmarks.astype(np.float64)
     return np.array([(points[a] + points[b]) / 2 for a, b in EYES_NOSE_MOUTH])
 
 
 def cut(frame: Pixels, place: Similarity) -> Pixels:
-    """The aligned face, uint8 [512, 512, 3]. place: from the aligned face to the frame."""
+    """Cut the aligned face out, uint8 [512, 512, 3]. place: from the aligned face to the frame."""
     size = (FACE_SIZE, FACE_SIZE)
     picture = Image.fromarray(frame).transform(
         size,
@@ -136,7 +136,7 @@ def cut(frame: Pixels, place: Similarity) -> Pixels:
 
 
 def face_mask(weight: float = 1.0) -> Image.Image:
-    """How much of the restored face is taken, 0..255 ("L", 512 x 512): an oval with a soft edge."""
+    """Share of the restored face in the result, 0..255 ("L", 512 x 512): an oval with a soft edge."""
     centres = np.arange(FACE_SIZE) + 0.5
     x, y = ((centres - OVAL_CENTRE[i]) / OVAL_AXES[i] for i in range(2))
     depth = np.clip((1 - np.hypot(x[None, :], y[:, None])) / (1 - OVAL_SOLID), 0, 1)
@@ -159,7 +159,7 @@ def _check(frames: Pixels, weight: float) -> None:
 
 
 def _place(landmarks: NDArray[np.float32] | None) -> Similarity | None:
-    """From the aligned face to the frame; None without a face that is large enough."""
+    """Transform from the aligned face to the frame; None without a face that is large enough."""
     if landmarks is None or not np.isfinite(landmarks).all():
         return None
     points = five_points(landmarks)
@@ -169,7 +169,7 @@ def _place(landmarks: NDArray[np.float32] | None) -> Similarity | None:
 
 
 def inverse(place: Similarity) -> Similarity:
-    """The way back."""
+    """Invert a similarity transform."""
     matrix = np.linalg.inv(place.matrix)
     return Similarity(matrix, -matrix @ place.shift)
 

@@ -31,7 +31,7 @@ _LOGIT_LIMIT: Final = 80.0
 
 @dataclass(frozen=True)
 class DetectorSpec:
-    """One BlazeFace network: its file, side of its input in pixels, (stride, anchors a cell) per grid."""
+    """BlazeFace network: its file, side of its input in pixels, (stride, anchors a cell) per grid."""
 
     file: str
     side: int
@@ -61,12 +61,12 @@ class Detections:
     scores: FloatArray
 
     def scaled(self, factor: float) -> "Detections":
-        """The same in an image that is ``factor`` times as large."""
+        """Scale to an image that is ``factor`` times as large."""
         return Detections(self.boxes * factor, self.keypoints * factor, self.scores)
 
 
 def network_path(file: str) -> Path:
-    """Where the wheel keeps a network.
+    """Path of a network in its wheel.
 
     Raises:
         ModelLoadException: the wheel, or the file in it, is not installed.

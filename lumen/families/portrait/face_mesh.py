@@ -44,7 +44,7 @@ LEFT_EYE_CORNER: Final = 263
 
 @dataclass(frozen=True)
 class Face:
-    """One face, in pixels of its image.
+    """Face in pixels of its image.
 
     box: float32 [4], x0, y0, x1, y1 around the mesh. score: probability in [0, 1].
     mesh: float32 [468, 2], MediaPipe's topology; x right, y down, pixel centres at +0.5.
@@ -110,7 +110,7 @@ class FaceMesher:
         return Face(box, min(score, presence), mesh)
 
     def _fit(self, picture: Image.Image, roi: Roi) -> tuple[FloatArray, float]:
-        """One pass of the mesh network: mesh [468, 2] in image pixels and probability of a face."""
+        """Run the mesh network once: mesh [468, 2] in image pixels and probability of a face."""
         points, logit = self._network.run(roi_pixels(picture, roi, MESH_SIDE))
         mesh = roi.to_image(points.reshape(MESH_POINTS, 3)[:, :2] / MESH_SIDE)
         return mesh.astype(np.float32), float(1.0 / (1.0 + np.exp(-logit.ravel()[0])))
@@ -125,7 +125,7 @@ def stack_faces(faces: Sequence[Face]) -> tuple[FloatArray, FloatArray, FloatArr
 
 
 def unstack_faces(boxes: FloatArray, scores: FloatArray, meshes: FloatArray) -> list[Face]:
-    """The other way round."""
+    """Rebuild the faces from the arrays of ``stack_faces``."""
     return [Face(b, float(s), m) for b, s, m in zip(boxes, scores, meshes, strict=True)]
 
 
@@ -150,7 +150,7 @@ def _roi_of_mesh(mesh: FloatArray, scale: float, shift: float) -> Roi:
 
 
 def _distinct(faces: list[Face]) -> list[Face]:
-    """Without the faces that are another, more certain one seen again."""
+    """Drop faces that are another, more certain one seen again."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
         others = np.array([k.box for k in kept], np.float32).reshape(-1, 4)

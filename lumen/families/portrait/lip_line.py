@@ -27,7 +27,7 @@ PATCH_SCALE: Final = 1.5
 """Side of that square relative to the mouth's width."""
 
 REACH: Final = 0.14
-"""How far the line is looked for, relative to the mouth's width."""
+"""Range of the search for the line, relative to the mouth's width."""
 
 VALLEY: Final = 4
 """Pixels of the patch between the line and the lips it is compared with."""
@@ -56,7 +56,7 @@ def settle_lips(picture: Image.Image, mesh: FloatArray, angle: float) -> FloatAr
 
 
 def _valleys(patch: FloatArray) -> FloatArray:
-    """How much darker each pixel is than those above and below it, [PATCH, PATCH]."""
+    """Darkness of each pixel relative to those above and below it, [PATCH, PATCH]."""
     grey = patch @ np.array([0.35, 0.5, 0.15], np.float32)
     soft = (grey[:, :-2] + grey[:, 1:-1] + grey[:, 2:]) / 3
     soft = np.pad(soft, ((VALLEY, VALLEY), (1, 1)), mode="edge")

@@ -1,4 +1,4 @@
-"""From a picture of somebody to what an animator takes: a square crop and the face's mesh in it."""
+"""Portrait for an animator: a square crop of a picture, and the face's mesh in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ FACE_SHARE: Final = 0.47
 """Height of the face (chin to hairline) relative to the crop's side."""
 
 MAX_FACE_SHARE: Final = 0.64
-"""The same where the picture has no room: a tighter crop is better than invented surroundings."""
+"""Height of the face where the picture has no room: a tighter crop is better than invented surroundings."""
 
 FACE_TOP: Final = 0.24
-"""Where the hairline comes in the crop, as a fraction of its side: room for hair above."""
+"""Height of the hairline in the crop, as a fraction of its side: room for hair above."""
 
 MIN_FACE_SIDE: Final = 64
 """Pixels that a face must have; below, enlarging shows nothing but blur."""
@@ -34,7 +34,7 @@ BLUR: Final = 0.07
 """Standard deviation of the blur of invented surroundings, as a fraction of the side."""
 
 SEAM: Final = 0.015
-"""The same for the seam between them and the picture."""
+"""Standard deviation of the blur of the seam between them and the picture, likewise."""
 
 
 @dataclass(frozen=True)

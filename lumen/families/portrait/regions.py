@@ -23,7 +23,7 @@ class Roi:
         return np.asarray(turned + self.centre, np.float32)
 
     def from_image(self, points: FloatArray) -> FloatArray:
-        """The other way round."""
+        """Map points of the image into the region."""
         return np.asarray((points - self.centre) @ rotation(self.angle) / self.side + 0.5, np.float32)
 
 

@@ -99,7 +99,7 @@ def _place(points: FloatArray) -> tuple[float, float, float]:
 
 
 def yaw_of(landmarks: NDArray[np.float32]) -> float:
-    """How far the head is turned to its side, in degrees: 0 looks at the camera, 90 is a profile.
+    """Yaw of the head in degrees: 0 looks at the camera, 90 is a profile.
 
     Positive turns the nose to the picture's right. landmarks: float32 [68, 2] in pixels, y downwards.
 
@@ -114,7 +114,7 @@ def yaw_of(landmarks: NDArray[np.float32]) -> float:
 
 
 def _projection(points: FloatArray) -> FloatArray:
-    """Where the face model's x, y and z axis and its origin lie in the picture, [4, 2], by least squares.
+    """Fit the picture's projection of the face model's axes and origin, [4, 2], by least squares.
 
     points [5, 2] are taken as a picture of ``MODEL_POINTS``: points = model @ axes + origin.
     """
@@ -122,8 +122,8 @@ def _projection(points: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.lstsq(model, points, rcond=None)[0], np.float64)
 
 
-def portrait_row(face: NDArray[np.float32], place: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the motion starts from, float32 [73]: expression, angles, translation, place.
+def portrait_coefficients(face: NDArray[np.float32], place: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Portrait's coefficients, float32 [73]: expression, angles, translation, place.
 
     face: [257], the network's answer. place: [3].
 

@@ -1,4 +1,4 @@
-"""What an export of SadTalker leaves for serving (see ``lumen.runtime.artifacts``)."""
+"""Checks of SadTalker's exported files (see ``lumen.runtime.artifacts``)."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""When the eyes shut."""
+"""Blinks: frames in which the eyes shut."""
 
 from typing import Final
 
@@ -9,10 +9,10 @@ from lumen.contracts import SADTALKER_LOOKAHEAD_FRAMES
 from lumen.errors import InvalidInputException
 
 SHUTTING: Final = (0.5, 0.9, 1.0, 0.9, 0.5)
-"""How far the eyes are shut in the frames of a blink."""
+"""Closure of the eyes in the frames of a blink, 0 open to 1 shut."""
 
 FEWEST_FRAMES: Final = 21
-"""A shorter clip has no blink."""
+"""Frames of the shortest clip that has a blink."""
 
 SHORTEST_GAP: Final = 10
 """Frames with open eyes between two blinks, at least."""
@@ -31,7 +31,7 @@ MAX_RATE: Final = 4.0
 def blinks(
     clip_frames: int, seed: int, rate: float = 1.0, first_frame: int = 0, n_frames: int | None = None
 ) -> NDArray[np.float32]:
-    """How far the eyes are shut in frames from ``first_frame`` on: float32 [n_frames], 0 open to 1 shut.
+    """Closure of the eyes in frames from ``first_frame`` on: float32 [n_frames], 0 open to 1 shut.
 
     clip_frames: of the whole clip. rate: how often, relative to the reference's about 34 blinks a minute;
     0 to ``MAX_RATE``, 0 is never. n_frames: all that follow by default.

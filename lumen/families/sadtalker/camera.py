@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lumen.errors import InvalidInputException
 
 MAX_DEGREES: Final = 90.0
-"""Of a turn to either side; the renderer has seen far less."""
+"""Largest angle to either side; the renderer has seen far less."""
 
 MAX_STOPS: Final = 64
 """Angles that a list may have."""
@@ -31,7 +31,7 @@ def camera(
 
 
 def _turn(name: str, stops: Sequence[float], n_frames: int) -> NDArray[np.float64]:
-    """One angle of every frame, [n_frames]."""
+    """Angle of every frame, [n_frames]."""
     if len(stops) > MAX_STOPS:
         raise InvalidInputException(f"{name} has {len(stops)} angles; the limit is {MAX_STOPS}.")
     for stop in stops:

@@ -1,4 +1,4 @@
-"""What a request of the ``sadtalker`` model asks for, and what is refused of it."""
+"""Requests of the ``sadtalker`` model, and their checks."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,11 +15,11 @@ from lumen.contracts import (
     SAMPLES_PER_FRAME,
 )
 from lumen.errors import InvalidInputException
-from lumen.families.sadtalker.blink import MAX_RATE
 from lumen.families.sadtalker.camera import MAX_DEGREES
 from lumen.families.sadtalker.crop import Preprocess
-from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, POSE, STYLES
-from lumen.families.sadtalker.windows import EXPRESSION_SCALES
+from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, POSE
+from lumen.families.sadtalker.family import SadTalkerOptions
+from lumen.options import check
 
 Floats = NDArray[np.float32]
 
@@ -27,7 +27,7 @@ UNKNOWN: Final = -1
 """``clip_frames`` while the speech is still being made."""
 
 MAX_CLIP_FRAMES: Final = 24 * 3600 * FACE_FPS
-"""A day."""
+"""Length of the longest clip in frames: a day."""
 
 ENDLESS: Final = 2**40
 """Frames that a clip counts as while its length is not known."""
@@ -44,9 +44,6 @@ MAX_SAMPLES: Final = (
 MAX_AMPLITUDE: Final = 4.0
 """Samples beyond this are no float PCM in [-1, 1], with room for overshoots."""
 
-HEAD_MOTION_SCALES: Final = (0.0, 3.0)
-"""Least and greatest scale of the head's motion."""
-
 MAX_DRIVER_FRAMES: Final = MAX_SECONDS * FACE_FPS
 
 
@@ -56,7 +53,7 @@ def _nothing(width: int) -> Floats:
 
 @dataclass(frozen=True)
 class Controls:
-    """How the portrait behaves; the names and ranges are the reference's where it has them.
+    """Controls of a portrait's behaviour; names and ranges are the reference's where it has them.
 
     Attributes:
         still: the head keeps the portrait's pose.
@@ -84,10 +81,7 @@ class Controls:
         Raises:
             InvalidInputException: the message names the control, what came and what was expected.
         """
-        check_range("pose_style", self.pose_style, 0, STYLES - 1)
-        check_range("expression_scale", self.expression_scale, *EXPRESSION_SCALES)
-        check_range("head_motion_scale", self.head_motion_scale, *HEAD_MOTION_SCALES)
-        check_range("blink", self.blink, 0.0, MAX_RATE)
+        check(SadTalkerOptions, vars(self))
         if len(self.camera):
             if self.camera.shape != (n_frames, 3):
                 raise InvalidInputException(
@@ -106,7 +100,9 @@ class Clip:
     """Frames [first_frame, first_frame + n_frames) of a portrait speaking.
 
     Attributes:
-        crop: uint8 [S, S, 3] RGB. row: float32 [73]. preprocess: how both were made.
+        crop: uint8 [S, S, 3] RGB.
+        coefficients: float32 [73], 3DMM coefficients of the face in it.
+        preprocess: how both were made.
         pcm: float32 [n], 16 kHz, in [-1, 1]. pcm_start: index in the clip of its first sample.
         clip_frames: of the whole clip, or ``UNKNOWN``.
         seed: any integer.
@@ -114,7 +110,7 @@ class Clip:
     """
 
     crop: NDArray[np.uint8]
-    row: Floats
+    coefficients: Floats
     preprocess: Preprocess
     pcm: Floats
     pcm_start: int
@@ -131,7 +127,7 @@ class Clip:
 
     @property
     def columns(self) -> int:
-        """Of the coefficients that the mapping reads."""
+        """Number of coefficients that the mapping reads."""
         return COEFFICIENTS if self.preprocess.pasted_back else MOTION
 
     def check(self) -> None:
@@ -146,7 +142,7 @@ class Clip:
                 f"crop is {self.crop.dtype} {list(self.crop.shape)}; expected uint8 RGB of {sides}: "
                 "use sadtalker_portrait's"
             )
-        _check_values("row", self.row, (COEFFICIENTS,))
+        _check_values("coefficients", self.coefficients, (COEFFICIENTS,))
         self._check_frames()
         self._check_pcm()
         self.controls.check(self.n_frames)
@@ -168,7 +164,7 @@ class Clip:
             raise InvalidInputException(
                 "pcm has samples that are not numbers or far beyond +-1; expected float PCM in [-1, 1]"
             )
-        start, end = self.heard()
+        start, end = self.audio_span()
         if self.pcm_start > start or self.pcm_start + len(self.pcm) < end:
             raise InvalidInputException(
                 f"pcm is samples [{self.pcm_start}, {self.pcm_start + len(self.pcm)}) of the clip; frames "
@@ -177,7 +173,7 @@ class Clip:
                 "them, or all that the clip has"
             )
 
-    def heard(self) -> tuple[int, int]:
+    def audio_span(self) -> tuple[int, int]:
         """The samples [start, end) that the frames hear."""
         first = max(self.first_frame - SADTALKER_CONTEXT_FRAMES, 0)
         end = min(self.first_frame + self.n_frames + SADTALKER_LOOKAHEAD_FRAMES, self.length)
@@ -185,8 +181,10 @@ class Clip:
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raises:
-    InvalidInputException: the value is not from low to high.
+    """Check a control's range.
+
+    Raises:
+        InvalidInputException: the value is not from low to high.
     """
     if not low <= value <= high:
         raise InvalidInputException(f"{name} is {value:g}; expected {low:g} to {high:g}")

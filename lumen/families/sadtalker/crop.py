@@ -1,4 +1,4 @@
-"""Which part of a picture is animated, and where the animated part belongs in it.
+"""Crop of a picture: the part that is animated, and its place in the picture.
 
 The square around a face follows FFHQ (Karras et al., 2018, arXiv:1812.04948), without its rotation.
 """
@@ -21,19 +21,19 @@ LEFT_EYE: Final = slice(42, 48)
 MOUTH_CORNERS: Final = (48, 54)
 
 EYE_SHARE: Final = 2.0
-"""Half of the square's side, in distances of the eyes; or, if that is more, ..."""
+"""Half of the square's side, in distances of the eyes, or by ``MOUTH_SHARE`` where that is more."""
 
 MOUTH_SHARE: Final = 1.8
-"""... in distances from the eyes to the mouth."""
+"""Half of the square's side, in distances from the eyes to the mouth."""
 
 DOWNWARD: Final = 0.1
-"""How far the square's centre lies below the eyes, in distances from the eyes to the mouth."""
+"""Depth of the square's centre below the eyes, in distances from the eyes to the mouth."""
 
 BORDER: Final = 0.1
-"""What is kept around the square, of its side."""
+"""Width of the border around the square, relative to its side."""
 
 LEAST_BORDER: Final = 3
-"""The same in pixels, at least."""
+"""Width of the border in pixels, at least."""
 
 SHRINK_SIDE: Final = 1024
 """Sides of at least twice as many pixels are first made smaller, by a whole factor."""
@@ -43,7 +43,7 @@ LEAST_SIDE: Final = 8
 
 
 class Preprocess(str, Enum):
-    """What of the picture is animated.
+    """Part of the picture that is animated.
 
     crop: the square around the face. extcrop: with a border. full and extfull: the same, to be pasted back
     into the picture. resize: the whole picture.
@@ -51,9 +51,9 @@ class Preprocess(str, Enum):
 
     CROP = "crop"
     EXTCROP = "extcrop"
+    RESIZE = "resize"
     FULL = "full"
     EXTFULL = "extfull"
-    RESIZE = "resize"
 
     @property
     def extended(self) -> bool:
@@ -169,7 +169,7 @@ def _scaled(box: Box, width: int, height: int, full_width: int, full_height: int
 
 
 def preprocess_of(name: str) -> Preprocess:
-    """The mode of a name.
+    """Parse the name of a mode.
 
     Raises:
         InvalidInputException: there is none.

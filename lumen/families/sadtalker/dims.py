@@ -10,22 +10,22 @@ POSE: Final = 6
 """Head pose: three Euler angles in radians, then the translation."""
 
 PLACE: Final = 3
-"""Where the aligned face lies in the portrait: scale, x, y, in pixels of the portrait."""
+"""Place of the aligned face in the portrait: scale, x, y, in pixels of the portrait."""
 
 COEFFICIENTS: Final = EXPRESSION + POSE + PLACE
-"""Columns of a portrait's row: expression, pose, place."""
+"""3DMM coefficients of a portrait: expression, pose, place."""
 
 MOTION: Final = EXPRESSION + POSE
 """Columns that the mapping of cropped portraits reads; that of whole pictures reads all ``COEFFICIENTS``."""
 
 FACE_MODEL: Final = 257
-"""What 3DMM reconstruction says of a face: identity 80, expression 64, texture 80, angles 3, light 27,
+"""Coefficients of 3DMM reconstruction: identity 80, expression 64, texture 80, angles 3, light 27,
 translation 3."""
 
 FACE_EXPRESSION: Final = slice(80, 144)
 FACE_ANGLES: Final = slice(224, 227)
 FACE_TRANSLATION: Final = slice(254, 257)
-"""Where these are among the ``FACE_MODEL`` numbers."""
+"""Places of expression, angles and translation among the ``FACE_MODEL`` coefficients."""
 
 KEYPOINTS: Final = 15
 """Key points that carry the motion, each (x, y, z) in [-1, 1]."""

@@ -1,4 +1,4 @@
-"""What a driving video's face does: expression and pose of every frame."""
+"""Driving videos: expression and pose of every frame's face."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from lumen.errors import InvalidInputException
 from lumen.families.portrait.face_mesh import Face
 from lumen.families.portrait.landmarks68 import landmarks_of
 from lumen.families.portrait.portrait import choose_face
-from lumen.families.sadtalker.alignment import Aligned, align, portrait_row
+from lumen.families.sadtalker.alignment import Aligned, align, portrait_coefficients
 from lumen.families.sadtalker.crop import Box, Preprocess, crop
 from lumen.families.sadtalker.dims import MOTION
 from lumen.families.sadtalker.portrait import in_crop
@@ -85,10 +85,13 @@ class Follower:
         return min(inside, key=lambda points: np.linalg.norm(points.mean(0) - last.mean(0)), default=last)
 
 
-def rows_of(faces: NDArray[np.float32], aligned: Sequence[Aligned]) -> NDArray[np.float32]:
-    """Coefficients [n, 257] of aligned faces -> rows, float32 [n, 70]: expression, then pose."""
-    rows = [portrait_row(face, each.place)[:MOTION] for face, each in zip(faces, aligned, strict=True)]
-    return np.stack(rows)
+def driving_coefficients(faces: NDArray[np.float32], aligned: Sequence[Aligned]) -> NDArray[np.float32]:
+    """Motion coefficients of a driving video's frames, float32 [n, 70]: expression, then pose.
+
+    faces: [n, 257], the answers of 3DMM reconstruction to ``aligned``.
+    """
+    pairs = zip(faces, aligned, strict=True)
+    return np.stack([portrait_coefficients(face, each.place)[:MOTION] for face, each in pairs])
 
 
 def batches(aligned: Sequence[Aligned], rows: int) -> Iterator[NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""What alignment and crop ask of landmarks before they use them."""
+"""Checks of landmarks before alignment and crop use them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from lumen.families.portrait.landmarks68 import LANDMARKS
 
 
 def checked(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The same points in float64 [68, 2].
+    """Check landmarks; returns them in float64 [68, 2].
 
     Raises:
         InvalidInputException: they are not 68 finite points.
@@ -21,5 +21,5 @@ def checked(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def one_point() -> InvalidInputException:
-    """What to say of landmarks without extent."""
+    """Exception for landmarks without extent."""
     return InvalidInputException("The landmarks lie in one point; expected those of a face.")

@@ -1,4 +1,6 @@
-"""What a frame hears: windows of a mel spectrogram, as Wav2Lip's (Prajwal et al., 2020, arXiv:2008.10010)."""
+"""Mel spectrogram of the speech, in windows per frame, as in Wav2Lip (Prajwal et al., 2020,
+arXiv:2008.10010).
+"""
 
 from functools import cache
 from typing import Final
@@ -35,7 +37,7 @@ RANGE_DB: Final = 100.0
 LIMIT: Final = 4.0
 
 LEAD_FRAMES: Final = 2
-"""A window begins so many frames before its own."""
+"""Frames from the beginning of a window to its own frame."""
 
 BLOCK_COLUMNS: Final = 2048
 """Columns that are transformed at a time: bounds memory on long clips."""
@@ -47,7 +49,7 @@ HZ_PER_MEL: Final = 200 / 3
 MELS_PER_OCTAVE_LOG: Final = 27 / np.log(6.4)
 
 
-def frames_of(n_samples: int) -> int:
+def whole_frames(n_samples: int) -> int:
     """Whole video frames in so many samples; what is left over is not heard."""
     return n_samples // SAMPLES_PER_FRAME
 
@@ -136,7 +138,7 @@ def _hertz(mels: FloatArray) -> FloatArray:
 def mel_windows(
     mel: NDArray[np.float32], n_frames: int, first_frame: int = 0, first_column: int = 0
 ) -> NDArray[np.float32]:
-    """What frames [first_frame, first_frame + n_frames) hear: float32 [n_frames, 80, 16].
+    """Mel windows of frames [first_frame, first_frame + n_frames): float32 [n_frames, 80, 16].
 
     mel: [n, 80], of which row 0 is the clip's column ``first_column``. Beyond its ends the nearest column
     is repeated.

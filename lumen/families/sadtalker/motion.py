@@ -1,4 +1,4 @@
-"""From the speech of a clip to the key points of its frames: hear, express, move the head, map.
+"""Motion of a clip: its speech becomes expression, head pose and, by the mapping, key points of the frames.
 
 Each step takes the frames that the next one needs, so a part of a clip comes out as in the whole clip.
 """
@@ -17,8 +17,8 @@ from lumen.contracts import (
 )
 from lumen.families.sadtalker import pose
 from lumen.families.sadtalker.blink import blinks
-from lumen.families.sadtalker.calls import Calls
 from lumen.families.sadtalker.clip import Clip, Floats
+from lumen.families.sadtalker.coefficient_windows import coefficients, windows
 from lumen.families.sadtalker.dims import (
     COEFFICIENTS,
     EXPRESSION,
@@ -27,11 +27,11 @@ from lumen.families.sadtalker.dims import (
     WINDOW_RADIUS,
 )
 from lumen.families.sadtalker.mel import mel_columns, mel_windows, n_columns, window_starts
+from lumen.families.sadtalker.network_calls import Calls
 from lumen.families.sadtalker.reference_video import follow, looped
-from lumen.families.sadtalker.windows import coefficients, windows
 
 SEEDS = 2**64
-"""Seeds are taken modulo this."""
+"""Modulus of seeds."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +47,24 @@ class Span:
     def numbers(self) -> NDArray[np.int64]:
         return np.arange(self.first, self.end)
 
-    def with_timeout(self, outer: "Span") -> slice:
-        """Where its rows are among those of ``outer``."""
+    def within(self, outer: "Span") -> slice:
+        """Slice of this span's rows among those of ``outer``."""
         return slice(self.first - outer.first, self.end - outer.first)
 
 
 async def key_points(clip: Clip, frames: Span, canonical: Floats, calls: Calls) -> Floats:
-    """Where the key points of some frames are: float32 [n, 15, 3].
+    """Predict the key points of some frames: float32 [n, 15, 3].
 
     clip: checked. frames: of those it asks for. canonical: [15, 3], the portrait's.
     """
-    seen = Span(max(frames.first - WINDOW_RADIUS, 0), min(frames.end + WINDOW_RADIUS, clip.length))
-    expression = await express(clip, seen, calls)
-    head = await move_head(clip, seen, calls)
+    context = Span(max(frames.first - WINDOW_RADIUS, 0), min(frames.end + WINDOW_RADIUS, clip.length))
+    expression = await predict_expression(clip, context, calls)
+    head = await predict_pose(clip, context, calls)
     controls = clip.controls
-    rows = coefficients(expression, head, clip.row, clip.columns, controls.still, controls.expression_scale)
-    described = windows(rows, frames.first - seen.first, len(frames))
+    rows = coefficients(
+        expression, head, clip.coefficients, clip.columns, controls.still, controls.expression_scale
+    )
+    described = windows(rows, frames.first - context.first, len(frames))
     tensors = {
         "window": described,
         "keypoints": np.repeat(canonical[None], len(frames), 0),
@@ -72,11 +74,11 @@ async def key_points(clip: Clip, frames: Span, canonical: Floats, calls: Calls) 
 
 
 def mapping_of(columns: int) -> str:
-    """The model that reads so many coefficients."""
+    """Name of the mapping model that reads so many coefficients."""
     return {MOTION: SADTALKER_MOTION, COEFFICIENTS: SADTALKER_MOTION_FULL}[columns]
 
 
-def hear(clip: Clip, frames: Span) -> Floats:
+def mel_of_frames(clip: Clip, frames: Span) -> Floats:
     """Mel windows of frames: float32 [n, 80, 16]."""
     n_samples = clip.length * SAMPLES_PER_FRAME
     starts = window_starts(np.array([frames.first, frames.end - 1]))
@@ -86,28 +88,28 @@ def hear(clip: Clip, frames: Span) -> Floats:
     return mel_windows(mel, len(frames), frames.first, first)
 
 
-async def express(clip: Clip, frames: Span, calls: Calls) -> Floats:
+async def predict_expression(clip: Clip, frames: Span, calls: Calls) -> Floats:
     """Expression of frames, float32 [n, 64]: of the speech, with blinks or another video's brows."""
     controls, n = clip.controls, len(frames)
     if len(controls.driver_expression):
         reference, shut = looped(controls.driver_expression, n, frames.first), np.zeros(n, np.float32)
     else:
-        reference = np.repeat(clip.row[None, :EXPRESSION], n, 0)
+        reference = np.repeat(clip.coefficients[None, :EXPRESSION], n, 0)
         shut = blinks(clip.length, clip.seed % SEEDS, controls.blink, frames.first, n)
-    tensors = {"mel": hear(clip, frames)[:, None], "reference": reference, "blink": shut[:, None]}
+    tensors = {"mel": mel_of_frames(clip, frames)[:, None], "reference": reference, "blink": shut[:, None]}
     return await calls.rows(SADTALKER_AUDIO2EXP, "expression", tensors)
 
 
-async def move_head(clip: Clip, frames: Span, calls: Calls) -> Floats:
+async def predict_pose(clip: Clip, frames: Span, calls: Calls) -> Floats:
     """Pose of frames, float32 [n, 6], smoothed, and with another head's motion on top."""
     controls = clip.controls
     if controls.still:
-        return np.repeat(clip.row[None, EXPRESSION:MOTION], len(frames), 0)
+        return np.repeat(clip.coefficients[None, EXPRESSION:MOTION], len(frames), 0)
     around = Span(*pose.smoothing_span(frames.first, frames.end, clip.length))
     made = await _chunks(clip, around, calls)
-    reference = clip.row[EXPRESSION:MOTION]
+    reference = clip.coefficients[EXPRESSION:MOTION]
     raw = pose.assemble(made, around.numbers(), clip.length, reference, controls.head_motion_scale)
-    head = pose.smooth(raw)[frames.with_timeout(around)]
+    head = pose.smooth(raw)[frames.within(around)]
     return follow(head, controls.driver_pose, frames.first) if len(controls.driver_pose) else head
 
 
@@ -119,9 +121,9 @@ async def _chunks(clip: Clip, frames: Span, calls: Calls) -> Floats:
     heard = pose.chunks(numbers, clip.length)
     span = Span(int(heard.min()), int(heard.max()) + 1)
     tensors = {
-        "mel": hear(clip, span)[heard - span.first],
+        "mel": mel_of_frames(clip, span)[heard - span.first],
         "style": np.full((len(numbers), 1), clip.controls.pose_style, np.int64),
-        "reference": np.repeat(clip.row[None, EXPRESSION:MOTION], len(numbers), 0),
+        "reference": np.repeat(clip.coefficients[None, EXPRESSION:MOTION], len(numbers), 0),
         "z": pose.latents(numbers, clip.seed % SEEDS),
     }
     return await calls.rows(SADTALKER_AUDIO2POSE, "motion", tensors)
@@ -131,4 +133,4 @@ def _camera(clip: Clip, frames: Span) -> Floats:
     """Angles asked for, float32 [n, 3] in degrees; NaN where there are none."""
     given = clip.controls.camera
     asked = Span(clip.first_frame, clip.first_frame + clip.n_frames)
-    return given[frames.with_timeout(asked)] if len(given) else np.full((len(frames), 3), np.nan, np.float32)
+    return given[frames.within(asked)] if len(given) else np.full((len(frames), 3), np.nan, np.float32)

@@ -4,10 +4,16 @@ Perez et al., 2003 (doi:10.1145/882262.882269), with the choices of OpenCV's ``s
 is all set, which the reference uses: the outermost pixels of the box stay the picture's, the next ones are
 the equation's border, and the gradients are the frame's only ``MARGIN`` pixels further inside.
 
-The wanted picture is the frame where its gradients are asked for, the old picture around that, and a
-correction that is harmonic but for the four lines between both. So the correction is known from four lines of
-numbers: in sine waves along a line, every wave fades with the depth at a rate of its own, which is computed
-once. Short waves fade at once, so that most of the picture needs few of them.
+The blend v solves the Poisson equation (Perez, equation 4) lap v = div g inside of the box, with the picture
+on its border; g has the frame's gradients inside and the picture's in the margin around. Steps:
+
+1. v = frame inside, picture around, plus a correction u that is harmonic (lap u = 0) but for the four lines
+   between both, where it takes back the jump. Only u has to be solved for, from four lines of numbers.
+2. Along a line of n unknowns, a sine transform turns lap u into one equation per wave k = 1..n across it:
+   u[y - 1] - 2 cosh(r_k) u[y] + u[y + 1] = delta[y], with cosh(r_k) = 1 + 2 sin(pi k / (2 (n + 1)))^2.
+3. Its solution is a Green's function that decays with exp(-r_k) per pixel and depends on the box alone, so it
+   is computed once. Short waves decay at once: most of the picture needs few of them.
+4. A frame costs a transform of its four lines, a product per wave, and the transform back.
 """
 
 from typing import Final
@@ -26,7 +32,7 @@ MARGIN: Final = 3
 """Pixels from the equation's border to the first gradients that are the frame's: three erosions by 3 x 3."""
 
 TOLERANCE: Final = 0.01
-"""What the waves that are left out may add up to, of 255."""
+"""Tolerated sum of the waves that are left out, of 255."""
 
 STRIP: Final = 16
 """Pixels that are computed with the same number of waves."""
@@ -42,22 +48,22 @@ class PoissonPaste:
         self._place = slice(box.top + 1, box.bottom - 1), slice(box.left + 1, box.right - 1)
         self._around = picture[self._place].astype(np.float32)
         height, width = box.height - 2, box.width - 2
-        self._shows = min(height, width) > 2 * MARGIN
-        if self._shows:
-            self._columns = _Fading(height - 2, width - 2)
-            self._rows = _Fading(width - 2, height - 2)
+        self._has_inside = min(height, width) > 2 * MARGIN
+        if self._has_inside:
+            self._columns = _LineCorrection(height - 2, width - 2)
+            self._rows = _LineCorrection(width - 2, height - 2)
 
     def __call__(self, frame: Pixels) -> Pixels:
         """frame: uint8 [S, S, 3] -> the picture with it, uint8 [H, W, 3]."""
         whole = self._picture.copy()
-        if self._shows:
+        if self._has_inside:
             fitted = resize(frame, *self._size)[1:-1, 1:-1]
             blended = self._around + self._change(fitted - self._around)
             whole[self._place] = np.clip(blended, 0, 255)  # cuts fractions off, as OpenCV does
         return whole
 
     def _change(self, difference: Floats) -> Floats:
-        """difference: frame less picture, [h, w, 3] -> what is added to the picture."""
+        """Change of the picture, [h, w, 3]. difference: frame less picture, [h, w, 3]."""
         inside = slice(MARGIN, -MARGIN)
         change = np.zeros_like(difference)
         change[inside, inside] = difference[inside, inside]
@@ -68,8 +74,8 @@ class PoissonPaste:
         return change
 
 
-class _Fading:
-    """The correction for two lines that face each other, from how each wave along them fades across.
+class _LineCorrection:
+    """Correction for two lines that face each other: the decay of each wave along them, across the box.
 
     Args:
         length: unknowns along a line.
@@ -77,17 +83,17 @@ class _Fading:
     """
 
     def __init__(self, length: int, depth: int) -> None:
-        self._along = _waves(length)
-        rate = _fading_rates(length)
-        step = _answer(rate, MARGIN, depth) - _answer(rate, MARGIN - 1, depth)
+        self._along = _sine_basis(length)
+        rate = _decay_rates(length)
+        step = _green_function(rate, MARGIN, depth) - _green_function(rate, MARGIN - 1, depth)
         self._fading = (step * (2 / (length + 1))).astype(np.float32)
         self._strips = [
             (slice(start, start + STRIP), n_waves)
-            for start, n_waves in zip(range(0, depth, STRIP), _needed(self._fading), strict=True)
+            for start, n_waves in zip(range(0, depth, STRIP), _waves_needed(self._fading), strict=True)
         ]
 
     def __call__(self, first: Floats, last: Floats) -> Floats:
-        """Differences along the lines, each [length, 3] -> [length, depth, 3]."""
+        """Correct for differences along the lines, each [length, 3] -> [length, depth, 3]."""
         length, depth = self._fading.shape
         near, far = (self._along.T @ line for line in (first, last))
         spread = np.empty((length, depth, 3), np.float32)
@@ -99,26 +105,30 @@ class _Fading:
 
 
 def _line(difference: Floats) -> Floats:
-    """[n, 3] along the whole equation -> [n - 2, 3] of its unknowns, 0 beyond the frame's gradients."""
+    """Reduce [n, 3] along the whole equation to [n - 2, 3] of unknowns, 0 beyond the frame's gradients."""
     line = np.zeros_like(difference[1:-1])
     inside = slice(MARGIN - 1, 1 - MARGIN)
     line[inside] = difference[1:-1][inside]
     return line
 
 
-def _waves(n: int) -> Floats:
-    """[n, n]: the sine waves (columns) that fit between two zeros; times itself it is (n + 1) / 2."""
+def _sine_basis(n: int) -> Floats:
+    """Sine waves between two zeros as columns, [n, n]; the matrix times itself is (n + 1) / 2."""
     steps = np.arange(1, n + 1)
     return np.asarray(np.sin(np.pi * np.outer(steps, steps) / (n + 1)), np.float32)
 
 
-def _fading_rates(n: int) -> Doubles:
-    """[n]: how fast each of these waves fades: e to the minus this from one pixel to the next."""
+def _decay_rates(n: int) -> Doubles:
+    """Decay rates r_k of the waves, [n]: each fades by exp(-r_k) from one pixel to the next."""
     return np.asarray(2 * np.arcsinh(np.sin(np.pi * np.arange(1, n + 1) / (2 * (n + 1)))), np.float64)
 
 
-def _answer(rate: Doubles, place: int, depth: int) -> Doubles:
-    """[waves, depth]: the answer to 1 at a place, counted from 1, with zeros at 0 and at depth + 1."""
+def _green_function(rate: Doubles, place: int, depth: int) -> Doubles:
+    """Response of each wave to 1 at a place, [waves, depth], with zeros at 0 and depth + 1; places from 1.
+
+    It is -sinh(r near) sinh(r (depth + 1 - far)) / (sinh(r) sinh(r (depth + 1))), in a form that never
+    overflows.
+    """
     rate, end = rate[:, None], depth + 1
     near, far = (choose(np.arange(1, end), place) for choose in (np.minimum, np.maximum))
     without_ends = np.exp(rate * (near - far)) / (-2 * np.sinh(rate))
@@ -126,8 +136,8 @@ def _answer(rate: Doubles, place: int, depth: int) -> Doubles:
     return np.asarray(without_ends * ends, np.float64)
 
 
-def _needed(fading: Floats) -> list[int]:
-    """Waves that each strip needs. fading: [waves, depth]; the facing line's fade the other way."""
+def _waves_needed(fading: Floats) -> list[int]:
+    """Number of waves that each strip needs. fading: [waves, depth]; the facing line's fade the other way."""
     largest = 255 * len(fading) * (np.abs(fading) + np.abs(fading[:, ::-1]))
     left_out = np.cumsum(largest[::-1], axis=0)
     needed = len(fading) - np.count_nonzero(left_out <= TOLERANCE, axis=0)

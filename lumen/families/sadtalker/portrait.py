@@ -1,4 +1,4 @@
-"""From a picture of somebody to what SadTalker animates: the crop, and what the face in it is like."""
+"""Portrait of SadTalker: the crop of a picture that is animated, and the coefficients of the face in it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from lumen.errors import InvalidInputException
 from lumen.families.portrait.face_mesh import Face
 from lumen.families.portrait.landmarks68 import landmarks_of
 from lumen.families.portrait.portrait import choose_face
-from lumen.families.sadtalker.alignment import align, portrait_row, yaw_of
+from lumen.families.sadtalker.alignment import align, portrait_coefficients, yaw_of
 from lumen.families.sadtalker.crop import Box, Preprocess, crop, face_square
 
 MAX_YAW: Final = 45.0
 """Degrees that a head may be turned: beyond, one eye is hidden and the renderer invents half a face."""
 
 SHOWN: Final = 0.68
-"""Of a turn, what the mesh shows: its network leans towards faces from the front. Measured on portraits that
+"""Share of a turn that the mesh shows: its network leans towards frontal faces. Measured on portraits that
 were turned as reliefs: 20 of 30 degrees, 31 of 45; beyond that it shows hardly more."""
 
 GOOD_YAW: Final = 20.0
@@ -43,17 +43,17 @@ Face3d = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class PortraitFeatures:
-    """What is animated of a picture.
+    """Crop and coefficients of a portrait, with what is known of its face.
 
     Attributes:
-        crop: uint8 [S, S, 3] RGB. row: float32 [73], what the face in it is like.
+        crop: uint8 [S, S, 3] RGB. coefficients: float32 [73], 3DMM coefficients of the face in it.
         box: where the crop lies in the picture. face: where the face does.
         confidence: probability of a face in [0, 1].
         warnings: what may spoil the result, a sentence each.
     """
 
     crop: NDArray[np.uint8]
-    row: NDArray[np.float32]
+    coefficients: NDArray[np.float32]
     box: Box
     face: Box
     confidence: float
@@ -77,12 +77,12 @@ def make_features(
     yaw = check_facing(landmarks)
     cut = crop(image, landmarks, size, preprocess)
     aligned = align(cut.image, in_crop(landmarks, cut.box, size))
-    row = portrait_row(face3d(aligned.image), aligned.place)
+    coefficients = portrait_coefficients(face3d(aligned.image), aligned.place)
     x0, y0 = np.floor(face.box[:2]).astype(int)
     x1, y1 = np.ceil(face.box[2:]).astype(int)
     found = Box(max(int(x0), 0), max(int(y0), 0), min(int(x1), width), min(int(y1), height))
     warnings = (*_face_warnings(face, yaw), *_crop_warnings(landmarks, width, height, preprocess))
-    return PortraitFeatures(cut.image, row, cut.box, found, face.score, warnings)
+    return PortraitFeatures(cut.image, coefficients, cut.box, found, face.score, warnings)
 
 
 def in_crop(landmarks: NDArray[np.float32], box: Box, size: int) -> NDArray[np.float32]:
@@ -92,7 +92,7 @@ def in_crop(landmarks: NDArray[np.float32], box: Box, size: int) -> NDArray[np.f
 
 
 def check_facing(landmarks: NDArray[np.float32]) -> float:
-    """How far the head is turned, in degrees.
+    """Check that the head is not turned away; returns its yaw in degrees.
 
     Raises:
         InvalidInputException: it is turned away.

@@ -10,11 +10,11 @@ from lumen.families.sadtalker.dims import POSE, POSE_CHUNK, POSE_LATENT
 
 SMOOTHING_FRAMES: Final = 13
 SMOOTHING_ORDER: Final = 2
-"""Savitzky-Golay: each frame becomes the value of a parabola fitted to these many frames around it."""
+"""Window and order of the Savitzky-Golay filter: a parabola is fitted to the frames around each frame."""
 
 
 def chunk_numbers(first_frame: int, n_frames: int) -> NDArray[np.int64]:
-    """Which runs of the network make frames [first_frame, first_frame + n_frames), in order.
+    """Numbers of the network's runs that make frames [first_frame, first_frame + n_frames), in order.
 
     Frame 0 is at rest; run k makes frames 1 + 32 k to 32 + 32 k.
     """
@@ -23,7 +23,7 @@ def chunk_numbers(first_frame: int, n_frames: int) -> NDArray[np.int64]:
 
 
 def chunks(numbers: NDArray[np.int64], clip_frames: int) -> NDArray[np.int64]:
-    """Which frames of a clip these runs of the network hear: int64 [n, 32].
+    """Frames of a clip that these runs of the network hear: int64 [n, 32].
 
     A last chunk that is not full hears the last 32 frames, and frame 1 again and again where there are
     fewer; only its end is new (see :func:`assemble`).

@@ -1,4 +1,4 @@
-"""What another video's face lends to a clip: its blinks and brows, or the motion of its head."""
+"""Motion borrowed from another video's face: its blinks and brows, or the motion of its head."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -11,13 +11,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lumen.async_cache import AsyncCache
 from lumen.contracts import SADTALKER_RENDERER
-from lumen.families.sadtalker.calls import Call, Calls
 from lumen.families.sadtalker.clip import Clip, Floats
-from lumen.families.sadtalker.features import FeatureCache, Features, key_of, make_features
+from lumen.families.sadtalker.features import Features, key_of, make_features
 from lumen.families.sadtalker.motion import Span, key_points
+from lumen.families.sadtalker.network_calls import Call, Calls
 
-STRETCH: Final = 64
+SPAN_FRAMES: Final = 64
 """Frames whose motion is made at a time; while they are rendered, that of the next ones is."""
 
 Frames = NDArray[np.uint8]
@@ -25,7 +26,7 @@ Frames = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Limits:
-    """What serving a clip may take.
+    """Limits of serving a clip.
 
     Attributes:
         frames_per_call: neighbours in one call of the renderer, and in one response.
@@ -51,7 +52,9 @@ class ClipEngine:
     def __init__(self, call: Call, limits: Limits) -> None:
         self._calls = Calls(call, limits.rows_per_call)
         self._limits = limits
-        self.cache = FeatureCache(limits.cache_bytes)
+        self.cache: AsyncCache[Features] = AsyncCache(
+            limits.cache_bytes, lambda features: features.n_bytes, cancel_abandoned=False
+        )
 
     async def render(self, clip: Clip, stopped: Callable[[], bool]) -> AsyncGenerator[Frames, None]:
         """The frames of a checked clip, uint8 [b, S, S, 3] with b <= ``frames_per_call``.
@@ -81,7 +84,7 @@ class ClipEngine:
     async def _batches(
         self, clip: Clip, features: Features, stopped: Callable[[], bool]
     ) -> AsyncGenerator[Floats, None]:
-        """Key points of neighbouring frames, [b, 15, 3], until stopped; a stretch is made ahead."""
+        """Key points of neighbouring frames, [b, 15, 3], until stopped; the next span's are made ahead."""
         ahead: asyncio.Task[Floats] | None = None
         try:
             for span, following in _pairs(clip):
@@ -129,7 +132,9 @@ def _pieces(driving: Floats, most: int) -> Iterator[Floats]:
 
 
 def _pairs(clip: Clip) -> Iterator[tuple[Span, Span | None]]:
-    """The stretches of a clip, each with the one after it."""
+    """Spans of a clip, each with the one after it."""
     end = clip.first_frame + clip.n_frames
-    spans = [Span(first, min(first + STRETCH, end)) for first in range(clip.first_frame, end, STRETCH)]
+    spans = [
+        Span(first, min(first + SPAN_FRAMES, end)) for first in range(clip.first_frame, end, SPAN_FRAMES)
+    ]
     return zip(spans, [*spans[1:], None], strict=True)

@@ -1,4 +1,4 @@
-"""What an export of XTTS leaves for serving (see ``lumen.runtime.artifacts``)."""
+"""Checks and names of XTTS's exported files (see ``lumen.runtime.artifacts``)."""
 
 from functools import partial
 from typing import Any, Final
@@ -14,7 +14,7 @@ check_files = partial(artifacts.check_files, command=COMMAND)
 check_one_checkpoint = partial(artifacts.check_one_checkpoint, command=COMMAND)
 
 VOCABULARY: Final = "vocab.json"
-"""Of the text, beside the model `xtts`; the checkpoint's own."""
+"""File of the text's vocabulary, beside the model `xtts`; the checkpoint's own."""
 
 SPEAKERS: Final = "speakers.safetensors"
 """The checkpoint's voices, beside the model `xtts`: for each name, ``<name>/gpt_cond_latent`` [32, width]

@@ -47,7 +47,7 @@ def _forget_torchaudio() -> None:
 
 
 def _no_extension() -> ModuleType:
-    """What torchaudio itself has in that place when it is built without the library."""
+    """Stand-in for the extension, as torchaudio itself has it when it is built without the library."""
     module = ModuleType(_EXTENSION)
     module.__dict__.update(
         _IS_TORCHAUDIO_EXT_AVAILABLE=False,

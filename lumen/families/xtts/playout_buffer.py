@@ -1,4 +1,4 @@
-"""How far a speech is ahead of its listener."""
+"""Playout buffer of a listener: how far the speech is ahead of it."""
 
 import math
 import time
@@ -25,7 +25,7 @@ class PlayoutBuffer:
         self._end: float | None = None
 
     def add(self, samples: int) -> None:
-        """So much more sound, at ``XTTS_SAMPLE_RATE``, goes out now."""
+        """Count sound at ``XTTS_SAMPLE_RATE`` that goes out now."""
         if samples:
             begin = self._clock() if self._end is None else self._end
             self._end = begin + samples / XTTS_SAMPLE_RATE
@@ -37,7 +37,7 @@ class PlayoutBuffer:
 
     @property
     def seconds(self) -> float:
-        """Of sound that has yet to be heard; less than nothing where the listener waits.
+        """Seconds of sound that has yet to be heard; below zero where the listener waits.
 
         Before the first sound nobody waits more: minus infinity.
         """

@@ -1,4 +1,4 @@
-"""Turns at something that few can use at once: whoever has had least goes first, and is waited for."""
+"""Priority limiter: a resource with few places goes to whoever has had least, who is also waited for."""
 
 import asyncio
 import itertools
@@ -9,26 +9,26 @@ from dataclasses import dataclass, field
 from typing import Final
 
 FIRST: Final = -math.inf
-"""Rank of those that have had nothing."""
+"""Rank of a task that has had nothing yet."""
 
 
 @dataclass(order=True)
 class _Waiting:
     rank: float
     number: int
-    called: "asyncio.Future[None]" = field(compare=False)
+    admitted: "asyncio.Future[None]" = field(compare=False)
 
 
 class PriorityLimiter:
-    """Lets ``places`` in at once; it belongs to one event loop.
+    """Limits the tasks at a resource to ``places``, in the order of their rank; belongs to one event loop.
 
-    Who has had nothing comes in at once, whoever is there: they may share what is done. What is in cannot be
-    overtaken, so while one of them is expected the places stay free for him. Of the others one comes in
-    when none has for as long as their ``max_wait``.
+    A task that has had nothing is admitted at once, whoever is there: they may share what is done. Admitted
+    tasks cannot be overtaken, so while one with the rank ``FIRST`` is expected the places stay free for it.
+    One of the others is admitted when none has been for ``max_wait`` seconds.
 
     Args:
         places: at least 1.
-        patience: seconds.
+        max_wait: seconds without an admission after which one waiting task is admitted all the same.
     """
 
     def __init__(self, places: int, max_wait: float) -> None:
@@ -37,21 +37,21 @@ class PriorityLimiter:
         self._numbers = itertools.count()
         self._waiting: list[_Waiting] = []
         self._expected: set[object] = set()
-        self._clock: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._overdue = False
 
     def expect(self, who: object) -> None:
-        """``who`` will come with the rank ``FIRST``, unless it is let go before."""
+        """Expect ``who`` to come with the rank ``FIRST``, until `stop_expecting`."""
         self._expected.add(who)
 
-    def let_go(self, who: object) -> None:
-        """It has come, or does not any more."""
+    def stop_expecting(self, who: object) -> None:
+        """Stop expecting ``who``: it has come, or does not any more."""
         self._expected.discard(who)
-        self._call()
+        self._admit()
 
     @asynccontextmanager
-    async def turn(self, rank: float) -> AsyncGenerator[None, None]:
-        """A place; of those that wait the lowest rank is next, then who has waited longest.
+    async def place(self, rank: float) -> AsyncGenerator[None, None]:
+        """Wait for a place and hold it; the lowest rank is next, then who has waited longest.
 
         Args:
             rank: what has been had, ``FIRST`` for nothing.
@@ -61,7 +61,7 @@ class PriorityLimiter:
             yield
         finally:
             self._free += 1
-            self._call()
+            self._admit()
 
     async def _enter(self, rank: float) -> None:
         if rank == FIRST:
@@ -70,43 +70,43 @@ class PriorityLimiter:
         loop = asyncio.get_running_loop()
         me = _Waiting(rank, next(self._numbers), loop.create_future())
         self._waiting.append(me)
-        self._call()
+        self._admit()
         try:
-            await me.called
+            await me.admitted
         except asyncio.CancelledError:
             if me in self._waiting:
                 self._waiting.remove(me)
             else:
                 self._free += 1  # called and cancelled at once: the place goes on to the next
-            self._call()
+            self._admit()
             raise
 
-    def _call(self) -> None:
-        """Let in whom there is a place for; while somebody is expected, only who is overdue."""
-        while (self._overdue or not self._expected) and self._let_next_in():
-            self._start_afresh()
+    def _admit(self) -> None:
+        """Admit those for whom there is a place; while somebody is expected, only who is overdue."""
+        while (self._overdue or not self._expected) and self._admit_next():
+            self._restart_timer()
         if not self._waiting:
-            self._start_afresh()
-        elif self._clock is None and not self._overdue:
-            self._clock = asyncio.get_running_loop().call_later(self._max_wait, self._run_out)
+            self._restart_timer()
+        elif self._timer is None and not self._overdue:
+            self._timer = asyncio.get_running_loop().call_later(self._max_wait, self._run_out)
 
     def _run_out(self) -> None:
-        self._clock, self._overdue = None, True
-        self._call()
+        self._timer, self._overdue = None, True
+        self._admit()
 
-    def _start_afresh(self) -> None:
-        """Patience is that of those who wait now."""
+    def _restart_timer(self) -> None:
+        """Restart the timer: the longest wait counts for those who wait now."""
         self._overdue = False
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _let_next_in(self) -> bool:
-        there = [one for one in self._waiting if not one.called.cancelled()]
+    def _admit_next(self) -> bool:
+        there = [one for one in self._waiting if not one.admitted.cancelled()]
         if self._free <= 0 or not there:
             return False
         one = min(there)
         self._waiting.remove(one)
         self._free -= 1
-        one.called.set_result(None)
+        one.admitted.set_result(None)
         return True

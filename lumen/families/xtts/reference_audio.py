@@ -15,7 +15,7 @@ from lumen.errors import InvalidInputException
 Audio = npt.NDArray[np.float32]
 
 MIN_SECONDS: Final = 0.33
-"""Shorter recordings and chunks say too little about a voice: the reference leaves them out."""
+"""Length below which recordings and chunks say too little about a voice: the reference leaves them out."""
 
 SILENCE_DBFS: Final = -60.0
 """Recordings whose mean power around their mean is below this are silent (a full-scale sine has -3 dBFS)."""
@@ -29,7 +29,7 @@ ROLL_OFF: Final = 0.99
 
 @dataclass(frozen=True)
 class ReferenceLimits:
-    """What of the recordings is heard; the defaults are the released configuration's.
+    """Limits of what is used of the recordings; the defaults are the released configuration's.
 
     Attributes:
         recording_seconds: of each recording (``max_ref_len``).
@@ -56,16 +56,18 @@ def conditioning_chunks(
     Raises:
         InvalidInputException: there is none, or one is silent, too short or not made of numbers.
     """
-    heard = np.concatenate(_heard(recordings, limits))[: limits.conditioning_seconds * XTTS_REFERENCE_RATE]
+    audio = np.concatenate(_checked_recordings(recordings, limits))[
+        : limits.conditioning_seconds * XTTS_REFERENCE_RATE
+    ]
     size = limits.chunk_seconds * XTTS_REFERENCE_RATE
-    chunks = [heard[first : first + size] for first in range(0, len(heard), size)]
+    chunks = [audio[first : first + size] for first in range(0, len(audio), size)]
     return [chunk for chunk in chunks if len(chunk) >= MIN_SECONDS * XTTS_REFERENCE_RATE]
 
 
 def speaker_recordings(
     recordings: Sequence[Audio], limits: ReferenceLimits = ReferenceLimits()
 ) -> list[Audio]:
-    """Each recording at ``XTTS_SPEAKER_RATE``; their embeddings are averaged.
+    """Recordings at ``XTTS_SPEAKER_RATE``, one by one; their embeddings are averaged.
 
     Args:
         recordings: float32 [n_samples] each, mono at ``XTTS_REFERENCE_RATE``.
@@ -73,7 +75,7 @@ def speaker_recordings(
     Raises:
         InvalidInputException: there is none, or one is silent, too short or not made of numbers.
     """
-    return [resampled(recording) for recording in _heard(recordings, limits)]
+    return [resampled(recording) for recording in _checked_recordings(recordings, limits)]
 
 
 def average(parts: Sequence[Audio]) -> Audio:
@@ -97,7 +99,7 @@ def resampled(audio: Audio) -> Audio:
     return found[: ceil(len(audio) * up / down)]
 
 
-def _heard(recordings: Sequence[Audio], limits: ReferenceLimits) -> list[Audio]:
+def _checked_recordings(recordings: Sequence[Audio], limits: ReferenceLimits) -> list[Audio]:
     if not recordings:
         raise InvalidInputException("Got no reference recording, expected at least one.")
     samples = limits.recording_seconds * XTTS_REFERENCE_RATE
@@ -105,7 +107,7 @@ def _heard(recordings: Sequence[Audio], limits: ReferenceLimits) -> list[Audio]:
 
 
 def _checked(audio: Audio, number: int) -> Audio:
-    """``number``: of the recording, from 1, for the message."""
+    """Check one recording. ``number``: of the recording, from 1, for the message."""
     seconds = len(audio) / XTTS_REFERENCE_RATE
     if seconds < MIN_SECONDS:
         raise InvalidInputException(

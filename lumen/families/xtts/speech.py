@@ -18,7 +18,7 @@ from lumen.families.xtts.playout_buffer import PlayoutBuffer, PlayoutBuffers
 from lumen.families.xtts.tails import Pcm, Tail, pause
 from lumen.families.xtts.text.tokenizer import Piece, Tokenizer
 from lumen.families.xtts.time_stretch import TimeStretch
-from lumen.families.xtts.windows import VocoderContext, Window, Windows
+from lumen.families.xtts.vocoder_windows import VocoderContext, Window, Windows
 from lumen.utterance import Sentence
 
 Float32 = npt.NDArray[np.float32]
@@ -27,13 +27,13 @@ MIN_SPEED: Final = 0.5
 MAX_SPEED: Final = 2.0
 
 MAX_SPEECHES: Final = 24
-"""At once. Triton 2.51 lets a model have 32 calls under way: each speech has one that waits for the GPT, as
-good as always, and the others are for windows, for what is said, and to cancel."""
+"""Speeches at once. Triton 2.51 lets a model have 32 calls under way: each speech has one that waits for the
+GPT, as good as always, and the others are for windows, for what is said, and to cancel."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """Who speaks.
+    """Latents of a speaker.
 
     Attributes:
         gpt_cond_latent: float32 [32, width].
@@ -46,7 +46,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class SpeechOptions:
-    """How it is spoken.
+    """Speed, seed and sampling of a speech.
 
     Attributes:
         speed: ``MIN_SPEED`` to ``MAX_SPEED``, 1.0 is the voice's own.
@@ -61,7 +61,7 @@ class SpeechOptions:
 
 @dataclass(frozen=True)
 class Order:
-    """One piece for the GPT. ``sampling`` has a ``seed`` of the piece's own."""
+    """Request of one piece to the GPT. ``sampling`` has a ``seed`` of the piece's own."""
 
     piece: Piece
     gpt_cond_latent: Float32
@@ -83,10 +83,10 @@ class Gpt(Protocol):
 
 class Vocoder(Protocol):
     def speech(self, playout: PlayoutBuffer) -> AbstractContextManager[None]:
-        """Around all windows that have this lead: the first is on its way from the beginning."""
+        """Announce a speech around all windows of this buffer: the first is on its way from the beginning."""
 
     async def pcm(self, window: Window, speaker_embedding: Float32, playout: PlayoutBuffer) -> Pcm:
-        """All samples of a window, ``window.keep`` among them; sooner where the lead is small."""
+        """Decode all samples of a window, ``window.keep`` among them; sooner where little is left to play."""
 
 
 class Speech:
@@ -147,11 +147,13 @@ class Speech:
     ) -> AsyncGenerator[Pcm, None]:
         pieces = await asyncio.to_thread(self._tokenizer.pieces, sentence.text, language)
         silent = True
-        async with aclosing(_Line(self._gpt, _orders(pieces, sentence.index, voice, options))) as line:
+        async with aclosing(
+            _PieceStreams(self._gpt, _orders(pieces, sentence.index, voice, options))
+        ) as streams:
             for number, piece in enumerate(pieces):
                 ends = number + 1 == len(pieces)
                 pauses = not sentence.last if ends else piece.ends_sentence
-                async with aclosing(self._piece(line, voice, options.speed, pauses, playout)) as sound:
+                async with aclosing(self._piece(streams, voice, options.speed, pauses, playout)) as sound:
                     async for pcm in sound:
                         if len(pcm):
                             silent = False
@@ -161,18 +163,18 @@ class Speech:
             raise GenerationException(f"The voice made no sound of {sentence.text[:40]!r}; try another seed.")
 
     async def _piece(
-        self, line: "_Line", voice: Voice, speed: float, pauses: bool, playout: PlayoutBuffer
+        self, streams: "_PieceStreams", voice: Voice, speed: float, pauses: bool, playout: PlayoutBuffer
     ) -> AsyncGenerator[Pcm, None]:
         """The next piece's PCM, some of it maybe empty; with a pause after it where one is due."""
         stretch, windows, tail, size = TimeStretch(speed), Windows(VocoderContext()), Tail(), 0
-        async for latents in line.next():
+        async for latents in streams.next():
             windows.take(stretch.push(latents))
             if len(latents) < size:
                 continue  # chunks grow, so this is the last one, and its window can have the end as well
             size = len(latents)
             for window in windows.ready():
                 yield tail.push(await self._decode(window, voice, playout))
-        line.begin()
+        streams.begin()
         windows.take(stretch.finish())
         for window in windows.finish():
             yield tail.push(await self._decode(window, voice, playout))
@@ -206,7 +208,7 @@ def _check(voice: Voice, options: SpeechOptions) -> None:
         raise InvalidInputException("The voice has values that are no numbers; make it anew.")
 
 
-class _Line:
+class _PieceStreams:
     """A speech's pieces at the GPT: the one that is read, and at most one more that has begun."""
 
     def __init__(self, gpt: Gpt, orders: Sequence[Order]) -> None:
@@ -232,7 +234,7 @@ class _Line:
 
 
 def _orders(pieces: Sequence[Piece], sentence: int, voice: Voice, options: SpeechOptions) -> list[Order]:
-    """Orders for the GPT; each has a seed that follows from the utterance's, else all would sound alike."""
+    """Make the pieces' orders, each with a seed that follows from the utterance's: else all sound alike."""
     seed = secrets.randbits(63) if options.seed is None else options.seed % 2**64
     children = [SeedSequence(seed, spawn_key=(sentence, number)) for number in range(len(pieces))]
     seeds = [int(child.generate_state(1, np.uint64)[0]) for child in children]

@@ -10,13 +10,13 @@ from lumen.contracts import XTTS_SAMPLE_RATE
 Pcm = npt.NDArray[np.float32]
 
 QUIET: Final = 10 ** (-40 / 20)
-"""Below -40 dB of the sentence's loudest sample so far nothing is spoken."""
+"""Amplitude relative to the sentence's loudest sample so far below which nothing is spoken: -40 dB."""
 
 TAIL_SAMPLES: Final = round(0.25 * XTTS_SAMPLE_RATE)
 """Quiet that an end keeps: natural ends have less than 0.2 s, run-ons 0.6 s and more."""
 
 FADE_SAMPLES: Final = round(0.01 * XTTS_SAMPLE_RATE)
-"""Over which a cut end fades out."""
+"""Length of the fade of a cut end."""
 
 PAUSE_SAMPLES: Final = round(0.25 * XTTS_SAMPLE_RATE)
 """Quiet between two sentences at normal speed, what the end of the first has of it included.
@@ -50,7 +50,7 @@ class Tail:
         return sure
 
     def finish(self) -> Pcm:
-        """What is left of the end: all that was held, or its first samples, faded out."""
+        """Give what is left of the end: all that was held, or its first samples, faded out."""
         if self._quiet <= TAIL_SAMPLES:
             return self._held
         self._quiet = TAIL_SAMPLES
@@ -69,6 +69,6 @@ def pause(quiet_samples: int, speed: float) -> Pcm:
 
 
 def _faded_out(pcm: Pcm) -> Pcm:
-    """The same, float32 [n_samples], down to nothing at its last sample."""
+    """Fade float32 [n_samples] down to nothing at the last sample."""
     faded: Pcm = pcm * np.linspace(1, 0, len(pcm), dtype=np.float32)
     return faded

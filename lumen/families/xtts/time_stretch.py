@@ -6,10 +6,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lumen.families.xtts.windows import Latents
+from lumen.families.xtts.vocoder_windows import Latents
 
 SLOWEST: Final = 0.05
-"""Lower speeds count as this one."""
+"""Lowest speed; lower ones count as this one."""
 
 
 class TimeStretch:
@@ -37,7 +37,7 @@ class TimeStretch:
         return self._made(self._settled())
 
     def finish(self) -> Latents:
-        """The last ones, [m, width]; together ``floor(n / speed)``."""
+        """Give the last ones, [m, width]; together ``floor(n / speed)``."""
         if self._latents is None:
             return np.zeros((0, 0), np.float32)
         return self._made(floor(self._end * self._scale))
@@ -55,13 +55,13 @@ class TimeStretch:
         return made
 
     def _positions(self, first: int, end: int) -> npt.NDArray[np.float32]:
-        """Where outputs lie among the inputs, in the reference's precision."""
+        """Positions of outputs among the inputs, in the reference's precision."""
         index = np.arange(first, end, dtype=np.float32)
         scale, half = np.float32(1.0 / self._scale), np.float32(0.5)
         return np.maximum(scale * (index + half) - half, np.float32(0))
 
     def _settled(self) -> int:
-        """Outputs that need no later latent."""
+        """Number of outputs that need no later latent."""
         count = floor(self._end * self._scale)
         while count > 0 and self._positions(count - 1, count)[0] >= self._end - 1:
             count -= 1

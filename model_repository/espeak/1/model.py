@@ -29,10 +29,10 @@ class TritonPythonModel:
 
 
 def _arguments(request: Any) -> dict[str, Any]:
-    rate = adapter.array(request, "rate")
+    speed = adapter.array(request, "speed")
     return {
         "text": adapter.sentence(request).text,
         "language": adapter.text(request, "language"),
         "voice": adapter.text(request, "voice", DEFAULT_VOICE),
-        "rate": 1.0 if rate is None else float(rate[0]),
+        "rate": 1.0 if speed is None else float(speed[0]),
     }

@@ -12,14 +12,14 @@ import triton_python_backend_utils as pb_utils
 from lumen.contracts import SADTALKER
 from lumen.families.sadtalker.artifacts import check_networks
 from lumen.families.sadtalker.clip import Clip, Controls
-from lumen.families.sadtalker.crop import preprocess_of
+from lumen.families.sadtalker.family import SadTalkerOptions
 from lumen.families.sadtalker.rendering import ClipEngine, Limits
+from lumen.options import from_tensors, given
 from lumen.triton.adapter import Adapter, Send
 from lumen.triton.calls import triton_call
 
 LIMITS = ("frames_per_call", "calls_in_flight", "rows_per_call", "cache_bytes")
 NUMBERS = ("pcm_start", "first_frame", "n_frames", "clip_frames", "seed")
-SETTINGS = ("still", "pose_style", "expression_scale", "head_motion_scale", "blink")
 SERIES = ("camera", "driver_expression", "driver_pose")
 
 adapter = Adapter(pb_utils, SADTALKER)
@@ -28,8 +28,8 @@ adapter = Adapter(pb_utils, SADTALKER)
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         check_networks(Path(args["model_repository"]), args["model_version"])
-        given = json.loads(args["model_config"])["parameters"]
-        limits = Limits(**{name: int(given[name]["string_value"]) for name in LIMITS})
+        config = json.loads(args["model_config"])["parameters"]
+        limits = Limits(**{name: int(config[name]["string_value"]) for name in LIMITS})
         self._engine = ClipEngine(partial(triton_call, pb_utils), limits)
 
     async def execute(self, requests: list[Any]) -> None:
@@ -45,13 +45,13 @@ class TritonPythonModel:
 
 def _clip(request: Any) -> Clip:
     array = partial(adapter.array, request)
-    settings = {name: value[0].item() for name in SETTINGS if (value := array(name)) is not None}
+    options = given(from_tensors(SadTalkerOptions, array))
     series = {name: value for name in SERIES if (value := array(name)) is not None}
     return Clip(
         crop=array("crop"),
-        row=array("row"),
-        preprocess=preprocess_of(adapter.text(request, "preprocess")),
+        coefficients=array("coefficients"),
+        preprocess=options.pop("preprocess"),
         pcm=array("pcm"),
         **{name: int(array(name)[0]) for name in NUMBERS},
-        controls=Controls(**settings, **series),
+        controls=Controls(**options, **series),
     )

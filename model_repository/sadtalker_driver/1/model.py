@@ -11,7 +11,7 @@ import triton_python_backend_utils as pb_utils
 from lumen.contracts import FACE_LANDMARKS, SADTALKER_DRIVER, SADTALKER_FACE3D
 from lumen.families.portrait.face_mesh import Face, unstack_faces
 from lumen.families.sadtalker.artifacts import check_networks
-from lumen.families.sadtalker.driver import Follower, batches, check_frames, rows_of
+from lumen.families.sadtalker.driver import Follower, batches, check_frames, driving_coefficients
 from lumen.triton.adapter import Adapter, Tensors
 from lumen.triton.calls import triton_call_now
 
@@ -33,7 +33,7 @@ class TritonPythonModel:
         follower = Follower()
         aligned = [follower.aligned(frame, _faces(frame)) for frame in frames]
         faces = [_face3d(images) for images in batches(aligned, self._rows)]
-        return {"rows": rows_of(np.concatenate(faces), aligned)}
+        return {"coefficients": driving_coefficients(np.concatenate(faces), aligned)}
 
 
 def _faces(image: Any) -> list[Face]:

@@ -34,7 +34,7 @@ def _features(request: Any) -> Tensors:
     made = make_features(image, _faces(image), size, preprocess, _face3d)
     return {
         "crop": made.crop,
-        "row": made.row,
+        "coefficients": made.coefficients,
         "box": np.array(astuple(made.box), np.int32),
         "face": np.array(astuple(made.face), np.int32),
         "confidence": np.array([made.confidence], np.float32),

@@ -9,17 +9,16 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
+from lumen.aio import cancel_when
 from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SPEAKER, XTTS_VOCODER
 from lumen.families.xtts.artifacts import VOCABULARY, check_files, check_one_checkpoint, read_manifest
-from lumen.families.xtts.calls import TritonGpt, TritonVocoder
-from lumen.families.xtts.gpt import sampling
+from lumen.families.xtts.family import XttsOptions
 from lumen.families.xtts.speech import Speech, SpeechOptions, Voice
-from lumen.families.xtts.streams import race
 from lumen.families.xtts.text.tokenizer import Tokenizer
+from lumen.families.xtts.triton_models import TritonGpt, TritonVocoder
+from lumen.options import from_tensors, given
 from lumen.triton.adapter import Adapter, Send
 from lumen.triton.calls import SingleResponseCaller, triton_call_now
-
-NUMBERS = ("speed", *(name for name in sampling.TENSORS if name != "max_codes"))  # the text decides those
 
 adapter = Adapter(pb_utils, XTTS)
 
@@ -40,7 +39,7 @@ class TritonPythonModel:
         await asyncio.gather(*(adapter.stream(each, partial(self._answer, each)) for each in requests))
 
     async def _answer(self, request: Any, send: Send) -> None:
-        await race(request.is_cancelled, self._speak(request, send))
+        await cancel_when(request.is_cancelled, self._speak(request, send))
 
     async def _speak(self, request: Any, send: Send) -> None:
         async with contextlib.aclosing(self._speech.speak(**_arguments(request))) as speech:
@@ -50,11 +49,14 @@ class TritonPythonModel:
 
 def _arguments(request: Any) -> dict[str, Any]:
     array = partial(adapter.array, request)
-    given = {name: value[0].item() for name in NUMBERS if (value := array(name)) is not None}
-    speed, seed = given.pop("speed", 1.0), given.pop("seed", None)
+    speed, seed = array("speed"), array("seed")
     return {
         "sentence": adapter.sentence(request),
         "language": adapter.text(request, "language"),
         "voice": Voice(array("gpt_cond_latent"), array("speaker_embedding")),
-        "options": SpeechOptions(speed, seed, given),
+        "options": SpeechOptions(
+            1.0 if speed is None else speed[0].item(),
+            None if seed is None else seed[0].item(),
+            given(from_tensors(XttsOptions, array)),
+        ),
     }

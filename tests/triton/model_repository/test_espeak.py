@@ -69,8 +69,8 @@ def stream(server: TritonServer) -> Iterator[Stream]:
 
 
 def _tensor(name: str, value: Any) -> grpc.InferInput:
-    kind = "FP32" if name == "rate" else "BYTES"
-    array = np.array([value], np.float32 if name == "rate" else np.object_)
+    kind = "FP32" if name == "speed" else "BYTES"
+    array = np.array([value], np.float32 if name == "speed" else np.object_)
     tensor = grpc.InferInput(name, [1], kind)
     tensor.set_data_from_numpy(array)
     return tensor
@@ -100,7 +100,7 @@ def _levels(pcm: npt.NDArray[np.float32], n_samples: int) -> npt.NDArray[np.floa
 def test_sentences_arrive_one_by_one_and_sound_as_the_engines(stream: Stream) -> None:
     """A response per sentence, the same speech as the engine gives, then the final flag."""
     text = "Good morning. How are you today? Fine!"
-    stream.ask(text=text, language="en-us", voice="f2", rate=1.2)
+    stream.ask(text=text, language="en-us", voice="f2", speed=1.2)
     served = _pcm(stream.until_final())
     direct = list(Espeak().speak(text, "en-us", "f2", float(np.float32(1.2))))
     assert len(served) == 3
@@ -137,7 +137,7 @@ def test_voice_and_rate_may_be_left_out(stream: Stream) -> None:
         ({"text": "Hello", "language": "tlhh"}, "'tlhh'"),
         ({"text": "Hello", "language": "en", "voice": "f99"}, "'f99'"),
         ({"text": "...", "language": "en"}, "'...'"),
-        ({"text": "Hello", "language": "en", "rate": float("nan")}, "nan"),
+        ({"text": "Hello", "language": "en", "speed": float("nan")}, "nan"),
         ({"text": b"\xff\xfe", "language": "en"}, "UTF-8"),
     ],
 )

@@ -109,7 +109,7 @@ def request(
     end = min(first + n_frames + SADTALKER_LOOKAHEAD_FRAMES, asked["clip_frames"]) * SAMPLES_PER_FRAME
     return {
         "crop": who.as_numpy("crop"),
-        "row": who.as_numpy("row"),
+        "coefficients": who.as_numpy("coefficients"),
         "preprocess": np.array([b"crop"], np.object_),
         "pcm": babble(asked["clip_frames"], asked["seed"])[start:end],
         "pcm_start": np.array([start]),
@@ -123,9 +123,9 @@ def test_portrait_is_cut_out_and_measured(ada: grpc.InferResult) -> None:
     """The bundled portrait: everything that a clip needs of it, and nothing to complain of."""
     image = portrait("ada")
     assert ada.as_numpy("crop").shape == (256, 256, 3)
-    row = ada.as_numpy("row")
-    assert row.shape == (73,)
-    assert np.isfinite(row).all()
+    coefficients = ada.as_numpy("coefficients")
+    assert coefficients.shape == (73,)
+    assert np.isfinite(coefficients).all()
     for name in ("box", "face"):
         left, top, right, bottom = ada.as_numpy(name)
         assert 0 <= left < right <= image.shape[1]
@@ -144,7 +144,7 @@ def test_a_driving_video_is_followed(client: grpc.InferenceServerClient) -> None
     """A row for each frame; frames that are alike have rows that are."""
     frames = np.stack([scaled(portrait("ada"), 256)] * 2 + [scaled(portrait("alan"), 256)])
     answer = client.infer(SADTALKER_DRIVER, [tensor("frames", frames)], client_timeout=ANSWER_SECONDS)
-    rows = answer.as_numpy("rows")
+    rows = answer.as_numpy("coefficients")
     assert rows.shape == (3, 70)
     assert np.isfinite(rows).all()
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-4)

@@ -16,7 +16,7 @@ from export.graph_file import write
 from export.xtts import vocoder, vocoder_graph
 from export.xtts.checkpoint import LoadedXtts
 from lumen.contracts import XTTS_VOCODER
-from lumen.families.xtts.windows import Window
+from lumen.families.xtts.vocoder_windows import Window
 from lumen.triton.server import TritonServer
 from tests.support.comparing import worst
 from tests.support.paths import ROOT

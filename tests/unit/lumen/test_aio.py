@@ -4,55 +4,133 @@ import asyncio
 
 import pytest
 
-from lumen.aio import Stream, map_ahead, once, read_ahead, with_timeout
+from lumen.aio import Stream, flat_map_ahead, once, read_ahead, with_timeout
 from lumen.errors import InvalidInputException
 from tests.support.pieces import pieces
 
 
-async def test_map_ahead_keeps_order_and_its_bound() -> None:
-    """Results come in order although later ones are done first; no more run at once than allowed."""
-    running, most = 0, 0
+async def test_streams_are_read_ahead_in_order_and_within_bounds() -> None:
+    """Items come in the order of their streams though later ones are done first; no more run than allowed."""
+    running = most = 0
+    second = asyncio.Event()
 
-    async def work(item: str) -> str:
+    async def letters(item: str) -> Stream[str]:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.02 if item == "a" else 0)
+        if item == "a":
+            await second.wait()
+        yield item
+        yield item.upper()
         running -= 1
-        return item.upper()
+        second.set()
 
-    assert [result async for result in map_ahead(work, pieces(*"abcdef"), 2)] == list("ABCDEF")
+    streams = flat_map_ahead(letters, pieces(*"abcde"), 2, 4)
+    assert "".join([letter async for letter in streams]) == "aAbBcCdDeE"
     assert most == 2
+
+
+async def test_an_item_comes_before_its_stream_and_the_next_piece_are_there() -> None:
+    """The first frames of a window are passed on while the window is drawn and nothing more is spoken."""
+    never = asyncio.Event()
+
+    async def speech() -> Stream[str]:
+        yield "a"
+        await never.wait()
+
+    async def drawn(item: str) -> Stream[str]:
+        yield item
+        await never.wait()
+
+    frames = flat_map_ahead(drawn, speech(), 2, 4)
+    assert await asyncio.wait_for(anext(frames), 5) == "a"
+    await frames.aclose()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_stream_ahead_waits_when_its_queue_is_full() -> None:
+    """What is not taken is not made: a stream is at most ``limit`` items, and one in hand, ahead."""
+    made: list[str] = []
+
+    async def many(item: str) -> Stream[str]:
+        for number in range(100):
+            made.append(f"{item}{number}")
+            yield made[-1]
+
+    streams = flat_map_ahead(many, pieces("a", "b", "c"), 2, 3)
+    assert await anext(streams) == "a0"
+    for _ in range(50):  # turns of the loop, in which they could run on
+        await asyncio.sleep(0)
+    assert len(made) <= 1 + 2 * (3 + 1)
+    assert not any(name.startswith("c") for name in made)
+    await streams.aclose()
+
+
+async def test_an_error_of_the_source_ends_streams_that_still_run() -> None:
+    """Speech that is refused while its first window is drawn is refused at once, not after the drawing."""
+    closed = False
+
+    async def broken() -> Stream[str]:
+        yield "a"
+        raise InvalidInputException("too long")
+
+    async def endless(item: str) -> Stream[str]:
+        nonlocal closed
+        try:
+            yield item
+            await asyncio.Event().wait()
+        finally:
+            closed = True
+
+    streams = flat_map_ahead(endless, broken(), 2, 4)
+
+    async def read_out() -> None:
+        async for _ in streams:
+            pass
+
+    with pytest.raises(InvalidInputException, match="too long"):
+        await asyncio.wait_for(read_out(), 5)
+    assert closed
+
+
+async def test_an_error_of_a_stream_comes_after_what_came_before_it() -> None:
+    """A window that fails ends the clip where it is, though a later one is done."""
+
+    async def failing(item: str) -> Stream[str]:
+        yield item
+        if item == "b":
+            raise InvalidInputException("not b")
+
+    streams = flat_map_ahead(failing, pieces(*"abc"), 2, 4)
+    assert [await anext(streams), await anext(streams)] == ["a", "b"]
+    with pytest.raises(InvalidInputException, match="not b"):
+        await anext(streams)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_streams_stop_their_work_when_the_reader_leaves() -> None:
     """Closing a stream cancels the tasks behind it and closes its source."""
-    closed = cancelled = False
+    closed: list[str] = []
 
     async def source() -> Stream[str]:
-        nonlocal closed
         try:
             while True:
                 yield "x"
         finally:
-            closed = True
+            closed.append("source")
 
-    async def work(_: str) -> str:
-        nonlocal cancelled
+    async def work(item: str) -> Stream[str]:
         try:
-            return await asyncio.sleep(0 if not cancelled and not started else 60, "done")
-        except asyncio.CancelledError:
-            cancelled = True
-            raise
+            yield item
+            await asyncio.Event().wait()
         finally:
-            started.append(1)
+            closed.append("work")
 
-    started: list[int] = []
-    results = map_ahead(work, read_ahead(source(), 2), 3)
-    assert await anext(results) == "done"
+    results = flat_map_ahead(work, read_ahead(source(), 2), 3, 4)
+    assert await anext(results) == "x"
     await results.aclose()
-    assert closed
-    assert cancelled
+    assert "source" in closed
+    assert "work" in closed
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

@@ -21,7 +21,7 @@ def test_the_configuration_says_what_the_model_does() -> None:
         "last": True,
         "language": False,
         "voice": True,
-        "rate": True,
+        "speed": True,
     }
     assert [o.name for o in config.output] == ["pcm", "phonemes", "phoneme_times", "words", "word_times"]
     assert [g.count for g in config.instance_group] == [1]

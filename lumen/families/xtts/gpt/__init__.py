@@ -1,1 +1,4 @@
-"""The GPT of XTTS v2: many sentences' codes and latents from one KV cache, drawn step by step."""
+"""The GPT of XTTS v2: codes and latents of many sentences from one KV cache, drawn step by step.
+
+Begin with ``scheduler`` (in-flight batching), then ``stepper`` (the network) and ``sampling``.
+"""

@@ -54,7 +54,7 @@ class ChunkBuffer:
         return self.flush() if len(self._codes) >= self._policy.size(self._index) else None
 
     def flush(self) -> Chunk | None:
-        """What is there, as a chunk; None when there is nothing."""
+        """Give what is there as a chunk; None when there is nothing."""
         if not self._codes:
             return None
         chunk = Chunk(np.array(self._codes, np.int32), np.stack(self._latents))

@@ -49,7 +49,7 @@ class HostMemory:
 
 
 class CudaMemory:
-    """On a GPU; not readable from here."""
+    """Memory of a GPU; not readable from here."""
 
     device = "cuda"
 
@@ -72,7 +72,7 @@ def cache_shape(dims: XttsDims, rows: int, prompt: int) -> Shape:
 
 
 class Rows:
-    """Which slot lies in which row, and how far it is filled.
+    """Map of the slots to rows, and how far each row is filled.
 
     Attributes:
         lengths: [rows] int32, filled positions of each row; 0 where nobody is.
@@ -96,7 +96,7 @@ class Rows:
         return [self._row[slot] for slot in slots]
 
     def first(self, rows: Sequence[int]) -> int:
-        """Where a step of ``rows`` begins: always at the same one, so that few bindings are made."""
+        """Row where a step of ``rows`` begins: always the same one, so that few bindings are made."""
         return 0
 
 

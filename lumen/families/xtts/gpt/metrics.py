@@ -7,7 +7,7 @@ from typing import Any, Final
 from lumen.families.xtts.gpt.statistics import Statistics
 
 REFRESH_SECONDS: Final = 0.2
-"""Between refreshes while sentences are spoken: each value is a message to the server, 0.1 ms."""
+"""Interval of refreshes while sentences are spoken: each value is a message to the server, 0.1 ms."""
 
 _GAUGES: Final[dict[str, tuple[str, Callable[[Statistics], int]]]] = {
     "lumen_xtts_gpt_slots": ("Slots of the KV cache", lambda s: s.slots),

@@ -1,4 +1,4 @@
-"""What a sentence's prompt is made of, checked against the checkpoint's sizes."""
+"""Checks of a sentence's prompt against the checkpoint's sizes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,8 @@ from lumen.families.xtts.dims import XttsDims
 
 
 def check_prompt(text_ids: NDArray[np.int32], gpt_cond_latent: NDArray[np.float32], dims: XttsDims) -> None:
-    """
+    """Check text and voice of a prompt.
+
     Args:
         text_ids: [T] int32, 1 <= T <= max_text, without start and stop.
         gpt_cond_latent: [32, W] float32, finite, the voice.

@@ -22,7 +22,7 @@ class _Kept:
 
 
 class PullStreams:
-    """For those who can have one answer to a request only; belongs to one event loop.
+    """Streams of chunks for callers that can have one answer to a request only; belongs to one event loop.
 
     A sentence is forgotten when its end was told or its listener is gone.
 
@@ -35,7 +35,7 @@ class PullStreams:
         self._kept: dict[int, _Kept] = {}
 
     async def begin(self, request: GptRequest, stream_id: int, is_gone: Callable[[], bool]) -> Chunk | None:
-        """The first chunk of a sentence, as `next` gives the others.
+        """Begin a sentence; returns its first chunk, as `next` returns the others.
 
         Args:
             stream_id: its name, also for `GptStreams.cancel`.
@@ -53,7 +53,7 @@ class PullStreams:
         return await self.next(stream_id)
 
     async def next(self, stream_id: int) -> Chunk | None:
-        """The chunk after the one that was told last, as soon as it is there; None at the end.
+        """Return the chunk after the last one that was given, as soon as it is there; None at the end.
 
         Raises:
             NotFoundException: there is no sentence of this name, or its end was told.
@@ -69,8 +69,10 @@ class PullStreams:
         return None
 
     def check(self, stream_id: int) -> None:
-        """Raises:
-        NotFoundException: there is no sentence of this name, or its end was told.
+        """Check that a sentence of this name is being spoken.
+
+        Raises:
+            NotFoundException: there is no sentence of this name, or its end was told.
         """
         if stream_id not in self._kept:
             raise NotFoundException(f"No stream has the stream_id {stream_id}; it is over, or never began.")

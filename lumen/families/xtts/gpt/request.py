@@ -1,4 +1,4 @@
-"""What one sentence asks of the GPT, and who hears its answer."""
+"""Request of one sentence to the GPT, and the listener of its answer."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +15,8 @@ from lumen.families.xtts.gpt.sampling import Sampling
 
 @dataclass(frozen=True)
 class GptRequest:
-    """
+    """Request of one sentence.
+
     Attributes:
         text_ids: int32 [T], without start and stop.
         gpt_cond_latent: float32 [32, W], the voice.
@@ -27,7 +28,8 @@ class GptRequest:
     sampling: Sampling
 
     def check(self, dims: XttsDims) -> None:
-        """
+        """Check the request against the checkpoint's sizes.
+
         Raises:
             TooLargeException: there are more text ids than the GPT has positions for.
             InvalidInputException: the text, the voice or the sampling is not what the checkpoint takes.
@@ -40,7 +42,7 @@ class Listener(Protocol):
     """Hears of one request, on the scheduler's thread: neither method may wait for anything."""
 
     def chunk(self, chunk: Chunk) -> None:
-        """The next codes."""
+        """Hear the next codes."""
 
     def end(self, error: LumenException | None) -> None:
-        """Nothing comes after this. ``error`` is None when all was said, or the request was cancelled."""
+        """Hear the end. ``error`` is None when all was said, or the request was cancelled."""

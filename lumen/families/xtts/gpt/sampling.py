@@ -38,12 +38,13 @@ MAX_TEMPERATURE: Final = 2
 MIN_PENALTY: Final = 1
 MAX_PENALTY: Final = 20
 """The reference takes penalties under 1 too; they reward repetition, and a sentence would never end."""
-MAX_SEED: Final = 2**63 - 1
+MAX_PIECE_SEED: Final = 2**63 - 1
+"""Greatest seed of one piece's generator; it is drawn from the speech's (``contracts.MAX_SEED`` at most)."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How codes are drawn.
+    """Parameters of drawing codes.
 
     Attributes:
         temperature: 0 to 2; 0 takes the likeliest code, after the penalty.
@@ -63,7 +64,8 @@ class Sampling:
     max_codes: int
 
     def check(self, dims: XttsDims) -> None:
-        """
+        """Check the values' ranges.
+
         Raises:
             InvalidInputException: a value is out of its range, or not a number.
         """
@@ -72,7 +74,7 @@ class Sampling:
             ("top_k", 0, dims.audio_vocabulary),
             ("top_p", 0, 1),
             ("repetition_penalty", MIN_PENALTY, MAX_PENALTY),
-            ("seed", 0, MAX_SEED),
+            ("seed", 0, MAX_PIECE_SEED),
             ("max_codes", 1, dims.max_audio),
         ):
             value = getattr(self, name)
@@ -82,7 +84,7 @@ class Sampling:
 
 
 def sampling_of(given: Mapping[str, Any], defaults: Mapping[str, Any], dims: XttsDims) -> Sampling:
-    """What a request asks for, with the checkpoint's defaults for what it leaves out.
+    """Sampling of a request, with the checkpoint's defaults for what it leaves out.
 
     Args:
         given: by the names of `Sampling`; a seed and nothing else has to be there.
@@ -171,7 +173,7 @@ def _top_k(scores: Row, k: int) -> Codes:
 
 
 def _top_p(scores: Row, codes: Codes, p: float) -> Codes:
-    """Without the unlikeliest codes, which have 1 - p together at most; the likeliest always stays."""
+    """Drop the unlikeliest codes, which have 1 - p together at most; the likeliest always stays."""
     if p >= 1:
         return codes
     order = np.argsort(scores[codes], kind="stable")

@@ -18,7 +18,7 @@ from lumen.errors import (
 from lumen.families.xtts.gpt.chunks import ChunkPolicy
 from lumen.families.xtts.gpt.request import GptRequest, Listener
 from lumen.families.xtts.gpt.statistics import Statistics
-from lumen.families.xtts.gpt.step_policy import Crowd, NewcomersFirst, StepPolicy, Turn
+from lumen.families.xtts.gpt.step_policy import NewcomersFirst, SchedulerLoad, StepKind, StepPolicy
 from lumen.families.xtts.gpt.stepper import Step, Stepper
 from lumen.families.xtts.gpt.ticket import NO_SLOT, Ticket
 from lumen.runtime.cpu_lock import CpuLock
@@ -35,7 +35,7 @@ class Scheduler:
         stepper: belongs to the scheduler from now on.
         queue_limit: sentences that may wait for a slot.
         chunks: how many codes go out together.
-        policy: how prompts, newcomers and the others take turns.
+        policy: order of prompts, newcomers and the others.
         cores: what a piece of a prompt or a step waits for.
     """
 
@@ -55,7 +55,7 @@ class Scheduler:
         self._free = deque(range(stepper.slots))
         self._prefilling: deque[Ticket] = deque()
         self._running: list[Ticket] = []
-        self._passed_over = 0
+        self._since_all = 0
         # Shared between threads, under the condition: the queue, the counts and the two flags.
         self._changed = threading.Condition()
         self._queue: deque[Ticket] = deque()
@@ -124,14 +124,17 @@ class Scheduler:
             self._changed.notify()
 
     def _work(self) -> None:
+        # Iteration-level scheduling (Orca, section 3.1): between any two steps sentences leave and come.
+        # 1. Wait for work.  2. Free the slots of cancelled sentences.  3. Give free slots to waiting ones.
+        # 4. Compute one piece of a prompt, or one step of the newcomers or of all, as the policy says.
         while self._wait():
             self._drop_cancelled()
             self._admit()
-            self._take_turn()
+            self._run_step()
         self._end_all(ServiceUnavailableException(_SHUT_DOWN))
 
     def _wait(self) -> bool:
-        """Until there is something to do; False when it is to shut down."""
+        """Wait until there is something to do; False when it is to shut down."""
         with self._changed:
             while not (self._closing or self._queue or self._prefilling or self._running):
                 self._changed.wait()
@@ -165,22 +168,22 @@ class Scheduler:
             self._counts.admitted += 1
             return self._queue.popleft()
 
-    def _take_turn(self) -> None:
+    def _run_step(self) -> None:
         silent = [ticket for ticket in self._running if ticket.silent]
         speaking = len(self._running) - len(silent)
         if not (self._prefilling or self._running):
             return
-        turn = self._policy.next(Crowd(len(self._prefilling), len(silent), speaking, self._passed_over))
-        self._passed_over = self._passed_over + 1 if speaking and turn is not Turn.ALL else 0
-        if turn is Turn.PROMPT:
+        kind = self._policy.next(SchedulerLoad(len(self._prefilling), len(silent), speaking, self._since_all))
+        self._since_all = self._since_all + 1 if speaking and kind is not StepKind.ALL else 0
+        if kind is StepKind.PREFILL:
             self._prefill(self._prefilling[0])
         else:
-            self._decode(silent if turn is Turn.NEWCOMERS else list(self._running))
+            self._decode(silent if kind is StepKind.NEWCOMERS else list(self._running))
 
     def _prefill(self, ticket: Ticket) -> None:
-        """One piece of a prompt."""
+        """Compute one piece of a prompt."""
         try:
-            with self._cores.turn():
+            with self._cores.hold():
                 step = self._stepper.prefill(ticket.slot)
         except Exception as error:
             self._retire(ticket, _failure("prefill", error))
@@ -192,9 +195,9 @@ class Scheduler:
             self._take(ticket, step, 0)
 
     def _decode(self, tickets: list[Ticket]) -> None:
-        """One step."""
+        """Compute one step of some sentences."""
         try:
-            with self._cores.turn():
+            with self._cores.hold():
                 step = self._stepper.step([t.slot for t in tickets], [t.code for t in tickets])
         except Exception as error:
             failure = _failure("step", error)

@@ -1,4 +1,4 @@
-"""What an operator can set in ``xtts_gpt``'s configuration."""
+"""Settings of an operator in ``xtts_gpt``'s configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ class GptSettings:
         first_chunk: codes of the first response.
         largest_chunk: codes of the later responses at most.
         intra_op_thread_count: threads of one step; 0 takes a thread per core.
-        cpu_lock: 1 where steps wait for other models that take turns at the cores, 0 where not.
+        cpu_lock: 1 where steps wait for other models that share the cores one after the other, 0 where not.
     """
 
     slots: int

@@ -1,4 +1,4 @@
-"""What the scheduler of the GPT did so far."""
+"""Statistics of the GPT's scheduler."""
 
 from dataclasses import dataclass, field, replace
 

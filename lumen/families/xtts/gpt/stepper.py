@@ -1,7 +1,6 @@
-"""One position further for many sentences at once: the GPT of XTTS v2 over slots of a KV cache."""
+"""Decode steps of XTTS v2's GPT: one position further in many sentences at once, over slots of a KV cache."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from lumen.families.xtts.artifacts import check_files, dims_of, read_manifest
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.kv_cache import CudaMemory, HostMemory, PackedRows, Rows, bind, cache_shape
 from lumen.families.xtts.gpt.prompt import check_prompt
+from lumen.lru_cache import LruCache
 from lumen.runtime import onnx_config
 from lumen.runtime.int8 import sums_are_exact
 from lumen.runtime.onnx_file import DEFAULT_FILE
@@ -39,7 +39,7 @@ VOICES: Final = 16
 
 @dataclass(frozen=True)
 class Step:
-    """What the GPT says after a position of each of B sentences.
+    """Output of the GPT after a position of each of B sentences.
 
     Attributes:
         logits: [B, V] float32, of the next code.
@@ -80,7 +80,7 @@ class Stepper(Protocol):
         """
 
     def step(self, slots: Sequence[int], codes: Sequence[int] | Int32) -> Step:
-        """One code further in each of ``slots`` (distinct, prefilled); row b is of slots[b].
+        """Decode one code further in each of ``slots`` (distinct, prefilled); row b is of slots[b].
 
         Args:
             codes: [B], the code chosen from each slot's last Step; at most max_audio per sentence.
@@ -92,7 +92,7 @@ class Stepper(Protocol):
 
 @dataclass
 class _Sentence:
-    """What is in a slot: ``prompt`` [P, W], of which ``lengths`` of its row are computed; codes so far."""
+    """Content of a slot: ``prompt`` [P, W], of which ``lengths`` of its row are computed; codes so far."""
 
     prompt: Float32
     voice: str
@@ -131,7 +131,7 @@ class GptStepper:
         self._session = _session(folder / DEFAULT_FILE, threads, kind, device_id)
         self._device_id = device_id
         self._sentences: dict[int, _Sentence] = {}
-        self._voices = _Voices(VOICES)
+        self._voices: LruCache[str, NDArray[Any]] = LruCache(VOICES)
         self._place_cache(kind)
         self._logits = np.empty((slots, dims.audio_vocabulary), np.float32)
         self._latents = np.empty((slots, dims.width), np.float32)
@@ -194,7 +194,7 @@ class GptStepper:
         return step if sentence.ready else None
 
     def _piece(self, done: int) -> int:
-        """How many positions of a prompt come next, at most."""
+        """Number of a prompt's positions that come next, at most."""
         if isinstance(self._memory, CudaMemory):
             return self._memory.shape[3]
         return PREFILL_TOKENS if done else XTTS_CONDITION_LATENTS
@@ -300,24 +300,6 @@ class GptStepper:
                 binding.bind_output(name, "cpu", 0, np.float32, (count, array.shape[1]), array.ctypes.data)
             self._bindings[first, count] = binding
         return self._bindings[first, count]
-
-
-class _Voices:
-    """Keys and values of the voices' positions, the least recently used one goes first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[str, NDArray[Any]] = OrderedDict()
-
-    def get(self, voice: str) -> NDArray[Any] | None:
-        if voice in self._kept:
-            self._kept.move_to_end(voice)
-        return self._kept.get(voice)
-
-    def put(self, voice: str, cells: NDArray[Any]) -> None:
-        self._kept[voice] = cells
-        if len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
 
 
 def _tables(path: Path) -> dict[str, Float32]:

@@ -11,7 +11,7 @@ from lumen.families.xtts.gpt.scheduler import Scheduler
 from lumen.families.xtts.gpt.ticket import Ticket
 
 CANCEL_POLL_SECONDS: Final = 0.04
-"""How often a waiting stream asks whether its client is gone: about once a step of the released size."""
+"""Interval of asking whether a client is gone: about a step of the released size."""
 
 _Event = Chunk | LumenException | None
 
@@ -59,7 +59,7 @@ class GptStreams:
 
 
 class _Events:
-    """What the scheduler's thread says of one sentence, for the loop in which this was made."""
+    """Events of one sentence, from the scheduler's thread to the loop in which this was made."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

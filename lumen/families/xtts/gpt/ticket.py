@@ -1,4 +1,4 @@
-"""One sentence on its way through the scheduler of the GPT."""
+"""State of one sentence on its way through the GPT's scheduler."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ NO_SLOT: Final = -1
 
 
 class Ticket:
-    """What a sentence has said, and how it goes on. All but `cancel` is for the scheduler.
+    """State of a sentence: what it has said, and how it goes on. All but `cancel` is for the scheduler.
 
     Attributes:
         request: as it was submitted.

@@ -1,4 +1,4 @@
-"""How long a text may become in speech: the GPT now and then does not find its end."""
+"""Bounds of a text's length in speech: the GPT now and then does not find its end."""
 
 import math
 from typing import Final
@@ -7,7 +7,7 @@ from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.text.languages import CHARACTER_LIMITS
 
 MAX_CODES: Final = XttsDims().max_audio
-"""What the GPT has positions for: 28 seconds."""
+"""Codes that the GPT has positions for: 28 seconds."""
 
 ALLOWANCE_CODES: Final = 43
 """2 seconds more than the rate below allows: for breath, a pause, a drawn-out word."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 _HINDI_DIGITS: Final = ("शून्य", "एक", "दो", "तीन", "चार", "पाँच", "छह", "सात", "आठ", "नौ")
-"""The reference has no Hindi numbers at all."""
+"""Digits in Hindi: the reference has no Hindi numbers at all."""
 
 _SYMBOLS: Final = re.compile(r"(?<=\d)[^\w\s]+|[^\w\s]+(?=\d)")
 _LETTERS: Final = re.compile(r"(?<=\d)(?=[^\W\d_])")
@@ -14,7 +14,7 @@ _DIGIT: Final = re.compile(r"[0-9]")
 
 
 def readable(text: str, language: str, read: Callable[[str], str]) -> str:
-    """``read(text)``, or of the text with its numbers ever simpler until that works.
+    """Put a text's numbers into words by ``read``, in ever simpler forms until that works.
 
     Ordinals, amounts and fractions become bare numbers first, then numbers single digits.
 

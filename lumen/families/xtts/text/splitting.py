@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - punctuation of other scripts is meant, although it looks like ours
-"""Where a text is cut, so that each piece fits into the GPT: sentences first, then what is left too long."""
+"""Cuts of a text, so that each piece fits into the GPT: at sentences first, then in what is left too long."""
 
 import re
 import textwrap
@@ -15,7 +15,7 @@ _SENTENCE_END: Final = re.compile(r"[.!?…。！？｡．؟۔।॥]+[\"'”’
 _PAUSE: Final = re.compile(r"[,;:،؛，、；：—–](?!\d)\s*")
 _SPACE: Final = re.compile(r"\s+")
 _UNSPACED: Final = re.compile(r"(?<=[\d぀-ヿ㐀-鿿가-힯])(?=[\d぀-ヿ㐀-鿿가-힯])")
-"""Between two digits, or two characters of scripts that need no space there."""
+"""Places between two digits, or two characters of scripts that need no space there."""
 
 
 def split(text: str, language: str) -> list[str]:

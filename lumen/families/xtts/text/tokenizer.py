@@ -19,7 +19,7 @@ from lumen.families.xtts.text.splitting import ends_sentence, halves, split
 from lumen.text import sentences
 
 MAX_CHARACTERS: Final = 10_000
-"""About ten minutes of speech; callers have lower limits of their own."""
+"""Longest text: about ten minutes of speech; callers have lower limits of their own."""
 
 MAX_TOKENS: Final = 401
 """Text ids of one piece: the reference takes less than the 402 positions of the released GPT."""
@@ -35,7 +35,7 @@ _TAGS: Final = {"zh": "zh-cn"}
 
 @dataclass(frozen=True)
 class Piece:
-    """What the GPT speaks at once.
+    """Text that the GPT speaks at once.
 
     Attributes:
         ids: int32 [T], 1 <= T <= MAX_TOKENS, the language's id first, without start and stop.

@@ -16,8 +16,8 @@ from export.network_file import open_network
 from export.sadtalker.checkpoint import load_checkpoint
 from export.sadtalker.export import artifacts, export_sadtalker
 from lumen import contracts
+from lumen.families.sadtalker.coefficient_windows import coefficients, portrait_window, windows
 from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
-from lumen.families.sadtalker.windows import coefficients, portrait_window, windows
 from lumen.triton.server import TritonServer
 from tests.support.closeness import difference, report
 from tests.support.golden import ENERGY, TOLERANCE

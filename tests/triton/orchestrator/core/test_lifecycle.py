@@ -41,6 +41,30 @@ def test_models_load_once_and_can_be_freed(api: Api, repository: Path) -> None:
     assert events(repository, "loaded") == loads + 1
 
 
+async def test_freeing_models_leaves_the_event_loop_free(api: Api) -> None:
+    """`unload` lets everything else go on; `unload_all` may be called wherever code is not async."""
+    manager, turns = ModelManager(api.settings), 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    try:
+        await manager.ensure(manager.models()[:1])
+        counting = asyncio.create_task(count())
+        await manager.unload()
+        counting.cancel()
+        assert turns > 10
+        assert {model.state for model in (await manager.states()).values()} == {"UNLOADED"}
+        await manager.ensure(manager.models()[:1])
+        manager.unload_all()
+        assert {model.state for model in (await manager.states()).values()} == {"UNLOADED"}
+    finally:
+        await manager.close()
+
+
 async def _states(manager: ModelManager) -> dict[str, str]:
     try:
         return {name: model.state for name, model in (await manager.states()).items()}

@@ -1,7 +1,11 @@
 """Avatars keep what a face learned of a portrait."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from tests.support.api_server import Api, Serve, assert_error
 from tests.support.media_files import image_bytes
@@ -32,6 +36,23 @@ def test_avatars_are_made_once_and_filmed(sadtalker: Api, repository: Path) -> N
         assert (answer["avatar"], answer["portrait"]) == (body["id"], "Grace")
         assert answer["controls"] == {"preprocess": "full", "blend": "poisson", "pose_style": 3}
     assert len(told(repository, "sadtalker_portrait")) == before
+
+
+def test_avatars_of_an_older_version_are_not_usable(sadtalker: Api) -> None:
+    """Files without this version's format are listed as not usable and refused; a new post replaces them."""
+    made = sadtalker.client.post(AVATARS, json={"portrait": "ada", "name": "Old"}).json()
+    folder, old = sadtalker.settings.avatars_path, "0123456789abcdef" * 2
+    path = folder / f"{made['id']}.safetensors"
+    with safe_open(path, framework="np") as file:
+        header = {key: value for key, value in file.metadata().items() if key != "format"}
+        tensors = {"crop": file.get_tensor("crop"), "row": file.get_tensor("coefficients")}
+    save_file(tensors, folder / f"{old}.safetensors", header)
+    path.unlink()
+    (listed,) = sadtalker.client.get(AVATARS).json()["avatars"]
+    assert (listed["id"], listed["name"], listed["usable"]) == (old, "Old", False)
+    assert_error(film(sadtalker, avatar="Old"), 400, "InvalidInputException", "Old", "post its portrait")
+    again = sadtalker.client.post(AVATARS, json={"portrait": "ada", "name": "New"})
+    assert (again.status_code, again.json()["usable"]) == (201, True)
 
 
 def test_avatars_are_listed_read_and_removed(sadtalker: Api) -> None:
@@ -76,6 +97,20 @@ def test_avatars_that_are_refused(sadtalker: Api) -> None:
     text = sadtalker.client.post(AVATARS, files={"portrait_file": b"text"})
     assert text.status_code == 415
     assert len(list(sadtalker.settings.avatars_path.iterdir())) == 1
+
+
+def test_names_are_not_taken_at_once(sadtalker: Api) -> None:
+    """Of two avatars of one name that are made at the same time, one is refused and leaves nothing."""
+    files = [{"portrait_file": picture(120, 100 + 20 * index, (90, 60, 40))} for index in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        made = threads.map(
+            lambda each: sadtalker.client.post(AVATARS, files=each, data={"name": "Twin"}), files
+        )
+        refused, kept = sorted(made, key=lambda response: -response.status_code)
+    assert kept.status_code == 201
+    assert_error(refused, 400, "InvalidInputException", "name", "Twin")
+    (listed,) = sadtalker.client.get(AVATARS).json()["avatars"]
+    assert listed["id"] == kept.json()["id"]
 
 
 def test_an_avatar_of_another_face_is_not_filmed(sadtalker: Api, serve_with: Serve, triton_url: str) -> None:

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from orchestrator.voices.xtts import LANGUAGES
+from lumen.families.xtts.family import LANGUAGES
 from tests.support.api_server import Api, Serve, assert_error
 from tests.support.media_files import heard, pitch
 from tests.support.waiting import wait_until
@@ -281,7 +281,7 @@ def test_the_voice_is_told_of_an_utterance(xtts: Api, repository: Path, path: st
     field = "text" if path == TTS else "prompt"
     body = xtts.client.post(path, json={field: "One two. **Three**! Four?", "seed": 3}).json()
     heard_of = all_told(repository)[-3:]
-    assert [" ".join(each["text"].split()) for each in heard_of] == ["One two.", "Three !", "Four?"]
+    assert [" ".join(each["text"].split()) for each in heard_of] == ["One two.", "Three!", "Four?"]
     assert [each["sentence"] for each in heard_of] == [[0], [1], [2]]
     assert [each["last"] for each in heard_of] == [[False], [False], [True]]
     assert {each["utterance"] for each in heard_of} == {body["request_id"]}

@@ -10,17 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lumen import contracts
+from lumen import contracts, registry
 from lumen.aio import Stream
 from lumen.settings import PROJECT_ROOT, Settings
 from lumen.triton.server import TritonServer
 from orchestrator.media.resample import pcm16
 from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.triton.client import TritonClient
-from orchestrator.voices.library import VoiceLibrary
+from orchestrator.voices import make_voice
 from orchestrator.voices.references import condition, decode, pieces
-from orchestrator.voices.voice import Sampling, SpeechOptions
-from orchestrator.voices.xtts import XttsVoice
+from orchestrator.voices.voice import SpeechOptions
 from tests.support.api_server import Api, serve
 from tests.support.checked_client import CheckedClient
 from tests.support.media_files import recording
@@ -85,11 +84,9 @@ async def test_an_utterance_is_the_same_however_it_is_written(
     np.testing.assert_array_equal(spoken(api, **text), whole)
     client = TritonClient(xtts_server.grpc_url, 60.0)
     settings = api.settings
-    checkpoint = settings.model_repository / contracts.XTTS / "1"
-    library = VoiceLibrary(settings.voices_path, checkpoint, max_voices=1)
-    voice = XttsVoice(client, api.services.models.ensure, library, 60.0, 60.0)
+    voice = make_voice(registry.voice("xtts"), client, api.services.models.ensure, settings)
     try:
-        options = SpeechOptions("en", "default", 1.0, seed=11, sampling=Sampling())
+        options = SpeechOptions("en", "default", 1.0, seed=11)
         bound = await voice.bind(options)
         chunks = [
             chunk async for chunk in bound.speak(sentences_of(written(SENTENCES, step), "an utterance"))

@@ -9,7 +9,7 @@ from export.artifact import ExportOptions
 from export.install import install
 from export.sadtalker.audio2exp import Audio2ExpParts
 from export.sadtalker.checkpoint import SadTalkerNetworks
-from export.sadtalker.export import Wanted, artifacts, export_sadtalker, options_of
+from export.sadtalker.export import SadTalkerOptions, artifacts, export_sadtalker, options_of
 from export.sadtalker.network_artifact import NetworkArtifact
 from export.sadtalker.providers import falls_to_cpu
 from lumen.contracts import SADTALKER_AUDIO2EXP, SADTALKER_RENDERER
@@ -58,9 +58,9 @@ def test_a_wrong_network_is_refused_and_the_old_one_stays(
 
 def test_volumes_decide_the_format_on_a_gpu(tmp_path: Path) -> None:
     """An older ONNX Runtime would sample on the CPU: TorchScript is taken and said so."""
-    options, note = options_of(SADTALKER_RENDERER, Wanted(device="gpu"))
+    options, note = options_of(SADTALKER_RENDERER, SadTalkerOptions(device="gpu"))
     assert (options.format, options.precision) == ("torchscript", "fp16")
     assert "1.25" in note
     assert falls_to_cpu("1.25.0") == ""
     with pytest.raises(InvalidInputException, match="bf16"):
-        export_sadtalker(tmp_path, tmp_path, Wanted(precision="bf16"))
+        export_sadtalker(tmp_path, tmp_path, SadTalkerOptions(precision="bf16"))

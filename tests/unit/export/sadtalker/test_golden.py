@@ -28,9 +28,9 @@ from export.sadtalker.networks.keypoints import KeypointDetector
 from export.sadtalker.networks.mapping import Mapping
 from export.sadtalker.networks.motion import Motion
 from lumen.families.sadtalker import pose
+from lumen.families.sadtalker.coefficient_windows import coefficients, portrait_window, windows
 from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION, SadTalkerDims
-from lumen.families.sadtalker.mel import frames_of, mel_spectrogram, mel_windows
-from lumen.families.sadtalker.windows import coefficients, portrait_window, windows
+from lumen.families.sadtalker.mel import mel_spectrogram, mel_windows, whole_frames
 from tests.support.closeness import difference, report
 from tests.support.golden import ENERGY, TOLERANCE
 from tests.support.sadtalker import Golden
@@ -64,7 +64,7 @@ def canonical(golden_script: ModuleType, golden: Golden) -> Tensor:
 def test_mel_spectrogram(golden: Golden) -> None:
     """The spectrogram and every frame's window are the reference's."""
     pcm = golden["wav_16k"]
-    n_frames = frames_of(len(pcm))
+    n_frames = whole_frames(len(pcm))
     mel = mel_spectrogram(pcm[: n_frames * 640])
     assert difference("mel", mel, golden["mel"])[0] < 1e-6
     assert difference("windows", mel_windows(mel, n_frames), golden["mel_windows"])[0] < 1e-6

@@ -214,8 +214,10 @@ def test_one_model_is_exported_again(xtts_checkpoint: Path, repository: Path) ->
     """`only` touches no other model, tells its steps, and knows its names."""
     shutil.rmtree(repository / XTTS)
     steps: list[tuple[str, int, int]] = []
-    (done,) = export_xtts(xtts_checkpoint, repository, only=XTTS, on_step=lambda *step: steps.append(step))
-    assert (done.model, done.precision, done.worst.tolerance) == (XTTS, "fp32", 0.0)
+    (done,) = export_xtts(
+        xtts_checkpoint, repository, only=XTTS, on_progress=lambda *step: steps.append(step)
+    )
+    assert (done.model, done.options.precision, done.worst.tolerance) == (XTTS, "fp32", 0.0)
     assert [path.name for path in repository.iterdir()] == [XTTS]
     assert [(what, at) for what, at, _ in steps[1:]] == [(XTTS, 1), ("done", 2)]
     with pytest.raises(InvalidInputException, match="no model 'xtts_x'"):

@@ -23,14 +23,14 @@ from lumen.errors import ModelLoadException
 from lumen.families.xtts.artifacts import read_manifest
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.time_stretch import TimeStretch
-from lumen.families.xtts.windows import (
+from lumen.families.xtts.vocoder_windows import (
     BUCKETS,
     FRAME_SAMPLES,
     Latents,
     VocoderContext,
     Window,
     Windows,
-    frames_of,
+    vocoder_frames,
 )
 from lumen.runtime.onnx_file import DEFAULT_FILE
 from tests.support.comparing import show, worst
@@ -76,7 +76,7 @@ def test_one_pass_is_the_references(slim: Any, decode: Decoder) -> None:
         inputs = {
             "latents": latents[None],
             "start": np.array([[0]]),
-            "keep": np.array([[0, frames_of(length)]]),
+            "keep": np.array([[0, vocoder_frames(length)]]),
             "speaker_embedding": speaker(),
         }
         assert worst(decode(inputs)[0], expected, f"{length} latents") < TOLERANCE
@@ -151,12 +151,12 @@ def test_every_frame_comes_once_however_the_latents_come() -> None:
         frame = 0
         for window in windows:
             count = len(window.latents)
-            origin = frames_of(window.start + count) - frames_of(count)
+            origin = vocoder_frames(window.start + count) - vocoder_frames(count)
             assert origin + window.frames[0] == frame
-            assert window.keep.stop <= frames_of(count) * FRAME_SAMPLES
+            assert window.keep.stop <= vocoder_frames(count) * FRAME_SAMPLES
             assert count in BUCKETS or (count == length and window is windows[-1])
             frame = origin + window.frames[1]
-        assert frame == frames_of(length)
+        assert frame == vocoder_frames(length)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -185,7 +185,7 @@ def test_a_speakers_sound_comes_before_the_chunk_after() -> None:
     first = cutter.push(sentence(6))
     assert sum(w.frames[1] - w.frames[0] for w in first) >= 10
     frames = sum(w.frames[1] - w.frames[0] for w in first + cutter.push(sentence(20)))
-    assert frames >= frames_of(26) - VocoderContext().frames - frames_of(1) - 1
+    assert frames >= vocoder_frames(26) - VocoderContext().frames - vocoder_frames(1) - 1
 
 
 def test_the_work_grows_linearly_with_the_sentence() -> None:
@@ -198,7 +198,7 @@ def test_the_work_grows_linearly_with_the_sentence() -> None:
 def test_neighbours_change_nothing(decode: Decoder) -> None:
     """A window alone and in a batch with others, of other places and wishes: the same PCM."""
     windows = [w for w in cut(np.split(sentence(100), range(20, 100, 20))) if len(w.latents) == 30]
-    windows.append(Window(sentence(30, 9), 0, (0, frames_of(30))))
+    windows.append(Window(sentence(30, 9), 0, (0, vocoder_frames(30))))
     rows = [{**w.tensors(), "speaker_embedding": speaker(i)} for i, w in enumerate(windows)]
     together = decode({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
     assert len(rows) >= 4
@@ -209,7 +209,7 @@ def test_neighbours_change_nothing(decode: Decoder) -> None:
 
 def test_frames_that_nobody_wants_are_zeros(decode: Decoder) -> None:
     """They are not computed; the wanted ones lie where the whole window has them."""
-    latents, total = sentence(20), frames_of(20)
+    latents, total = sentence(20), vocoder_frames(20)
     windows = (Window(latents, 40, frames) for frames in ((0, total), (30, 50)))
     whole, part = (decode({**w.tensors(), "speaker_embedding": speaker()})[0] for w in windows)
     keep = slice(30 * FRAME_SAMPLES, 50 * FRAME_SAMPLES)
@@ -229,7 +229,7 @@ def test_senseless_numbers_fail_nobody(decode: Decoder, start: int, keep: tuple[
     both = {name: np.concatenate([good[name], bad[name]]) for name in good}
     pcm = decode({**both, "speaker_embedding": speakers})
     alone = decode({**good, "speaker_embedding": speaker()})
-    assert pcm.shape == (2, frames_of(12) * FRAME_SAMPLES)
+    assert pcm.shape == (2, vocoder_frames(12) * FRAME_SAMPLES)
     wanted = slice(20 * FRAME_SAMPLES, 30 * FRAME_SAMPLES)
     assert worst(pcm[0][wanted], alone[0][wanted], "neighbour") < 1e-6
 

@@ -19,7 +19,7 @@ from lumen.runtime.cpu_lock import CpuLock
 from lumen.triton.backend import BackendAdapter
 
 HOLD = "import sys; from pathlib import Path; from lumen.runtime.cpu_lock import CpuLock\n" + (
-    "with CpuLock(Path(sys.argv[1])).turn(): print('in', flush=True); sys.stdin.read()"
+    "with CpuLock(Path(sys.argv[1])).hold(): print('in', flush=True); sys.stdin.read()"
 )
 
 
@@ -39,10 +39,10 @@ def test_one_after_the_other(tmp_path: Path) -> None:
     order: list[str] = []
 
     def second() -> None:
-        with CpuLock(tmp_path).turn():
+        with CpuLock(tmp_path).hold():
             order.append("second")
 
-    with CpuLock(tmp_path).turn():
+    with CpuLock(tmp_path).hold():
         other = threading.Thread(target=second)
         other.start()
         other.join(0.05)

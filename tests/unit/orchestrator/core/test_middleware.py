@@ -1,7 +1,11 @@
 """Bugs without their insides, and who may call from a browser."""
 
-import pytest
+import asyncio
 
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from orchestrator.core.middleware import DisconnectMiddleware
 from tests.support.api_server import Api, Serve, assert_error
 
 TEXT = "/api/generate/text"
@@ -41,3 +45,26 @@ def test_cors_origins_are_configurable(serve_with: Serve) -> None:
     api = serve_with(cors_origins="*")
     response = api.client.get("/", headers={"Origin": "http://any.example"})
     assert response.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("path", ["/api/generate/full", "/api/voices", "/api/avatars"])
+async def test_work_stops_when_its_client_leaves(path: str) -> None:
+    """Whatever asks a model, avatars included, is cancelled when nobody waits for it any more."""
+    begun, stopped = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async def receive() -> Message:
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    await asyncio.wait_for(DisconnectMiddleware(app)({"type": "http", "path": path}, receive, send), 5)
+    assert stopped.is_set()

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from lumen.aio import Stream
-from orchestrator.pipeline.utterance import sentences_of, speakable
+from lumen.errors import InvalidInputException
+from orchestrator.pipeline.utterance import sentences_of
 from tests.support.pieces import pieces
 
 
@@ -15,7 +16,7 @@ async def test_sentences_do_not_depend_on_the_chunks(step: int) -> None:
     text = "Dr. Smith is in. He has 3.5 apples! Really?\n\nYes... *So* it is"
     chunks = [text[i : i + step] for i in range(0, len(text), step)]
     found = [sentence async for sentence in sentences_of(pieces(*chunks), "id")]
-    said = ["Dr. Smith is in.", "He has 3.5 apples!", "Really?", "Yes...", "So  it is"]
+    said = ["Dr. Smith is in.", "He has 3.5 apples!", "Really?", "Yes...", "So it is"]
     assert [sentence.text for sentence in found] == said
     assert [sentence.index for sentence in found] == [0, 1, 2, 3, 4]
     assert [sentence.last for sentence in found] == [False, False, False, False, True]
@@ -39,6 +40,13 @@ async def test_a_sentence_comes_when_the_next_begins() -> None:
     assert [(sentence.text, sentence.last) async for sentence in found] == [("The second.", True)]
 
 
-def test_markup_is_not_spoken() -> None:
+async def test_markup_is_not_spoken() -> None:
     """A writer's markup, emoji and control characters do not reach the voice."""
-    assert speakable("**Hi** `there`\x07 #1").split() == ["Hi", "there", "1"]
+    (sentence,) = [sentence async for sentence in sentences_of(pieces("**Hi** `there`\x07 😀 you"), "id")]
+    assert sentence.text == "Hi there you"
+
+
+async def test_a_text_without_words_is_refused() -> None:
+    """Nothing would sound."""
+    with pytest.raises(InvalidInputException, match="send words"):
+        _ = [sentence async for sentence in sentences_of(pieces("😀", " <b></b>"), "id")]

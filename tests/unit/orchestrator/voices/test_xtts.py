@@ -1,8 +1,8 @@
 """The languages of XTTS."""
 
+from lumen.families.xtts.family import LANGUAGES
 from lumen.families.xtts.text.languages import CHARACTER_LIMITS
 from orchestrator.voices.voice import primary
-from orchestrator.voices.xtts import LANGUAGES
 
 
 def test_the_languages_are_the_models() -> None:

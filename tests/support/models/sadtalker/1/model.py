@@ -51,10 +51,10 @@ class TritonPythonModel:
 
 
 def _check(told: dict[str, Any]) -> None:
-    """Raises ValueError: a window is not as agreed, a control not in its range, or the row another crop's."""
+    """Raises ValueError: a window or control is not as agreed, or the coefficients are another crop's."""
     _check_window(told)
-    if not (told["row"] == told["crop"][0, 0, 0]).all():
-        raise ValueError(f"a row of {told['row'][0]} with a crop of {told['crop'][0, 0]}")
+    if not (told["coefficients"] == told["crop"][0, 0, 0]).all():
+        raise ValueError(f"coefficients of {told['coefficients'][0]} with a crop of {told['crop'][0, 0]}")
     if told["preprocess"][0].decode() not in MODES:
         raise ValueError(f"preprocess {told['preprocess'][0]!r}")
     for name, (low, high) in RANGES.items():
@@ -92,7 +92,7 @@ def _plain(told: dict[str, Any]) -> dict[str, Any]:
     plain = {name: told[name][:, 0].tolist() for name in DRIVERS if name in told}
     if "camera" in told:
         plain["camera"] = [[None if np.isnan(v) else float(v) for v in row] for row in told["camera"]]
-    small = [name for name in told if name not in ("crop", "row", "pcm", "preprocess", *plain)]
+    small = [name for name in told if name not in ("crop", "coefficients", "pcm", "preprocess", *plain)]
     plain["preprocess"] = told["preprocess"][0].decode()
     return {**plain, **{name: told[name].tolist()[0] for name in small}}
 

@@ -26,4 +26,4 @@ class TritonPythonModel:
             error = pb_utils.TritonError(message, pb_utils.TritonError.INVALID_ARG)
             return pb_utils.InferenceResponse(output_tensors=[], error=error)
         rows = np.repeat(bright[:, None], COLUMNS, axis=1)
-        return pb_utils.InferenceResponse([pb_utils.Tensor("rows", rows)])
+        return pb_utils.InferenceResponse([pb_utils.Tensor("coefficients", rows)])

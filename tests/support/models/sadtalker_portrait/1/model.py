@@ -1,7 +1,7 @@
 """Answers a crop of the picture's first colour from the middle of the picture, and refuses black.
 
-The row is full of what the crop is full of, so that they can be told to belong together. A picture of less
-than 60 pixels a side gets a warning.
+The coefficients are full of what the crop is full of, so that both can be told to belong together. A picture
+of less than 60 pixels a side gets a warning.
 """
 
 import json
@@ -42,7 +42,7 @@ def _portrait(image: Any, side: int, kind: str) -> dict[str, Any]:
     warnings = [b"The face is small."] if min(height, width) < SMALL else []
     return {
         "crop": np.broadcast_to(image[0, 0], (side, side, 3)).copy(),
-        "row": np.full(73, image[0, 0, 0], np.float32),
+        "coefficients": np.full(73, image[0, 0, 0], np.float32),
         "box": np.array([0, 0, width, height] if kind == "resize" else face, np.int32),
         "face": np.array(face, np.int32),
         "confidence": np.array([0.75], np.float32),

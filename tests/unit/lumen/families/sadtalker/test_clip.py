@@ -19,16 +19,15 @@ from lumen.contracts import (
     SADTALKER_RENDERER,
     SADTALKER_SOURCE,
 )
-from lumen.errors import GenerationException, InvalidInputException, ServiceUnavailableException
+from lumen.errors import InvalidInputException, ServiceUnavailableException
 from lumen.families.sadtalker import pose
 from lumen.families.sadtalker.blink import blinks
 from lumen.families.sadtalker.clip import UNKNOWN, Clip, Controls
+from lumen.families.sadtalker.coefficient_windows import coefficients, windows
 from lumen.families.sadtalker.crop import Preprocess
 from lumen.families.sadtalker.dims import COEFFICIENTS, EXPRESSION, MOTION
-from lumen.families.sadtalker.features import FeatureCache, Features
 from lumen.families.sadtalker.mel import mel_spectrogram, mel_windows
-from lumen.families.sadtalker.rendering import STRETCH, ClipEngine, Limits
-from lumen.families.sadtalker.windows import coefficients, windows
+from lumen.families.sadtalker.rendering import SPAN_FRAMES, ClipEngine, Limits
 from tests.support.sadtalker_leaves import PointLeaves, TorchLeaves, babble
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
@@ -42,7 +41,7 @@ def clip_of(length: int, **changes: Any) -> Clip:
     rng = np.random.default_rng(7)
     whole = Clip(
         crop=rng.integers(0, 255, (256, 256, 3), np.uint8),
-        row=np.r_[rng.standard_normal(MOTION) * 0.2, 1.2, 128, 120].astype(np.float32),
+        coefficients=np.r_[rng.standard_normal(MOTION) * 0.2, 1.2, 128, 120].astype(np.float32),
         preprocess=Preprocess.CROP,
         pcm=babble(length),
         pcm_start=0,
@@ -59,7 +58,7 @@ def part(whole: Clip, first: int, n_frames: int, known: bool = True) -> Clip:
     clip = replace(
         whole, first_frame=first, n_frames=n_frames, clip_frames=whole.clip_frames if known else UNKNOWN
     )
-    start, end = clip.heard()
+    start, end = clip.audio_span()
     return replace(clip, pcm=whole.pcm[start:end], pcm_start=start)
 
 
@@ -76,12 +75,12 @@ def points(sadtalker_networks: SadTalkerNetworks) -> PointLeaves:
 
 def reference(networks: SadTalkerNetworks, clip: Clip) -> NDArray[np.float32]:
     """Key points of a whole clip, all steps at once as in the reference: [T, 15, 3]."""
-    n, row = clip.clip_frames, torch.from_numpy(clip.row)
+    n, row = clip.clip_frames, torch.from_numpy(clip.coefficients)
     mel = torch.from_numpy(mel_windows(mel_spectrogram(clip.pcm), n))
     shut = torch.from_numpy(blinks(n, clip.seed))[:, None]
     expression = networks.audio2exp(mel[:, None], row[:EXPRESSION].expand(n, -1), shut)
     numbers = np.arange(-(-(n - 1) // 32))
-    at_rest = clip.row[EXPRESSION:MOTION]
+    at_rest = clip.coefficients[EXPRESSION:MOTION]
     made = np.zeros((0, 32, 6), np.float32)
     if len(numbers):
         made = networks.audio2pose(
@@ -91,7 +90,7 @@ def reference(networks: SadTalkerNetworks, clip: Clip) -> NDArray[np.float32]:
             torch.from_numpy(pose.latents(numbers, clip.seed)),
         ).numpy()
     head = pose.smooth(pose.assemble(made, np.arange(n), n, at_rest))
-    seen = windows(coefficients(expression.numpy(), head, clip.row, clip.columns))
+    seen = windows(coefficients(expression.numpy(), head, clip.coefficients, clip.columns))
     image = torch.from_numpy(clip.crop).permute(2, 0, 1)[None].float() / 255
     mapping = networks.mapping_crop if clip.columns == MOTION else networks.mapping_full
     canonical = networks.keypoints(image).expand(n, -1, -1)
@@ -181,7 +180,7 @@ def test_audio_that_does_not_reach_is_refused(side: str) -> None:
         ({"first_frame": -1}, "first_frame is -1"),
         ({"clip_frames": 0}, "clip_frames is 0"),
         ({"crop": np.zeros((100, 100, 3), np.uint8)}, "crop is uint8"),
-        ({"row": np.full(73, np.nan, np.float32)}, "row is float32"),
+        ({"coefficients": np.full(73, np.nan, np.float32)}, "coefficients is float32"),
         ({"pcm": np.full(32_000, np.nan, np.float32)}, "pcm has samples"),
         ({"controls": Controls(pose_style=46)}, "pose_style is 46; expected 0 to 45"),
         ({"controls": Controls(expression_scale=4)}, "expression_scale is 4"),
@@ -246,7 +245,7 @@ async def test_frames_come_in_order_and_calls_are_bounded(sadtalker_networks: Sa
 async def test_a_stopped_clip_makes_no_further_call(points: PointLeaves) -> None:
     """Once it is stopped nothing is given out or started, and what runs is waited for."""
     engine, stopped = ClipEngine(points, LIMITS), asyncio.Event()
-    clip = clip_of(3 * STRETCH)
+    clip = clip_of(3 * SPAN_FRAMES)
     async with aclosing(engine.render(clip, stopped.is_set)) as batches:
         await anext(batches)
         stopped.set()
@@ -283,53 +282,3 @@ async def test_a_long_clip_is_made_in_bounded_pieces(points: PointLeaves) -> Non
     """No call grows with the clip."""
     await rendered(points, clip_of(500))
     assert max(points.most_rows.values()) <= LIMITS.rows_per_call
-
-
-def features(n_values: int) -> Features:
-    return Features(*(np.zeros(n_values, np.float32) for _ in range(4)))
-
-
-async def test_the_cache_computes_once_for_all_who_wait() -> None:
-    """Two at once share one computation; it survives the one who leaves."""
-    cache, made, go = FeatureCache(10**6), 0, asyncio.Event()
-
-    async def make() -> Features:
-        nonlocal made
-        made += 1
-        await go.wait()
-        return features(1)
-
-    leaving, staying = (asyncio.create_task(cache.get(b"a", make)) for _ in range(2))
-    await asyncio.sleep(0)
-    leaving.cancel()
-    await asyncio.sleep(0)
-    go.set()
-    assert (await staying).n_bytes == 16
-    await cache.get(b"a", make)
-    assert made == 1
-
-
-async def test_the_cache_is_bounded_and_forgets_failures() -> None:
-    """The least recently used go first; what fails or is too large is not kept."""
-    cache = FeatureCache(max_bytes=3 * 16)
-    made: list[bytes] = []
-
-    async def get(key: bytes, n_values: int = 1) -> None:
-        async def make() -> Features:
-            made.append(key)
-            return features(n_values)
-
-        await cache.get(key, make)
-
-    async def fail() -> Features:
-        raise GenerationException("no")
-
-    for key in (b"a", b"b", b"c", b"a", b"d", b"a", b"b"):
-        await get(key)
-    assert made == [b"a", b"b", b"c", b"d", b"b"]
-    assert cache.n_bytes == 3 * 16
-    with pytest.raises(GenerationException):
-        await cache.get(b"e", fail)
-    await get(b"e")
-    await get(b"large", 100)
-    assert cache.n_bytes <= 3 * 16

@@ -8,7 +8,7 @@ from lumen.errors import InvalidInputException
 from lumen.families.portrait.face_mesh import FaceMesher
 from lumen.families.sadtalker.alignment import Aligned
 from lumen.families.sadtalker.dims import FACE_MODEL
-from lumen.families.sadtalker.driver import MAX_FRAMES, Follower, batches, check_frames, rows_of
+from lumen.families.sadtalker.driver import MAX_FRAMES, Follower, batches, check_frames, driving_coefficients
 from tests.support.portraits import Pixels, on_canvas, portrait, scaled
 
 SIDE = 300
@@ -88,6 +88,6 @@ def test_as_many_frames_as_may_be(mesher: FaceMesher) -> None:
     aligned = followed(mesher, [at(100), at(120), at(140)])
     assert [len(images) for images in batches(aligned, 2)] == [2, 1]
     faces = np.arange(3)[:, None] * np.ones(FACE_MODEL, np.float32)
-    rows = rows_of(faces, aligned)
+    rows = driving_coefficients(faces, aligned)
     assert rows.shape == (3, 70)
     assert rows[:, 0].tolist() == [0, 1, 2]

@@ -10,6 +10,7 @@ from lumen.families.sadtalker import pose
 from lumen.families.sadtalker.blink import MAX_RATE, SHUTTING, blinks
 from lumen.families.sadtalker.camera import MAX_STOPS, camera
 from lumen.families.sadtalker.clip import ENDLESS
+from lumen.families.sadtalker.coefficient_windows import coefficients, portrait_window, windows
 from lumen.families.sadtalker.dims import (
     COEFFICIENTS,
     EXPRESSION,
@@ -22,13 +23,12 @@ from lumen.families.sadtalker.dims import (
 from lumen.families.sadtalker.mel import (
     BLOCK_COLUMNS,
     HOP,
-    frames_of,
     mel_spectrogram,
     mel_windows,
+    whole_frames,
     window_starts,
 )
 from lumen.families.sadtalker.reference_video import follow, looped
-from lumen.families.sadtalker.windows import coefficients, portrait_window, windows
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 
@@ -83,7 +83,7 @@ def test_mel_windows_in_pieces() -> None:
 @pytest.mark.parametrize(("n_samples", "n_frames"), [(0, 0), (639, 0), (640, 1), (30_336, 47)])
 def test_frames_of(n_samples: int, n_frames: int) -> None:
     """Audio under a whole frame is not shown."""
-    assert frames_of(n_samples) == n_frames == n_samples // SAMPLES_PER_FRAME
+    assert whole_frames(n_samples) == n_frames == n_samples // SAMPLES_PER_FRAME
 
 
 @pytest.mark.parametrize("n_frames", LENGTHS)

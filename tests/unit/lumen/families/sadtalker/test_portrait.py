@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lumen.errors import InvalidInputException
-from lumen.families.sadtalker.alignment import MODEL_POINTS, PIXELS_PER_UNIT, align, portrait_row
+from lumen.families.sadtalker.alignment import MODEL_POINTS, PIXELS_PER_UNIT, align, portrait_coefficients
 from lumen.families.sadtalker.crop import Box, Preprocess, crop, face_square
 from lumen.families.sadtalker.dims import FACE_SIDE
 from lumen.families.sadtalker.paste import PasteBack, output_size
@@ -142,12 +142,12 @@ def test_alignment_refuses(landmarks: Landmarks) -> None:
         align(picture(256, 256), landmarks)
 
 
-def test_portrait_row() -> None:
+def test_portrait_coefficients() -> None:
     """Expression, angles, translation and place, in this order."""
-    row = portrait_row(np.arange(257, dtype=np.float32), np.array([-1, -2, -3], np.float32))
+    row = portrait_coefficients(np.arange(257, dtype=np.float32), np.array([-1, -2, -3], np.float32))
     assert row.tolist() == [*range(80, 144), *range(224, 227), *range(254, 257), -1, -2, -3]
     with pytest.raises(InvalidInputException, match="257"):
-        portrait_row(np.zeros(256, np.float32), np.zeros(3, np.float32))
+        portrait_coefficients(np.zeros(256, np.float32), np.zeros(3, np.float32))
 
 
 def test_paste_back() -> None:

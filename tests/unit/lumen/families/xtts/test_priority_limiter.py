@@ -8,16 +8,16 @@ import pytest
 
 from lumen.families.xtts.priority_limiter import FIRST, PriorityLimiter
 
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 """Longer than any test."""
 
 
 async def test_the_lowest_rank_is_next() -> None:
     """Whoever has had least goes first, and among equals who came first."""
-    turns, order = PriorityLimiter(1, PATIENCE), list[int]()
+    limiter, order = PriorityLimiter(1, MAX_WAIT), list[int]()
 
     async def one(name: int, rank: int) -> None:
-        async with turns.turn(rank):
+        async with limiter.place(rank):
             order.append(name)
             await asyncio.sleep(0)
 
@@ -28,11 +28,11 @@ async def test_the_lowest_rank_is_next() -> None:
 @pytest.mark.parametrize("places", [1, 3])
 async def test_no_place_is_lost(places: int) -> None:
     """However turns are cancelled, no more than ``places`` are in, and all places come back."""
-    turns, inside, most, chance = PriorityLimiter(places, PATIENCE), 0, 0, random.Random(places)
+    limiter, inside, most, chance = PriorityLimiter(places, MAX_WAIT), 0, 0, random.Random(places)
 
     async def one() -> None:
         nonlocal inside, most
-        async with turns.turn(chance.randrange(5)):
+        async with limiter.place(chance.randrange(5)):
             inside += 1
             most = max(most, inside)
             try:
@@ -46,28 +46,28 @@ async def test_no_place_is_lost(places: int) -> None:
         await asyncio.sleep(0)
     assert (inside, most) == (0, places)
     for _ in range(places):
-        await asyncio.wait_for(turns.turn(0).__aenter__(), 5)
+        await asyncio.wait_for(limiter.place(0).__aenter__(), 5)
 
 
 async def test_places_stay_free_for_those_who_are_expected() -> None:
     """Who has had something waits until the expected one has his turn; nobody is overtaken who is in."""
-    turns, order = PriorityLimiter(1, PATIENCE), list[str]()
+    limiter, order = PriorityLimiter(1, MAX_WAIT), list[str]()
 
     async def one(name: str, rank: float) -> None:
-        async with turns.turn(rank):
-            turns.let_go(name)
+        async with limiter.place(rank):
+            limiter.stop_expecting(name)
             order.append(name)
             await asyncio.sleep(0)
 
     for name in ("first", "second"):
-        turns.expect(name)
+        limiter.expect(name)
     others = [asyncio.create_task(one(f"heard {rank:g}", rank)) for rank in (2.0, 1.0)]
     await asyncio.sleep(0)
     assert order == []
     await one("second", FIRST)
     await asyncio.sleep(0)
     assert order == ["second"]
-    turns.let_go("first")
+    limiter.stop_expecting("first")
     await asyncio.gather(*others)
     assert order == ["second", "heard 1", "heard 2"]
 
@@ -75,11 +75,11 @@ async def test_places_stay_free_for_those_who_are_expected() -> None:
 async def test_others_go_on_slowly_while_somebody_is_expected() -> None:
     """One after the other, each when none has come in for as long as their patience."""
     max_wait = 0.02
-    turns, loop = PriorityLimiter(2, max_wait), asyncio.get_running_loop()
-    turns.expect("nobody")
+    limiter, loop = PriorityLimiter(2, max_wait), asyncio.get_running_loop()
+    limiter.expect("nobody")
 
     async def one() -> float:
-        async with turns.turn(1.0):
+        async with limiter.place(1.0):
             return loop.time()
 
     start = loop.time()
@@ -89,10 +89,10 @@ async def test_others_go_on_slowly_while_somebody_is_expected() -> None:
 
 async def test_who_is_overdue_takes_the_next_free_place() -> None:
     """Where there was none when the patience ran out."""
-    turns = PriorityLimiter(1, 0.01)
-    turns.expect("somebody")
-    async with turns.turn(FIRST):
-        other = asyncio.create_task(turns.turn(1.0).__aenter__())
+    limiter = PriorityLimiter(1, 0.01)
+    limiter.expect("somebody")
+    async with limiter.place(FIRST):
+        other = asyncio.create_task(limiter.place(1.0).__aenter__())
         await asyncio.sleep(0.05)
         assert not other.done()
     await asyncio.sleep(0)
@@ -101,10 +101,10 @@ async def test_who_is_overdue_takes_the_next_free_place() -> None:
 
 async def test_who_has_had_nothing_comes_in_at_once() -> None:
     """Though all places are taken; the others come when all of these are out."""
-    turns = PriorityLimiter(1, PATIENCE)
-    async with turns.turn(1.0), turns.turn(FIRST):
-        other = asyncio.create_task(turns.turn(2.0).__aenter__())
-        async with turns.turn(FIRST):
+    limiter = PriorityLimiter(1, MAX_WAIT)
+    async with limiter.place(1.0), limiter.place(FIRST):
+        other = asyncio.create_task(limiter.place(2.0).__aenter__())
+        async with limiter.place(FIRST):
             await asyncio.sleep(0)
         assert not other.done()
     await asyncio.wait_for(other, 5)
@@ -113,13 +113,13 @@ async def test_who_has_had_nothing_comes_in_at_once() -> None:
 async def test_patience_does_not_outlive_who_had_it() -> None:
     """Who comes after the only one that waited has gone waits as long as he would have alone."""
     max_wait = 0.02
-    turns, loop = PriorityLimiter(1, max_wait), asyncio.get_running_loop()
-    turns.expect("nobody")
-    async with turns.turn(FIRST):
-        gone = asyncio.create_task(turns.turn(1.0).__aenter__())
+    limiter, loop = PriorityLimiter(1, max_wait), asyncio.get_running_loop()
+    limiter.expect("nobody")
+    async with limiter.place(FIRST):
+        gone = asyncio.create_task(limiter.place(1.0).__aenter__())
         await asyncio.sleep(2 * max_wait)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
     start = loop.time()
-    await asyncio.wait_for(turns.turn(1.0).__aenter__(), 5)
+    await asyncio.wait_for(limiter.place(1.0).__aenter__(), 5)
     assert loop.time() - start > 0.9 * max_wait

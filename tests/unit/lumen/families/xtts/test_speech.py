@@ -19,7 +19,7 @@ from lumen.families.xtts.playout_buffer import PlayoutBuffer
 from lumen.families.xtts.speech import MAX_SPEECHES, Order, Speech, SpeechOptions, Voice
 from lumen.families.xtts.tails import PAUSE_SAMPLES
 from lumen.families.xtts.text.tokenizer import Tokenizer
-from lumen.families.xtts.windows import BUCKETS, FRAME_SAMPLES, Window, frames_of
+from lumen.families.xtts.vocoder_windows import BUCKETS, FRAME_SAMPLES, Window, vocoder_frames
 from lumen.utterance import Sentence
 
 Float32 = npt.NDArray[np.float32]
@@ -98,7 +98,7 @@ class FakeVocoder:
         await asyncio.sleep(0)
         if self._failure is not None:
             raise self._failure
-        wave = np.resize(np.array([1, -1], np.float32), frames_of(len(window.latents)) * FRAME_SAMPLES)
+        wave = np.resize(np.array([1, -1], np.float32), vocoder_frames(len(window.latents)) * FRAME_SAMPLES)
         return wave * window.latents[0, 0] / 10
 
 
@@ -116,11 +116,11 @@ async def spoken(
 
 
 async def test_a_speech_has_all_samples_of_its_latents(tokenizer: Tokenizer) -> None:
-    """Nothing is lost at joins or at the end: 20 latents are frames_of(20) frames, in several chunks."""
+    """Nothing is lost at joins or at the end: 20 latents are vocoder_frames(20) frames, in several chunks."""
     chunks = await spoken(Speech(tokenizer, FakeGpt(), FakeVocoder()))
     assert len(chunks) > 1
     pcm = np.concatenate(chunks)
-    assert len(pcm) == frames_of(20) * FRAME_SAMPLES
+    assert len(pcm) == vocoder_frames(20) * FRAME_SAMPLES
     np.testing.assert_allclose(np.abs(pcm), 0.1, rtol=1e-6)
 
 
@@ -136,7 +136,7 @@ async def test_sentences_share_a_voice_and_have_a_pause_between_them(tokenizer: 
     """Every piece goes out with the same latents and embedding; a quarter of a second parts sentences."""
     gpt, vocoder = FakeGpt(), FakeVocoder()
     pcm = np.concatenate(await spoken(Speech(tokenizer, gpt, vocoder), TWO_PIECES))
-    sentence = frames_of(20) * FRAME_SAMPLES
+    sentence = vocoder_frames(20) * FRAME_SAMPLES
     first, quiet, second = np.split(pcm, [sentence, sentence + PAUSE_SAMPLES])
     np.testing.assert_allclose(np.abs(first), 0.1, rtol=1e-6)
     assert not quiet.any()
@@ -151,7 +151,7 @@ async def test_a_sentence_cut_for_its_length_has_no_pause_inside(tokenizer: Toke
     gpt = FakeGpt()
     pcm = np.concatenate(await spoken(Speech(tokenizer, gpt, FakeVocoder()), "word " * 80))
     assert len(gpt.orders) == 2
-    assert len(pcm) == 2 * frames_of(20) * FRAME_SAMPLES
+    assert len(pcm) == 2 * vocoder_frames(20) * FRAME_SAMPLES
 
 
 async def test_the_next_piece_begins_before_the_last_sound_of_this_one(tokenizer: Tokenizer) -> None:

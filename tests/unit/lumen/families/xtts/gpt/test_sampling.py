@@ -14,7 +14,7 @@ from lumen.errors import GenerationException, InvalidInputException
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.sampling import (
-    MAX_SEED,
+    MAX_PIECE_SEED,
     PLACEHOLDER_CODE,
     Sampler,
     Sampling,
@@ -156,7 +156,7 @@ def test_a_seed_makes_the_codes() -> None:
         return [sampler.next(logits_of(i)) for i in range(50)]
 
     assert codes(7) == codes(7)
-    assert len({tuple(codes(seed)) for seed in (0, 1, 7, MAX_SEED)}) == 4
+    assert len({tuple(codes(seed)) for seed in (0, 1, 7, MAX_PIECE_SEED)}) == 4
 
 
 def test_a_row_of_a_batch_is_drawn_as_by_itself() -> None:

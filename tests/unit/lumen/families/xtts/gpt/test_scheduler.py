@@ -20,7 +20,7 @@ from lumen.errors import (
 )
 from lumen.families.xtts.gpt.chunks import GrowingChunks
 from lumen.families.xtts.gpt.scheduler import Scheduler
-from lumen.families.xtts.gpt.step_policy import Crowd, NewcomersFirst, Turn
+from lumen.families.xtts.gpt.step_policy import NewcomersFirst, SchedulerLoad, StepKind
 from lumen.runtime.cpu_lock import CpuLock
 from tests.support.fake_stepper import DIMS, PIECE, FakeStepper
 from tests.support.gpt_scheduling import (
@@ -168,11 +168,11 @@ def test_a_long_prompt_does_not_stop_the_others() -> None:
 def test_newcomers_go_first_for_a_while() -> None:
     """Prompts, then steps of those not heard yet, by fours; the others are never passed over for long."""
     policy = NewcomersFirst(together=4, max_wait=8)
-    assert policy.next(Crowd(reading=1, silent=0, speaking=7, passed_over=0)) is Turn.PROMPT
-    assert policy.next(Crowd(reading=4, silent=3, speaking=0, passed_over=0)) is Turn.PROMPT
-    assert policy.next(Crowd(reading=4, silent=4, speaking=1, passed_over=7)) is Turn.NEWCOMERS
-    assert policy.next(Crowd(reading=4, silent=4, speaking=1, passed_over=8)) is Turn.ALL
-    assert policy.next(Crowd(reading=0, silent=0, speaking=1, passed_over=0)) is Turn.ALL
+    assert policy.next(SchedulerLoad(reading=1, silent=0, speaking=7, since_all=0)) is StepKind.PREFILL
+    assert policy.next(SchedulerLoad(reading=4, silent=3, speaking=0, since_all=0)) is StepKind.PREFILL
+    assert policy.next(SchedulerLoad(reading=4, silent=4, speaking=1, since_all=7)) is StepKind.NEWCOMERS
+    assert policy.next(SchedulerLoad(reading=4, silent=4, speaking=1, since_all=8)) is StepKind.ALL
+    assert policy.next(SchedulerLoad(reading=0, silent=0, speaking=1, since_all=0)) is StepKind.ALL
 
 
 def test_a_full_queue_refuses_and_recovers() -> None:
@@ -353,7 +353,7 @@ def test_prompts_and_steps_wait_for_their_turn_at_the_cores(stepper: FakeStepper
     with Scheduler(stepper, 0, CHUNKS, cores=CpuLock(tmp_path)) as scheduler:
         heard = Heard(on_chunk=lambda: seen.append(other_is_done.is_set()))
         other_is_done = threading.Event()
-        with CpuLock(tmp_path).turn():
+        with CpuLock(tmp_path).hold():
             scheduler.submit(request(1), heard)
             assert not heard.over.wait(0.05)
             other_is_done.set()

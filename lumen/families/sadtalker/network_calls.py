@@ -30,12 +30,15 @@ class Calls:
         self._rows = rows
 
     async def one(self, model: str, outputs: Sequence[str], tensors: Tensors) -> list[Array]:
-        """Of one row without the batch in front; so are the outputs."""
+        """Call a model with one row; inputs and outputs have no batch in front."""
         answers = await self._call(model, outputs, {name: value[None] for name, value in tensors.items()})
         return [answer[0] for answer in answers]
 
     async def rows(self, model: str, output: str, tensors: Tensors) -> Array:
-        """One output [n, ...] of tensors [n, ...], n >= 1. What fails is raised once all have ended."""
+        """Call a model for one output [n, ...] of tensors [n, ...], n >= 1.
+
+        A failure is raised once all calls have ended.
+        """
         n = len(next(iter(tensors.values())))
         parts = [
             self._call(model, [output], {name: value[i : i + self._rows] for name, value in tensors.items()})

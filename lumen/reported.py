@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -22,10 +21,10 @@ def reported() -> Iterator[None]:
     except (LumenException, OSError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise SystemExit(130) from None
 
 
 def _fail(*lines: str) -> None:
     for line in lines:
         console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(1)
+    raise SystemExit(1)

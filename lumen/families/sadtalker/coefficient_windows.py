@@ -1,4 +1,4 @@
-"""From expression and pose to what the mapping sees of each frame."""
+"""Input of the mapping: coefficients of expression and pose, in windows around each frame."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ def coefficients(
     still: bool = False,
     expression_scale: float = 1.0,
 ) -> NDArray[np.float32]:
-    """What every frame of a clip is like: float32 [T, columns].
+    """Coefficients of every frame of a clip: float32 [T, columns].
 
     Args:
         expression: [T, 64], absolute; so is what the scale multiplies.
@@ -46,7 +46,7 @@ def coefficients(
 
 
 def windows(rows: NDArray[np.float32], first: int = 0, n_frames: int | None = None) -> NDArray[np.float32]:
-    """What the mapping sees of frames [first, first + n_frames): float32 [n_frames, C, 27].
+    """Windows of coefficients around frames [first, first + n_frames): float32 [n_frames, C, 27].
 
     rows: [T, C]; beyond the ends the first and last row are repeated. n_frames: all that follow by default.
     """

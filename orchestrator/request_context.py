@@ -1,12 +1,9 @@
-"""Small helpers of the API."""
+"""Identity of the request that is being served, and what every response says of it."""
 
 import uuid
 from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Final
-
-LOGGED_CHARACTERS: Final = 80
-"""Characters of a caller's text that a log line shows."""
 
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="-")
 """Identifier of the request that is being served; - outside of one."""
@@ -22,11 +19,5 @@ def utc_timestamp() -> str:
 
 
 def stamp() -> dict[str, str]:
-    """What every response carries: the request's id, and when it was made."""
+    """Fields of every response: the request's id, and when it was made."""
     return {"request_id": request_id.get(), "timestamp": utc_timestamp()}
-
-
-def excerpt(text: str) -> str:
-    """The beginning of a caller's text on one line, safe to log."""
-    line = "".join(c if c.isprintable() else " " for c in text[: LOGGED_CHARACTERS + 1])
-    return line if len(text) <= LOGGED_CHARACTERS else line[:LOGGED_CHARACTERS] + "..."

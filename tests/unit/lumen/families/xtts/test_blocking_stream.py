@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from lumen.aio import cancel_when
 from lumen.errors import GenerationException, UpstreamTimeoutException
-from lumen.families.xtts import streams
-from lumen.families.xtts.streams import ReadAhead, race
+from lumen.families.xtts import blocking_stream
+from lumen.families.xtts.blocking_stream import BlockingStream
 
 SECONDS = 10.0
 
@@ -42,8 +43,8 @@ class Source:
     async def check(self) -> None:
         self.checks += 1
 
-    def stream(self) -> ReadAhead[int]:
-        return ReadAhead(self, self.cancel, self.check)
+    def stream(self) -> BlockingStream[int]:
+        return BlockingStream(self, self.cancel, self.check)
 
 
 def source(*items: int | Exception | None) -> Source:
@@ -95,7 +96,7 @@ async def test_a_closed_stream_is_cancelled_and_read_to_its_end() -> None:
 
 async def test_a_cancel_that_overtook_the_request_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A source that did not know yet what to cancel hears it until it ends."""
-    monkeypatch.setattr(streams, "CANCEL_SECONDS", 0.02)
+    monkeypatch.setattr(blocking_stream, "CANCEL_SECONDS", 0.02)
     read = source()
     read.deaf = 3
     await read.stream().aclose()
@@ -107,17 +108,17 @@ async def test_a_source_that_never_ends_does_not_hold_the_one_who_leaves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After so many cancels the stream is given up."""
-    monkeypatch.setattr(streams, "CANCEL_SECONDS", 0.01)
+    monkeypatch.setattr(blocking_stream, "CANCEL_SECONDS", 0.01)
     read = source()
     read.deaf = 10_000
     await asyncio.wait_for(read.stream().aclose(), SECONDS)
-    assert read.cancels == streams.CANCEL_ATTEMPTS
+    assert read.cancels == blocking_stream.CANCEL_ATTEMPTS
     read.items.put(None)
 
 
 async def test_a_silent_source_is_asked_whether_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as it says so it is waited for; its error is raised."""
-    monkeypatch.setattr(streams, "SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr(blocking_stream, "SILENCE_SECONDS", 0.01)
     read = source()
 
     async def check() -> None:
@@ -125,7 +126,7 @@ async def test_a_silent_source_is_asked_whether_it_lives(monkeypatch: pytest.Mon
         if read.checks == 3:
             raise GenerationException("the process is gone")
 
-    stream = ReadAhead(read, read.cancel, check)
+    stream = BlockingStream(read, read.cancel, check)
     with pytest.raises(GenerationException, match="process is gone"):
         await anext(stream)
     assert read.checks == 3
@@ -134,10 +135,10 @@ async def test_a_silent_source_is_asked_whether_it_lives(monkeypatch: pytest.Mon
 
 async def test_a_source_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for without a bound."""
-    monkeypatch.setattr(streams, "SILENCE_SECONDS", 0.01)
-    monkeypatch.setattr(streams, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(blocking_stream, "SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr(blocking_stream, "CHECK_SECONDS", 0.01)
     read = source()
-    stream = ReadAhead(read, read.cancel, asyncio.Event().wait)
+    stream = BlockingStream(read, read.cancel, asyncio.Event().wait)
     with pytest.raises(UpstreamTimeoutException):
         await anext(stream)
     await stream.aclose()
@@ -163,14 +164,14 @@ async def test_whoever_leaves_while_the_source_is_asked_leaves_it_cancelled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The source has not said that it is lost."""
-    monkeypatch.setattr(streams, "SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr(blocking_stream, "SILENCE_SECONDS", 0.01)
     read, is_asked = source(), asyncio.Event()
 
     async def check() -> None:
         is_asked.set()
         await asyncio.Event().wait()
 
-    stream = ReadAhead(read, read.cancel, check)
+    stream = BlockingStream(read, read.cancel, check)
     waiting = asyncio.ensure_future(anext(stream))
     await asyncio.wait_for(is_asked.wait(), SECONDS)
     waiting.cancel()
@@ -194,7 +195,7 @@ async def test_work_ends_soon_after_nobody_wants_it() -> None:
             await asyncio.sleep(0)
             ended = True
 
-    await asyncio.wait_for(race(lambda: next(looks), work()), SECONDS)
+    await asyncio.wait_for(cancel_when(lambda: next(looks), work()), SECONDS)
     assert ended
 
 
@@ -205,4 +206,4 @@ async def test_work_that_fails_says_why() -> None:
         raise GenerationException("no")
 
     with pytest.raises(GenerationException, match="no"):
-        await race(lambda: True, work())
+        await cancel_when(lambda: True, work())

@@ -35,7 +35,7 @@ BUCKETS: Final = (6, 12, 20, 30, 50)
 
 @dataclass(frozen=True)
 class VocoderContext:
-    """What the vocoder hears around a frame; the default is the released network's.
+    """Context that the vocoder hears around a frame; the default is the released network's.
 
     Attributes:
         frames: of its input, on each side.
@@ -46,7 +46,7 @@ class VocoderContext:
 
 @dataclass(frozen=True)
 class Window:
-    """One request to `xtts_vocoder`.
+    """Request to `xtts_vocoder`.
 
     Attributes:
         latents: float32 [n, width], n is one of the buckets, or fewer when the whole sentence has fewer.
@@ -89,20 +89,20 @@ class Windows:
         return self.ready()
 
     def take(self, latents: Latents) -> None:
-        """The sentence's next latents, float32 [n, width]; maybe none."""
+        """Take the sentence's next latents, float32 [n, width]; maybe none."""
         if len(latents):
             held = latents if self._latents is None else np.concatenate([self._latents, latents])
             self._latents, self._end = held, self._end + len(latents)
 
     def ready(self) -> list[Window]:
-        """The windows that are complete."""
+        """Give the windows that are complete."""
         windows = list(self._until(self._settled(self._end), final=False))
         self._forget()
         return windows
 
     def finish(self) -> list[Window]:
-        """The windows of what is left; the sentence has ``frames_of(n)`` frames."""
-        return list(self._until(frames_of(self._end), final=True))
+        """Give the windows of what is left; the sentence has ``vocoder_frames(n)`` frames."""
+        return list(self._until(vocoder_frames(self._end), final=True))
 
     def _until(self, ready: int, final: bool) -> Iterator[Window]:
         while self._done < ready:
@@ -120,14 +120,14 @@ class Windows:
         assert self._latents is not None
         latents = self._latents[start - self._first : end - self._first]
         latents = np.pad(latents, ((0, length - len(latents)), (0, 0)), "edge")
-        origin = frames_of(start + length) - frames_of(length)
+        origin = vocoder_frames(start + length) - vocoder_frames(length)
         frames = (self._done - origin, done - origin)
         self._done = done
         return Window(latents, start, frames)
 
     def _settled(self, latents: int) -> int:
         """Frames that later latents than the first so many do not change."""
-        frames = frames_of(latents)
+        frames = vocoder_frames(latents)
         while frames > 0 and _last_latent(frames - 1 + self._context) >= latents:
             frames -= 1
         return frames
@@ -137,15 +137,15 @@ class Windows:
         return _first_latent(max(0, self._done - self._context))
 
     def _forget(self) -> None:
-        """Latents before those that the next window may hold."""
+        """Drop latents before those that the next window may hold."""
         first = max(self._first, min(self._needed(), self._end - self._buckets[-1]))
         if self._latents is not None and first > self._first:
             self._latents = self._latents[first - self._first :].copy()
             self._first = first
 
 
-def frames_of(latents: int) -> int:
-    """Frames of a sentence of so many latents."""
+def vocoder_frames(latents: int) -> int:
+    """Number of frames of a sentence of so many latents."""
     return latents * STEPS * UP // DOWN
 
 

@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from lumen.contracts import XTTS_GPT, XTTS_VOCODER
 from lumen.errors import LumenException, NotFoundException, ServiceUnavailableException
+from lumen.families.xtts.blocking_stream import STOPPED, BlockingStream
 from lumen.families.xtts.gpt import sampling
 from lumen.families.xtts.playout_buffer import PlayoutBuffer
 from lumen.families.xtts.priority_limiter import PriorityLimiter
 from lumen.families.xtts.speech import MAX_SPEECHES, Float32, Order
-from lumen.families.xtts.streams import STOPPED, ReadAhead
 from lumen.families.xtts.tails import Pcm
-from lumen.families.xtts.windows import Window
+from lumen.families.xtts.vocoder_windows import Window
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
@@ -30,8 +30,8 @@ Infer: TypeAlias = Callable[[str, Sequence[str], Tensors], list[npt.NDArray[Any]
 CONTROL_THREADS: Final = 8
 """Calls at once that cancel a sentence, or ask about it."""
 
-PATIENCE_SECONDS: Final = 0.5
-"""Prompts and the steps to their first chunks take as long where a few begin together."""
+MAX_WAIT_SECONDS: Final = 0.5
+"""Longest wait of later windows: as long as a few prompts and the steps to their first chunks take."""
 
 
 class TritonGpt:
@@ -45,7 +45,7 @@ class TritonGpt:
         self._infer = infer
         self._threads = ThreadPoolExecutor(CONTROL_THREADS)
 
-    def start(self, order: Order) -> ReadAhead[Float32]:
+    def start(self, order: Order) -> BlockingStream[Float32]:
         stream_id = secrets.randbits(63)
         numbers = {**order.sampling, "max_codes": order.piece.max_codes}
         tensors: dict[str, npt.NDArray[Any]] = {
@@ -54,14 +54,14 @@ class TritonGpt:
             "stream_id": _integer(stream_id),
             **{name: np.array([value], sampling.TENSORS[name]) for name, value in numbers.items()},
         }
-        return ReadAhead(
+        return BlockingStream(
             source=lambda: self._latents(stream_id, tensors),
             cancel=lambda: self._cancel(stream_id),
-            check=lambda: self._tell("check", stream_id),
+            check=lambda: self._request_control("check", stream_id),
         )
 
     def _latents(self, stream_id: int, tensors: Tensors) -> Iterator[Float32]:
-        """A sentence's, from its first request to the answer that has none."""
+        """Latents of a sentence, from its first request to the answer that has none."""
         try:
             while latents := self._ask(tensors):
                 yield latents[0]
@@ -74,9 +74,9 @@ class TritonGpt:
 
     async def _cancel(self, stream_id: int) -> None:
         with contextlib.suppress(LumenException):  # the model is gone, and its streams with it
-            await self._tell("cancel", stream_id)
+            await self._request_control("cancel", stream_id)
 
-    async def _tell(self, what: str, stream_id: int) -> None:
+    async def _request_control(self, what: str, stream_id: int) -> None:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._ask, {what: _integer(stream_id)})
 
@@ -86,7 +86,7 @@ class TritonVocoder:
 
     A speech's first window goes before later ones of others, and of those the one whose listener has
     least: nobody's first sound waits for what others will hear in a while. Where there is one place, later
-    ones wait for first windows that are on their way, but for one in each ``PATIENCE_SECONDS``.
+    ones wait for first windows that are on their way, but for one in each ``MAX_WAIT_SECONDS``.
 
     Args:
         infer: reaches the model.
@@ -97,22 +97,22 @@ class TritonVocoder:
     def __init__(self, infer: Infer, places: int) -> None:
         self._infer = infer
         self._threads = ThreadPoolExecutor(MAX_SPEECHES)
-        self._turns = PriorityLimiter(places, PATIENCE_SECONDS if places == 1 else 0.0)
+        self._limiter = PriorityLimiter(places, MAX_WAIT_SECONDS if places == 1 else 0.0)
 
     @contextlib.contextmanager
     def speech(self, playout: PlayoutBuffer) -> Iterator[None]:
         if not playout.has_begun:
-            self._turns.expect(playout)
+            self._limiter.expect(playout)
         try:
             yield
         finally:
-            self._turns.let_go(playout)
+            self._limiter.stop_expecting(playout)
 
     async def pcm(self, window: Window, speaker_embedding: Float32, playout: PlayoutBuffer) -> Pcm:
         tensors = {**window.tensors(), "speaker_embedding": speaker_embedding[np.newaxis]}
         loop = asyncio.get_running_loop()
-        async with self._turns.turn(rank=playout.seconds):
-            self._turns.let_go(playout)
+        async with self._limiter.place(rank=playout.seconds):
+            self._limiter.stop_expecting(playout)
             ask = partial(self._infer, XTTS_VOCODER, ["pcm"], tensors)
             (batch,) = await loop.run_in_executor(self._threads, ask)
         pcm: Pcm = batch[0]

@@ -1,39 +1,39 @@
-"""A model that calls a model: blocking streams made asynchronous, and work that ends when nobody waits."""
+"""A blocking iterator, such as the answers of a called Triton model, read as an asynchronous one."""
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, Generic, TypeVar
 
+from lumen.aio import with_timeout
 from lumen.errors import NotFoundException, ServiceUnavailableException, UpstreamTimeoutException
 
 T = TypeVar("T")
 
 CANCEL_SECONDS: Final = 0.5
-CANCEL_ATTEMPTS: Final = 10
-"""How long a source that is told to end has for it, and how often it is told."""
+"""Timeout of one attempt to cancel the source."""
 
-POLL_SECONDS: Final = 0.05
-"""Between two looks at whether the client is still there."""
+CANCEL_ATTEMPTS: Final = 10
+"""Number of attempts to cancel the source."""
 
 SILENCE_SECONDS: Final = 2.0
-"""After so long without an item the source is asked whether it is alive."""
+"""Time without an item after which the source's liveness is checked."""
 
 CHECK_SECONDS: Final = 10.0
-"""That it then has to say so."""
+"""Timeout of the liveness check."""
 
 STOPPED: Final = "A called model has stopped in the middle; try again."
 
 CHECKS_UNKNOWN: Final = 2
-"""In a row, after which a stream that its source does not know is lost: what it sent last is here by then."""
+"""Checks in a row that do not know the stream, after which it is lost: its last items are here by then."""
 
 
-class ReadAhead(Generic[T]):
-    """A blocking iterator as an async one.
+class BlockingStream(Generic[T]):
+    """Async iterator over the items of a blocking one.
 
-    A thread reads it to its end, also when nobody wants the items any more. What the iterator raises is
-    raised here.
+    A thread reads the source to its end, also when nobody wants the items any more. What the source raises
+    is raised here.
 
     Args:
         source: called in the thread.
@@ -59,7 +59,7 @@ class ReadAhead(Generic[T]):
         # A thread that hangs must not keep the process.
         threading.Thread(target=self._read, args=(source,), daemon=True).start()
 
-    def __aiter__(self) -> "ReadAhead[T]":
+    def __aiter__(self) -> "BlockingStream[T]":
         return self
 
     async def __anext__(self) -> T:
@@ -72,15 +72,15 @@ class ReadAhead(Generic[T]):
         return item
 
     async def aclose(self) -> None:
-        """Make the source end, unless it has or is lost, and wait for that.
+        """Cancel the source, unless it has ended or is lost, and wait for its end.
 
-        Asked again until it does: what it was asked first may have overtaken its own beginning.
+        Repeated until it ends: the first attempt may have overtaken the source's beginning.
         """
         for _ in range(CANCEL_ATTEMPTS):
             if self._done.is_set() or self._lost:
                 return
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._end(), CANCEL_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await with_timeout(CANCEL_SECONDS, self._end())
 
     async def _end(self) -> None:
         await self._cancel()
@@ -89,8 +89,8 @@ class ReadAhead(Generic[T]):
     async def _next(self) -> T | BaseException | None:
         unknown = 0
         while True:
-            with contextlib.suppress(asyncio.TimeoutError):
-                return await _within(SILENCE_SECONDS, self._items.get())
+            with contextlib.suppress(TimeoutError):
+                return await with_timeout(SILENCE_SECONDS, self._items.get())
             unknown = 0 if await self._is_known() else unknown + 1
             if unknown == CHECKS_UNKNOWN:
                 self._lost = True
@@ -99,10 +99,10 @@ class ReadAhead(Generic[T]):
     async def _is_known(self) -> bool:
         """Whether the source knows of this stream. Raises when it will never say anything again."""
         try:
-            await _within(CHECK_SECONDS, self._check())
+            await with_timeout(CHECK_SECONDS, self._check())
         except NotFoundException:
             return False
-        except asyncio.TimeoutError as late:
+        except TimeoutError as late:
             self._lost = True
             raise UpstreamTimeoutException(
                 f"A called model said nothing for {SILENCE_SECONDS + CHECK_SECONDS:g} s; try again."
@@ -116,44 +116,16 @@ class ReadAhead(Generic[T]):
         last: BaseException | None = None
         try:
             for item in source():
-                self._tell(self._items.put_nowait, item)
+                self._schedule(self._items.put_nowait, item)
         except BaseException as error:
             last = error
-        self._tell(self._end_with, last)
+        self._schedule(self._end_with, last)
 
     def _end_with(self, last: BaseException | None) -> None:
         # In one callback: whoever has seen the end closes without a cancel.
         self._items.put_nowait(last)
         self._done.set()
 
-    def _tell(self, news: Callable[[Any], None], item: object) -> None:
+    def _schedule(self, callback: Callable[[Any], None], item: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(news, item)
-
-
-async def _within(seconds: float, work: Awaitable[T]) -> T:
-    """What comes of it; whoever waits can be cancelled at any time.
-
-    ``asyncio.wait_for`` forgets that before Python 3.12 when the result comes at the same moment.
-
-    Raises:
-        asyncio.TimeoutError: nothing came of it in time.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        if not (await asyncio.wait({task}, timeout=seconds))[0]:
-            raise asyncio.TimeoutError
-        return task.result()
-    finally:
-        task.cancel()
-
-
-async def race(gone: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:
-    """Run ``work`` to its end, or cancel it soon after ``gone()`` turns true. Raises what it raises."""
-    task = asyncio.ensure_future(work)
-    while not (await asyncio.wait([task], timeout=POLL_SECONDS))[0]:
-        if gone():
-            task.cancel()
-            break
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+            self._loop.call_soon_threadsafe(callback, item)

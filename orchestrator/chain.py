@@ -1,0 +1,97 @@
+"""Triton and the API together in one process, for commands and benchmarks."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.console import Console
+
+from lumen.settings import Settings
+from lumen.triton.ports import claim_port, reachable
+from lumen.triton.serve import StoppedError, loading, options_of, ready_line, stop_signals, unless
+from lumen.triton.server import TritonServer
+
+POLL_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Running:
+    """A chain that serves.
+
+    Attributes:
+        url: of the API, e.g. ``http://127.0.0.1:8000``.
+        settings: those in force, with the ports that were taken.
+        wait: returns when somebody asks to stop; raises when Triton ends by itself.
+    """
+
+    url: str
+    settings: Settings
+    wait: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def running(settings: Settings, console: Console) -> AsyncIterator[Running]:
+    """Triton, loaded, and the API on top of it; both are stopped at the end.
+
+    Port 0 takes a free one.
+
+    Raises:
+        LumenException: a port is taken, or Triton did not start.
+    """
+    port = claim_port(settings.api_host, settings.api_port, "API_PORT")
+    with stop_signals() as stopped:
+        server = TritonServer(options_of(settings))
+        try:
+            await _start(server, stopped, console)
+            in_force = settings.model_copy(update={"api_port": port, **_ports_of(server)})
+            async with _api(in_force):
+                url = f"http://{reachable(settings.api_host)}:{port}"
+                yield Running(url, in_force, lambda: _until_stopped(server, stopped))
+        finally:
+            await asyncio.to_thread(server.stop)
+
+
+def _ports_of(server: TritonServer) -> dict[str, Any]:
+    """Ports of a server that was started, as settings."""
+    options = server.options
+    ports = {"triton_http_port": options.http_port, "triton_metrics_port": options.metrics_port}
+    return {"triton_url": server.grpc_url, **ports}
+
+
+async def _start(server: TritonServer, stopped: threading.Event, console: Console) -> None:
+    with loading(console, server.options.models) as on_progress:
+        await asyncio.to_thread(server.start)
+        try:
+            await server.ready(unless(stopped, on_progress))
+        except StoppedError:
+            raise KeyboardInterrupt from None
+    console.print(ready_line(server), soft_wrap=True, highlight=False)
+
+
+@asynccontextmanager
+async def _api(settings: Settings) -> AsyncIterator[None]:
+    # Imported here because it takes seconds, and `say` does without where an API runs.
+    from orchestrator.run import make_server
+
+    api = make_server(settings)
+    task = asyncio.create_task(api.serve())
+    try:
+        while not api.started:
+            await asyncio.wait([task], timeout=POLL_SECONDS)
+            if task.done():
+                task.result()
+                raise SystemExit(1)
+        yield
+    finally:
+        api.should_exit = True
+        await task
+
+
+async def _until_stopped(server: TritonServer, stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        if not server.running:
+            raise server.failure()
+        await asyncio.sleep(POLL_SECONDS)

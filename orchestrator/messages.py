@@ -1,0 +1,27 @@
+"""Wording of messages that repeat what a caller sent."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Final
+
+LOGGED_CHARACTERS: Final = 80
+"""Characters of a caller's text that a message or a log line shows."""
+
+MAX_NAMED: Final = 40
+"""Names that a message lists at most."""
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a caller's text on one line, safe to log."""
+    line = "".join(c if c.isprintable() else " " for c in text[: LOGGED_CHARACTERS + 1])
+    return line if len(text) <= LOGGED_CHARACTERS else line[:LOGGED_CHARACTERS] + "..."
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Message on a ``name`` that is not among ``known``: it lists near ones, or up to ``MAX_NAMED``."""
+    name, names = excerpt(name), list(known)
+    if not names:
+        return f"There is no {kind} {name!r}; none is made yet."
+    near = difflib.get_close_matches(name.lower(), names) or names
+    more = f" and {len(near) - MAX_NAMED} more" if len(near) > MAX_NAMED else ""
+    return f"There is no {kind} {name!r}; send one of: {', '.join(near[:MAX_NAMED])}{more}."

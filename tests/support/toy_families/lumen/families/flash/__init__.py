@@ -1,0 +1,1 @@
+"""A face that is one colour."""

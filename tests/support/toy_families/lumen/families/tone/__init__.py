@@ -1,0 +1,1 @@
+"""A voice that sounds one tone per word."""
