@@ -33,7 +33,7 @@ def test_columns_and_ranges(speech: Pcm) -> None:
     assert motion.shape == (len(speech) // SAMPLES_PER_FRAME, MOTION_WIDTH)
     assert motion.dtype == np.float32
     low, high = motion.min(axis=0), motion.max(axis=0)
-    for column in (Column.OPEN, Column.PRESS, Column.RAISE, Column.BLINK_LEFT, Column.BLINK_RIGHT):
+    for column in (Column.OPEN, Column.PRESS, Column.UPPER, Column.BLINK_LEFT, Column.BLINK_RIGHT):
         assert low[column] >= 0, column.name
         assert high[column] <= 1, column.name
     for column in (Column.WIDTH, Column.SMILE, Column.BROW, Column.GAZE_X, Column.GAZE_Y):
@@ -151,7 +151,7 @@ def test_vowels_and_hiss_shape_the_lips() -> None:
     dark, bright = tone(300, 0.2, 1) + tone(700, 0.1, 1), tone(300, 0.2, 1) + tone(2500, 0.15, 1)
     motion = motion_of(np.concatenate([dark, silence(0.2), bright, silence(0.2), noise(0.1, 1)]))
     assert motion[10:20, Column.WIDTH].mean() < motion[36:48, Column.WIDTH].mean() - 0.5
-    assert motion[66:80, Column.RAISE].mean() > motion[10:20, Column.RAISE].mean() + 0.1
+    assert motion[66:80, Column.UPPER].mean() > motion[10:20, Column.UPPER].mean() + 0.1
 
 
 @pytest.mark.parametrize("n_frames", [0, 1])
