@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from export.graph import FLOAT, Graph, Value, Vector, smoothstep
+from export.graph import FLOAT, Graph, Value, Vector, concat, smoothstep
 from export.warp.fields import Mesh, weighted_sum
 from export.warp.windows import HEAD, cut
 from lumen.engines.warp import mesh_points as points
@@ -29,17 +29,19 @@ class Picture:
     """The head's window of the portrait.
 
     planes: float32 [B, 3, N, M], 0 to 255. edges: x and y in [-1, 1] of the window up to which
-    sampling sees only its pixels, [1].
+    sampling sees only its pixels, [1, 2, 1, 1].
     """
 
     planes: Value
-    edges: Vector
+    edges: Value
 
     def at(self, place: Vector) -> Value:
         """Colours at places of the frame, x and y [B, 1, h, w] -> [B, 3, h, w]."""
-        x, y = ((one - c) * (1 / r) for one, c, r in zip((place.x, place.y), HEAD.centre, HEAD.reach, strict=True))
-        inside = Vector(x.min(self.edges.x).max(-self.edges.x), y.min(self.edges.y).max(-self.edges.y))
-        return sample(self.planes, inside.planes())
+        return self.at_places(in_window(place))
+
+    def at_places(self, places: Value) -> Value:
+        """The same at places in [-1, 1] of the window, [B, 2, h, w]."""
+        return sample(self.planes, places.min(self.edges).max(-self.edges))
 
     def mean_at(self, place: Vector) -> Value:
         """Mean colour at K points [B, K, 1, 1] -> [B, 3, 1, 1], 0 to 1."""
@@ -66,7 +68,14 @@ def picture_of(crop: Value) -> Picture:
     height, width = (
         planes.graph.op("Shape", planes, start=axis, end=axis + 1).cast(FLOAT) for axis in (2, 3)
     )
-    return Picture(planes, Vector(1.0 - 1.0 / width, 1.0 - 1.0 / height))
+    return Picture(planes, (1.0 - 1.0 / concat(0, width, height)).reshape(1, 2, 1, 1))
+
+
+def in_window(place: Vector) -> Value:
+    """Places of the frame, x and y [B, 1, h, w] -> [B, 2, h, w] in [-1, 1] of the head's window."""
+    graph = place.x.graph
+    centre, reach = (np.array(pair, np.float32).reshape(1, 2, 1, 1) for pair in (HEAD.centre, HEAD.reach))
+    return (place.planes() - graph.constant(centre)) * graph.constant(1 / reach)
 
 
 def sample(image: Value, places: Value) -> Value:

@@ -102,11 +102,16 @@ def render(
     head = Head(crop, mesh, {column: float(motion[column]) for column in Column})
     frame = head.image.copy()
     frame[head.part] = head.at(centres(head.side)[head.part] - head.enlarged(head.whole, head.part))
-    eyes_part = small_part(head.mesh[list(points.EYE_CORNERS)].mean(), windows.EYES_SIZE, head)
     middle = head.lips.origin + 1j * head.lips.right * head.lips.unit * renderer.MOUTH_BELOW
-    mouth_part = small_part(middle, windows.MOUTH_SIZE, head)
-    frame[eyes_part] = drawn_eyes(head, eyes_part)
-    frame[mouth_part] = drawn_mouth(head, mouth_part)
+    part = small_part(middle, windows.MOUTH_SIZE, head)
+    frame[part] = drawn_mouth(head, part)
+    nose = head.mesh[list(points.INNER_EYE_CORNERS)].mean()
+    for eye, blink, across in (
+        (points.RIGHT_EYE, Column.BLINK_RIGHT, 1.0),
+        (points.LEFT_EYE, Column.BLINK_LEFT, 0.0),
+    ):
+        part = small_part(nose, windows.EYE_SIZE, head, across)
+        frame[part] = drawn_eye(head, part, eye, head.row[blink])
     return np.asarray(np.round(np.clip(frame, 0, 255)).astype(np.uint8))
 
 
@@ -115,11 +120,14 @@ def pixels_of(window: windows.Window, side: int) -> Part:
     return slice(top * side // 32, bottom * side // 32), slice(left * side // 32, right * side // 32)
 
 
-def small_part(middle: complex, size: tuple[int, int], head: Head) -> Part:
+def small_part(place: complex, size: tuple[int, int], head: Head, across: float = 0.5) -> Part:
+    """``across``: where in the part the place lies, from left, 0, to right, 1."""
     lines = []
-    for centre, length, whole in zip((middle.imag, middle.real), size, head.part, strict=True):
+    for at, share, length, whole in zip(
+        (place.imag, place.real), (0.5, across), size, head.part, strict=True
+    ):
         count = length * head.side // 32
-        first = int(np.floor((centre + 1) * head.side / 2 - count / 2))
+        first = int(np.floor((at + 1) * head.side / 2 - count * share))
         first = min(max(first, whole.start), whole.stop - count)
         lines.append(slice(first, first + count))
     return lines[0], lines[1]
@@ -135,19 +143,9 @@ def drawn_mouth(head: Head, part: Part) -> FloatArray:
     return skin + (mouth_picture(at, head) - skin) * alpha
 
 
-def drawn_eyes(head: Head, part: Part) -> FloatArray:
+def drawn_eye(head: Head, part: Part, eye: points.Eye, blink: float) -> FloatArray:
     place = centres(head.side)[part]
     still, taken = (place - head.enlarged(one, part) for one in (head.head, head.whole))
-    right, left = (
-        drawn_eye(head, still, taken, eye, head.row[blink])
-        for eye, blink in ((points.RIGHT_EYE, Column.BLINK_RIGHT), (points.LEFT_EYE, Column.BLINK_LEFT))
-    )
-    return np.where((head.face.local(still).real < 0)[..., None], right, left)
-
-
-def drawn_eye(
-    head: Head, still: ComplexArray, taken: ComplexArray, eye: points.Eye, blink: float
-) -> FloatArray:
     axes = between(head.mesh, eye.upper[0], eye.upper[-1])
     at = axes.local(still)
     inner, bottom, brow = (

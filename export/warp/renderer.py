@@ -17,9 +17,9 @@ from export.warp.eyes import brow_offset, eye_fields, lash_light, over_eye
 from export.warp.fields import Frame, Mesh, Motion, face_frame, head_offset
 from export.warp.interior import mouth_colours, own_teeth
 from export.warp.mouth import Opening, mouth_fields, mouth_frame, mouth_opening
-from export.warp.picture import Light, Picture, lighting, picture_of
+from export.warp.picture import Light, Picture, in_window, lighting, picture_of
 from export.warp.windows import (
-    EYES_SIZE,
+    EYE_SIZE,
     GRID,
     HEAD,
     MOUTH_SIZE,
@@ -45,6 +45,21 @@ MOUTH_BELOW: Final = 0.35
 
 
 @dataclass(frozen=True)
+class EyeWindow:
+    """An eye, what shuts it, and where in its window the place between the eyes lies."""
+
+    points: points.Eye
+    blink: Column
+    anchor: tuple[float, float]
+
+
+EYES: Final = (
+    EyeWindow(points.RIGHT_EYE, Column.BLINK_RIGHT, (0.5, 1.0)),
+    EyeWindow(points.LEFT_EYE, Column.BLINK_LEFT, (0.5, 0.0)),
+)
+
+
+@dataclass(frozen=True)
 class Person:
     """All that the parts of the graph draw from: the portrait, its mesh, its light, and the motion."""
 
@@ -61,11 +76,13 @@ class Person:
 class Offsets:
     """How far content has come at the coarse grid's nodes, [B, 2, G, H], in the image.
 
-    head: with the head. whole: with the head, the mouth, the jaw and the brows.
+    head: with the head. whole: with the head, the mouth, the jaw and the brows. places: where it comes
+    from by that, in [-1, 1] of the head's window.
     """
 
     head: Value
     whole: Value
+    places: Value
 
 
 def build() -> onnx.ModelProto:
@@ -80,17 +97,13 @@ def build() -> onnx.ModelProto:
     who = person(graph, picture_of(crop), mesh, motion)
     offsets = coarse_offsets(graph, who)
     pixels = head_pixels(side)
-    head = levels(who.picture.at(moved_places(pixels, offsets.whole)))
+    head = levels(who.picture.at_places(pixels.enlarge(offsets.places)))
     around_mouth = small_window(mouth_middle(who), MOUTH_SIZE, side)
-    around_eyes = small_window(who.mesh.pick(points.EYE_CORNERS).mean(), EYES_SIZE, side)
-    head = paste(
-        head,
-        side,
-        [
-            (around_eyes, levels(drawn_eyes(graph, who, around_eyes, offsets, pixel))),
-            (around_mouth, levels(drawn_mouth(graph, who, around_mouth, offsets, pixel))),
-        ],
-    )
+    drawn = [(around_mouth, drawn_mouth(graph, who, around_mouth, offsets, pixel))]
+    for eye in EYES:
+        around = small_window(mesh.pick(points.INNER_EYE_CORNERS).mean(), EYE_SIZE, side, eye.anchor)
+        drawn.append((around, drawn_eye(graph, who, eye, around, offsets, pixel)))
+    head = paste(head, side, [(window, levels(colours.clip(0.0, 255.0))) for window, colours in drawn])
     graph.output(put_back(crop, head), "frame", UINT8, ["B", "S", "S", 3])
     return graph.model()
 
@@ -120,7 +133,7 @@ def coarse_offsets(graph: Graph, who: Person) -> Offsets:
     lips = mouth_fields(still, who.mesh, who.mouth, who.opening, who.motion)
     brows = brow_offset(who.face.local(still), who.mesh, who.face, who.motion)
     whole = head + who.mouth.image(lips.moved(NODE / who.mouth.unit)) + brows
-    return Offsets(head.planes(), whole.planes())
+    return Offsets(head.planes(), whole.planes(), in_window(place - whole))
 
 
 def moved_places(pixels: Pixels, offsets: Value) -> Vector:
@@ -141,29 +154,19 @@ def drawn_mouth(graph: Graph, who: Person, pixels: Pixels, offsets: Offsets, pix
     return skin + (inside - skin) * alpha
 
 
-def drawn_eyes(graph: Graph, who: Person, pixels: Pixels, offsets: Offsets, pixel: Value) -> Value:
-    """Both eyes with what is around them: [B, 3, h, w]. Each has its half of the face."""
+def drawn_eye(
+    graph: Graph, who: Person, eye: EyeWindow, pixels: Pixels, offsets: Offsets, pixel: Value
+) -> Value:
+    """An eye with what is around it: [B, 3, h, w]."""
     still, taken = (moved_places(pixels, one) for one in (offsets.head, offsets.whole))
-    sides = [
-        (eye, eye_fields(still, who.mesh, eye, who.motion[blink], who.motion))
-        for eye, blink in ((points.RIGHT_EYE, Column.BLINK_RIGHT), (points.LEFT_EYE, Column.BLINK_LEFT))
-    ]
-    right, left = (fields for _, fields in sides)
-    on_right = graph.op("Less", who.face.local(still).x, 0.0)
-
-    def either(a: Vector, b: Vector) -> Vector:
-        return Vector(graph.op("Where", on_right, a.x, b.x), graph.op("Where", on_right, a.y, b.y))
-
-    open_eyes = who.picture.at(taken - either(right.gaze, left.gaze))
-    lids = who.picture.at(taken + either(right.skin, left.skin))
-    drawn = [
-        over_eye(open_eyes, lids, fields, lash_light(graph, who.picture, who.mesh, eye), pixel)
-        for eye, fields in sides
-    ]
-    return graph.op("Where", on_right, *drawn)
+    fields = eye_fields(still, who.mesh, eye.points, who.motion[eye.blink], who.motion)
+    open_eye = who.picture.at(taken - fields.gaze)
+    lid = who.picture.at(taken + fields.skin)
+    lashes = lash_light(graph, who.picture, who.mesh, eye.points)
+    return over_eye(open_eye, lid, fields, lashes, pixel)
 
 
 def levels(colours: Value) -> Value:
-    """Colours [B, 3, h, w] -> whole levels, uint8 [B, h, w, 3]."""
-    rounded = colours.graph.op("Round", colours.clip(0.0, 255.0))
+    """Colours [B, 3, h, w], 0 to 255 -> whole levels, uint8 [B, h, w, 3]."""
+    rounded = colours.graph.op("Round", colours)
     return rounded.cast(UINT8).transpose(0, 2, 3, 1)

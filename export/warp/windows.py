@@ -34,14 +34,14 @@ class Window:
         return (self.columns[1] - self.columns[0]) / 32, (self.rows[1] - self.rows[0]) / 32
 
 
-HEAD: Final = Window(rows=(1, 30), columns=(3, 29))
+HEAD: Final = Window(rows=(1, 29), columns=(4, 28))
 """Head, hair and neck: the crop has the face in its middle."""
 
-MOUTH_SIZE: Final = (8, 13)
+MOUTH_SIZE: Final = (8, 11)
 """Height and width of the mouth's window, in 32nds of the side: an open mouth in a moving head."""
 
-EYES_SIZE: Final = (6, 13)
-"""The same for the window of both eyes, in a head that may be tilted."""
+EYE_SIZE: Final = (6, 7)
+"""The same for each eye's, in a head that may be tilted; the two meet between the eyes."""
 
 
 def nodes(graph: Graph) -> Vector:
@@ -90,14 +90,19 @@ def head_pixels(side: Value) -> Pixels:
     return _pixels(rows.reshape(1, -1), columns.reshape(1, -1), side)
 
 
-def small_window(centre: Vector, size: tuple[int, int], side: Value) -> Pixels:
-    """Pixels of a window around ``centre`` [B, 1, 1, 1], moved inside the head's."""
+def small_window(
+    place: Vector, size: tuple[int, int], side: Value, anchor: tuple[float, float] = (0.5, 0.5)
+) -> Pixels:
+    """Pixels of a window of which ``place`` [B, 1, 1, 1] lies at ``anchor``, moved inside the head's.
+
+    ``anchor``: from top to bottom and from left to right, 0 to 1.
+    """
     lines = []
-    for middle, length, (low, high) in zip(
-        (centre.y, centre.x), size, (HEAD.rows, HEAD.columns), strict=True
+    for middle, share, length, (low, high) in zip(
+        (place.y, place.x), anchor, size, (HEAD.rows, HEAD.columns), strict=True
     ):
         count = _part(side, length)
-        first = (middle + 1.0) * (side.cast(FLOAT) * 0.5) - count.cast(FLOAT) * 0.5
+        first = (middle + 1.0) * (side.cast(FLOAT) * 0.5) - count.cast(FLOAT) * share
         start = first.graph.op("Floor", first).cast(INT64).reshape(-1, 1)
         start = start.max(_part(side, low)).min(_part(side, high) - count)
         zero = start.graph.constant(np.array([0], np.int64))

@@ -37,7 +37,7 @@ LEFT_EYE: Final = Eye(
 """The person's own right and left eye."""
 
 OUTER_EYE_CORNERS: Final = (33, 263)
-EYE_CORNERS: Final = (33, 133, 362, 263)
+INNER_EYE_CORNERS: Final = (133, 362)
 FOREHEAD: Final = 10
 CHIN: Final = 152
 NOSE_TIP: Final = 1
