@@ -68,7 +68,11 @@ def mouth_colours(
     colour = over(colour, flesh * (tongue_shade * TONGUE_LIGHT), tongue_mask)
     colour = over(colour, dentine * (lower_shade * (1.0 - ROUND_SHADOW * opening.rounded)), lower_mask)
     colour = over(colour, flesh * tip_shade, tip_mask)
-    colour = over(colour, enamel * (upper_shade * (1.0 - ROUND_SHADOW * opening.rounded)), upper_mask * (1.0 - opening.teeth))
+    colour = over(
+        colour,
+        enamel * (upper_shade * (1.0 - ROUND_SHADOW * opening.rounded)),
+        upper_mask * (1.0 - opening.teeth),
+    )
     colour = over(brightness(graph, colour), colour, light.colour)
     strength = (AMBIENT + 0.92 * light.luma).clip(0.25, 1.0)
     return colour * lip_shadow(at.y, line - opening.lift) * (strength * 255.0)

@@ -80,6 +80,12 @@ RIM: Final = (0.04, 0.05)
 """Width of what is left out where a portrait's own teeth part from the lower lip, on the teeth and
 on the lip, in half-widths of the mouth: the mesh's line runs a little beside the lip's edge."""
 
+LIP_HEIGHT: Final = 0.32
+"""Distance from the line over which lips get thinner or fuller, in half-widths of the mouth."""
+
+LIP_WIDTH: Final = 1.15
+"""The same to the sides, from the middle."""
+
 CHEEKS: Final = 0.30
 """Share of the jaw's way that the cheeks beside the mouth go along."""
 
@@ -169,7 +175,7 @@ def mouth_fields(place: Vector, mesh: Mesh, frame: Frame, opening: Opening, moti
     drop = sunk - closed
     below_gap = rest.y - (upper + gap - lift)
     below_lower = rest.y - (lower + drop)
-    up = upper_lip_offset(below_gap + gap, lift, opening)
+    up = upper_lip_offset(rest.x, below_gap + gap, lift, opening)
     chin = frame.local(mesh.point(points.CHIN)).y
     down = lower_lip_offset(rest, below_lower, drop, opening, chin, motion)
     hollow = sunk.min(on_teeth + (1.0 - opening.teeth) * gap)
@@ -206,11 +212,11 @@ def soft_offset(at: Vector, opening: Opening, motion: Motion) -> Vector:
     return Vector(x, y + cheeks)
 
 
-def upper_lip_offset(below: Value, lift: Value, opening: Opening) -> Value:
+def upper_lip_offset(u: Value, below: Value, lift: Value, opening: Opening) -> Value:
     """Along v: the lip rises with the skin up to the nose and thins when pressed."""
     above = (-below).max(0.0)
     amount = 0.45 * opening.pressed - 0.30 * opening.rounded
-    return thinning(above, amount) - lift * bump(above, 0.55)
+    return thinning(u, above, amount) - lift * bump(above, 0.55)
 
 
 def lower_lip_offset(
@@ -223,9 +229,9 @@ def lower_lip_offset(
     neck = bump((rest.y - chin).max(0.0), 0.9)
     follow = JAW * opening.drop * bump(rest.x, 1.9) * neck
     amount = 0.45 * opening.pressed + 0.35 * motion[Column.TEETH] - 0.30 * opening.rounded
-    return drop * near + follow * (1.0 - near) - thinning(under, amount)
+    return drop * near + follow * (1.0 - near) - thinning(rest.x, under, amount)
 
 
-def thinning(distance: Value, amount: Value) -> Value:
+def thinning(u: Value, distance: Value, amount: Value) -> Value:
     """Lips pressed get thinner, rounded ones fuller: how far content moves towards the line."""
-    return amount * distance * bump(distance, 0.32)
+    return amount * distance * bump(distance, LIP_HEIGHT) * bump(u, LIP_WIDTH)

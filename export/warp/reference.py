@@ -78,7 +78,8 @@ class Head:
         x = places.real * self.side / 2 + self.side / 2 - columns.start
         y = places.imag * self.side / 2 + self.side / 2 - rows.start
         height, width = inside.shape[:2]
-        return bilinear(inside, np.clip(x, 0.5, width - 0.5), np.clip(y, 0.5, height - 0.5))
+        x, y = np.clip(x, 0.5, width - 0.5), np.clip(y, 0.5, height - 0.5)
+        return np.asarray(bilinear(inside, x, y))
 
     def enlarged(self, nodes: ComplexArray, part: Part) -> ComplexArray:
         """Values of the coarse grid at the pixels of a part of the frame."""
@@ -87,7 +88,7 @@ class Head:
         rows, columns = windows.GRID
         at_row = np.clip(((place.imag - y) / high + 1) * (rows - 1) / 2, 0, rows - 1)
         at_column = np.clip(((place.real - x) / wide + 1) * (columns - 1) / 2, 0, columns - 1)
-        return bilinear(nodes[..., None], at_column + 0.5, at_row + 0.5)[..., 0]
+        return np.asarray(bilinear(nodes[..., None], at_column + 0.5, at_row + 0.5)[..., 0])
 
 
 def between(mesh: ComplexArray, left: int, right: int) -> Axes:
@@ -140,7 +141,7 @@ def drawn_mouth(head: Head, part: Part) -> FloatArray:
     skin = head.at(still - head.lips.image(lip_offset(planes, soft, pixel / unit)))
     distance = np.minimum(planes["below_upper"], -planes["below_lower"]) * unit
     alpha = np.clip(distance / pixel / renderer.LIP_SOFTNESS, 0, 1)[..., None]
-    return skin + (mouth_picture(at, head) - skin) * alpha
+    return np.asarray(skin + (mouth_picture(at, head) - skin) * alpha)
 
 
 def drawn_eye(head: Head, part: Part, eye: points.Eye, blink: float) -> FloatArray:
@@ -241,12 +242,13 @@ def mouth_planes(at: ComplexArray, head: Head) -> tuple[dict[str, FloatArray], C
     below_gap, below_lower = rest.imag - upper - gap + lift, rest.imag - lower - drop
     above, under = np.maximum(-(below_gap + gap), 0), np.maximum(below_lower, 0)
     thin = 0.45 * opened.pressed - 0.30 * opened.rounded
-    up = thin * above * bell(above, 0.32) - lift * bell(above, 0.55)
+    side = bell(rest.real, mouth.LIP_WIDTH)
+    up = thin * above * bell(above, mouth.LIP_HEIGHT) * side - lift * bell(above, 0.55)
     chin = lips.local(mesh[[points.CHIN]]).imag
     jaw = mouth.JAW * opened.drop * bell(rest.real, 1.9) * bell(np.maximum(rest.imag - chin, 0), 0.9)
     near = bell(under, 0.85)
     thin += 0.35 * row[Column.TEETH]
-    down = drop * near + jaw * (1 - near) - thin * under * bell(under, 0.32)
+    down = drop * near + jaw * (1 - near) - thin * under * bell(under, mouth.LIP_HEIGHT) * side
     planes = {
         "below_upper": below_gap + np.minimum(sunk, on_teeth + (1 - opened.teeth) * gap),
         "below_lower": below_lower - np.minimum(on_lip, sunk + closed),
@@ -261,14 +263,15 @@ def soft_offset(at: ComplexArray, opened: Lips, row: Motion) -> ComplexArray:
     corners = 0.16 * row[Column.SMILE] - (0.10 + mouth.RELAX * opened.teeth) * row[Column.OPEN]
     cheek = gauss(abs(at.real) - 1.55 + 1j * (at.imag - 0.25), 0.6, 0.8)
     turned = corners * at.real**2 * gauss(at, 1.15, 0.95)
-    return opened.spread * at.real * fade + 1j * (mouth.CHEEKS * opened.drop * cheek - turned)
+    down = mouth.CHEEKS * opened.drop * cheek - turned
+    return np.asarray(opened.spread * at.real * fade + 1j * down)
 
 
 def lip_arch(u: FloatArray, head: Head) -> FloatArray:
     reach = mouth.REACH * (1 - mouth.ROUND_REACH * head.opened.rounded)
-    square = np.minimum((centred(u, head) / reach) ** 2, 1)
+    square = np.asarray(np.minimum((centred(u, head) / reach) ** 2, 1), np.float64)
     fullness = mouth.ARCH + mouth.ROUND_ARCH * head.opened.rounded
-    return np.asarray((1 - square) * (1 + fullness * square) * step(1 - square, 0, mouth.CORNER))
+    return np.asarray((1 - square) * (1 + fullness * square) * step(1.0 - square, 0, mouth.CORNER))
 
 
 def centred(u: FloatArray, head: Head) -> FloatArray:
@@ -278,7 +281,7 @@ def centred(u: FloatArray, head: Head) -> FloatArray:
 
 def lip_offset(planes: dict[str, FloatArray], soft: ComplexArray, edge: float) -> ComplexArray:
     hollow = np.maximum(planes["below_upper"] - planes["below_lower"], edge)
-    return soft + 1j * np.clip(1 + planes["below_lower"] / hollow, 0, 1) * planes["part"]
+    return np.asarray(soft + 1j * np.clip(1 + planes["below_lower"] / hollow, 0, 1) * planes["part"])
 
 
 def line(u: FloatArray, axes: Axes, mesh: ComplexArray, ids: tuple[int, ...]) -> FloatArray:

@@ -71,7 +71,9 @@ def make_portrait(image: NDArray[np.uint8], faces: Sequence[Face], size: int) ->
     height, width = image.shape[:2]
     face = choose_face(faces, width, height)
     square = frame_face(face, width, height)
-    mesh = np.column_stack([2 * (face.mesh - (square.x, square.y)) / square.side - 1, 2 * face.depth / square.side])
+    mesh = np.column_stack(
+        [2 * (face.mesh - (square.x, square.y)) / square.side - 1, 2 * face.depth / square.side]
+    )
     return Portrait(_cut(Image.fromarray(image), square, size), mesh.astype(np.float32))
 
 

@@ -15,7 +15,9 @@ def face(x: float, y: float, height: float) -> Face:
     mesh = np.stack([x + 0.42 * height * np.cos(angle), y + height / 2 * np.sin(angle)], axis=1).astype(
         np.float32
     )
-    return Face(np.concatenate([mesh.min(axis=0), mesh.max(axis=0)]), 0.9, mesh, np.zeros(len(mesh), np.float32))
+    return Face(
+        np.concatenate([mesh.min(axis=0), mesh.max(axis=0)]), 0.9, mesh, np.zeros(len(mesh), np.float32)
+    )
 
 
 @pytest.mark.parametrize("size", [256, 512])

@@ -211,12 +211,13 @@ class Talk:
 
 
 def talking(heard: Heard) -> Talk:
-    """All from means over soft windows, so that nothing jumps."""
+    """Where every frame lies in what is said: all from means over soft windows, so that nothing jumps."""
     said = np.minimum(heard.loudness, 0.6) / 0.6
     soon, before = _soft_mean(heard, said, -10, AFTER), _soft_mean(heard, said, -44, -6)
-    lately = np.clip(4 * said.mean(-1), 0, 1)
-    ending = np.clip(2 * (before - soon), 0, 1) * np.clip(1 - 2.5 * soon, 0, 1)
-    return Talk(heard.near(heard.loudness, -24, AFTER).mean(-1), lately, soon - before, ending)
+    lately = np.asarray(np.clip(4 * said.mean(-1), 0, 1), np.float64)
+    ending = np.asarray(np.clip(2 * (before - soon), 0, 1) * np.clip(1 - 2.5 * soon, 0, 1), np.float64)
+    now = np.asarray(heard.near(heard.loudness, -24, AFTER).mean(-1), np.float64)
+    return Talk(now, lately, soon - before, ending)
 
 
 def _soft_mean(heard: Heard, rows: FloatArray, low: int, high: int) -> FloatArray:
@@ -227,7 +228,7 @@ def _soft_mean(heard: Heard, rows: FloatArray, low: int, high: int) -> FloatArra
 
 def _stress(heard: Heard) -> FloatArray:
     """How much louder the moment is than the last seconds, about -0.5 to 0.6, smooth over time."""
-    return _soft_mean(heard, heard.loudness, -8, AFTER) - heard.loudness.mean(-1)
+    return np.asarray(_soft_mean(heard, heard.loudness, -8, AFTER) - heard.loudness.mean(-1))
 
 
 def move_eyes(motion: FloatArray, heard: Heard, frames: Frames, seed: int) -> None:
