@@ -5,6 +5,7 @@ sampling is spelled out, points are complex numbers (x + iy). It shares with the
 constants and the drawn teeth.
 """
 
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -288,7 +289,7 @@ def line(u: FloatArray, axes: Axes, mesh: ComplexArray, ids: tuple[int, ...]) ->
     """Height at u of the broken line through the points ``ids``, constant beyond its ends."""
     knots = axes.local(mesh[list(ids)])
     height = np.full(u.shape, knots[0].imag)
-    for a, b in zip(knots[:-1], knots[1:], strict=True):
+    for a, b in pairwise(knots):
         width = max(b.real - a.real, 1e-4)
         height += np.clip((u - a.real) / width, 0, 1) * (b.imag - a.imag)
     return height
