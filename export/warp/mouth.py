@@ -17,7 +17,7 @@ goes by the face: a broad smile opens no further than a small mouth."""
 SIZES: Final = (0.6, 1.4)
 """Limits of a typical mouth's size, in half-widths of the portrait's."""
 
-DROP: Final = 0.62
+DROP: Final = 0.56
 """How far the lower lip sinks at the widest opening, in half-widths of a typical mouth."""
 
 LIFT: Final = 0.13

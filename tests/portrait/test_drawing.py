@@ -10,6 +10,9 @@ from export.warp.portraits import PORTRAITS, write_portraits
 from tests.portrait.scenes import PORTRAITS as COMMITTED
 from tests.portrait.scenes import portrait
 
+PAINTINGS = {"lisa"}
+"""Bundled portraits that no code draws."""
+
 
 @pytest.mark.heavy
 def test_committed_portraits_are_those_the_code_draws(tmp_path: Path) -> None:
