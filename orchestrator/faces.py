@@ -158,7 +158,8 @@ class WarpFace:
     optional_models: Final = ()
     sample_rate: Final = FACE_SAMPLE_RATE
     sizes: Final = FRAME_SIZES
-    source: Final = WARP
+    # The second form of a mesh, with depth: what is kept of the first is studied anew.
+    source: Final = f"{WARP} 2"
     reach: Final = Reach(WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES)
 
     def __init__(self, triton: TritonClient) -> None:

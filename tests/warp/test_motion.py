@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.engines.warp.columns import MOTION_WIDTH, Column
-from lumen.engines.warp.idle import BLINK, BLINK_SLOT, blinks
-from lumen.engines.warp.motion import animate
+from lumen.engines.warp.idle import BLINK, BLINK_SLOT, blinks, nods
+from lumen.engines.warp.motion import BREATH, animate
 from lumen.engines.warp.quality import judge, short_time_level
 from tests.warp.speech import Pcm, babble, espeak, noise, silence, tone
 
@@ -144,6 +144,38 @@ def test_blinks_come_naturally(seed: int) -> None:
     assert 3000 // BLINK_SLOT - 1 <= len(starts) <= 60
     assert gaps.max() <= 2 * BLINK_SLOT
     assert all(shut[start : start + len(BLINK)].max() == 1 for start in starts[:-1])
+
+
+def test_blinks_a_minute() -> None:
+    """12 to 20 a minute, over eight speakers of two minutes each."""
+    counts = []
+    for seed in range(8):
+        shut = blinks(np.arange(3000, dtype=np.int64), seed)
+        counts.append(np.count_nonzero((shut[1:] > 0) & (shut[:-1] == 0)) / 2)
+    assert 12 <= np.mean(counts) <= 20, counts
+
+
+def test_a_listener_nods_and_looks_on() -> None:
+    """In silence the head nods now and then, the chest breathes, and the eyes stay nearer to the camera."""
+    quiet, loud = motion_of(silence(20), 4), motion_of(babble(20), 4)
+    late = slice(100, None)
+    frames = np.arange(500, dtype=np.int64)
+    asked = nods(frames, 4)[late]
+    assert np.abs(asked).max() > 0.5
+    nodding = np.abs(asked) > 0.3
+    step = np.abs(np.diff(quiet[late, Column.PITCH]))
+    assert step[nodding[1:]].mean() > 2 * step[~nodding[1:]].mean()
+    assert np.ptp(quiet[late, Column.SHIFT_Y]) > 2 * BREATH * 0.9
+    turned = [rows[late, Column.GAZE_X] + 4 * rows[late, Column.YAW] for rows in (quiet, loud)]
+    assert np.abs(turned[0]).mean() < 0.6 * np.abs(turned[1]).mean()
+
+
+def test_the_head_follows_phrases() -> None:
+    """The head rises where a phrase begins and sinks where it ends."""
+    pcm = np.concatenate([silence(3), babble(2.5), silence(1.5)])
+    pitches = np.mean([motion_of(pcm, seed)[:, Column.PITCH] for seed in range(12)], axis=0)
+    assert pitches[84:92].mean() < pitches[60:70].mean() - 0.01
+    assert pitches[140:150].mean() > pitches[84:92].mean() + 0.02
 
 
 def test_vowels_and_hiss_shape_the_lips() -> None:
