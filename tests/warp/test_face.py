@@ -151,7 +151,7 @@ def test_head_turns_in_depth(name: str) -> None:
     assert nose > eyes + 3 > sides + 6
 
 
-@pytest.mark.parametrize("degrees", [-25, 25])
+@pytest.mark.parametrize("degrees", [-35, -20, 20, 35])
 def test_three_quarter_faces_speak_and_blink(degrees: int) -> None:
     """A face that is turned to the side shuts both eyes, each with its own lid, and opens its mouth."""
     image = portrait("ada")
