@@ -14,10 +14,10 @@ LID_POINTS: Final = len(points.RIGHT_EYE.upper)
 LASHES: Final = 0.10
 """How far above the mesh's line a lid ends, in openings of the eye: the line tends to run inside it."""
 
-BELOW: Final = 0.08
+BELOW: Final = 0.12
 """How far below the line of the lower lid a shut lid ends, in half-widths of the eye."""
 
-LID_HEIGHT: Final = (0.24, 0.16)
+LID_HEIGHT: Final = (0.28, 0.16)
 """How far above an open lid's edge the drawn lid begins to cover the portrait's own lashes, and over
 which way it fades in, in half-widths of the eye."""
 

@@ -6,7 +6,7 @@ from export.graph import Graph, Value, Vector, smoothstep
 from export.warp.fields import Frame, Mesh, Motion
 from export.warp.mouth import Opening, centred, middle
 from export.warp.mouth_texture import U_REACH, V_RANGE, FloatArray, lower_layers, upper_layers
-from export.warp.picture import Light, Picture, brightness, channels, sample
+from export.warp.picture import Light, Picture, brightness, channels, chroma, sample
 from lumen.engines.warp import mesh_points as points
 from lumen.engines.warp.columns import Column
 
@@ -44,6 +44,10 @@ TEETH_GAP: Final = (0.03, 0.06)
 
 TEETH_BRIGHTNESS: Final = (0.26, 0.42)
 """Brightness between them, relative to the skin's, from which they may be teeth, and are."""
+
+TEETH_COLOUR: Final = (1.2, 1.45)
+"""Colourfulness between them, relative to the lips', up to which they are teeth, and from which it is the
+shadow between closed lips."""
 
 
 def texture_places(at: Vector) -> Vector:
@@ -108,5 +112,9 @@ def own_teeth(graph: Graph, picture: Picture, mesh: Mesh, mouth: Frame, light: L
     """How surely the portrait shows teeth of its own, 0 to 1: its lips are apart and it is bright between."""
     upper, lower = mesh.pick(points.INNER_UPPER_LIP[3:8]), mesh.pick(points.INNER_LOWER_LIP[3:8])
     gap = (mouth.local(lower).y - mouth.local(upper).y).mean(1)
-    bright = brightness(graph, picture.mean_at(upper * 0.75 + lower * 0.25)) / light.luma
-    return smoothstep(gap, *TEETH_GAP) * smoothstep(bright, *TEETH_BRIGHTNESS)
+    between = picture.mean_at(upper * 0.75 + lower * 0.25)
+    lips = picture.mean_at((mesh.pick(points.OUTER_EDGE) + mesh.pick(points.INNER_EDGE)) * 0.5)
+    colourful = chroma(graph, between) / (chroma(graph, lips) + 0.05)
+    bright = brightness(graph, between) / light.luma
+    seen = smoothstep(gap, *TEETH_GAP) * smoothstep(bright, *TEETH_BRIGHTNESS)
+    return seen * (1.0 - smoothstep(colourful, *TEETH_COLOUR))

@@ -90,8 +90,13 @@ def lighting(graph: Graph, picture: Picture, mesh: Mesh) -> Light:
     skin = picture.mean_at(mesh.pick(points.CHEEKS))
     luma = brightness(graph, skin).max(0.02)
     cast = (skin / luma - channels(graph, TYPICAL_SKIN)) * TINT_SHARE
-    chroma = (graph.op("ReduceMax", skin, graph.ints(1)) - graph.op("ReduceMin", skin, graph.ints(1))) / luma
-    return Light(luma, (1.0 + cast).max(0.1), smoothstep(chroma, *GREY_SKIN))
+    return Light(luma, (1.0 + cast).max(0.1), smoothstep(chroma(graph, skin), *GREY_SKIN))
+
+
+def chroma(graph: Graph, colour: Value) -> Value:
+    """Difference of the strongest and the weakest channel, relative to the brightness."""
+    strongest, weakest = (graph.op(kind, colour, graph.ints(1)) for kind in ("ReduceMax", "ReduceMin"))
+    return (strongest - weakest) / brightness(graph, colour).max(0.02)
 
 
 def brightness(graph: Graph, colour: Value) -> Value:

@@ -372,6 +372,12 @@ def tongue_tip(u: FloatArray, v: FloatArray, row: Motion) -> tuple[FloatArray, F
 def own_teeth(head: Head) -> float:
     upper, lower = head.mesh[list(points.INNER_UPPER_LIP[3:8])], head.mesh[list(points.INNER_LOWER_LIP[3:8])]
     gap = (head.lips.local(lower) - head.lips.local(upper)).imag.mean()
-    between_lips = head.at((0.75 * upper + 0.25 * lower)[None])[0].mean(0) @ picture.LUMA / 255
-    bright = between_lips / cheeks(head)[1]
-    return float(step(gap, *interior.TEETH_GAP) * step(bright, *interior.TEETH_BRIGHTNESS))
+    lips = (head.mesh[list(points.OUTER_EDGE)] + head.mesh[list(points.INNER_EDGE)]) / 2
+    seen, red = (head.at(place[None])[0].mean(0) / 255 for place in (0.75 * upper + 0.25 * lower, lips))
+    bright, colourful = seen @ picture.LUMA / cheeks(head)[1], chroma(seen) / (chroma(red) + 0.05)
+    shown = step(gap, *interior.TEETH_GAP) * step(bright, *interior.TEETH_BRIGHTNESS)
+    return float(shown * (1 - step(colourful, *interior.TEETH_COLOUR)))
+
+
+def chroma(colour: FloatArray) -> FloatArray:
+    return np.asarray(np.ptp(colour) / max(float(colour @ picture.LUMA), 0.02))

@@ -10,6 +10,9 @@ INNER_UPPER_LIP: Final = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 INNER_LOWER_LIP: Final = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 MOUTH_CORNERS: Final = (61, 291)
 LIP_CENTRE: Final = (13, 14)
+OUTER_EDGE: Final = (37, 0, 267, 84, 17, 314)
+INNER_EDGE: Final = (82, 13, 312, 87, 14, 317)
+"""Points on both edges of both lips near their middle: half-way between them is plain lip."""
 
 
 @dataclass(frozen=True)
