@@ -12,13 +12,13 @@ from lumen.engines.warp.columns import Column
 LID_POINTS: Final = len(points.RIGHT_EYE.upper)
 
 LASHES: Final = 0.10
-"""How far above the mesh's line a lid ends, in openings of the eye: the line tends to run inside it."""
+"""Distance from the mesh's line up to a lid's end, in openings of the eye: the line tends to run inside it."""
 
 BELOW: Final = 0.12
-"""How far below the line of the lower lid a shut lid ends, in half-widths of the eye."""
+"""Distance from the lower lid's line down to a shut lid's end, in half-widths of the eye."""
 
 LID_HEIGHT: Final = (0.28, 0.16)
-"""How far above an open lid's edge the drawn lid begins to cover the portrait's own lashes, and over
+"""Distance from an open lid's edge up to where the drawn lid begins to cover the portrait's own lashes, and over
 which way it fades in, in half-widths of the eye."""
 
 LID_ENDS: Final = (1.0, 1.22)
@@ -33,7 +33,7 @@ MIRROR: Final = (0.75, 0.60)
 most over this share of the way to the brow."""
 
 ROUND: Final = 0.10
-"""How much darker a closed lid is at the lashes than in its middle: it goes round the eye."""
+"""Darkening of a closed lid towards the lashes: it goes round the eye."""
 
 LASH_WIDTH: Final = 0.075
 """Half of the width of the drawn lashes at a lid's edge, in half-widths of the eye."""
@@ -42,7 +42,7 @@ LASH_LIGHT: Final = (0.20, 0.55)
 """Bounds of the lashes' brightness against the lid's; between them it is that of the portrait's line."""
 
 GAZE: Final = (0.15, 0.10)
-"""How far the eyes move when they look aside and up or down, in half-widths of the eye."""
+"""Ways of the eyes when they look aside and up or down, in half-widths of the eye."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where every part of a face moves: smooth fields, on a coarse grid over the head or pixel by pixel.
+"""Motion of every part of a face: smooth fields, on a coarse grid over the head or pixel by pixel.
 
 Everything is "backward": a field says for a place of the *new* frame how far its content has come.
 Places are in [-1, 1] as in GridSample (align_corners=False). All tensors are [B, 1, H, W], what
@@ -28,7 +28,7 @@ HEAD_RADII: Final = (0.50, 1.15)
 does, in heights of the face (a little more above and below)."""
 
 NECK: Final = 0.6
-"""How far below the middle of the face the head tilts about, in heights of the face."""
+"""Distance from the middle of the face down to where the head tilts about, in heights of the face."""
 
 BORDER: Final = 0.25
 """Part of the head's window over which motion fades out towards the window's border."""
@@ -120,7 +120,7 @@ def weighted_sum(weights: Value, planes: Value) -> Value:
 
 
 def relief(at: Vector, mesh: Mesh, frame: Frame) -> Value:
-    """How far what is at ``at`` lies before the face's outline, in heights of the face.
+    """Distance by which what is at ``at`` lies before the face's outline, in heights of the face.
 
     The depths of mesh points near a place, weighted by their distance; 0 away from the face.
     """
@@ -132,7 +132,7 @@ def relief(at: Vector, mesh: Mesh, frame: Frame) -> Value:
 
 
 def head_offset(place: Vector, mesh: Mesh, frame: Frame, motion: Motion) -> Vector:
-    """How far the head carries what is at ``place``: it turns, nods, tilts and shifts.
+    """Way on which the head carries what is at ``place``: it turns, nods, tilts and shifts.
 
     Turning moves what lies nearer to the viewer further. Everything fades out around the head, and
     towards the border of its window.

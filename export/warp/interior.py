@@ -27,14 +27,14 @@ TIP_RISES: Final = 0.10
 """Way in v on which it comes up."""
 
 BEHIND_LIP: Final = 0.05
-"""How far the edges of the lower teeth stand above the lower lip's edge, in half-widths of a typical
+"""Height of the lower teeth's edges above the lower lip's edge, in half-widths of a typical
 mouth."""
 
 LIP_SHADOW: Final = 0.55
 """Share of the light that reaches what is right below the upper lip."""
 
 ROUND_SHADOW: Final = 0.75
-"""How much darker teeth are behind rounded lips, which stand off from them."""
+"""Darkening of teeth behind rounded lips, which stand off from them."""
 
 AMBIENT: Final = 0.22
 """Light in the mouth of a face that is all dark."""
@@ -109,7 +109,7 @@ def lip_shadow(v: Value, edge: Value) -> Value:
 
 
 def own_teeth(graph: Graph, picture: Picture, mesh: Mesh, mouth: Frame, light: Light) -> Value:
-    """How surely the portrait shows teeth of its own, 0 to 1: its lips are apart and it is bright between."""
+    """Certainty that the portrait shows teeth of its own, 0 to 1: lips apart, and bright and pale between."""
     upper, lower = mesh.pick(points.INNER_UPPER_LIP[3:8]), mesh.pick(points.INNER_LOWER_LIP[3:8])
     gap = (mouth.local(lower).y - mouth.local(upper).y).mean(1)
     between = picture.mean_at(upper * 0.75 + lower * 0.25)

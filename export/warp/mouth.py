@@ -18,19 +18,19 @@ SIZES: Final = (0.6, 1.4)
 """Limits of a typical mouth's size, in half-widths of the portrait's."""
 
 DROP: Final = 0.56
-"""How far the lower lip sinks at the widest opening, in half-widths of a typical mouth."""
+"""Way of the lower lip down at the widest opening, in half-widths of a typical mouth."""
 
 LIFT: Final = 0.13
-"""How far the upper lip rises with it."""
+"""Way of the upper lip up with it."""
 
 RAISE: Final = 0.18
-"""How far it rises by itself."""
+"""Way of the upper lip by itself."""
 
 BITE: Final = 0.22
-"""How far it rises where the lower lip is laid to the upper teeth: their edges show."""
+"""Way of the upper lip where the lower one is laid to the upper teeth: their edges show."""
 
 TUCK: Final = 0.02
-"""How far the lower lip rises for that."""
+"""Way of the lower lip up for that."""
 
 BITE_SHUTS: Final = 0.8
 """Share of the opening that this takes away."""
@@ -42,13 +42,13 @@ LEAST_SHARE: Final = 0.55
 """Share of the usual way that a mouth opens at least, however open it is in the portrait."""
 
 REACH: Final = 0.94
-"""Where the lips still part, in half-widths of the mouth from its middle; beyond they stay together."""
+"""Distance from the middle up to which the lips part, in half-widths of the mouth."""
 
 CORNER: Final = 0.30
 """Part of that reach, squared, over which the lips come together: corners are pointed, not cut."""
 
 ARCH: Final = 0.55
-"""How full the opening is between its middle and its ends; rounded lips open by ``ROUND_ARCH`` more."""
+"""Fullness of the opening between its middle and its ends; rounded lips have ``ROUND_ARCH`` more."""
 
 ROUND_ARCH: Final = 0.40
 
@@ -56,22 +56,22 @@ ROUND_REACH: Final = 0.18
 """Share of ``REACH`` by which rounded lips part less far to the sides."""
 
 ROUNDING: Final = 0.62
-"""How strongly rounded lips are drawn in: their corners come to 0.7 of the mouth's half-width."""
+"""Strength by which rounded lips are drawn in: their corners come to 0.7 of the mouth's half-width."""
 
 SPREADING: Final = 0.32
-"""How strongly spread ones are drawn out: to 1.13 of it."""
+"""Strength by which spread ones are drawn out: to 1.13 of it."""
 
 NARROWING: Final = 0.16
-"""How strongly a mouth that opens is drawn in."""
+"""Strength by which a mouth that opens is drawn in."""
 
 CORNER_REACH: Final = (1.15, 0.62, 1.1)
 """Distances over which drawing in and out fades: to the sides, up to the nose, down to the chin."""
 
 STEADY: Final = 0.6
-"""How much less a mouth that shows teeth of its own is drawn in and spread: teeth keep their width."""
+"""Share by which a mouth with teeth of its own is drawn in and spread less: teeth keep their width."""
 
 RELAX: Final = 0.15
-"""How much further the corners of such a mouth sink when it opens: it speaks rather than laughs."""
+"""Way that the corners of such a mouth sink in addition when it opens: it speaks rather than laughs."""
 
 SMILING: Final = 0.4
 """Share of its gap that such a mouth keeps when its lips are pressed: they do not leave the smile."""
@@ -95,7 +95,7 @@ JAW: Final = 0.85
 
 @dataclass(frozen=True)
 class Opening:
-    """What a mouth does in a frame, all [B, 1, 1, 1]; lengths in half-widths of the portrait's mouth.
+    """Motion of a mouth in a frame, all [B, 1, 1, 1]; lengths in half-widths of the portrait's mouth.
 
     size: half-width of a typical mouth in this face. teeth: how surely the portrait shows teeth of
     its own, 0 to 1. drop, lift: how far the middle of the lower lip sinks and of the upper rises.

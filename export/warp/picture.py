@@ -17,7 +17,7 @@ TYPICAL_SKIN: Final = (1.12, 0.97, 0.90)
 """Skin in white light, relative to its brightness: what differs from it is the light's tint."""
 
 TINT_SHARE: Final = 0.75
-"""How much of that tint the mouth takes on."""
+"""Share of that tint that the mouth takes on."""
 
 GREY_SKIN: Final = (0.02, 0.07)
 """Difference of the cheeks' strongest and weakest channel, relative to their brightness, up to which

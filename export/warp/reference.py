@@ -29,7 +29,7 @@ average. float32 against float64 moves edges by a small fraction of a pixel."""
 
 
 class Lips(NamedTuple):
-    """What the mouth does: see ``mouth.Opening``."""
+    """Motion of the mouth: see ``mouth.Opening``."""
 
     size: float
     teeth: float

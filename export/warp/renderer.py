@@ -41,7 +41,7 @@ NODE: Final = 2 * HEAD.reach[1] / (GRID[0] - 1)
 """Distance of the coarse grid's rows in the image: nothing changes over less there."""
 
 MOUTH_BELOW: Final = 0.35
-"""How far below the lips' line the middle of the mouth's window lies, in half-widths of the mouth."""
+"""Distance from the lips' line down to the middle of the mouth's window, in half-widths of the mouth."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ EYES: Final = (
 
 @dataclass(frozen=True)
 class Person:
-    """All that the parts of the graph draw from: the portrait, its mesh, its light, and the motion."""
+    """Inputs of all parts of the graph: the portrait, its mesh, its light, and the motion."""
 
     picture: Picture
     mesh: Mesh
@@ -74,7 +74,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Offsets:
-    """How far content has come at the coarse grid's nodes, [B, 2, G, H], in the image.
+    """Ways that content has come at the coarse grid's nodes, [B, 2, G, H], in the image.
 
     head: with the head. whole: with the head, the mouth, the jaw and the brows. places: where it comes
     from by that, in [-1, 1] of the head's window.
@@ -137,7 +137,7 @@ def coarse_offsets(graph: Graph, who: Person) -> Offsets:
 
 
 def moved_places(pixels: Pixels, offsets: Value) -> Vector:
-    """Where in the portrait the content of ``pixels`` comes from."""
+    """Places of the portrait that the content of ``pixels`` comes from."""
     x, y = pixels.enlarge(offsets).split(1, 2)
     return pixels.places - Vector(x, y)
 

@@ -41,7 +41,7 @@ MOUTH_SIZE: Final = (8, 11)
 """Height and width of the mouth's window, in 32nds of the side: an open mouth in a moving head."""
 
 EYE_SIZE: Final = (6, 7)
-"""The same for each eye's, in a head that may be tilted; the two meet between the eyes."""
+"""Height and width of each eye's, in a head that may be tilted; the two meet between the eyes."""
 
 
 def nodes(graph: Graph) -> Vector:
@@ -84,7 +84,7 @@ def _weights(place: Value, count: int, axis: int) -> Value:
 
 
 def head_pixels(side: Value) -> Pixels:
-    """All pixels of the head's window; ``side`` int64 [1]."""
+    """Pixels of the head's whole window; ``side`` int64 [1]."""
     (top, bottom), (left, right) = ((_part(side, a), _part(side, b)) for a, b in (HEAD.rows, HEAD.columns))
     rows, columns = _range(top, bottom), _range(left, right)
     return _pixels(rows.reshape(1, -1), columns.reshape(1, -1), side)

@@ -18,7 +18,7 @@ from tests.portrait.scenes import Pixels, on_canvas, portrait, scaled
 pytestmark = pytest.mark.triton
 
 SHAPES = {"boxes": (0, 4), "scores": (0,), "landmarks": (0, 68, 2), "mesh": (0, 468, 2), "depth": (0, 468)}
-"""Of an answer without faces."""
+"""Shapes of an answer without faces."""
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def test_rounded_lips_are_narrower_than_spread_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_press_shuts_the_mouth(name: str) -> None:
-    """Whatever the jaw is told meanwhile, pressed lips are as close as those of the portrait."""
+    """Pressed lips are as close as those of the portrait, whatever the jaw is told meanwhile."""
     rows = motion({}, {"OPEN": 0.6, "UPPER": 0.5, "PRESS": 1})
     rest, pressed = mouth_openings(render(bundled(name, 512), rows))
     assert pressed < rest + 0.004
@@ -108,7 +108,7 @@ def test_blink_closes_and_returns(name: str, eye: Eye) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_lids_are_of_skin(name: str) -> None:
-    """What covers a shut eye has the colour of the skin above it, not of lashes or iris."""
+    """A shut eye's cover has the colour of the skin above it, not of lashes or iris."""
     who = bundled(name, 512)
     frame = render(who, motion({"BLINK_LEFT": 1.0}))[0].astype(float)
     rows, columns = eye_pixels(who, LEFT_EYE)
@@ -144,7 +144,7 @@ def test_background_stands_still(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_head_turns_in_depth(name: str) -> None:
-    """What is nearer to the viewer moves further when the head turns: nose, then eyes, then the sides."""
+    """Nearer parts move further when the head turns: the nose, then the eyes, then the sides."""
     before, after = meshes(render(bundled(name, 512), motion({}, {"YAW": 0.15})))
     moved = after[:, 0] - before[:, 0]
     nose, eyes, sides = (moved[points].mean() for points in ([NOSE_TIP], [133, 362], [127, 356]))

@@ -1,4 +1,4 @@
-"""What a face does by itself: blinks, glances, breath, nods, a slow sway. All of it follows from the seed.
+"""Motion of a face by itself: blinks, glances, breath, nods, a slow sway. All of it follows from the seed.
 
 Every function takes absolute frame indices, int64 [T], so that a clip may be cut anywhere.
 """
@@ -110,7 +110,7 @@ def _blink_starts(first: int, last: int, seed: int) -> list[int]:
 
 
 def glances(frames: Frames, seed: int) -> tuple[FloatArray, FloatArray]:
-    """Where the eyes look, x and y in [-1, 1]: mostly into the camera, moving in quick jumps."""
+    """Direction of the eyes, x and y in [-1, 1]: mostly into the camera, moving in quick jumps."""
     slots, at = np.divmod(frames, GLANCE_SLOT)
     t = np.clip((at + 1) / 3, 0, 1)
     here, before = _targets(slots, seed), _targets(slots - 1, seed)

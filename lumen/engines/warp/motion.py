@@ -54,10 +54,10 @@ MOUTH_WEIGHTS: Final = ((-1, 0.14), (0, 0.62), (1, 0.20), (2, 0.04))
 """Rows that the mouth follows and their shares: lips are slightly ahead of the sound."""
 
 BREATH: Final = 0.0025
-"""How far the head rises and sinks with the breath, in heights of the face."""
+"""Rise and fall of the head with the breath, in heights of the face."""
 
 INHALING: Final = 0.006
-"""How far it rises in the pause after a phrase."""
+"""Rise of the head in the pause after a phrase."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _colour(heard: Heard) -> FloatArray:
 
 
 def _closure(heard: Heard) -> FloatArray:
-    """How clearly a quiet moment lies between two sounds, 0 to 1."""
+    """Clearness with which a quiet moment lies between two sounds, 0 to 1."""
     before = heard.near(heard.loudness, -4, -1).max(-1)
     after = heard.near(heard.loudness, 1, 4).max(-1)
     return np.asarray(np.clip(2 * np.minimum(before, after) - 0.4, 0, 1))
@@ -197,7 +197,7 @@ def move_head(motion: FloatArray, heard: Heard, frames: Frames, seed: int) -> No
 
 @dataclass(frozen=True)
 class Talk:
-    """Where in what is said a frame lies, float64 [T].
+    """Place of a frame in what is said, float64 [T].
 
     now: mean loudness of the last second. lately: 0 to 1, whether anything was said in the last two.
     phrase: positive where a phrase begins, negative where it ends, about -0.5 to 0.5. ending: 0 to 1,
@@ -211,7 +211,7 @@ class Talk:
 
 
 def talking(heard: Heard) -> Talk:
-    """Where every frame lies in what is said: all from means over soft windows, so that nothing jumps."""
+    """Find every frame's place in what is said, from means over soft windows, so that nothing jumps."""
     said = np.minimum(heard.loudness, 0.6) / 0.6
     soon, before = _soft_mean(heard, said, -10, AFTER), _soft_mean(heard, said, -44, -6)
     lately = np.asarray(np.clip(4 * said.mean(-1), 0, 1), np.float64)
@@ -227,7 +227,7 @@ def _soft_mean(heard: Heard, rows: FloatArray, low: int, high: int) -> FloatArra
 
 
 def _stress(heard: Heard) -> FloatArray:
-    """How much louder the moment is than the last seconds, about -0.5 to 0.6, smooth over time."""
+    """Loudness of the moment against the last seconds, about -0.5 to 0.6, smooth over time."""
     return np.asarray(_soft_mean(heard, heard.loudness, -8, AFTER) - heard.loudness.mean(-1))
 
 
