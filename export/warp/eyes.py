@@ -12,13 +12,13 @@ from lumen.engines.warp.columns import Column
 LID_POINTS: Final = len(points.RIGHT_EYE.upper)
 
 LASHES: Final = 0.10
-"""Distance from the mesh's line up to a lid's end, in openings of the eye: the line tends to run inside it."""
+"""Distance from the mesh's line up to a lid's end, in openings of the eye: the line runs inside it."""
 
 BELOW: Final = 0.12
 """Distance from the lower lid's line down to a shut lid's end, in half-widths of the eye."""
 
 LID_HEIGHT: Final = (0.28, 0.16)
-"""Distance from an open lid's edge up to where the drawn lid begins to cover the portrait's own lashes, and over
+"""Distance from an open lid's edge up to where the drawn lid covers the portrait's own lashes, and over
 which way it fades in, in half-widths of the eye."""
 
 LID_ENDS: Final = (1.0, 1.22)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
-from lumen.engines.warp.columns import MOTION_WIDTH, Column
+from lumen.engines.warp.columns import MOTION_WIDTH, MOUTH_CURVES, Column
 from lumen.engines.warp.idle import BLINK, BLINK_SLOT, blinks, nods
 from lumen.engines.warp.motion import BREATH, animate
 from lumen.engines.warp.quality import judge, short_time_level
@@ -25,6 +25,12 @@ def motion_of(pcm: Pcm, seed: int = 1) -> NDArray[np.float32]:
 
 def opening(pcm: Pcm) -> NDArray[np.float32]:
     return motion_of(pcm)[:, Column.OPEN]
+
+
+def test_first_columns_are_the_mouth_curves() -> None:
+    """A row begins with the six curves that a mouth is told by, in their order."""
+    names = [column.name for column in Column][:MOUTH_CURVES]
+    assert names == ["OPEN", "WIDTH", "PRESS", "TEETH", "UPPER", "TONGUE"]
 
 
 def test_columns_and_ranges(speech: Pcm) -> None:
