@@ -22,7 +22,6 @@ from orchestrator.faces.portraits import ImageDecoder
 from orchestrator.media.decode_gate import DecodeGate, make_gate
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices import make_voice
-from orchestrator.voices.auto import AutoVoice
 from orchestrator.voices.voice import Voice
 from orchestrator.writers.writer import KEY_SOURCE, NO_KEY, SET_TO_ECHO, EchoWriter, Writer
 

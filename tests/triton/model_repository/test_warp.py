@@ -102,7 +102,7 @@ def test_clips_share_the_renderer(server: TritonServer, client: grpc.InferenceSe
     ("changes", "message"),
     [
         ({"crop": np.zeros((300, 300, 3), np.uint8)}, "crop is uint8"),
-        ({"mesh": np.full((468, 2), np.nan, np.float32)}, "mesh has points"),
+        ({"mesh": np.full((468, 3), np.nan, np.float32)}, "mesh has points"),
         ({"pcm": np.array([np.nan])}, "pcm has samples"),
         ({"n_frames": -1}, "n_frames is -1"),
         ({"n_frames": 2**31 - 1}, "n_frames is 2147483647"),
