@@ -99,7 +99,7 @@ async def sadtalker_requests(request: Tensors, scene: Scene, triton: TritonClien
         requests[SADTALKER_FACE3D] = {"image": image}
         return np.zeros(FACE_MODEL, np.float32)
 
-    found = unstack_faces(faces["boxes"], faces["scores"], faces["mesh"])
+    found = unstack_faces(faces["boxes"], faces["scores"], faces["mesh"], faces["depth"])
     make_features(scene.image, found, size, mode, face3d)
 
     async def call(model: str, outputs: Sequence[str], tensors: Mapping[str, Any]) -> list[Any]:

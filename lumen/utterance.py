@@ -15,7 +15,7 @@ from lumen.timed_speech import TimedSpeech
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence on its way to a voice.
+    """Sentence on its way to a voice.
 
     Attributes:
         text: what is spoken.

@@ -18,6 +18,7 @@ from lumen.aio import Stream, once, read_ahead, tee
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import Settings
 from orchestrator.faces.face import Compositor, Face, PortraitFeatures
+from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.windows import UNKNOWN, frames_started
 from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, PacketSink, encoding
 from orchestrator.media.encoder_thread import EncoderThread
@@ -31,6 +32,7 @@ from orchestrator.pipeline.speech import DurationLimit, in_pieces, pcm_of, resam
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.store.outputs import Outputs, kept_together
+from orchestrator.triton.client import TritonClient
 from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
 from orchestrator.writers.writer import Writer, WriterRequest
 
@@ -47,6 +49,9 @@ Pcm = npt.NDArray[np.float32]
 
 class Parts(Protocol):
     """The parts of the chain, and who loads their models."""
+
+    @property
+    def triton(self) -> TritonClient: ...
 
     def get_writer(self) -> Writer: ...
 
@@ -176,7 +181,7 @@ class Pipeline:
         face, features = self._parts.get_face(), job.features
         if features is None:
             assert job.image is not None
-            features = await face.encode_portrait(job.image, job.crop_options)
+            features = await encode_face(face, self._parts.triton, job.image, job.crop_options)
         compositor = await asyncio.to_thread(face.compositor, features, job.animation)
         watch.mark("portrait")
         return _Scene(job, features, compositor, watch, progress, clip_frames)

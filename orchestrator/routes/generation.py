@@ -216,7 +216,7 @@ async def _audio(body: Body[VideoRequest], use: Services) -> npt.NDArray[np.floa
         return _silence(idle, use)
     data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")
     rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
-    return await asyncio.to_thread(decode_audio, data, rate, limit)
+    return (await use.models.decode_gate.run(decode_audio, data, rate, limit)).pcm
 
 
 def _silence(seconds: float, use: Services) -> npt.NDArray[np.float32]:

@@ -101,7 +101,7 @@ def test_say_writes_the_file_that_was_asked_for(chain: Chain, tmp_path: Path) ->
     done = lumen(chain, "say", "Hello.", "-o", str(output), "--portrait", "assets/portraits/alan.png")
     assert done.returncode == 0, done.stderr
     assert f"using the API at {chain.url}" in done.stderr
-    assert frames_of(output)[0].shape == (256, 256, 3)
+    assert frames_of(output)[0].shape == (512, 512, 3)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 

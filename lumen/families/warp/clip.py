@@ -39,14 +39,14 @@ LEAST_DISTANCE: Final = 0.01
 
 Frames = NDArray[np.uint8]
 Render = Callable[[Frames, NDArray[np.float32], NDArray[np.float32]], Awaitable[Frames]]
-"""crop uint8 [B, S, S, 3], mesh float32 [B, 468, 2], motion float32 [B, P] -> uint8 [B, S, S, 3]."""
+"""crop uint8 [B, S, S, 3], mesh float32 [B, 468, 3], motion float32 [B, P] -> uint8 [B, S, S, 3]."""
 
 
 @dataclass(frozen=True)
 class Clip:
     """Frames [first_frame, first_frame + n_frames) of a portrait speaking.
 
-    crop: uint8 [S, S, 3]. mesh: float32 [468, 2] in [-1, 1] of the crop. pcm: float32 [n_samples],
+    crop: uint8 [S, S, 3]. mesh: float32 [468, 3] in [-1, 1] of the crop. pcm: float32 [n_samples],
     16 kHz, in [-1, 1]; ``pcm_start`` is the index in the clip of its first sample, negative before
     the clip's start. seed: any integer. mouth: curves of the frames, float32 [n_frames, 6], where
     the phonemes are known; None where they are to be heard.
@@ -86,8 +86,8 @@ def _check_crop(crop: Frames) -> None:
 
 
 def _check_mesh(mesh: NDArray[np.float32]) -> None:
-    if mesh.shape != (MESH_POINTS, 2):
-        raise InvalidInputException(f"mesh has shape {list(mesh.shape)}; expected [{MESH_POINTS}, 2]")
+    if mesh.shape != (MESH_POINTS, 3):
+        raise InvalidInputException(f"mesh has shape {list(mesh.shape)}; expected [{MESH_POINTS}, 3]")
     if not (np.abs(mesh) <= MAX_PLACE).all():
         raise InvalidInputException(
             f"mesh has points that are not numbers or beyond +-{MAX_PLACE:g}; "
@@ -95,7 +95,7 @@ def _check_mesh(mesh: NDArray[np.float32]) -> None:
         )
     eyes = ((eye.upper[0], eye.upper[-1]) for eye in (RIGHT_EYE, LEFT_EYE))
     for a, b in (MOUTH_CORNERS, (FOREHEAD, CHIN), *eyes):
-        if np.linalg.norm(mesh[a] - mesh[b]) < LEAST_DISTANCE:
+        if np.linalg.norm(mesh[a, :2] - mesh[b, :2]) < LEAST_DISTANCE:
             raise InvalidInputException(f"mesh is no face: points {a} and {b} fall together")
 
 

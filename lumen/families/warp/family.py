@@ -19,4 +19,5 @@ FAMILY: Final = FaceFamily(
     portrait_model=WARP_PORTRAIT,
     context_frames=WARP_CONTEXT_FRAMES,
     lookahead_frames=WARP_LOOKAHEAD_FRAMES,
+    features_version=2,
 )

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.contracts import WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
-from lumen.families.warp.columns import MOTION_WIDTH, Column
+from lumen.families.warp.columns import MOTION_WIDTH, MOUTH_CURVES, Column
 from lumen.families.warp.hearing import SILENCE, FloatArray, Sound, hear
-from lumen.families.warp.idle import Frames, blinks, glances, settle, sway
-from lumen.visemes.curves import OPEN, PRESS, TEETH, UPPER, WIDTH, Curves
+from lumen.families.warp.idle import Frames, blinks, breathing, glances, nods, settle, sway
+from lumen.visemes.curves import Curves
 
 BEFORE: Final = WARP_CONTEXT_FRAMES - 1
 """Rows of sound before a frame's own: a row reaches into the neighbouring frames."""
@@ -51,8 +51,11 @@ KNOWN_ROWS: Final = (20, 46)
 EDGE_ROWS: Final = 2
 """Rows at an end of a sound that hold only a part of it."""
 
-TEETH_RAISE: Final = 0.45
-"""How far the upper lip is raised from a lower lip at the teeth."""
+BREATH: Final = 0.0025
+"""Rise and fall of the head with the breath, in heights of the face."""
+
+INHALING: Final = 0.006
+"""Rise of the head in the pause after a phrase."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,9 @@ def animate(
     frames = np.arange(first_frame, first_frame + n_frames, dtype=np.int64)
     sound = hear(pcm, pcm_start, first_frame - BEFORE, n_frames + BEFORE + AFTER)
     heard = judge(sound)
-    move_mouth(motion, mouth)
+    motion[:, :MOUTH_CURVES] = mouth
     move_head(motion, heard, frames, seed)
-    move_eyes(motion, frames, seed)
+    move_eyes(motion, heard, frames, seed)
     return motion.astype(np.float32)
 
 
@@ -130,40 +133,68 @@ def _quantile(rows: FloatArray, share: float, count: NDArray[np.int64] | None = 
     return np.take_along_axis(np.sort(rows, axis=-1), index, axis=-1)
 
 
-def move_mouth(motion: FloatArray, mouth: Curves) -> None:
-    """Mouth curves as this renderer's columns: teeth raise the upper lip, a tongue shows in no column."""
-    motion[:, Column.OPEN] = mouth[:, OPEN]
-    motion[:, Column.WIDTH] = mouth[:, WIDTH]
-    motion[:, Column.PRESS] = mouth[:, PRESS]
-    motion[:, Column.RAISE] = np.maximum(mouth[:, UPPER], TEETH_RAISE * mouth[:, TEETH])
-
-
 def move_head(motion: FloatArray, heard: Heard, frames: Frames, seed: int) -> None:
-    """A slow sway, livelier while speaking, with nods and brows on what is emphasised."""
-    speaking = heard.near(heard.loudness, -24, AFTER).mean(-1)
-    stress = _stress(heard)
-    ease = settle(frames)
-    lively = ease * (0.55 + 0.9 * np.minimum(speaking, 0.6))
-    motion[:, Column.YAW] = 0.11 * lively * sway(frames, seed, 0)
-    motion[:, Column.PITCH] = lively * 0.055 * sway(frames, seed, 1) + ease * 0.08 * stress
-    motion[:, Column.ROLL] = 0.036 * lively * sway(frames, seed, 2)
+    """A slow sway, livelier while speaking, that follows phrases; nods and brows on what is emphasised;
+    breath between sentences; and the look of a listener where nothing is said."""
+    talk, stress, ease = talking(heard), _stress(heard), settle(frames)
+    phrase = talk.phrase * sway(frames, seed, 7)
+    listening = ease * (1 - talk.lately)
+    lively = ease * (0.55 + 0.9 * np.minimum(talk.now, 0.6))
+    breath = BREATH * breathing(frames, seed) + INHALING * talk.ending
+    motion[:, Column.YAW] = 0.11 * lively * sway(frames, seed, 0) + ease * 0.10 * phrase
+    motion[:, Column.PITCH] = lively * 0.055 * sway(frames, seed, 1) + ease * (
+        0.08 * stress - 0.07 * talk.phrase
+    )
+    motion[:, Column.PITCH] += listening * 0.05 * nods(frames, seed)
+    motion[:, Column.ROLL] = 0.036 * lively * sway(frames, seed, 2) + ease * 0.03 * phrase
     motion[:, Column.SHIFT_X] = 0.018 * lively * sway(frames, seed, 3)
-    motion[:, Column.SHIFT_Y] = lively * 0.010 * sway(frames, seed, 4) + ease * 0.015 * stress
-    motion[:, Column.SMILE] = ease * (0.10 + 0.14 * sway(frames, seed, 5))
-    motion[:, Column.BROW] = ease * (0.15 * sway(frames, seed, 6) + 0.9 * np.maximum(stress, 0))
+    motion[:, Column.SHIFT_Y] = lively * 0.010 * sway(frames, seed, 4) + ease * (0.015 * stress - breath)
+    motion[:, Column.SMILE] = ease * (0.10 + 0.14 * sway(frames, seed, 5)) + 0.10 * listening
+    brow = 0.15 * sway(frames, seed, 6) + 0.9 * np.maximum(stress, 0) + 0.2 * talk.phrase
+    motion[:, Column.BROW] = np.clip(ease * brow + 0.12 * listening, -1, 1)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Place of a frame in what is said, float64 [T].
+
+    now: mean loudness of the last second. lately: 0 to 1, whether anything was said in the last two.
+    phrase: positive where a phrase begins, negative where it ends, about -0.5 to 0.5. ending: 0 to 1,
+    highest in the pause after a phrase.
+    """
+
+    now: FloatArray
+    lately: FloatArray
+    phrase: FloatArray
+    ending: FloatArray
+
+
+def talking(heard: Heard) -> Talk:
+    """Find every frame's place in what is said, from means over soft windows, so that nothing jumps."""
+    said = np.minimum(heard.loudness, 0.6) / 0.6
+    soon, before = _soft_mean(heard, said, -10, AFTER), _soft_mean(heard, said, -44, -6)
+    lately = np.asarray(np.clip(4 * said.mean(-1), 0, 1), np.float64)
+    ending = np.asarray(np.clip(2 * (before - soon), 0, 1) * np.clip(1 - 2.5 * soon, 0, 1), np.float64)
+    now = np.asarray(heard.near(heard.loudness, -24, AFTER).mean(-1), np.float64)
+    return Talk(now, lately, soon - before, ending)
+
+
+def _soft_mean(heard: Heard, rows: FloatArray, low: int, high: int) -> FloatArray:
+    near = heard.near(rows, low, high)
+    weights = np.hanning(near.shape[1] + 2)[1:-1]
+    return np.asarray((near * weights).sum(-1) / weights.sum())
 
 
 def _stress(heard: Heard) -> FloatArray:
-    """How much louder the moment is than the last seconds, about -0.5 to 0.6, smooth over time."""
-    near = heard.near(heard.loudness, -8, AFTER)
-    weights = np.hanning(near.shape[1] + 2)[1:-1]
-    return np.asarray((near * weights).sum(-1) / weights.sum() - heard.loudness.mean(-1))
+    """Loudness of the moment against the last seconds, about -0.5 to 0.6, smooth over time."""
+    return np.asarray(_soft_mean(heard, heard.loudness, -8, AFTER) - heard.loudness.mean(-1))
 
 
-def move_eyes(motion: FloatArray, frames: Frames, seed: int) -> None:
-    """Blinks and glances; the eyes hold their target while the head turns."""
+def move_eyes(motion: FloatArray, heard: Heard, frames: Frames, seed: int) -> None:
+    """Blinks and glances; the eyes hold their target while the head turns. A listener looks on."""
     shut = blinks(frames, seed)
     x, y = glances(frames, seed)
+    away = 0.35 + 0.65 * talking(heard).lately
     motion[:, Column.BLINK_RIGHT] = motion[:, Column.BLINK_LEFT] = shut
-    motion[:, Column.GAZE_X] = np.clip(x - 4 * motion[:, Column.YAW], -1, 1)
-    motion[:, Column.GAZE_Y] = np.clip(y - 4 * motion[:, Column.PITCH] + 0.5 * shut, -1, 1)
+    motion[:, Column.GAZE_X] = np.clip(away * x - 4 * motion[:, Column.YAW], -1, 1)
+    motion[:, Column.GAZE_Y] = np.clip(away * y - 4 * motion[:, Column.PITCH] + 0.5 * shut, -1, 1)

@@ -114,7 +114,7 @@ def test_clips_share_the_renderer(server: TritonServer, client: grpc.InferenceSe
     ("changes", "message"),
     [
         ({"crop": np.zeros((300, 300, 3), np.uint8)}, "crop is uint8"),
-        ({"mesh": np.full((468, 2), np.nan, np.float32)}, "mesh has points"),
+        ({"mesh": np.full((468, 3), np.nan, np.float32)}, "mesh has points"),
         ({"pcm": np.array([np.nan])}, "pcm has samples"),
         ({"mouth": np.zeros((3, 6), np.float32)}, "mouth has shape [3, 6]"),
         ({"n_frames": -1}, "n_frames is -1"),

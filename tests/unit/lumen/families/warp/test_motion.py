@@ -5,11 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
-from lumen.families.warp.columns import MOTION_WIDTH, Column
-from lumen.families.warp.idle import BLINK, BLINK_SLOT, blinks
-from lumen.families.warp.motion import animate
+from lumen.families.warp.columns import MOTION_WIDTH, MOUTH_CURVES, Column
+from lumen.families.warp.idle import BLINK, BLINK_SLOT, blinks, nods
+from lumen.families.warp.motion import BREATH, animate
 from lumen.families.warp.quality import judge, short_time_level
-from lumen.visemes.curves import OPEN, PRESS, WIDTH, TimedPhoneme, curves_of
+from lumen.visemes.curves import CURVES, TimedPhoneme, curves_of
 from tests.support.served_mouth import animated
 from tests.support.speech import Pcm, babble, espeak, noise, silence, tone
 
@@ -29,13 +29,19 @@ def opening(pcm: Pcm) -> NDArray[np.float32]:
     return motion_of(pcm)[:, Column.OPEN]
 
 
+def test_first_columns_are_the_mouth_curves() -> None:
+    """A row begins with the six curves that a mouth is told by, in their order."""
+    names = [column.name for column in Column][:MOUTH_CURVES]
+    assert names == ["OPEN", "WIDTH", "PRESS", "TEETH", "UPPER", "TONGUE"]
+
+
 def test_columns_and_ranges(speech: Pcm) -> None:
     """Motion is float32 [T, P], and every column stays in the range that it documents."""
     motion = motion_of(speech)
     assert motion.shape == (len(speech) // SAMPLES_PER_FRAME, MOTION_WIDTH)
     assert motion.dtype == np.float32
     low, high = motion.min(axis=0), motion.max(axis=0)
-    for column in (Column.OPEN, Column.PRESS, Column.RAISE, Column.BLINK_LEFT, Column.BLINK_RIGHT):
+    for column in (Column.OPEN, Column.PRESS, Column.UPPER, Column.BLINK_LEFT, Column.BLINK_RIGHT):
         assert low[column] >= 0, column.name
         assert high[column] <= 1, column.name
     for column in (Column.WIDTH, Column.SMILE, Column.BROW, Column.GAZE_X, Column.GAZE_Y):
@@ -151,12 +157,42 @@ def test_blinks_come_naturally(seed: int) -> None:
 
 
 def test_a_given_mouth_is_drawn_as_it_is() -> None:
-    """Phonemes' curves become the columns of their frames; a lip at the teeth raises the upper one."""
+    """Phonemes' curves become the columns of their frames, under the same names and in the same order."""
     mouth = curves_of([TimedPhoneme(ipa, 0.2 * i, 0.2 * i + 0.2) for i, ipa in enumerate("amuf")], 20)
-    motion = animate(silence(0), 0, 0, 20, 1, mouth)
-    for column, curve in ((Column.OPEN, OPEN), (Column.WIDTH, WIDTH), (Column.PRESS, PRESS)):
-        np.testing.assert_array_equal(motion[:, column], mouth[:, curve])
-    assert motion[17, Column.RAISE] >= 0.4
+    np.testing.assert_array_equal(animate(silence(0), 0, 0, 20, 1, mouth)[:, :MOUTH_CURVES], mouth)
+    assert tuple(column.name.lower() for column in list(Column)[:MOUTH_CURVES]) == CURVES
+
+
+def test_blinks_a_minute() -> None:
+    """12 to 20 a minute, over eight speakers of two minutes each."""
+    counts = []
+    for seed in range(8):
+        shut = blinks(np.arange(3000, dtype=np.int64), seed)
+        counts.append(np.count_nonzero((shut[1:] > 0) & (shut[:-1] == 0)) / 2)
+    assert 12 <= np.mean(counts) <= 20, counts
+
+
+def test_a_listener_nods_and_looks_on() -> None:
+    """In silence the head nods now and then, the chest breathes, and the eyes stay nearer to the camera."""
+    quiet, loud = motion_of(silence(20), 4), motion_of(babble(20), 4)
+    late = slice(100, None)
+    frames = np.arange(500, dtype=np.int64)
+    asked = nods(frames, 4)[late]
+    assert np.abs(asked).max() > 0.5
+    nodding = np.abs(asked) > 0.3
+    step = np.abs(np.diff(quiet[late, Column.PITCH]))
+    assert step[nodding[1:]].mean() > 2 * step[~nodding[1:]].mean()
+    assert np.ptp(quiet[late, Column.SHIFT_Y]) > 2 * BREATH * 0.9
+    turned = [rows[late, Column.GAZE_X] + 4 * rows[late, Column.YAW] for rows in (quiet, loud)]
+    assert np.abs(turned[0]).mean() < 0.6 * np.abs(turned[1]).mean()
+
+
+def test_the_head_follows_phrases() -> None:
+    """The head rises where a phrase begins and sinks where it ends."""
+    pcm = np.concatenate([silence(3), babble(2.5), silence(1.5)])
+    pitches = np.mean([motion_of(pcm, seed)[:, Column.PITCH] for seed in range(12)], axis=0)
+    assert pitches[84:92].mean() < pitches[60:70].mean() - 0.01
+    assert pitches[140:150].mean() > pitches[84:92].mean() + 0.02
 
 
 @pytest.mark.parametrize("n_frames", [0, 1])
