@@ -1,9 +1,9 @@
-"""From speech to the motion of a face, without learned weights.
+"""From speech to the motion of a face.
 
-The mouth follows the short-time level of the sound, judged against the last two seconds; its
-shape follows the spectrum. Brows and head answer to emphasis. A frame depends on the audio of
-frames [f - WARP_CONTEXT_FRAMES, f + WARP_LOOKAHEAD_FRAMES], on the seed and on its own index,
-on nothing else: clips may be cut into windows anywhere.
+The mouth is given: curves of phonemes, or heard by the network of ``mouth``. Head and brows follow the
+short-time level of the sound, judged against the last two seconds. A frame depends on the audio of
+frames [f - WARP_CONTEXT_FRAMES, f + WARP_LOOKAHEAD_FRAMES], on its mouth, on the seed and on its own
+index, on nothing else: clips may be cut into windows anywhere.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from lumen.contracts import WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.families.warp.columns import MOTION_WIDTH, MOUTH_CURVES, Column
 from lumen.families.warp.hearing import SILENCE, FloatArray, Sound, hear
 from lumen.families.warp.idle import Frames, blinks, breathing, glances, nods, settle, sway
+from lumen.visemes.curves import Curves
 
 BEFORE: Final = WARP_CONTEXT_FRAMES - 1
 """Rows of sound before a frame's own: a row reaches into the neighbouring frames."""
@@ -50,8 +51,8 @@ KNOWN_ROWS: Final = (20, 46)
 EDGE_ROWS: Final = 2
 """Rows at an end of a sound that hold only a part of it."""
 
-MOUTH_WEIGHTS: Final = ((-1, 0.14), (0, 0.62), (1, 0.20), (2, 0.04))
-"""Rows that the mouth follows and their shares: lips are slightly ahead of the sound."""
+TEETH_RAISE: Final = 0.45
+"""How far the upper lip is raised from a lower lip at the teeth."""
 
 BREATH: Final = 0.0025
 """Rise and fall of the head with the breath, in heights of the face."""
@@ -77,12 +78,12 @@ class Heard:
 
 
 def animate(
-    pcm: NDArray[np.float32], pcm_start: int, first_frame: int, n_frames: int, seed: int
+    pcm: NDArray[np.float32], pcm_start: int, first_frame: int, n_frames: int, seed: int, mouth: Curves
 ) -> NDArray[np.float32]:
     """Motion of frames [first_frame, first_frame + n_frames): float32 [n_frames, P], see ``Column``.
 
     pcm: float32 [n_samples], 16 kHz, in [-1, 1]; ``pcm_start`` is its first sample's index in the
-    clip. What is not in it counts as silence.
+    clip. What is not in it counts as silence. mouth: curves of the frames, [n_frames, 6].
     """
     motion = np.zeros((n_frames, MOTION_WIDTH))
     if n_frames == 0:
@@ -90,7 +91,7 @@ def animate(
     frames = np.arange(first_frame, first_frame + n_frames, dtype=np.int64)
     sound = hear(pcm, pcm_start, first_frame - BEFORE, n_frames + BEFORE + AFTER)
     heard = judge(sound)
-    motion[:, :MOUTH_CURVES] = mouth_curves(heard)
+    motion[:, :MOUTH_CURVES] = mouth
     move_head(motion, heard, frames, seed)
     move_eyes(motion, heard, frames, seed)
     return motion.astype(np.float32)
@@ -133,45 +134,6 @@ def _quantile(rows: FloatArray, share: float, count: NDArray[np.int64] | None = 
     size = np.full((len(rows), 1), rows.shape[1]) if count is None else count
     index = np.clip((share * size).astype(np.int64), EDGE_ROWS, rows.shape[1] - 1 - EDGE_ROWS)
     return np.take_along_axis(np.sort(rows, axis=-1), index, axis=-1)
-
-
-def mouth_curves(heard: Heard) -> NDArray[np.float32]:
-    """The mouth's columns, float32 [T, 6]: opening from loudness, shape from the spectrum, lips
-    pressed between two sounds."""
-    opening = _weighted(heard, heard.loudness)
-    voiced = np.minimum(1, 3 * opening)
-    hiss = np.clip((_weighted(heard, heard.hiss) - 0.35) / 0.35, 0, 1) * voiced
-    width = np.clip(_colour(heard), -1, 1) * voiced
-    still = heard.near(heard.loudness, -1, 1).max(-1) <= 0
-    opening = np.where(still, 0, opening) * (1 - 0.25 * hiss) * (1 - 0.10 * np.maximum(-width, 0))
-    curves = np.zeros((len(opening), MOUTH_CURVES), np.float32)
-    curves[:, Column.OPEN] = np.clip(opening, 0, 1)
-    curves[:, Column.WIDTH] = np.clip(width * (1 - hiss) + 0.5 * hiss, -1, 1)
-    curves[:, Column.UPPER] = 0.45 * hiss + 0.15 * np.maximum(width, 0)
-    curves[:, Column.PRESS] = 0.7 * _closure(heard) * np.clip(1 - 5 * opening, 0, 1)
-    return curves
-
-
-def _weighted(heard: Heard, rows: FloatArray) -> FloatArray:
-    total = np.zeros(len(rows))
-    for offset, weight in MOUTH_WEIGHTS:
-        total += weight * rows[:, BEFORE + offset]
-    return total
-
-
-def _colour(heard: Heard) -> FloatArray:
-    """Brightness against its own mean while sounding: -1 rounded, 1 spread."""
-    weight = heard.loudness
-    mean = (heard.brightness * weight).sum(-1) / (weight.sum(-1) + 3)
-    mean += 3 * -12.0 / (weight.sum(-1) + 3)
-    return np.asarray((_weighted(heard, heard.brightness) - mean) / 9.0)
-
-
-def _closure(heard: Heard) -> FloatArray:
-    """Clearness with which a quiet moment lies between two sounds, 0 to 1."""
-    before = heard.near(heard.loudness, -4, -1).max(-1)
-    after = heard.near(heard.loudness, 1, 4).max(-1)
-    return np.asarray(np.clip(2 * np.minimum(before, after) - 0.4, 0, 1))
 
 
 def move_head(motion: FloatArray, heard: Heard, frames: Frames, seed: int) -> None:
