@@ -6,7 +6,7 @@ from fastapi import Request, WebSocket
 
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.faces.portraits import Portraits
+from orchestrator.faces.portraits import ImageDecoder, Portraits
 from orchestrator.live.sessions import LiveSessions
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
@@ -26,7 +26,8 @@ class Services:
 
 def make_services(settings: Settings, models: ModelManager) -> Services:
     outputs = Outputs(settings.outputs_path)
-    portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
+    decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
+    portraits = Portraits(settings.assets_path / "portraits", decoder)
     pipeline = Pipeline(settings, models, outputs)
     live = LiveSessions(settings, models, portraits)
     return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live)

@@ -27,7 +27,7 @@ from orchestrator.pipeline.filming import Recording, Scene, film
 from orchestrator.pipeline.pipeline import SPEECH_AHEAD, TEXT_AHEAD
 from orchestrator.pipeline.speech import DurationLimit
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.voices.voice import SpeechOptions, Voice
+from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
 from orchestrator.writers.writer import Writer, WriterRequest
 
 log = logging.getLogger("lumen")
@@ -255,16 +255,17 @@ class Response:
         first = self._watch.first("first_audio")
         if isinstance(self._plan.source, GivenSpeech):
             return tee(self._plan.source.stream(), first), PCM_RATE
+        options = self._parts.options
         voice = self._parts.voice
-        bound = await voice.bind(self._parts.options)
+        bound = await voice.bind(options)
         await self._parts.ensure(voice.models)
         limit = DurationLimit(voice.sample_rate, self._parts.max_seconds)
-        chunks = bound.speak(self._sentences())
+        chunks = bound.speak(self._sentences(bound))
         return read_ahead(self._sound(chunks, limit, first), SPEECH_AHEAD), voice.sample_rate
 
-    async def _sentences(self) -> Stream[Sentence]:
-        silent = True
-        async with aclosing(quick_sentences(read_ahead(self._text(), TEXT_AHEAD))) as sentences:
+    async def _sentences(self, voice: BoundVoice) -> Stream[Sentence]:
+        text, silent = read_ahead(self._text(), TEXT_AHEAD), True
+        async with aclosing(quick_sentences(text, voice.language, voice.family.reading)) as sentences:
             async for sentence in sentences:
                 silent = False
                 self._captions[sentence.index] = sentence.text

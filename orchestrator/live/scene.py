@@ -4,9 +4,6 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from lumen.contracts import MAX_SEED
 from lumen.errors import LumenException
 from lumen.families.description import NoOptions
@@ -14,7 +11,8 @@ from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
-from orchestrator.faces.portraits import Portraits
+from orchestrator.faces.face_search import encode_face
+from orchestrator.faces.portraits import PortraitImage, Portraits
 from orchestrator.live.client_events import ClientEventError
 from orchestrator.pipeline.filming import Scene
 
@@ -29,13 +27,13 @@ class Character:
     Attributes:
         name: as the client named it. size: side of its frames in pixels.
         key: hash of all that its idle clip depends on.
-        image: the portrait, uint8 [H, W, 3]. features: an avatar's.
+        image: the portrait's. features: an avatar's.
     """
 
     name: str
     size: int
     key: str
-    image: npt.NDArray[np.uint8] | None = None
+    image: PortraitImage | None = None
     features: PortraitFeatures | None = None
 
 
@@ -62,7 +60,7 @@ class Characters:
                 data = await asyncio.to_thread(self._portraits.read, name)
                 size = _size(face, side or self._settings.video_size)
                 key = _key(face, hashlib.sha256(data).hexdigest(), size)
-                return Character(name, size, key, image=await self._portraits.decode(data))
+                return Character(name, size, key, image=await self._portraits.bundled(name))
             avatars = self._models.get_avatars()
             card = await asyncio.to_thread(avatars.find, name)
             features = await asyncio.to_thread(avatars.load, card)
@@ -80,7 +78,8 @@ class Characters:
         await self._models.ensure(face.models)
         if features is None:
             assert character.image is not None
-            features = await face.encode_portrait(character.image, CropOptions(character.size))
+            crop_options = CropOptions(character.size)
+            features = await encode_face(face, self._models.triton, character.image, crop_options)
         animation = AnimationOptions(seed % (MAX_SEED + 1), _default_options(face))
         compositor = await asyncio.to_thread(face.compositor, features, animation)
         return Scene(face, features, compositor, animation)

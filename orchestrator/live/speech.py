@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.aio import Stream
-from lumen.text.stream import Sentence, spoken_sentences
+from lumen.text.spoken import Reading
+from lumen.text.stream import TextSentence, spoken_sentences
 from orchestrator.live.client_events import PCM_RATE, ClientEventError
 
 LONG_SENTENCE: Final = 60
@@ -24,10 +25,14 @@ CLAUSE_ENDS: Final = ",;:\N{EN DASH}\N{EM DASH}\N{FULLWIDTH COMMA}\N{IDEOGRAPHIC
 Pcm = npt.NDArray[np.float32]
 
 
-async def quick_sentences(chunks: Stream[str]) -> Stream[Sentence]:
-    """Yield the sentences of a text while it is written; a long first one comes in two parts."""
+async def quick_sentences(chunks: Stream[str], language: str, reading: Reading) -> Stream[TextSentence]:
+    """Yield the sentences of a text while it is written; a long first one comes in two parts.
+
+    Args:
+        reading: what the voice reads by itself.
+    """
     shift = 0
-    async with aclosing(spoken_sentences(chunks, "")) as sentences:
+    async with aclosing(spoken_sentences(chunks, language, reading)) as sentences:
         async for sentence in sentences:
             for part in _parts(sentence):
                 yield replace(part, index=part.index + shift)
@@ -44,13 +49,13 @@ def clause_end(text: str) -> int | None:
     return None
 
 
-def _clause(sentence: Sentence) -> tuple[int, int] | None:
+def _clause(sentence: TextSentence) -> tuple[int, int] | None:
     """Where caption and spoken form are cut, both or none."""
     shown, spoken = clause_end(sentence.text), clause_end(sentence.spoken)
     return None if shown is None or spoken is None else (shown, spoken)
 
 
-def _parts(sentence: Sentence) -> list[Sentence]:
+def _parts(sentence: TextSentence) -> list[TextSentence]:
     cut = _clause(sentence) if sentence.index == 0 else None
     if cut is None:
         return [sentence]
