@@ -71,8 +71,8 @@ def test_fragments_play_from_their_beginning(api: Api) -> None:
         assert len(deltas) >= 3
         with av.open(io.BytesIO(client.media(response))) as container:
             context = container.streams.video[0].codec_context
-            level = f"{context.profile} {context.width}"
-        assert level.endswith(" 256")
+            size = {"width": context.width, "height": context.height}
+        assert client.events[0]["session"]["avatar"]["video"]["resolution"] == size
 
 
 def test_binary_frames(api: Api) -> None:
