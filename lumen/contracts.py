@@ -11,6 +11,7 @@ from typing import Final
 ESPEAK: Final = "espeak"
 HIBARI: Final = "hibari"
 FACE_LANDMARKS: Final = "face_landmarks"
+MOUTH: Final = "mouth"
 WARP_PORTRAIT: Final = "warp_portrait"
 WARP: Final = "warp"
 WARP_RENDERER: Final = "warp_renderer"

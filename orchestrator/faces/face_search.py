@@ -110,7 +110,10 @@ async def _faces(triton: TritonClient, picture: Picture) -> list[FoundFace]:
     corner = np.array([picture.left, picture.top], np.float32)
     return [
         FoundFace(
-            face.box * picture.scale + np.tile(corner, 2), face.score, face.mesh * picture.scale + corner
+            face.box * picture.scale + np.tile(corner, 2),
+            face.score,
+            face.mesh * picture.scale + corner,
+            face.depth * picture.scale,
         )
         for face in await _found(triton, picture.pixels)
     ]
@@ -118,7 +121,7 @@ async def _faces(triton: TritonClient, picture: Picture) -> list[FoundFace]:
 
 async def _found(triton: TritonClient, pixels: Pixels) -> Sequence[FoundFace]:
     answer = await triton.infer(FACE_LANDMARKS, {"image": pixels})
-    return unstack_faces(answer["boxes"], answer["scores"], answer["mesh"])
+    return unstack_faces(answer["boxes"], answer["scores"], answer["mesh"], answer["depth"])
 
 
 def _region(face: FoundFace, picture: Picture) -> tuple[int, int, int, int]:

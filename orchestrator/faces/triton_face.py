@@ -70,7 +70,7 @@ class TritonFace:
     @property
     def source(self) -> str:
         if self.family.checkpoint is None:
-            return self.family.name
+            return f"{self.family.name} {self.family.features_version}"
         return str(self._manifest.get("source_sha256") or "")
 
     def resolve_crop(self, crop_options: CropOptions) -> CropOptions:

@@ -52,11 +52,13 @@ class Face:
 
     box: float32 [4], x0, y0, x1, y1 around the mesh. score: probability in [0, 1].
     mesh: float32 [468, 2], MediaPipe's topology; x right, y down, pixel centres at +0.5.
+    depth: float32 [468], how far behind the mesh's middle each point lies, also in pixels.
     """
 
     box: FloatArray
     score: float
     mesh: FloatArray
+    depth: FloatArray
 
     @property
     def side(self) -> float:
@@ -108,29 +110,33 @@ class FaceMesher:
         presence = max(p for _, p in passes)
         if presence < MIN_PRESENCE:
             return None
-        mesh = np.mean([m for m, _ in passes], axis=0, dtype=np.float32)
-        mesh = settle_lips(picture, mesh, roll_of(mesh))
+        points = np.mean([m for m, _ in passes], axis=0, dtype=np.float32)
+        mesh, depth = settle_lips(picture, points[:, :2], roll_of(points)), points[:, 2]
         box = np.concatenate([mesh.min(axis=0), mesh.max(axis=0)])
-        return Face(box, min(score, presence), mesh)
+        return Face(box, min(score, presence), mesh, depth)
 
     def _fit(self, picture: Image.Image, roi: Roi) -> tuple[FloatArray, float]:
-        """Run the mesh network once: mesh [468, 2] in image pixels and probability of a face."""
+        """Run the mesh network once: mesh with depth [468, 3] in image pixels, probability of a face."""
         points, logit = self._network.run(roi_pixels(picture, roi, MESH_SIDE))
-        mesh = roi.to_image(points.reshape(MESH_POINTS, 3)[:, :2] / MESH_SIDE)
+        points = points.reshape(MESH_POINTS, 3) / MESH_SIDE
+        mesh = np.column_stack([roi.to_image(points[:, :2]), points[:, 2] * roi.side])
         return mesh.astype(np.float32), float(1.0 / (1.0 + np.exp(-logit.ravel()[0])))
 
 
-def stack_faces(faces: Sequence[Face]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """N faces -> boxes float32 [N, 4], scores [N] and meshes [N, 468, 2]; N may be 0."""
+def stack_faces(faces: Sequence[Face]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """N faces -> boxes float32 [N, 4], scores [N], meshes [N, 468, 2], depths [N, 468]; N may be 0."""
     boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
     scores = np.array([face.score for face in faces], np.float32)
     meshes = np.array([face.mesh for face in faces], np.float32).reshape(-1, MESH_POINTS, 2)
-    return boxes, scores, meshes
+    depths = np.array([face.depth for face in faces], np.float32).reshape(-1, MESH_POINTS)
+    return boxes, scores, meshes, depths
 
 
-def unstack_faces(boxes: FloatArray, scores: FloatArray, meshes: FloatArray) -> list[Face]:
+def unstack_faces(
+    boxes: FloatArray, scores: FloatArray, meshes: FloatArray, depths: FloatArray
+) -> list[Face]:
     """Rebuild the faces from the arrays of ``stack_faces``."""
-    return [Face(b, float(s), m) for b, s, m in zip(boxes, scores, meshes, strict=True)]
+    return [Face(b, float(s), m, d) for b, s, m, d in zip(boxes, scores, meshes, depths, strict=True)]
 
 
 def _rois(found: Detections) -> list[Roi]:
@@ -146,7 +152,7 @@ def _roi_of_detection(box: FloatArray, keypoints: FloatArray) -> Roi:
 def _roi_of_mesh(mesh: FloatArray, scale: float, shift: float) -> Roi:
     """The square around a mesh, upright with its eyes, ``shift`` of the face towards the chin."""
     angle = roll_of(mesh)
-    upright = mesh @ rotation(angle)
+    upright = mesh[:, :2] @ rotation(angle)
     low, high = upright.min(axis=0), upright.max(axis=0)
     side = float((high - low).max())
     centre = rotation(angle) @ ((low + high) / 2 + (0, shift * side))

@@ -42,10 +42,11 @@ SEAM: Final = 0.015
 
 @dataclass(frozen=True)
 class Portrait:
-    """crop: uint8 [size, size, 3] RGB. mesh: float32 [468, 2] in [-1, 1] of the crop.
+    """crop: uint8 [size, size, 3] RGB. mesh: float32 [468, 3] in [-1, 1] of the crop.
 
     The mesh is in grid_sample's coordinates with align_corners=False: -1 and 1 are the outer edges
-    of the crop, the centre of pixel p is (2 p + 1) / size - 1. Points may lie a little outside.
+    of the crop, the centre of pixel p is (2 p + 1) / size - 1. Points may lie a little outside. The
+    third number is the depth in the same unit, growing away from the viewer, 0 at the mesh's middle.
     """
 
     crop: NDArray[np.uint8]
@@ -73,7 +74,9 @@ def make_portrait(image: NDArray[np.uint8], faces: Sequence[Face], size: int) ->
     height, width = image.shape[:2]
     face = choose_face(faces, width, height)
     square = frame_face(face, width, height)
-    mesh = 2 * (face.mesh - (square.x, square.y)) / square.side - 1
+    mesh = np.column_stack(
+        [2 * (face.mesh - (square.x, square.y)) / square.side - 1, 2 * face.depth / square.side]
+    )
     return Portrait(_cut(Image.fromarray(image), square, size), mesh.astype(np.float32))
 
 

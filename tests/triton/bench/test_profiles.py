@@ -64,8 +64,8 @@ def test_a_model_that_the_profile_does_not_ask_is_named(
     with console.capture() as capture:
         assert run(settings, models=["xtts_speaker"], clips=0, console=console) == 1
     assert (
-        "No input for xtts_speaker; expected warp_portrait, espeak, warp, face_landmarks, warp_renderer."
-        in capture.get()
+        "No input for xtts_speaker; "
+        "expected warp_portrait, espeak, warp, face_landmarks, mouth, warp_renderer." in capture.get()
     )
 
 
