@@ -21,6 +21,7 @@ from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.routes import avatars, generation, health, realtime, voices
 from orchestrator.routes.bodies import openapi
+from orchestrator.routes.chat import mount_chat
 from orchestrator.services import make_services
 from orchestrator.store.outputs import URL_PREFIX
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(voices.router)
     app.include_router(avatars.router)
     app.include_router(realtime.router)
+    mount_chat(app)
     app.mount(URL_PREFIX, StaticFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
     add_handlers(app)
     add_middleware(app, settings, app.state.limiter)

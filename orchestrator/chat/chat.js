@@ -69,10 +69,9 @@ function showState({ state, reason }) {
 function showSession(session) {
   const { writer, voice, face, listener } = session.parts ?? {};
   element("parts").textContent = writer ? `Text: ${writer}, voice: ${voice}, face: ${face}.` : "";
-  const echo = writer === "echo" ? "There is no language model behind this portrait: it repeats what you write. " : "";
-  const notice = element("notice");
-  notice.hidden = !session.note;
-  notice.replaceChildren(...linked(echo + (session.note ?? "")));
+  element("notice").hidden = !session.note;
+  element("notice-title").textContent = writer === "echo" ? "It repeats what you write: no language model is set up." : "Note";
+  element("notice-text").replaceChildren(...linked(session.note ?? ""));
   element("log").lang = session.language;
   settings.adopt(session);
   element("recognition-choice").hidden = Boolean(listener) || !BrowserRecognition.available;

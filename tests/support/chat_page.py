@@ -1,0 +1,84 @@
+"""The chat page in a real browser, as its user sees it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from tests.support.chromium import Chromium, Tab
+
+PROBES: Final = """
+window.told = [];
+for (const name of ["state", "caption", "error"]) {
+  document.addEventListener("lumen-" + name, ({detail}) => told.push([name, detail]));
+}
+window.part = (name) => document.getElementById("avatar").shadowRoot.querySelector(name);
+"""
+"""What the tests see of the page: the element's events, and its two videos."""
+
+FINGERPRINT: Final = """
+(() => {
+  const canvas = Object.assign(document.createElement("canvas"), {width: 64, height: 64});
+  const paper = canvas.getContext("2d");
+  paper.drawImage(part(%s), 0, 0, 64, 64);
+  return [...paper.getImageData(0, 0, 64, 64).data];
+})()
+"""
+
+
+class ChatPage:
+    """A tab with the page, which has a conversation."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+
+    @property
+    def state(self) -> str:
+        return str(self.tab.run("avatar.state"))
+
+    def reach(self, state: str) -> None:
+        """Wait until the conversation is in this state."""
+        self.tab.until(f"avatar.state === {json.dumps(state)}")
+
+    def ask(self, text: str) -> None:
+        """Type a message and send it."""
+        self.tab.run("document.getElementById('prompt').focus()")
+        self.tab.type(text)
+        self.tab.press("Enter")
+
+    def messages(self) -> list[tuple[str, str]]:
+        """The conversation: who said what."""
+        found = self.tab.run(
+            "[...document.querySelectorAll('#log li')].map((one) => [one.classList[0], one.innerText])"
+        )
+        return [(role, text) for role, text in found]
+
+    def told(self, name: str) -> list[Any]:
+        """Details of the element's events of one name, so far."""
+        return [detail for kind, detail in self.tab.run("told") if kind == name]
+
+    def captions(self) -> list[str]:
+        return [caption["text"] for caption in self.told("caption")]
+
+    def frame(self, video: str = ".live") -> list[int]:
+        """The picture of a video now: RGBA of 64 x 64 pixels."""
+        pixels = self.tab.run(FINGERPRINT % json.dumps(video))
+        assert isinstance(pixels, list)
+        return pixels
+
+
+@contextmanager
+def chatting(browser: Chromium, url: str) -> Iterator[ChatPage]:
+    """The page of the server at ``url``, ready; what went wrong in it fails the test."""
+    with browser.tab() as tab:
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source=PROBES)
+        tab.open(f"{url}/chat")
+        page = ChatPage(tab)
+        page.reach("idle")
+        yield page
+        assert tab.problems == []
+
+
+def difference(one: list[int], other: list[int]) -> float:
+    """Mean difference of two frames, in 0..255."""
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)

@@ -1,0 +1,200 @@
+"""The chat page in a real Chromium, before an API with stand-ins for the models."""
+
+import json
+import time
+
+import pytest
+
+from tests.support.api_server import Api, Serve
+from tests.support.chat_page import ChatPage, chatting
+from tests.support.chromium import Chromium
+from tests.support.cut_line import line_to
+
+LONG = " ".join(["word"] * 40)
+"""Eight seconds of speech of the stand-in."""
+
+INTERRUPTION_MS = 400
+"""From a key to silence and to the silent picture, on a busy machine; the cross-fade takes 120 of them."""
+
+WATCH = """
+new Promise((resolve) => {
+  const live = part(".live");
+  const found = {};
+  addEventListener("keydown", () => {
+    const began = performance.now();
+    const look = () => {
+      const now = performance.now() - began;
+      if (live.paused) found.silent ??= now;
+      if (getComputedStyle(live).opacity < 1) found.fading ??= now;
+      if (getComputedStyle(live).opacity === "0") found.gone ??= now;
+      if (Object.keys(found).length === 3 || now > 3000) resolve(found);
+      else requestAnimationFrame(look);
+    };
+    look();
+  }, {once: true, capture: true});
+  window.watching = true;
+})
+"""
+"""Milliseconds from the next key to the end of the sound, to the first idle frame, and to the last speaking one."""
+
+
+def test_the_page_speaks(chromium: Chromium, api: Api) -> None:
+    """A message is answered aloud, in the picture, in the captions and in the conversation."""
+    with chatting(chromium, api.url) as page:
+        page.ask("one two three. Four five")
+        page.reach("speaking")
+        page.reach("idle")
+        assert page.captions() == ["one two three.", "Four five"]
+        assert page.messages() == [
+            ("user", "one two three. Four five"),
+            ("assistant", "one two three. Four five"),
+        ]
+        assert page.tab.run("part('.live').currentTime") == pytest.approx(1.1, abs=0.15)
+        assert page.tab.run("[part('.live').muted, part('.live').videoWidth > 0]") == [False, True]
+        assert page.told("error") == []
+
+
+def test_the_idle_portrait_lives(chromium: Chromium, api: Api) -> None:
+    """Between answers a silent clip loops under the picture."""
+    with chatting(chromium, api.url) as page:
+        page.tab.until("part('.idle').classList.contains('shown') && part('.idle').currentTime > 0.2")
+        assert page.tab.run("[part('.idle').loop, part('.idle').muted, part('.idle').paused]") == [
+            True,
+            True,
+            False,
+        ]
+
+
+def test_twenty_interruptions_by_typing(chromium: Chromium, api: Api) -> None:
+    """A key that is typed ends sound and picture at once; the twenty-first answer still comes whole."""
+    with chatting(chromium, api.url) as page:
+        taken = [_interrupted_by_a_key(page, number) for number in range(20)]
+        page.tab.run("document.getElementById('prompt').value = ''")
+        already = len(page.captions())
+        page.ask("the last one")
+        page.reach("speaking")
+        page.reach("idle")
+        assert page.captions()[already:] == ["the last one"]
+        assert page.messages()[-1] == ("assistant", "the last one")
+    shown = {name: sorted(round(one[name]) for one in taken) for name in ("silent", "fading", "gone")}
+    print("milliseconds from a key to silence, first idle frame, last speaking frame:", json.dumps(shown))
+    assert max(shown["silent"] + shown["gone"]) < INTERRUPTION_MS
+
+
+def _interrupted_by_a_key(page: ChatPage, number: int) -> dict[str, float]:
+    page.tab.run("document.getElementById('prompt').value = ''")
+    page.ask(f"number {number} {LONG}")
+    page.reach("speaking")
+    page.tab.run(f"window.watched = {WATCH}; 0")
+    page.tab.type("x")
+    found = page.tab.run("watched")
+    assert page.state == "idle"
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("way", ["button", "escape"])
+def test_interruption_by_hand(chromium: Chromium, api: Api, way: str) -> None:
+    """The stop button and Escape end an answer; the conversation keeps what was heard of it."""
+    with chatting(chromium, api.url) as page:
+        page.ask(LONG)
+        page.reach("speaking")
+        page.tab.until("part('.live').currentTime > 0.7")
+        if way == "button":
+            page.tab.click("#stop")
+        else:
+            page.tab.press("Escape")
+        assert page.state == "idle"
+        page.tab.until("document.querySelector('#log .assistant small')")
+        heard = page.messages()[-1][1].removesuffix("interrupted").split()
+        assert 1 <= len(heard) <= 20
+        assert page.tab.run("[part('.live').paused, document.getElementById('stop').hidden]") == [True, True]
+
+
+def test_a_new_message_interrupts(chromium: Chromium, api: Api) -> None:
+    """Nothing of the first answer is heard after the second question."""
+    with chatting(chromium, api.url) as page:
+        page.tab.run(f"avatar.say({json.dumps(LONG)})")
+        page.reach("speaking")
+        page.tab.run("told.length = 0; avatar.say('short one')")
+        page.reach("speaking")
+        page.reach("idle")
+        assert page.captions() == ["short one"]
+
+
+def test_an_answer_that_is_cut_before_it_was_created(chromium: Chromium, api: Api) -> None:
+    """An interruption that overtakes `response.created` drops that answer too."""
+    with chatting(chromium, api.url) as page:
+        page.tab.run("avatar.say('first'); avatar.interrupt(); avatar.say('second')")
+        page.reach("speaking")
+        page.reach("idle")
+        assert page.captions() == ["second"]
+
+
+def test_two_tabs_never_mix(chromium: Chromium, api: Api) -> None:
+    """Two conversations at once hear their own answers only."""
+    with chatting(chromium, api.url) as one, chatting(chromium, api.url) as other:
+        one.tab.run("avatar.say('alpha. alpha again')")
+        other.tab.run("avatar.say('beta. beta again')")
+        for page, words in ((one, ["alpha.", "alpha again"]), (other, ["beta.", "beta again"])):
+            page.tab.call("Page.bringToFront")
+            page.tab.until("told.filter(([name]) => name === 'caption').length === 2")
+            page.reach("idle")
+            assert page.captions() == words
+
+
+def test_a_hidden_tab_comes_back_live(chromium: Chromium, api: Api) -> None:
+    """A video that the browser paused in a hidden tab goes on where it would be by then."""
+    with chatting(chromium, api.url) as page, chromium.tab() as cover:
+        page.tab.call("Page.bringToFront")
+        page.tab.run(f"avatar.say({json.dumps(LONG)})")
+        page.reach("speaking")
+        page.tab.until("part('.live').currentTime > 0.5")
+        cover.call("Page.bringToFront")
+        page.tab.until("document.hidden")
+        at = page.tab.run("part('.live').pause(), part('.live').currentTime")
+        hidden = time.monotonic()
+        cover.run("new Promise((resolve) => setTimeout(resolve, 1500))")
+        page.tab.call("Page.bringToFront")
+        page.tab.until("!document.hidden && !part('.live').paused")
+        back = page.tab.run("part('.live').currentTime")
+        assert back - at == pytest.approx(time.monotonic() - hidden, abs=0.5)
+        page.reach("idle")
+
+
+def test_a_cut_connection_is_restored(chromium: Chromium, api: Api) -> None:
+    """The page says that the connection is lost, comes back by itself, and the conversation goes on."""
+    with line_to(api.url) as line, chatting(chromium, line.url) as page:
+        page.ask("before the cut")
+        page.reach("speaking")
+        page.reach("idle")
+        line.cut()
+        page.tab.until("document.getElementById('state').innerText.includes('lost')")
+        page.tab.run("avatar.say('while it was cut')")
+        line.mend()
+        page.reach("speaking")
+        page.reach("idle")
+        assert page.captions()[-1] == "while it was cut"
+        assert [role for role, _ in page.messages()] == ["user", "assistant", "assistant"]
+        assert len(page.tab.run("avatar.session.id")) > 0
+
+
+def test_an_error_is_told(chromium: Chromium, api: Api) -> None:
+    """A message that the server refuses is told in its own words, and the next one works."""
+    with chatting(chromium, api.url) as page:
+        page.tab.run("avatar.say('w'.repeat(2000))")
+        page.tab.until("!document.getElementById('alert').hidden")
+        assert "2000 characters" in page.tab.run("document.getElementById('alert-text').innerText")
+        page.ask("fine now")
+        page.reach("speaking")
+        page.reach("idle")
+        assert page.tab.run("document.getElementById('alert').hidden")
+        assert page.captions() == ["fine now"]
+
+
+def test_a_full_server_is_told(chromium: Chromium, api: Api, serve_with: Serve) -> None:
+    """A server whose places are all taken is told as that, and tried again."""
+    full = serve_with(triton_url=api.settings.triton_url, max_live_sessions=1)
+    with chatting(chromium, full.url), chromium.tab() as tab:
+        tab.open(f"{full.url}/chat")
+        tab.until("document.getElementById('state').innerText.startsWith('All places are taken')")
