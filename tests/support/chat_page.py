@@ -16,6 +16,13 @@ window.part = (name) => document.getElementById("avatar").shadowRoot.querySelect
 """
 """What the tests see of the page: the element's events, and its two videos."""
 
+SPOKEN: Final = """
+(() => {
+  const states = told.slice(mark).filter(([name]) => name === "state").map(([, {state}]) => state);
+  return states.includes("speaking") && states.at(-1) === "idle";
+})()
+"""
+
 FINGERPRINT: Final = """
 (() => {
   const canvas = Object.assign(document.createElement("canvas"), {width: 64, height: 64});
@@ -40,8 +47,24 @@ class ChatPage:
         """Wait until the conversation is in this state."""
         self.tab.until(f"avatar.state === {json.dumps(state)}")
 
+    def hear_out(self, do: str = "") -> list[str]:
+        """Wait until an answer was spoken to its end; returns its captions.
+
+        Args:
+            do: a script that asks for the answer, where it is not asked for yet.
+        """
+        self.tab.run(f"window.mark ??= 0; {do}")
+        try:
+            self.tab.until(SPOKEN)
+        except AssertionError:
+            raise AssertionError(f"no answer was spoken: {self.tab.run('told.slice(mark)')}") from None
+        told = self.tab.run("told.slice(mark)")
+        self.tab.run("window.mark = told.length")
+        return [detail["text"] for name, detail in told if name == "caption"]
+
     def ask(self, text: str) -> None:
         """Type a message and send it."""
+        self.tab.run("window.mark = told.length")
         self.tab.run("document.getElementById('prompt').focus()")
         self.tab.type(text)
         self.tab.press("Enter")
@@ -56,9 +79,6 @@ class ChatPage:
     def told(self, name: str) -> list[Any]:
         """Details of the element's events of one name, so far."""
         return [detail for kind, detail in self.tab.run("told") if kind == name]
-
-    def captions(self) -> list[str]:
-        return [caption["text"] for caption in self.told("caption")]
 
     def frame(self, video: str = ".live") -> list[int]:
         """The picture of a video now: RGBA of 64 x 64 pixels."""
