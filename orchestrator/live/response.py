@@ -286,6 +286,7 @@ class Response:
                     self._end_sentence(chunk.start)
                     self._begin_sentence(chunk)
                     open_sentence = chunk.sentence
+                self._note_words(chunk)
                 yield chunk.pcm
         self._end_sentence(limit.seconds)
 
@@ -301,6 +302,19 @@ class Response:
             text=text,
             audio_offset_ms=sentence.start,
         )
+
+    def _note_words(self, chunk: SpeechChunk) -> None:
+        """Tell when words are spoken, where the voice knows."""
+        for word in chunk.speech.words:
+            start, end = (round((chunk.start + at) * 1000) for at in (word.start, word.end))
+            self.item.sentences[-1].words.append((word.label, end))
+            self._tell(
+                "response.audio_timestamp.delta",
+                audio_offset_ms=start,
+                audio_duration_ms=end - start,
+                text=word.label,
+                timestamp_type="word",
+            )
 
     def _end_sentence(self, seconds: float) -> None:
         if not self.item.sentences or self.item.sentences[-1].end is not None:
