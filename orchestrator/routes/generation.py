@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
+from contextlib import aclosing
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -10,15 +12,23 @@ import numpy.typing as npt
 from fastapi import APIRouter, Depends, Request, Response
 
 from lumen import registry
+from lumen.aio import Stream
 from lumen.client import PROGRESS_HEADER
 from lumen.contracts import MAX_SEED
 from lumen.errors import InvalidInputException
 from lumen.families.description import DEFAULT_VOICE, VoiceFamily
 from lumen.options import specs
-from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
+from orchestrator.core.middleware import (
+    SAMPLE_RATE_HEADER,
+    SEED_HEADER,
+    VIDEO_URL_HEADER,
+    VOICE_PART_HEADER,
+)
 from orchestrator.media.decode_audio import decode_audio
 from orchestrator.media.encodings import ENCODINGS, choose_encoding
 from orchestrator.messages import excerpt
+from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.pipeline.progress import Progress
 from orchestrator.request_context import request_id, stamp
 from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.routes.render_jobs import render_job
@@ -49,6 +59,13 @@ STREAMED: Final[dict[str, Any]] = {
     }
 }
 """What the speech endpoint answers besides JSON."""
+
+VIDEO_TYPE: Final = "video/mp4"
+
+STREAMED_VIDEO: Final[dict[str, Any]] = {
+    "content": {VIDEO_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+}
+"""What the video endpoints answer besides JSON."""
 
 router = APIRouter(
     prefix="/api/generate",
@@ -103,33 +120,42 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
 
 @router.post(
     "/video",
+    response_model=VideoResponse,
     response_model_exclude_none=True,
-    responses=describe_errors(404),
+    responses={200: STREAMED_VIDEO, **describe_errors(404)},
     openapi_extra={**describe_body(VideoRequest), **PROGRESS_KEY},
 )
-async def generate_video(request: Request, use: Use) -> VideoResponse:
-    """Video of a portrait that speaks given audio."""
+async def generate_video(request: Request, use: Use) -> VideoResponse | Response:
+    """Video of a portrait that speaks given audio: a file, or with `stream` the video while it is made."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", _sound(body))
     job = await render_job(body, use, request_id.get())
     pcm = await _audio(body, use)
+    if body.fields.stream:
+        return _streamed_video(lambda shown: use.pipeline.video_stream(pcm, job, shown), job, request, use)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
         return video_response(await use.pipeline.video(pcm, job, progress), use.outputs)
 
 
 @router.post(
     "/full",
+    response_model=FullResponse,
     response_model_exclude_none=True,
-    responses=describe_errors(404),
+    responses={200: STREAMED_VIDEO, **describe_errors(404)},
     openapi_extra={**describe_body(FullRequest), **PROGRESS_KEY},
 )
-async def generate_full(request: Request, use: Use) -> FullResponse:
-    """The full pipeline: text, audio, video."""
+async def generate_full(request: Request, use: Use) -> FullResponse | Response:
+    """The full pipeline: text, audio, video; with `stream` the video itself while it is made."""
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
     job = await render_job(body, use, request_id.get())
     seed = job.animation.seed if _voice_part(body.fields, use).family.seeded else None
     options = _speech_options(body.fields, use, seed)
+    if body.fields.stream:
+        asked = _writer_request(body.fields)
+        return _streamed_video(
+            lambda shown: use.pipeline.full_stream(asked, options, job, shown), job, request, use
+        )
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
         clip = await use.pipeline.full(_writer_request(body.fields), options, job, progress)
         return full_response(clip, use.outputs)
@@ -201,6 +227,27 @@ def _streamed(text: str, options: SpeechOptions, accept: str, use: Services) -> 
         **({} if options.seed is None else {SEED_HEADER: str(options.seed)}),
     }
     return StreamedResponse(use.pipeline.speech(text, options, encoding, rate, request_id.get()), headers)
+
+
+def _streamed_video(
+    make: Callable[[Progress], Stream[bytes]], job: RenderJob, request: Request, use: Services
+) -> StreamedResponse:
+    """The video while it is made; a header tells where its file will lie."""
+    key = request.headers.get(PROGRESS_HEADER)
+
+    async def chunks() -> Stream[bytes]:
+        with use.progress.shown(key) as progress:
+            async with aclosing(make(progress)) as made:
+                async for chunk in made:
+                    yield chunk
+
+    headers = {
+        "Content-Type": VIDEO_TYPE,
+        "Cache-Control": "no-store",
+        SEED_HEADER: str(job.animation.seed),
+        VIDEO_URL_HEADER: use.outputs.url(use.outputs.video(job.name)),
+    }
+    return StreamedResponse(chunks(), headers)
 
 
 def _read(outputs: Outputs, url: str) -> bytes:

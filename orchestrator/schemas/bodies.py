@@ -147,6 +147,12 @@ SCENE_FILES: Final = {"portrait_file": 1, **uploads_of(FACE_OPTIONS)}
 """Uploads of a scene: a portrait, and files that are options of a face."""
 
 
+VideoStream = Annotated[
+    bool,
+    Field(description="the video itself, fragmented MP4, while it is made; its file is there at the end"),
+]
+
+
 class VideoRequest(SceneFields):
     """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``; or none."""
 
@@ -155,6 +161,7 @@ class VideoRequest(SceneFields):
     audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
         None, description="the audio_url of an earlier response"
     )
+    stream: VideoStream = False
     idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="in place of audio: a clip of so many seconds in which nobody speaks"
     )
@@ -191,6 +198,7 @@ class FullRequest(SceneFields, TextRequest):
     voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
+    stream: VideoStream = False
 
     model_config = ConfigDict(
         json_schema_extra={

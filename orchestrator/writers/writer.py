@@ -33,6 +33,7 @@ class WriterRequest:
 
     Attributes:
         language: code of the language to reply in; None leaves it to the writer.
+        instructions: what the writer is told in place of the operator's instruction; None keeps that.
         temperature: 0 to 2; higher is more varied.
         max_tokens: at most that many tokens are written.
     """
@@ -42,6 +43,7 @@ class WriterRequest:
     language: str | None = None
     temperature: float = 0.7
     max_tokens: int = 1024
+    instructions: str | None = None
 
 
 class Reply(AsyncGenerator[str, None]):
