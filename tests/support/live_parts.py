@@ -106,7 +106,12 @@ class FakeFace:
         return Compositor(SIDE, SIDE, lambda frame: frame)
 
     async def animate(
-        self, features: PortraitFeatures, pcm: Stream[Any], animation: Any, clip_frames: int = -1
+        self,
+        features: PortraitFeatures,
+        pcm: Stream[Any],
+        animation: Any,
+        clip_frames: int = -1,
+        phonemes: Any = None,
     ) -> Stream[Frames]:
         self.open += 1
         heard = drawn = 0
