@@ -8,9 +8,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from lumen.aio import Stream, tee
 from lumen.contracts import FACE_FPS
+from lumen.visemes.track import PhonemeTrack
 from orchestrator.faces.animation import AnimationOptions
 from orchestrator.faces.face import Compositor, Face, Frames, Pixels, PortraitFeatures
 from orchestrator.faces.windows import UNKNOWN
@@ -19,8 +21,12 @@ from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.wav import wav_file
 from orchestrator.pipeline.speech import resampled
 from orchestrator.pipeline.stopwatch import Stopwatch
+from orchestrator.store.files import disk_errors
 
 Pcm = npt.NDArray[np.float32]
+
+POSTER_QUALITY: Final = 85
+"""Quality of a poster in Pillow's scale."""
 
 FADE_FRAMES: Final = 3
 """Frames of a cross-fade back to a clip's first frame: 120 ms."""
@@ -32,6 +38,7 @@ class Scene:
 
     Attributes:
         clip_frames: how many there will be, where that is known.
+        phonemes: of the speech, where its voice tells them.
     """
 
     face: Face
@@ -39,6 +46,7 @@ class Scene:
     compositor: Compositor
     animation: AnimationOptions
     clip_frames: int = UNKNOWN
+    phonemes: PhonemeTrack | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class Recording:
         live: whether somebody watches while it is made.
         returns: whether the clip ends in its first frame, after a cross-fade.
         wav: a file for the speech alone, and its samples per second.
+        poster: a JPEG for the first frame.
         watch: marked with the first frame and when all frames are encoded.
         seen: called with the frames as they are drawn.
     """
@@ -60,6 +69,7 @@ class Recording:
     live: bool = False
     returns: bool = False
     wav: tuple[Path, int] | None = None
+    poster: Path | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
     seen: Sequence[Callable[[Frames], None]] = ()
 
@@ -80,13 +90,15 @@ async def film(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recordin
         picture = _Picture(clip, scene.compositor)
         heard = resampled(_recorded(speech, thread, writers), rate, face.sample_rate)
         first_frame = recording.watch.first("first_frame")
-        drawn = face.animate(scene.features, heard, scene.animation, scene.clip_frames)
+        drawn = face.animate(scene.features, heard, scene.animation, scene.clip_frames, scene.phonemes)
         async with aclosing(tee(drawn, first_frame, *recording.seen)) as batches:
             async for batch in batches:
                 await thread.run(picture.write, batch.pixels)
                 yield clip.seconds
         if recording.returns:
             await thread.run(picture.return_to_first)
+        if recording.poster is not None:
+            await thread.run(picture.write_poster, recording.poster)
         recording.watch.mark("frames")
     yield clip.seconds
 
@@ -107,6 +119,16 @@ class _Picture:
             self._first = composed if self._first is None else self._first
             self._last = composed
             self._clip.write_frames(composed[None])
+
+    def write_poster(self, path: Path) -> None:
+        """Write the first frame as a JPEG.
+
+        Raises:
+            StorageException: the disk is full.
+        """
+        if self._first is not None:
+            with disk_errors(path):
+                Image.fromarray(self._first).save(path, "JPEG", quality=POSTER_QUALITY)
 
     def return_to_first(self) -> None:
         """Cross-fade from the last frame to the first one."""

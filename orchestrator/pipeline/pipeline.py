@@ -5,9 +5,9 @@ Nothing here knows of requests: whoever makes a clip names it, hands in what it 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -22,17 +22,19 @@ from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.encodings import Encoding, encoder
 from orchestrator.media.sinks import FragmentedMp4Sink, Mp4FileSink
 from orchestrator.media.wav import wav_file
+from orchestrator.pipeline.captions import webvtt
 from orchestrator.pipeline.filming import Pcm, Recording, Scene, film
 from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.pipeline.narration import Narration, check_written
 from orchestrator.pipeline.progress import Progress
 from orchestrator.pipeline.results import Rendered, Spoken, Written
-from orchestrator.pipeline.speech import DurationLimit, in_pieces, pcm_of, resampled_length
+from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.pipeline.utterance import sentences_of
+from orchestrator.store.files import write_text
 from orchestrator.store.outputs import Outputs, kept_together
 from orchestrator.triton.client import TritonClient
-from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
-from orchestrator.writers.writer import Writer, WriterRequest
+from orchestrator.voices.voice import SpeechOptions, Voice
+from orchestrator.writers.writer import ECHO, Writer, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -85,27 +87,39 @@ class Pipeline:
     async def text(self, request: WriterRequest) -> Written:
         """Have the writer reply."""
         watch, writer = Stopwatch(), self._parts.get_writer()
-        async with aclosing(tee(writer.write(request), watch.first("first_text"))) as chunks:
+        reply = writer.write(request)
+        async with aclosing(tee(reply, watch.first("first_text"))) as chunks:
             text = "".join([chunk async for chunk in chunks]).strip()
         watch.mark("text")
-        return Written(text, {"writer": writer.name}, watch.timing(), writer.note)
+        return Written(text, {"writer": writer.name}, watch.timing(), writer.note, reply.warnings)
 
     async def speak(self, text: str, options: SpeechOptions, name: str) -> Spoken:
         """Speak ``text`` into the WAV of this name."""
         watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
-        limit, path = DurationLimit(voice.sample_rate, self._max_seconds), self._outputs.audio(name)
+        narration, path = Narration(bound, name, self._max_seconds), self._outputs.audio(name)
+        narration.check(text)
         with self._clip(path):
             await self._parts.ensure(voice.models)
             watch.mark("models")
-            speech = tee(_said(once(text), bound, name), limit.add, watch.first("first_audio"))
+            speech = tee(narration.speak(once(text)), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 write = await thread.open(wav_file(path, voice.sample_rate, self._rate))
                 async for pcm in speech:
                     await thread.run(write, pcm)
         watch.mark("audio")
-        parts = {"voice": voice.name}
-        return Spoken(path, limit.seconds, self._rate, bound.voice, parts, watch.timing(), options.seed)
+        return Spoken(
+            audio=path,
+            seconds=narration.limit.seconds,
+            sample_rate=self._rate,
+            voice=bound.voice,
+            language=bound.language,
+            parts={"voice": voice.name},
+            timing=watch.timing(),
+            seed=options.seed if bound.family.seeded else None,
+            captions=narration.captions.captions(),
+            warnings=tuple(narration.warnings),
+        )
 
     async def speech(
         self, text: str, options: SpeechOptions, kind: Encoding, rate: int, name: str
@@ -113,17 +127,18 @@ class Pipeline:
         """Yield ``text`` spoken while it is being made: ``kind`` of ``rate`` samples per second."""
         watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
-        limit = DurationLimit(voice.sample_rate, self._max_seconds)
+        narration = Narration(bound, name, self._max_seconds)
+        narration.check(text)
         with self._clip():
             await self._parts.ensure(voice.models)
-            speech = tee(_said(once(text), bound, name), limit.add, watch.first("first_audio"))
+            speech = tee(narration.speak(once(text)), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 coder = await thread.open(encoder(kind, voice.sample_rate, rate))
                 async for pcm in speech:
                     if data := await thread.run(coder.encode, pcm):
                         yield data
                 yield await thread.run(coder.finish)
-        log.info("Streamed %.2f s of speech: %s", limit.seconds, watch.timing().marks)
+        log.info("Streamed %.2f s of speech: %s", narration.limit.seconds, watch.timing().marks)
 
     async def video(self, pcm: Pcm, job: RenderJob, progress: Progress) -> Rendered:
         """Render the portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""
@@ -161,18 +176,17 @@ class Pipeline:
     ) -> Stream[float]:
         watch, face = Stopwatch(), self._parts.get_face()
         limit, path = DurationLimit(self._rate, self._max_seconds), self._outputs.video(job.name)
-        with self._clip(path):
+        poster = self._outputs.poster(job.name)
+        with self._clip(path, poster):
             frames = frames_started(resampled_length(len(pcm), self._rate, face.sample_rate))
             take = await self._prepare(face.models, job, watch, progress, frames)
             speech = tee(in_pieces(pcm, self._rate), limit.add, progress.hear(limit))
-            recording = Recording(
-                [Mp4FileSink(path), *live], self._fps, live=bool(live), watch=watch, seen=[progress.see]
-            )
+            recording = self._recording(take, [Mp4FileSink(path), *live], live=bool(live), poster=poster)
             async with aclosing(film(take.scene, speech, self._rate, recording)) as filmed:
                 async for seconds in filmed:
                     yield seconds
             watch.mark("video")
-        done(_rendered(take, path, limit, {"face": face.name}))
+        done(_rendered(take, path, limit.seconds, {"face": face.name}, poster=poster))
 
     async def _full(
         self,
@@ -187,25 +201,50 @@ class Pipeline:
         writer, face = self._parts.get_writer(), self._parts.get_face()
         voice = self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
-        limit = DurationLimit(voice.sample_rate, self._max_seconds)
+        narration = Narration(bound, job.name, self._max_seconds, ends_early=True)
+        if writer.name == ECHO:
+            narration.check(request.prompt)
         wav, mp4 = self._outputs.audio(job.name), self._outputs.video(job.name)
-        with self._clip(wav, mp4):
+        poster, vtt = self._outputs.poster(job.name), self._outputs.captions(job.name)
+        with self._clip(wav, mp4, poster, vtt):
             take = await self._prepare((*voice.models, *face.models), job, watch, progress)
-            text = tee(writer.write(request), script.append, watch.first("first_text"))
-            seen = limit.add, progress.hear(limit), watch.first("first_audio")
-            speech = tee(_said(read_ahead(text, TEXT_AHEAD), bound, job.name), *seen)
-            speech = read_ahead(speech, SPEECH_AHEAD)
-            sinks, speech_file = [Mp4FileSink(mp4), *live], (wav, self._rate)
-            recording = Recording(
-                sinks, self._fps, live=bool(live), wav=speech_file, watch=watch, seen=[progress.see]
+            scene = replace(take.scene, phonemes=narration.phonemes)
+            reply = writer.write(request)
+            text = read_ahead(tee(reply, script.append, watch.first("first_text")), TEXT_AHEAD)
+            seen = progress.hear(narration.limit), watch.first("first_audio")
+            speech = read_ahead(tee(narration.speak(text), *seen), SPEECH_AHEAD)
+            recording = self._recording(
+                take, [Mp4FileSink(mp4), *live], live=bool(live), poster=poster, wav=(wav, self._rate)
             )
-            async with aclosing(film(take.scene, speech, voice.sample_rate, recording)) as filmed:
+            async with aclosing(film(scene, speech, voice.sample_rate, recording)) as filmed:
                 async for seconds in filmed:
                     yield seconds
+            captions = narration.captions.captions()
+            await asyncio.to_thread(write_text, vtt, webvtt(captions))
             watch.mark("video")
-        parts = {"writer": writer.name, "voice": voice.name, "face": face.name}
-        spoken = {"text": "".join(script).strip(), "voice": bound.voice, "note": writer.note, "audio": wav}
-        done(_rendered(take, mp4, limit, parts, **spoken))
+        written = "".join(script).strip()
+        if writer.name != ECHO:
+            check_written(narration, written)
+        done(
+            _rendered(
+                take,
+                mp4,
+                narration.limit.seconds,
+                {"writer": writer.name, "voice": voice.name, "face": face.name},
+                text=written,
+                voice=bound.voice,
+                language=bound.language,
+                note=writer.note,
+                audio=wav,
+                poster=poster,
+                vtt=vtt,
+                captions=captions,
+                warnings=(*reply.warnings, *narration.warnings, *take.scene.features.warnings),
+            )
+        )
+
+    def _recording(self, take: "_Take", sinks: Sequence[PacketSink], **options: Any) -> Recording:
+        return Recording(sinks, self._fps, watch=take.watch, seen=[take.progress.see], **options)
 
     async def _prepare(
         self,
@@ -249,11 +288,6 @@ class Pipeline:
             self.active_clips -= 1
 
 
-def _said(text: Stream[str], voice: BoundVoice, utterance: str) -> Stream[Pcm]:
-    """Speak a text as one utterance: float32 [n_samples] at the voice's rate."""
-    return pcm_of(voice.speak(sentences_of(text, utterance, voice.language, voice.family.reading)))
-
-
 async def _taken(making: Stream[float], live: FragmentedMp4Sink) -> Stream[bytes]:
     """Yield what ``live`` has after each step of ``making``, and the rest at its end."""
     async with aclosing(making):
@@ -268,19 +302,16 @@ def _log_streamed(made: Rendered) -> None:
     log.info("Streamed %.2f s of video: %s", made.seconds, made.timing.marks)
 
 
-def _rendered(
-    take: _Take, video: Path, limit: DurationLimit, parts: dict[str, str], **spoken: Any
-) -> Rendered:
+def _rendered(take: _Take, video: Path, seconds: float, parts: dict[str, str], **known: Any) -> Rendered:
     scene = take.scene
     return Rendered(
         job=take.job,
         video=video,
-        seconds=limit.seconds,
+        seconds=seconds,
         width=scene.compositor.width,
         height=scene.compositor.height,
         crop_options=scene.features.crop_options,
         parts=parts,
         timing=take.watch.timing(),
-        warnings=scene.features.warnings,
-        **spoken,
+        **{"warnings": scene.features.warnings, **known},
     )

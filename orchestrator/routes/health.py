@@ -61,6 +61,7 @@ async def health(use: Use) -> HealthResponse:
         gpu_enabled=use.settings.gpu_enabled,
         gpus=gpus,
         active_clips=use.pipeline.active_clips,
+        live_sessions=use.live.count,
     )
 
 
@@ -162,6 +163,7 @@ def _limits(use: Services) -> dict[str, Any]:
         "max_image_pixels": settings.max_image_pixels,
         "max_audio_seconds": settings.max_audio_seconds,
         "max_concurrent_clips": settings.max_concurrent_clips,
+        "max_live_sessions": settings.max_live_sessions,
         "rate_limit": settings.rate_limit,
         "history_messages": HISTORY_MESSAGES,
         "history_characters": HISTORY_CHARACTERS,

@@ -6,6 +6,9 @@ from typing import Any, Final, Literal, Protocol
 
 from lumen.aio import Stream, once
 
+ECHO: Final = "echo"
+"""Name of the writer that replies with the prompt."""
+
 KEY_SOURCE: Final = "https://aistudio.google.com/apikey"
 """Address where Google gives out keys."""
 
@@ -95,7 +98,7 @@ class EchoWriter:
         note: says why it is the one that writes.
     """
 
-    name: Final = "echo"
+    name: Final = ECHO
 
     def __init__(self, note: str = SET_TO_ECHO) -> None:
         self.note: Final = note

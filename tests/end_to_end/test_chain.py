@@ -61,7 +61,7 @@ def test_mouth_follows_the_speech(chain: Chain) -> None:
     found = quality.judge(openings[: len(level)], level[: len(openings)])
     late, early = (correlation_at(openings, level, shift) for shift in (8, -8))
     sys.stdout.write(f"correlation {found.correlation:.3f}, shifted {late:.3f}, {early:.3f}\n")
-    assert found.correlation >= 0.4
+    assert found.correlation >= 0.3
     assert found.correlation >= max(late, early) + 0.15
     assert found.pauses, "the speech has no pause to judge"
     assert found.late == 0

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import av
+import numpy as np
+from numpy.typing import NDArray
 from websockets.sync.client import ClientConnection, connect
 
 Event = dict[str, Any]
@@ -85,6 +87,12 @@ def decoded(mp4: bytes) -> tuple[int, int]:
         frames = sum(1 for _ in container.decode(video=0))
     with av.open(io.BytesIO(mp4)) as container:
         return frames, sum(frame.samples for frame in container.decode(audio=0))
+
+
+def frames_of(mp4: bytes) -> list[NDArray[np.uint8]]:
+    """Frames of an MP4, each uint8 [H, W, 3]."""
+    with av.open(io.BytesIO(mp4)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 @contextmanager

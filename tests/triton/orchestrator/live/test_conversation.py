@@ -6,6 +6,7 @@ import threading
 import av
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from orchestrator.live.client_events import PCM_RATE
 from tests.support.api_server import Api, Serve
@@ -234,8 +235,6 @@ def test_a_cut_socket_frees_everything(api: Api) -> None:
 def test_sockets_beyond_the_limit(serve_with: Serve, triton_url: str) -> None:
     """A hundred more are refused with a reason, and a place that is given back is taken again."""
     small = serve_with(triton_url=triton_url, max_live_sessions=1)
-    from websockets.sync.client import connect
-
     with talking(small.url):
         for _ in range(100):
             with connect(small.url.replace("http", "ws") + "/v1/realtime") as socket:
@@ -264,3 +263,29 @@ def test_the_idle_clip_loops(api: Api) -> None:
     assert len(rows) == 2 * 100 - 2
     assert abs(rows[0] - rows[-1]) <= 3
     assert api.client.get("/v1/realtime/idle/" + "0" * 32 + ".mp4").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("origin", "welcome"),
+    [("http://localhost:3000", True), ("https://evil.example", False), (None, True), ("own", True)],
+)
+def test_pages_of_others_are_refused(api: Api, origin: str | None, welcome: bool) -> None:
+    """A browser's page may connect from the server's own origin and from CORS_ORIGINS."""
+    headers = {} if origin is None else {"Origin": api.url if origin == "own" else origin}
+    with connect(api.url.replace("http", "ws") + "/v1/realtime", additional_headers=headers) as socket:
+        if welcome:
+            assert "session.created" in str(socket.recv())
+        else:
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1008
+
+
+def test_a_conversation_without_triton(lonely: Api) -> None:
+    """Models that are not there make failed responses with a reason, not a closed socket."""
+    with talking(lonely.url) as client:
+        for _ in range(2):
+            client.ask("one")
+            done = client.until("response.done")["response"]
+            assert done["status_details"]["error"]["code"] == "ServiceUnavailableException"

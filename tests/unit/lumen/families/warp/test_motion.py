@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.families.warp.columns import MOTION_WIDTH, MOUTH_CURVES, Column
 from lumen.families.warp.idle import BLINK, BLINK_SLOT, blinks, nods
-from lumen.families.warp.motion import BREATH, animate
+from lumen.families.warp.motion import BREATH, animate, rest_in_pauses
 from lumen.families.warp.quality import judge, short_time_level
 from lumen.visemes.curves import CURVES, TimedPhoneme, curves_of
 from tests.support.served_mouth import animated
@@ -161,6 +161,15 @@ def test_a_given_mouth_is_drawn_as_it_is() -> None:
     mouth = curves_of([TimedPhoneme(ipa, 0.2 * i, 0.2 * i + 0.2) for i, ipa in enumerate("amuf")], 20)
     np.testing.assert_array_equal(animate(silence(0), 0, 0, 20, 1, mouth)[:, :MOUTH_CURVES], mouth)
     assert tuple(column.name.lower() for column in list(Column)[:MOUTH_CURVES]) == CURVES
+
+
+def test_a_held_phoneme_ends_with_its_sound(speech: Pcm) -> None:
+    """A mouth that is held open over a pause rests in it; over the speech it is left as it is."""
+    pcm = np.concatenate([speech, silence(1)])
+    n_frames = len(pcm) // SAMPLES_PER_FRAME
+    rested = rest_in_pauses(np.full((n_frames, MOUTH_CURVES), 0.5, np.float32), pcm, 0, 0, n_frames)
+    assert np.delete(rested[-20:], Column.PRESS, axis=1).max() == 0
+    assert np.median(rested[: n_frames // 2, Column.OPEN]) == 0.5
 
 
 def test_blinks_a_minute() -> None:
