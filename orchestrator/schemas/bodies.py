@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationInfo
 
 from lumen import registry
 from lumen.contracts import MAX_SEED
@@ -77,6 +77,7 @@ def _latest(messages: list[Message]) -> list[Message]:
 
 History = Annotated[
     list[Message],
+    FailFast(),  # a list of a hundred thousand wrong messages is told by the first
     AfterValidator(_latest),
     Field(description=f"oldest message first; only the last {HISTORY_MESSAGES} count"),
 ]
