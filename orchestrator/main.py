@@ -3,6 +3,7 @@
 Importing this module does nothing; ``app`` is made when it is asked for.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -55,6 +56,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     return_large_blocks()
     with logging_to(services.settings.logs_path):
         services.outputs.create()
+        await asyncio.to_thread(services.clear)
         try:
             yield
         finally:

@@ -10,6 +10,7 @@ from orchestrator.faces.portraits import Portraits
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
 from orchestrator.store.outputs import Outputs
+from orchestrator.store.owners import remove_ownerless
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class Services:
     portraits: Portraits
     pipeline: Pipeline
     progress: ProgressBoard
+
+    def clear(self) -> None:
+        """Remove files that a killed process had begun."""
+        self.outputs.clear()
+        for folder in (self.settings.voices_path, self.settings.avatars_path):
+            remove_ownerless(folder)
 
 
 def make_services(settings: Settings, models: ModelManager) -> Services:

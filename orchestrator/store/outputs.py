@@ -8,7 +8,8 @@ from typing import Final
 
 from lumen.errors import InvalidInputException, NotFoundException
 from orchestrator.messages import excerpt
-from orchestrator.store.files import disk_errors
+from orchestrator.store.files import disk_errors, remove
+from orchestrator.store.owners import remove_ownerless
 
 URL_PREFIX: Final = "/outputs"
 
@@ -31,6 +32,11 @@ class Outputs:
             folder = self.root / kind
             with disk_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
+
+    def clear(self) -> None:
+        """Remove what a process that was killed had begun to write."""
+        for kind in ("audio", "video"):
+            remove_ownerless(self.root / kind)
 
     def audio(self, name: str) -> Path:
         return self.root / "audio" / f"{name}.wav"
@@ -70,5 +76,5 @@ def kept_together(*paths: Path) -> Iterator[None]:
         yield
     except BaseException:
         for path in paths:
-            path.unlink(missing_ok=True)
+            remove(path)
         raise
