@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands import gfpgan, sadtalker, xtts
+from commands import gfpgan, hibari, sadtalker, xtts
 from commands.options import face_options, voice_options, with_options
 from lumen.reported import console, reported
 from lumen.settings import load_settings
@@ -30,6 +30,7 @@ export.command("sadtalker")(sadtalker.export_sadtalker)
 export.command("gfpgan")(gfpgan.export_gfpgan)
 export.add_typer(xtts.random, name="random")
 export.add_typer(xtts.download, name="download")
+xtts.download.command("hibari", help=hibari.HELP)(hibari.download_hibari)
 
 Profile = Annotated[str | None, typer.Option(help="A profile of configs/, or a path to one.")]
 

@@ -1,10 +1,10 @@
 """Fetches files from a Hugging Face hub: resumed where they were cut off, and checked byte for byte."""
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,11 +31,16 @@ class HubRepository:
     token: str | None = None
 
 
-def fetch(repository: HubRepository, names: Sequence[str], folder: Path) -> list[Path]:
-    """Bring files into ``folder``, all of the same commit.
+def fetch(
+    repository: HubRepository, names: Sequence[str], folder: Path, hashes: Mapping[str, str] | None = None
+) -> list[Path]:
+    """Bring files into ``folder``, all of the same commit; folders of the repository are left off.
 
     A file that is there and whole is not fetched again; one that was cut off goes on where it
     stopped. A file has its own name only after its hash was checked.
+
+    Args:
+        hashes: SHA-256 that files have to have, by name.
 
     Returns:
         The files, in the order of ``names``.
@@ -51,6 +56,7 @@ def fetch(repository: HubRepository, names: Sequence[str], folder: Path) -> list
         with translate_errors(SOURCE, name, folder), _translate_refusals(repository, name):
             folder.mkdir(parents=True, exist_ok=True)
             remote, commit = _ask(repository, name, commit)
+            _check_version(remote, (hashes or {}).get(name))
             paths.append(present(remote, folder) or receive(remote, folder))
     return paths
 
@@ -68,7 +74,16 @@ def _ask(repository: HubRepository, name: str, revision: str) -> tuple[Remote, s
     headers = hub.utils.build_hf_headers(token=repository.token)
     if urlsplit(about.location).netloc != urlsplit(address).netloc:
         headers.pop("authorization", None)  # storage elsewhere must not learn the token
-    return Remote(SOURCE, name, about.location, about.etag, about.size, headers), about.commit_hash
+    own_name = PurePosixPath(name).name
+    return Remote(SOURCE, own_name, about.location, about.etag, about.size, headers), about.commit_hash
+
+
+def _check_version(remote: Remote, expected: str | None) -> None:
+    if expected is not None and remote.version != expected:
+        raise InvalidInputException(
+            f"The hub has another {remote.name} ({remote.version[:12]}) than the one that is known "
+            f"({expected[:12]}); nothing was fetched."
+        )
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from lumen.families.description import FaceFamily, Family, VoiceFamily
 from lumen.options import OptionSpec, specs
 
 FAMILIES: Final = (
+    "lumen.families.auto",
+    "lumen.families.hibari",
     "lumen.families.espeak",
     "lumen.families.xtts",
     "lumen.families.warp",

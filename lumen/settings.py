@@ -59,7 +59,11 @@ class Settings(BaseSettings):
     )
 
     # Chain
-    voice: VoiceName = Field("espeak", description="the part that speaks; `lumen.registry` has them all")
+    voice: VoiceName = Field(
+        "auto",
+        description="the part that speaks; auto: hibari for English, espeak for the rest, and the response "
+        "names which",
+    )
     face: FaceName = Field("warp", description="the part that animates; likewise")
     portrait: str = Field("ada", description="bundled portrait when a request names none")
     default_voice: str = Field("default", description="id or name of the voice when a request names none")
@@ -95,7 +99,17 @@ class Settings(BaseSettings):
     max_bodies_bytes: int = Field(
         256 * 2**20, ge=1024, description="bytes of the bodies of all requests that are served at once"
     )
-    max_image_pixels: int = Field(40_000_000, ge=1, description="pixels of an uploaded portrait")
+    max_image_pixels: int = Field(64_000_000, ge=1, description="pixels of an uploaded portrait")
+    max_decodes: int = Field(2, ge=1, description="uploads decoded at once")
+    max_waiting_decodes: int = Field(
+        32, ge=0, description="uploads that wait for their decoding; more are answered 503"
+    )
+    max_decode_bytes: int = Field(
+        2**30, ge=2**26, description="bytes of memory that the decoding of one upload may take"
+    )
+    max_decode_seconds: int = Field(
+        60, ge=1, description="seconds of CPU time that the decoding of one upload may take"
+    )
     max_audio_seconds: float = Field(120.0, gt=0, description="seconds of audio that one video may have")
     max_concurrent_clips: int = Field(8, ge=1, description="clips made at once; more are answered 503")
     max_concurrent_speech: int = Field(

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lumen.timed_speech import TimedSpeech
+
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence on its way to a voice.
+    """Sentence on its way to a voice.
 
     Attributes:
         text: what is spoken.
@@ -46,11 +48,16 @@ class SpeechChunk:
     """A piece of an utterance's sound.
 
     Attributes:
-        pcm: float32 [n_samples] in -1..1, mono, at the voice's rate.
+        speech: its samples at the voice's rate, and what is said when in them, where the voice knows.
         start: seconds from the utterance's beginning to its first sample.
         sentence: index of the sentence that it belongs to.
     """
 
-    pcm: npt.NDArray[np.float32]
+    speech: TimedSpeech
     start: float
     sentence: int
+
+    @property
+    def pcm(self) -> npt.NDArray[np.float32]:
+        """Samples, float32 [n_samples] in -1..1, mono."""
+        return self.speech.pcm

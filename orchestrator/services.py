@@ -1,12 +1,14 @@
 """What the routes work with, made once per app."""
 
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from fastapi import Request
 
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.faces.portraits import Portraits
+from orchestrator.faces.portraits import ImageDecoder, Portraits
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
 from orchestrator.store.outputs import Outputs
@@ -31,9 +33,16 @@ class Services:
 
 def make_services(settings: Settings, models: ModelManager) -> Services:
     outputs = Outputs(settings.outputs_path)
-    portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
+    decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
+    portraits = Portraits(settings.assets_path / "portraits", decoder)
     pipeline = Pipeline(settings, models, outputs)
     return Services(settings, models, outputs, portraits, pipeline, ProgressBoard())
+
+
+async def held_places() -> AsyncIterator[ExitStack]:
+    """What a route holds until it returns; a dependency of routes. A stream takes its place by itself."""
+    with ExitStack() as stack:
+        yield stack
 
 
 def services(request: Request) -> Services:

@@ -28,6 +28,7 @@ SENTENCE_END: Final = re.compile(
 )
 
 ENDED_BY_STOP: Final = (
+    "jan feb mar apr jun jul aug sep sept oct nov dec "
     "dr mr mrs ms prof st mt jr sr rev gen col capt lt sgt vs etc approx no nr vol fig inc ltd co corp dept "
     "est tel ca bzw usw evtl ggf vgl hr fr str bd mme mlle sra dra srta dña av apdo núm pág "
     "sig dott ing vd oz gr ул г рис стр см др пр"

@@ -35,6 +35,7 @@ from orchestrator.faces.triton_face import (
     window_tensors,
 )
 from orchestrator.faces.windows import UNKNOWN, Window, gathered, windows
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import Load, Tensors, TritonClient
 
 ENHANCED_AT_ONCE: Final = 4
@@ -52,8 +53,10 @@ class SadTalkerFace(TritonFace):
     and puts frames back into the picture.
     """
 
-    def __init__(self, family: FaceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
-        super().__init__(family, triton, load, settings)
+    def __init__(
+        self, family: FaceFamily, triton: TritonClient, load: Load, settings: Settings, gate: DecodeGate
+    ) -> None:
+        super().__init__(family, triton, load, settings, gate)
         self._frames_timeout = settings.frames_timeout
         self._max_side = settings.max_video_side
         self._driving_seconds = settings.max_driving_seconds
@@ -134,7 +137,7 @@ class SadTalkerFace(TritonFace):
 
         async def ask() -> npt.NDArray[np.float32]:
             await self._load([SADTALKER_DRIVER])
-            return await driving_coefficients(self._triton, video, name, self._driving_seconds)
+            return await driving_coefficients(self._triton, self._gate, video, name, self._driving_seconds)
 
         digest = await asyncio.to_thread(lambda: hashlib.sha256(video).hexdigest())
         return await self._drivers.get(f"{self.source} {digest}", ask)

@@ -16,6 +16,7 @@ from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Compositor, Frames, Pixels, PortraitFeatures
 from orchestrator.faces.manifest import Manifest
 from orchestrator.faces.windows import UNKNOWN, Reach, Window, windows
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import Load, Tensors, TritonClient, text_tensor
 
 CACHED_PORTRAITS: Final = 32
@@ -34,10 +35,14 @@ class TritonFace:
     Args:
         family: its description.
         load: loads models that only some options need.
+        gate: where uploads among the options are decoded.
     """
 
-    def __init__(self, family: FaceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
+    def __init__(
+        self, family: FaceFamily, triton: TritonClient, load: Load, settings: Settings, gate: DecodeGate
+    ) -> None:
         self.family = family
+        self._gate = gate
         self._triton = triton
         self._load = load
         self._manifest = Manifest(settings.model_repository, family.checkpoint)
@@ -65,7 +70,7 @@ class TritonFace:
     @property
     def source(self) -> str:
         if self.family.checkpoint is None:
-            return self.family.name
+            return f"{self.family.name} {self.family.features_version}"
         return str(self._manifest.get("source_sha256") or "")
 
     def resolve_crop(self, crop_options: CropOptions) -> CropOptions:

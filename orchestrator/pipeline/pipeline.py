@@ -18,6 +18,7 @@ from lumen.aio import Stream, once, read_ahead, tee
 from lumen.settings import Settings
 from orchestrator.core.clients import share_of
 from orchestrator.faces.face import Compositor, Face, PortraitFeatures
+from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.windows import UNKNOWN, frames_started
 from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, PacketSink, encoding
 from orchestrator.media.encoder_thread import EncoderThread
@@ -32,6 +33,7 @@ from orchestrator.pipeline.speech import DurationLimit, in_pieces, pcm_of, resam
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.store.outputs import Outputs, kept_together
+from orchestrator.triton.client import TritonClient
 from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
 from orchestrator.writers.writer import Writer, WriterRequest
 
@@ -48,6 +50,9 @@ Pcm = npt.NDArray[np.float32]
 
 class Parts(Protocol):
     """The parts of the chain, and who loads their models."""
+
+    @property
+    def triton(self) -> TritonClient: ...
 
     def get_writer(self) -> Writer: ...
 
@@ -108,7 +113,7 @@ class Pipeline:
 
     async def speak(self, text: str, options: SpeechOptions, name: str) -> Spoken:
         """Speak ``text`` into the WAV of this name."""
-        watch, voice = Stopwatch(), self._parts.get_voice()
+        watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
         limit, path = DurationLimit(voice.sample_rate, self._max_seconds), self._outputs.audio(name)
         with self._made(self.speeches, path):
@@ -127,7 +132,7 @@ class Pipeline:
         self, text: str, options: SpeechOptions, kind: Encoding, rate: int, name: str
     ) -> Stream[bytes]:
         """Yield ``text`` spoken while it is being made: ``kind`` of ``rate`` samples per second."""
-        watch, voice = Stopwatch(), self._parts.get_voice()
+        watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
         limit = DurationLimit(voice.sample_rate, self._max_seconds)
         with self._made(self.speeches):
@@ -157,7 +162,8 @@ class Pipeline:
     ) -> Rendered:
         """Render the portrait speaking the writer's reply; all stages run at once."""
         watch, script = Stopwatch(), list[str]()
-        writer, voice, face = self._parts.get_writer(), self._parts.get_voice(), self._parts.get_face()
+        writer, face = self._parts.get_writer(), self._parts.get_face()
+        voice = self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
         limit = DurationLimit(voice.sample_rate, self._max_seconds)
         wav, mp4 = self._outputs.audio(job.name), self._outputs.video(job.name)
@@ -186,7 +192,7 @@ class Pipeline:
         face, features = self._parts.get_face(), job.features
         if features is None:
             assert job.image is not None
-            features = await face.encode_portrait(job.image, job.crop_options)
+            features = await encode_face(face, self._parts.triton, job.image, job.crop_options)
         compositor = await asyncio.to_thread(face.compositor, features, job.animation)
         watch.mark("portrait")
         return _Scene(job, features, compositor, watch, progress, clip_frames)
@@ -243,7 +249,7 @@ class Pipeline:
 
 def _said(text: Stream[str], voice: BoundVoice, utterance: str) -> Stream[Pcm]:
     """Speak a text as one utterance: float32 [n_samples] at the voice's rate."""
-    return pcm_of(voice.speak(sentences_of(text, utterance)))
+    return pcm_of(voice.speak(sentences_of(text, utterance, voice.language, voice.family.reading)))
 
 
 async def _recorded(

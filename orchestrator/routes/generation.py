@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from contextlib import ExitStack
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -36,9 +37,9 @@ from orchestrator.schemas.bodies import (
     VideoRequest,
     VideoResponse,
 )
-from orchestrator.services import Services, services
+from orchestrator.services import Services, held_places, services
 from orchestrator.store.outputs import Outputs
-from orchestrator.voices.voice import SpeechOptions
+from orchestrator.voices.voice import SpeechOptions, Voice
 from orchestrator.writers.writer import Message, WriterRequest
 
 log = logging.getLogger("lumen")
@@ -57,6 +58,7 @@ router = APIRouter(
 )
 
 Use = Annotated[Services, Depends(services)]
+Held = Annotated[ExitStack, Depends(held_places, scope="function")]
 
 PROGRESS_KEY: Final = {
     "parameters": [
@@ -107,10 +109,11 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     responses=describe_errors(404),
     openapi_extra={**describe_body(VideoRequest), **PROGRESS_KEY},
 )
-async def generate_video(request: Request, use: Use) -> VideoResponse:
+async def generate_video(request: Request, use: Use, held: Held) -> VideoResponse:
     """Video of a portrait that speaks given audio."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", _sound(body))
+    held.enter_context(use.pipeline.clips.reserved())
     job = await render_job(body, use, request_id.get())
     pcm = await _audio(body, use)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
@@ -123,12 +126,13 @@ async def generate_video(request: Request, use: Use) -> VideoResponse:
     responses=describe_errors(404),
     openapi_extra={**describe_body(FullRequest), **PROGRESS_KEY},
 )
-async def generate_full(request: Request, use: Use) -> FullResponse:
+async def generate_full(request: Request, use: Use, held: Held) -> FullResponse:
     """The full pipeline: text, audio, video."""
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
+    held.enter_context(use.pipeline.clips.reserved())
     job = await render_job(body, use, request_id.get())
-    seed = job.animation.seed if use.models.get_voice().family.seeded else None
+    seed = job.animation.seed if _voice_part(body.fields, use).family.seeded else None
     options = _speech_options(body.fields, use, seed)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
         clip = await use.pipeline.full(_writer_request(body.fields), options, job, progress)
@@ -156,14 +160,22 @@ def _speech_options(fields: TtsRequest | FullRequest, use: Services, seed: int |
     Raises:
         InvalidInputException: the voice cannot do what is asked.
     """
-    voice = use.settings.default_voice if fields.voice == DEFAULT_VOICE else fields.voice
-    family = use.models.get_voice().family
+    family = _voice_part(fields, use).family
     _refuse_unused(family, seed, fields.sampling)
     if family.seeded and seed is None:
         seed = secrets.randbelow(MAX_SEED + 1)
     sampling = {} if fields.sampling is None else fields.sampling.model_dump(exclude_none=True)
     options = registry.options_of(family, sampling)
-    return SpeechOptions(fields.language, voice, fields.speed, seed, options)
+    return SpeechOptions(fields.language, _voice_name(fields, use), fields.speed, seed, options)
+
+
+def _voice_name(fields: TtsRequest | FullRequest, use: Services) -> str:
+    return use.settings.default_voice if fields.voice == DEFAULT_VOICE else fields.voice
+
+
+def _voice_part(fields: TtsRequest | FullRequest, use: Services) -> Voice:
+    """The part that speaks for a request."""
+    return use.models.get_voice().choose(fields.language, _voice_name(fields, use))
 
 
 def _refuse_unused(family: VoiceFamily, seed: int | None, sampling: SamplingFields | None) -> None:
@@ -189,7 +201,7 @@ def _streamed(text: str, options: SpeechOptions, accept: str, use: Services) -> 
         "Content-Type": encoding.content_type(rate),
         "Cache-Control": "no-store",
         SAMPLE_RATE_HEADER: str(rate),
-        VOICE_PART_HEADER: use.models.get_voice().name,
+        VOICE_PART_HEADER: use.models.get_voice().choose(options.language, options.voice).name,
         **({} if options.seed is None else {SEED_HEADER: str(options.seed)}),
     }
     return StreamedResponse(use.pipeline.speech(text, options, encoding, rate, request_id.get()), headers)
@@ -208,7 +220,7 @@ async def _audio(body: Body[VideoRequest], use: Services) -> npt.NDArray[np.floa
         return _silence(idle, use)
     data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")
     rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
-    return await asyncio.to_thread(decode_audio, data, rate, limit)
+    return (await use.models.decode_gate.run(decode_audio, data, rate, limit)).pcm
 
 
 def _silence(seconds: float, use: Services) -> npt.NDArray[np.float32]:

@@ -207,8 +207,8 @@ class FullRequest(SceneFields, TextRequest):
 class VoiceRequest(Strict):
     """Recordings of somebody's speech for a voice like theirs: a form with uploads named ``audio``.
 
-    WAV, FLAC, MP3, OGG, Opus, M4A or WebM of any rate and channels; 3 to 60 s of speech in all, as the
-    server's limits say.
+    WAV, FLAC, MP3, OGG, Opus, M4A, AAC, AMR, AIFF, CAF or WebM of any rate and channels; 3 to 60 s of speech
+    in all, as the server's limits say.
     """
 
     files: ClassVar[Mapping[str, int]] = {"audio": MAX_RECORDINGS}
@@ -295,6 +295,9 @@ class VoiceInfo(BaseModel):
     seconds: float | None = Field(None, description="of the recordings of a custom voice")
     created: str | None = Field(None, description="ISO 8601, UTC, of a custom voice")
     usable: bool = Field(True, description="false when another checkpoint made it")
+    warnings: tuple[str, ...] | None = Field(
+        None, description="what may spoil a voice that was just made of recordings"
+    )
 
 
 class VoiceResponse(Answer, VoiceInfo):

@@ -114,6 +114,7 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         folder = tmp_path_factory.mktemp("api")
         defaults = {
             "writer": "echo",
+            "voice": "espeak",
             "assets_path": assets,
             "outputs_path": folder / "outputs",
             "voices_path": folder / "voices",

@@ -17,8 +17,11 @@ REPOSITORY = ROOT / "model_repository"
 
 MODELS = (
     contracts.ESPEAK,
+    contracts.HIBARI,
     contracts.FACE_LANDMARKS,
     contracts.WARP_PORTRAIT,
+    contracts.MOUTH,
+    contracts.MOUTH,
     contracts.WARP_RENDERER,
     contracts.WARP,
 )

@@ -31,6 +31,7 @@ class Hub:
 
     files: dict[str, bytes]
     large: set[str]
+    repository: str = REPOSITORY
     token: str | None = None
     gated: bool = False
     cut_after: int | None = None
@@ -70,7 +71,7 @@ class _Handler(Handler):
 
     def _resolve(self) -> None:
         match = RESOLVE.fullmatch(self.path)
-        if match is None or match["repository"] != REPOSITORY:
+        if match is None or match["repository"] != self.hub.repository:
             return self._refuse(404, "RepoNotFound")
         if self.hub.gated:
             return self._refuse(403, "GatedRepo")

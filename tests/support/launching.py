@@ -37,8 +37,8 @@ from lumen.settings import Settings
 serve.models_of = lambda settings: ("espeak",)
 root = Path(sys.argv[1])
 sys.exit(serve.run(Settings(
-    model_repository=root / "models", logs_path=root, triton_url="127.0.0.1:0", triton_http_port=0,
-    triton_metrics_port=int(sys.argv[2]))))
+    voice="espeak", model_repository=root / "models", logs_path=root, triton_url="127.0.0.1:0",
+    triton_http_port=0, triton_metrics_port=int(sys.argv[2]))))
 """
 
 

@@ -6,7 +6,7 @@ sentence be spoken at a time. A sentence takes a few milliseconds.
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,16 +14,20 @@ from typing import Final
 
 import espeakng_loader  # type: ignore[import-untyped]  # has no stubs
 import numpy as np
-import numpy.typing as npt
 
 from lumen.contracts import ESPEAK_SAMPLE_RATE
 from lumen.errors import GenerationException, ModelLoadException
+from lumen.families.espeak.events import Event, phonemes_of, read_events, words_of
+from lumen.timed_speech import TimedSpeech
 
 # Constants of eSpeak NG's speak_lib.h.
 OUTPUT_SYNCHRONOUS: Final = 2
+INITIALIZE_PHONEME_EVENTS: Final = 0x0001
+INITIALIZE_PHONEME_IPA: Final = 0x0002
 INITIALIZE_DONT_EXIT: Final = 0x8000
 CHARS_UTF8: Final = 1
 """Flag for UTF-8 without those for SSML and phonemes: markup is text like any other."""
+PHONEMES_IPA: Final = 0x02
 POSITION_CHARACTER: Final = 1
 PARAMETER_RATE: Final = 1
 PARAMETER_VOLUME: Final = 2
@@ -63,15 +67,17 @@ class EspeakLibrary:
         self.data = Path(espeakng_loader.get_data_path())
         self._lock = threading.Lock()
         self._chunks: list[bytes] = []
+        self._events: list[Event] = []
         self._c = ctypes.CDLL(espeakng_loader.get_library_path())
         self._declare()
-        rate = self._c.espeak_Initialize(OUTPUT_SYNCHRONOUS, 0, str(self.data).encode(), INITIALIZE_DONT_EXIT)
+        options = INITIALIZE_PHONEME_EVENTS | INITIALIZE_PHONEME_IPA | INITIALIZE_DONT_EXIT
+        rate = self._c.espeak_Initialize(OUTPUT_SYNCHRONOUS, 0, str(self.data).encode(), options)
         if rate != ESPEAK_SAMPLE_RATE:
             raise ModelLoadException(
                 f"eSpeak NG did not start with its data in {self.data}: it answered {rate}, expected "
                 f"{ESPEAK_SAMPLE_RATE} samples per second; reinstall the espeakng-loader package."
             )
-        self._callback = _synth_callback(self._chunks.append)
+        self._callback = _synth_callback(self._chunks.append, self._events.extend)
         self._c.espeak_SetSynthCallback(self._callback)
 
     def languages(self) -> list[Language]:
@@ -89,9 +95,7 @@ class EspeakLibrary:
         """Names of the voice variants, sorted."""
         return sorted(path.name for path in (self.data / "voices" / "!v").iterdir() if path.is_file())
 
-    def synthesize(
-        self, text: str, voice: str, words_per_minute: int, volume: int
-    ) -> npt.NDArray[np.float32]:
+    def synthesize(self, text: str, voice: str, words_per_minute: int, volume: int) -> TimedSpeech:
         """Speak one piece of text.
 
         Args:
@@ -101,11 +105,12 @@ class EspeakLibrary:
             volume: in percent of eSpeak's normal amplitude.
 
         Returns:
-            float32 [n_samples] in -1..1, mono, ``ESPEAK_SAMPLE_RATE``; empty when nothing sounds.
+            Sound of ``ESPEAK_SAMPLE_RATE`` with its times; empty when nothing sounds.
         """
         data = text.encode()
         with self._lock:
             self._chunks.clear()
+            self._events.clear()
             self._check(self._c.espeak_SetVoiceByName(voice.encode()), f"select the voice {voice}")
             self._check(self._c.espeak_SetParameter(PARAMETER_RATE, words_per_minute, 0), "set the rate")
             self._check(self._c.espeak_SetParameter(PARAMETER_VOLUME, volume, 0), "set the volume")
@@ -113,12 +118,28 @@ class EspeakLibrary:
                 data, len(data) + 1, 0, POSITION_CHARACTER, 0, CHARS_UTF8, None, None
             )
             self._check(status, f"speak {len(text)} characters")
-            samples = np.frombuffer(b"".join(self._chunks), np.int16)
-        return samples.astype(np.float32) * PCM16_SCALE
+            samples, events = np.frombuffer(b"".join(self._chunks), np.int16), list(self._events)
+        pcm = samples.astype(np.float32) * PCM16_SCALE
+        return TimedSpeech(pcm, phonemes_of(events), words_of(events, text))
+
+    def phonemes(self, text: str, voice: str) -> str:
+        """IPA of a text with stress marks, words apart, clauses on lines of their own."""
+        data = ctypes.c_char_p(text.encode())
+        rest = ctypes.c_void_p(ctypes.cast(data, ctypes.c_void_p).value)
+        clauses = []
+        with self._lock:
+            self._check(self._c.espeak_SetVoiceByName(voice.encode()), f"select the voice {voice}")
+            while rest.value:
+                clauses.append(
+                    self._c.espeak_TextToPhonemes(ctypes.byref(rest), CHARS_UTF8, PHONEMES_IPA) or b""
+                )
+        return "\n".join(clause.decode() for clause in clauses)
 
     def _declare(self) -> None:
         c = self._c
         c.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+        c.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        c.espeak_TextToPhonemes.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
         c.espeak_Synth.argtypes = [
             ctypes.c_char_p,
             ctypes.c_size_t,
@@ -148,10 +169,14 @@ def library() -> EspeakLibrary:
     return EspeakLibrary()
 
 
-def _synth_callback(take: Callable[[bytes], None]) -> "ctypes._FuncPointer":
+def _synth_callback(
+    take: Callable[[bytes], None], note: Callable[[Iterable[Event]], None]
+) -> "ctypes._FuncPointer":
     kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
     def receive(samples: int | None, count: int, events: int | None) -> int:
+        if events:
+            note(read_events(events))
         if samples and count > 0:
             take(ctypes.string_at(samples, count * 2))
         return 0

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from lumen.contracts import ESPEAK_SAMPLE_RATE
 from lumen.errors import InvalidInputException, TooLargeException
 from lumen.families.espeak.library import EspeakLibrary, Language, library
 from lumen.text import sentences
+from lumen.timed_speech import TimedSpeech
 
 NORMAL_WORDS_PER_MINUTE: Final = 165
 MIN_RATE: Final = 0.5
@@ -92,6 +94,16 @@ class Espeak:
             ``ESPEAK_SAMPLE_RATE``.
 
         Raises:
+            LumenException: as :meth:`speak_timed`.
+        """
+        return (speech.pcm for speech in self.speak_timed(text, language, voice, rate))
+
+    def speak_timed(
+        self, text: str, language: str, voice: str = DEFAULT_VOICE, rate: float = 1.0
+    ) -> Iterator[TimedSpeech]:
+        """Speak a text, see :meth:`speak`, with the times of its phonemes and words.
+
+        Raises:
             InvalidInputException: an unknown language or voice, a rate out of range, or a text
                 without anything to speak; the last one also later, when nothing sounds.
             TooLargeException: the text is too long.
@@ -106,15 +118,16 @@ class Espeak:
             raise InvalidInputException(f"Nothing to speak in {text[:40]!r}; expected words or numbers.")
         return self._sounds(pieces, name, rate)
 
-    def _sounds(self, pieces: list[str], name: str, rate: float) -> Iterator[npt.NDArray[np.float32]]:
+    def _sounds(self, pieces: list[str], name: str, rate: float) -> Iterator[TimedSpeech]:
         words_per_minute = round(NORMAL_WORDS_PER_MINUTE * rate)
         pause = np.zeros(round(PAUSE_SECONDS / rate * ESPEAK_SAMPLE_RATE), np.float32)
         silent = True
         for piece in pieces:
-            pcm = _trimmed(self._library.synthesize(piece, name, words_per_minute, VOLUME_PERCENT))
+            speech = self._library.synthesize(piece, name, words_per_minute, VOLUME_PERCENT)
+            pcm = _trimmed(speech.pcm)
             if len(pcm):
                 silent = False
-                yield np.concatenate([_leveled(pcm), pause])
+                yield replace(speech, pcm=np.concatenate([_leveled(pcm), pause]))
         if silent:
             raise InvalidInputException(
                 f"eSpeak has no sound for {pieces[0][:40]!r} in this language; choose the text's language."

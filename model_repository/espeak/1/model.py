@@ -21,10 +21,10 @@ class TritonPythonModel:
         await asyncio.gather(*(adapter.stream(each, partial(self._speak, each)) for each in requests))
 
     async def _speak(self, request: Any, send: Send) -> None:
-        for pcm in self._espeak.speak(**_arguments(request)):
+        for speech in self._espeak.speak_timed(**_arguments(request)):
             if request.is_cancelled():
                 return
-            send({"pcm": pcm})
+            send(speech.tensors())
             await asyncio.sleep(0)  # the other requests' turn
 
 

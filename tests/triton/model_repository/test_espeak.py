@@ -109,6 +109,19 @@ def test_sentences_arrive_one_by_one_and_sound_as_the_engines(stream: Stream) ->
         _assert_same_speech(got, expected)
 
 
+def test_phonemes_and_words_come_with_their_times(stream: Stream) -> None:
+    """The optional outputs, in one order with the sound: labels and [n, 2] seconds."""
+    stream.ask(text="Mama, come home.", language="en-us")
+    (answer,) = stream.until_final()
+    assert isinstance(answer, grpc.InferResult)
+    words, times = answer.as_numpy("words"), answer.as_numpy("word_times")
+    assert [word.decode() for word in words] == ["Mama,", "come", "home."]
+    assert times.shape == (3, 2)
+    assert np.all(np.diff(times.ravel()) >= 0)
+    assert answer.as_numpy("phonemes")[0].decode() == "m"
+    assert answer.as_numpy("phoneme_times").shape == (len(answer.as_numpy("phonemes")), 2)
+
+
 def test_voice_and_rate_may_be_left_out(stream: Stream) -> None:
     """The optional inputs have defaults: eSpeak's own voice at its normal rate."""
     stream.ask(text="Hello there.", language="en")

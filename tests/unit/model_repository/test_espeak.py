@@ -23,5 +23,5 @@ def test_the_configuration_says_what_the_model_does() -> None:
         "voice": True,
         "speed": True,
     }
-    assert [o.name for o in config.output] == ["pcm"]
+    assert [o.name for o in config.output] == ["pcm", "phonemes", "phoneme_times", "words", "word_times"]
     assert [g.count for g in config.instance_group] == [1]

@@ -87,9 +87,11 @@ def test_only_segments_without_an_owner_are_removed() -> None:
 def test_the_profile_names_the_models() -> None:
     """The starter's chain, each model before those that call it."""
     assert serve.models_of(Settings()) == (
+        "hibari",
         "espeak",
         "face_landmarks",
         "warp_portrait",
+        "mouth",
         "warp_renderer",
         "warp",
     )

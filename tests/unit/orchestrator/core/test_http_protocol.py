@@ -157,5 +157,3 @@ def test_forwarded_addresses(serve_with: Serve, trusted: str, seen: str) -> None
     assert line.endswith(f" - {seen}")
     third = api.client.get("/api/avatars", headers={"X-Forwarded-For": "203.0.113.10"})
     assert third.status_code == (200 if trusted else 429)
-
-

@@ -1,0 +1,1 @@
+"""hibari's further voices: files of the hub, which need no export. Start in ``download``."""

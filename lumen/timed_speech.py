@@ -1,0 +1,77 @@
+"""Speech that knows when it says what: sound with the times of its phonemes and words.
+
+Voices that have the times answer with the optional outputs ``phonemes``, ``phoneme_times``, ``words`` and
+``word_times`` beside ``pcm``; mouths and captions are made of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A phoneme or a word, in seconds of the sound that it is in.
+
+    Attributes:
+        label: IPA of a phoneme, such as ``m`` or ``tʃ``, or the text of a word.
+    """
+
+    label: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class TimedSpeech:
+    """One chunk of speech.
+
+    Attributes:
+        pcm: float32 [n_samples] in -1..1, mono.
+        phonemes: in order, without overlap; pauses are the gaps between them.
+        words: as they are spoken, in order, with their punctuation.
+    """
+
+    pcm: npt.NDArray[np.float32]
+    phonemes: Sequence[Interval] = ()
+    words: Sequence[Interval] = ()
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """Outputs of a Triton model.
+
+        Returns:
+            pcm: float32 [n_samples]. phonemes: bytes [n], phoneme_times: float32 [n, 2].
+            words: bytes [m], word_times: float32 [m, 2].
+        """
+        return {
+            "pcm": self.pcm,
+            "phonemes": _labels(self.phonemes),
+            "phoneme_times": _times(self.phonemes),
+            "words": _labels(self.words),
+            "word_times": _times(self.words),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> "TimedSpeech":
+        """A model's answer; a voice that knows no times sends ``pcm`` alone."""
+        phonemes = _intervals(tensors.get("phonemes"), tensors.get("phoneme_times"))
+        words = _intervals(tensors.get("words"), tensors.get("word_times"))
+        return cls(tensors["pcm"], phonemes, words)
+
+
+def _labels(intervals: Sequence[Interval]) -> npt.NDArray[np.object_]:
+    return np.array([each.label.encode() for each in intervals], np.object_)
+
+
+def _times(intervals: Sequence[Interval]) -> npt.NDArray[np.float32]:
+    return np.array([(each.start, each.end) for each in intervals], np.float32).reshape(-1, 2)
+
+
+def _intervals(labels: npt.NDArray[Any] | None, times: npt.NDArray[Any] | None) -> tuple[Interval, ...]:
+    if labels is None or times is None:
+        return ()
+    rows = zip(labels.tolist(), times.tolist(), strict=True)
+    return tuple(Interval(label.decode(), start, end) for label, (start, end) in rows)
