@@ -10,7 +10,6 @@ from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
 from lumen import __version__
 from lumen.allocator import return_large_blocks
@@ -22,6 +21,8 @@ from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.routes import avatars, generation, health, voices
 from orchestrator.routes.bodies import openapi
+from orchestrator.routes.docs import add_docs
+from orchestrator.routes.files import OutputFiles
 from orchestrator.services import make_services
 from orchestrator.store.outputs import URL_PREFIX
 
@@ -36,14 +37,22 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     Args:
         models: who loads the models; an own one by default.
     """
-    app = FastAPI(title="LUMEN", version=__version__, description=DESCRIPTION, lifespan=_lifespan)
+    app = FastAPI(
+        title="LUMEN",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
     app.state.services = make_services(settings, models or ModelManager(settings))
     app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_limit_storage)
     app.include_router(health.router)
     app.include_router(generation.router)
     app.include_router(voices.router)
     app.include_router(avatars.router)
-    app.mount(URL_PREFIX, StaticFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
+    app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
+    add_docs(app)
     add_handlers(app)
     add_middleware(app, settings, app.state.limiter)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -344,6 +344,10 @@ class RootResponse(Answer):
     docs: str
 
 
+class ReadyResponse(Answer):
+    status: Literal["live", "ready"]
+
+
 class ModelHealth(BaseModel):
     state: str = Field(description="READY, UNLOADED, LOADING, UNAVAILABLE")
     reason: str = ""
