@@ -20,7 +20,7 @@ from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.routes import avatars, generation, health, voices
-from orchestrator.routes.bodies import openapi
+from orchestrator.routes.description import openapi, operation_id
 from orchestrator.routes.docs import add_docs
 from orchestrator.routes.files import OutputFiles
 from orchestrator.services import make_services
@@ -43,6 +43,8 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
+        servers=[{"url": "/", "description": "this server"}],
         lifespan=_lifespan,
     )
     app.state.services = make_services(settings, models or ModelManager(settings))

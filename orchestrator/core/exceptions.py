@@ -53,6 +53,9 @@ HTTP_NAMES: Final[dict[int, type[LumenException]]] = {
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Methods that a route may answer; HEAD is answered where GET is."""
 
+OTHER_NAMES: Final = {405: "MethodNotAllowedException", 416: "RangeNotSatisfiableException"}
+"""Names of what the framework refuses and LUMEN never raises; in `ERROR_NAMES` of the schemas too."""
+
 REPORTED_ERRORS: Final = 5
 """Fields that one message about an invalid body names."""
 
@@ -120,8 +123,8 @@ def http_error(
 ) -> JSONResponse:
     """The response to what the framework itself refuses; ``detail`` is its reason."""
     phrase = HTTPStatus(status).phrase
-    kind = HTTP_NAMES.get(status)
-    name = kind.__name__ if kind else phrase.title().replace(" ", "") + "Exception"
+    kind = HTTP_NAMES.get(status, InvalidInputException)
+    name = OTHER_NAMES.get(status, kind.__name__)
     message = f"{excerpt(method)} {excerpt(path)}: {detail or phrase}"
     log.log(_level(status), "%s (%d): %s", name, status, message)
     return _body(status, name, message, dict(headers))

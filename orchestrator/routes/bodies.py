@@ -7,10 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, get_args
 
-from fastapi import FastAPI, Request
-from fastapi.openapi.utils import get_openapi
+from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from pydantic.json_schema import models_json_schema
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -19,21 +17,22 @@ from lumen.errors import InvalidInputException, UnsupportedMediaException
 from orchestrator.core.exceptions import invalid
 from orchestrator.messages import excerpt
 from orchestrator.schemas.bodies import (
-    AvatarRequest,
     ErrorResponse,
-    FullRequest,
-    TextRequest,
-    TtsRequest,
-    VideoRequest,
-    VoiceRequest,
 )
 
 M = TypeVar("M", bound=BaseModel)
 
+REFERENCE: Final = "#/components/schemas/{model}"
+
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 
-REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest)
+RETRY_AFTER: Final = {
+    "Retry-After": {
+        "description": "seconds after which it is worth trying again",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
 
 MAX_FORM_FIELDS: Final = 40
 
@@ -217,7 +216,7 @@ def describe_body(model: type[BaseModel]) -> dict[str, Any]:
 
 def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of a form: the fields of ``model`` and its uploads, which a form-only model must have."""
-    form = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    form = model.model_json_schema(ref_template=REFERENCE)
     form.pop("$defs", None)
     for name, most in upload_limits(model).items():
         file = {"type": "string", "format": "binary"}
@@ -229,18 +228,9 @@ def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that may answer these errors."""
-    return {status: {"model": ErrorResponse} for status in statuses}
+    return {status: {"model": ErrorResponse, **_headers(status)} for status in statuses}
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's description of ``app`` with the request bodies that it does not see."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        _, bodies = models_json_schema(
-            [(model, "validation") for model in REQUESTS], ref_template="#/components/schemas/{model}"
-        )
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(bodies["$defs"])
-        app.openapi_schema = schema
-    return app.openapi_schema
+def _headers(status: int) -> dict[str, Any]:
+    """Headers of an error that its description names."""
+    return {"headers": RETRY_AFTER} if status in (429, 503) else {}
