@@ -112,7 +112,7 @@ class StorageException(LumenException):
 
 
 def to_wire(error: LumenException) -> str:
-    """What a decoupled model answers as its error's text: Triton's streams drop the code.
+    """Text of a decoupled model's error, with its class: Triton's streams drop the code.
 
     (The header ``triton_grpc_error`` would keep it, but Triton 2.51 crashes in a race when a
     refused stream ends: seen after 40 to 250 refusals.)

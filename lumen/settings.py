@@ -60,7 +60,9 @@ class Settings(BaseSettings):
 
     # Chain
     voice: VoiceName = Field(
-        "auto", description="the part that speaks; auto: hibari for English, espeak for the rest"
+        "auto",
+        description="the part that speaks; auto: hibari for English, espeak for the rest, and the response "
+        "names which",
     )
     face: FaceName = Field("warp", description="the part that animates; likewise")
     portrait: str = Field("ada", description="bundled portrait when a request names none")
@@ -79,9 +81,24 @@ class Settings(BaseSettings):
     rate_limit_storage: str = Field("memory://", description="memory:// or redis://host:port/db")
     max_text_length: int = Field(500, ge=1, description="characters of a prompt or of a text to speak")
     max_body_bytes: int = Field(25 * 2**20, ge=1024, description="bytes of a request body, uploads included")
-    max_image_pixels: int = Field(40_000_000, ge=1, description="pixels of an uploaded portrait")
+    max_image_pixels: int = Field(64_000_000, ge=1, description="pixels of an uploaded portrait")
+    max_decodes: int = Field(2, ge=1, description="uploads decoded at once")
+    max_waiting_decodes: int = Field(
+        32, ge=0, description="uploads that wait for their decoding; more are answered 503"
+    )
+    max_decode_bytes: int = Field(
+        2**30, ge=2**26, description="bytes of memory that the decoding of one upload may take"
+    )
+    max_decode_seconds: int = Field(
+        60, ge=1, description="seconds of CPU time that the decoding of one upload may take"
+    )
     max_audio_seconds: float = Field(120.0, gt=0, description="seconds of audio that one video may have")
     max_concurrent_clips: int = Field(8, ge=1, description="clips made at once; more are answered 503")
+    max_live_sessions: int = Field(16, ge=0, description="live conversations at once; more are refused")
+    max_session_seconds: float = Field(7200.0, gt=0, description="seconds of one live conversation")
+    session_idle_seconds: float = Field(
+        900.0, gt=0, description="seconds without an event from its client after which a conversation ends"
+    )
     max_reference_seconds: float = Field(
         60.0, ge=3, description="seconds of the recordings that one voice is made of, all together"
     )

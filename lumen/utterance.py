@@ -10,22 +10,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lumen.timed_speech import TimedSpeech
+
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence on its way to a voice.
+    """Sentence on its way to a voice.
 
     Attributes:
         text: what is spoken.
         utterance: id of the utterance; "" for a text that is spoken alone.
         index: of the sentence in it, from 0.
         last: whether the utterance ends with it.
+        shown: as a reader sees it, for captions.
     """
 
     text: str
     utterance: str = ""
     index: int = 0
     last: bool = True
+    shown: str = ""
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """Make the inputs that every voice's model takes.
@@ -46,11 +50,16 @@ class SpeechChunk:
     """A piece of an utterance's sound.
 
     Attributes:
-        pcm: float32 [n_samples] in -1..1, mono, at the voice's rate.
+        speech: its samples at the voice's rate, and what is said when in them, where the voice knows.
         start: seconds from the utterance's beginning to its first sample.
         sentence: index of the sentence that it belongs to.
     """
 
-    pcm: npt.NDArray[np.float32]
+    speech: TimedSpeech
     start: float
     sentence: int
+
+    @property
+    def pcm(self) -> npt.NDArray[np.float32]:
+        """Samples, float32 [n_samples] in -1..1, mono."""
+        return self.speech.pcm

@@ -1,5 +1,7 @@
 """Serves the API: ``python orchestrator/run.py``."""
 
+import socket
+
 import uvicorn
 
 from lumen.reported import reported
@@ -7,7 +9,21 @@ from lumen.settings import Settings, load_settings
 from lumen.triton.ports import claim_port
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
+from orchestrator.live.sessions import LiveSessions
 from orchestrator.main import create_app
+
+
+class ApiServer(uvicorn.Server):
+    """A server whose live conversations end with a word before their sockets are closed."""
+
+    def __init__(self, config: uvicorn.Config, live: LiveSessions) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the conversations, then the connections."""
+        await self._live.stop()
+        await super().shutdown(sockets)
 
 
 def make_server(settings: Settings) -> uvicorn.Server:
@@ -26,7 +42,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         access_log=False,
         timeout_graceful_shutdown=5,
     )
-    return uvicorn.Server(config)
+    return ApiServer(config, app.state.services.live)
 
 
 def serve(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from lumen.contracts import FACE_SAMPLE_RATE, FRAME_SIZES
+from lumen.text.spoken import PLAIN, Reading
 
 SPEEDS: Final = (0.5, 2.0)
 """Least and greatest rate of speech; 1 is normal."""
@@ -73,6 +74,7 @@ class VoiceFamily(Family):
         other_languages: codes without a region that its model takes besides.
         voices: names of its fixed voices; empty where the checkpoint has them.
         clones: whether it makes voices of recordings.
+        reading: signs and characters that it reads by itself.
     """
 
     kind: ClassVar[str] = "voice"
@@ -82,6 +84,7 @@ class VoiceFamily(Family):
     other_languages: frozenset[str] = frozenset()
     voices: tuple[str, ...] = (DEFAULT_VOICE,)
     clones: bool = False
+    reading: Reading = PLAIN
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class FaceFamily(Family):
         context_frames: frames of speech before a frame that it depends on.
         lookahead_frames: frames of speech after a frame that it depends on.
         sample_rate: samples per second of the speech that it hears.
+        takes_mouth: whether its model takes ``mouth``, float32 [n_frames, 6], curves of `lumen.visemes`.
+        features_version: of the portrait model's answers; those of another version are of no use.
         sizes: sides of its square frames in pixels; a checkpoint's manifest may have fewer.
     """
 
@@ -103,4 +108,6 @@ class FaceFamily(Family):
     lookahead_frames: int
     sample_rate: int = FACE_SAMPLE_RATE
     sizes: tuple[int, ...] = FRAME_SIZES
+    takes_mouth: bool = False
+    features_version: int = 1
     seeded: bool = field(default=True, kw_only=True)

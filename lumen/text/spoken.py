@@ -32,7 +32,7 @@ def _speaks_all(text: str, language: str) -> bool:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a voice reads by itself.
+    """Reading abilities of a voice.
 
     Attributes:
         signs: signs that it has words for.
@@ -44,6 +44,9 @@ class Reading:
     versions_and_clock: bool = False
     can_speak: Callable[[str, str], bool] = _speaks_all
 
+
+PLAIN: Final = Reading()
+"""A voice of which nothing is known but that it speaks all characters."""
 
 SIGNS: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = (
     ("<", re.compile(r"(?<![<>=-])<(?![<>=-])"), "less"),
@@ -61,7 +64,7 @@ SIGNS: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = (
 
 
 def spoken_form(text: str, language: str, reading: Reading) -> str:
-    """What the voice is given for a text; empty where nothing of it can be spoken.
+    """Spoken form of a text for a voice; empty where nothing of it can be spoken.
 
     Args:
         text: a sentence without markup.

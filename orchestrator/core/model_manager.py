@@ -18,9 +18,10 @@ from lumen.settings import Settings, load_settings
 from orchestrator.faces import make_face
 from orchestrator.faces.avatars import Avatars
 from orchestrator.faces.face import Face
+from orchestrator.faces.portraits import ImageDecoder
+from orchestrator.media.decode_gate import DecodeGate, make_gate
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices import make_voice
-from orchestrator.voices.auto import AutoVoice
 from orchestrator.voices.voice import Voice
 from orchestrator.writers.writer import KEY_SOURCE, NO_KEY, SET_TO_ECHO, EchoWriter, Writer
 
@@ -57,6 +58,7 @@ class ModelManager:
         self._voice: Voice | None = None
         self._face: Face | None = None
         self._avatars: Avatars | None = None
+        self._decode_gate: DecodeGate | None = None
         self._locks: dict[str, asyncio.Lock] = {}
 
     def configure(self, settings: Settings) -> "ModelManager":
@@ -76,6 +78,13 @@ class ModelManager:
         if self._triton is None:
             self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout)
         return self._triton
+
+    @property
+    def decode_gate(self) -> DecodeGate:
+        """Where uploads are decoded."""
+        if self._decode_gate is None:
+            self._decode_gate = make_gate(self.settings)
+        return self._decode_gate
 
     def get_gemini_client(self) -> "genai.Client":
         """Google's client for the key of the settings.
@@ -122,13 +131,8 @@ class ModelManager:
     def get_voice(self) -> Voice:
         if self._voice is None:
             family = registry.voice(self.settings.voice)
-            self._voice = make_voice(family, self.triton, self.ensure, self.settings)
+            self._voice = make_voice(family, self.triton, self.ensure, self.settings, self.decode_gate)
         return self._voice
-
-    def voice_for(self, language: str, voice: str) -> Voice:
-        """The part of the chain that speaks ``language`` with ``voice``; only `AutoVoice` has a choice."""
-        part = self.get_voice()
-        return part.choose(language, voice) if isinstance(part, AutoVoice) else part
 
     def get_xtts_wrapper(self) -> Voice:
         """The voice of the chain under the name its users know; its ``name`` says which part it is."""
@@ -137,7 +141,7 @@ class ModelManager:
     def get_face(self) -> Face:
         if self._face is None:
             family = registry.face(self.settings.face)
-            self._face = make_face(family, self.triton, self.ensure, self.settings)
+            self._face = make_face(family, self.triton, self.ensure, self.settings, self.decode_gate)
         return self._face
 
     def get_avatars(self) -> Avatars:
@@ -145,7 +149,11 @@ class ModelManager:
         if self._avatars is None:
             settings = self.settings
             self._avatars = Avatars(
-                self.get_face(), settings.avatars_path, settings.max_avatars, settings.max_image_pixels
+                self.get_face(),
+                self.triton,
+                settings.avatars_path,
+                settings.max_avatars,
+                ImageDecoder(self.decode_gate, settings.max_image_pixels),
             )
         return self._avatars
 
@@ -226,6 +234,7 @@ class ModelManager:
 
     def _forget(self) -> None:
         self._triton = self._gemini = self._http = self._voice = self._face = self._avatars = None
+        self._decode_gate = None
         self._locks = {}
 
 

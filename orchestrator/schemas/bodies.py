@@ -87,7 +87,9 @@ class SamplingFields(Strict):
     """Sampling of a voice that draws its speech by chance; options left out have the checkpoint's default."""
 
 
-LanguageField = Annotated[Name, Field(description="such as en, en-us, de, fr, zh")]
+LanguageField = Annotated[
+    Name | None, Field(description="such as en, en-us, de, fr, zh; that of the text where it is left out")
+]
 VoiceField = Annotated[Name, Field(description="id or name of a voice that GET /api/voices lists")]
 SamplingField = Annotated[
     SamplingFields | None, Field(description=f"for a voice that draws by chance: {SEEDED_VOICES}")
@@ -123,7 +125,7 @@ class TtsRequest(Strict):
     """Text for the voice."""
 
     text: Text = Field(description="what to say")
-    language: LanguageField = "en"
+    language: LanguageField = None
     voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
@@ -147,6 +149,12 @@ SCENE_FILES: Final = {"portrait_file": 1, **uploads_of(FACE_OPTIONS)}
 """Uploads of a scene: a portrait, and files that are options of a face."""
 
 
+VideoStream = Annotated[
+    bool,
+    Field(description="the video itself, fragmented MP4, while it is made; its file is there at the end"),
+]
+
+
 class VideoRequest(SceneFields):
     """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``; or none."""
 
@@ -155,6 +163,7 @@ class VideoRequest(SceneFields):
     audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
         None, description="the audio_url of an earlier response"
     )
+    stream: VideoStream = False
     idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="in place of audio: a clip of so many seconds in which nobody speaks"
     )
@@ -187,10 +196,11 @@ class FullRequest(SceneFields, TextRequest):
 
     files: ClassVar[Mapping[str, int]] = SCENE_FILES
 
-    language: LanguageField = "en"
+    language: LanguageField = None
     voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
+    stream: VideoStream = False
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -206,8 +216,8 @@ class FullRequest(SceneFields, TextRequest):
 class VoiceRequest(Strict):
     """Recordings of somebody's speech for a voice like theirs: a form with uploads named ``audio``.
 
-    WAV, FLAC, MP3, OGG, Opus, M4A or WebM of any rate and channels; 3 to 60 s of speech in all, as the
-    server's limits say.
+    WAV, FLAC, MP3, OGG, Opus, M4A, AAC, AMR, AIFF, CAF or WebM of any rate and channels; 3 to 60 s of speech
+    in all, as the server's limits say.
     """
 
     files: ClassVar[Mapping[str, int]] = {"audio": MAX_RECORDINGS}
@@ -256,11 +266,30 @@ class Made(Answer):
 
 class TextResponse(Made):
     text: str
+    warnings: list[str] = Field(description="what to know about the reply")
     note: str | None = Field(None, description="what to know about the writer")
+
+
+class TimedWord(BaseModel):
+    text: str
+    start: float = Field(description="seconds")
+    end: float = Field(description="seconds")
+
+
+class TimedSentence(TimedWord):
+    """A sentence of the speech as a reader sees it."""
+
+    words: list[TimedWord] = Field(description="where the voice knows their times")
+
+
+Captions = Annotated[list[TimedSentence], Field(description="what is said when, in the clip")]
 
 
 class TtsResponse(Made):
     voice: str = Field(description="id of the voice")
+    language: str = Field(description="that is spoken")
+    captions: Captions
+    warnings: list[str] = Field(description="what to know about the text and its speech")
     seed: int | None = Field(None, description=f"that makes the same speech again; for {SEEDED_VOICES}")
     audio_url: str = Field(examples=["/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav"])
     audio_seconds: float
@@ -269,6 +298,7 @@ class TtsResponse(Made):
 
 class VideoResponse(Made):
     video_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.mp4"])
+    poster_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.jpg"])
     audio_seconds: float
     portrait: str = Field(description="name of the bundled portrait or of the avatar, or uploaded")
     avatar: str | None = Field(None, description="id of the avatar")
@@ -277,13 +307,16 @@ class VideoResponse(Made):
     height: int = Field(description="of the video")
     seed: int
     controls: dict[str, Any] = Field(description="what was asked of the face, and what it chose to frame")
-    warnings: list[str] = Field(description="what to know about the portrait")
+    warnings: list[str] = Field(description="what to know about the portrait, the text and the sound")
 
 
 class FullResponse(VideoResponse):
     text: str
     voice: str = Field(description="id of the voice")
+    language: str = Field(description="that is spoken")
     audio_url: str
+    captions: Captions
+    captions_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.vtt"])
     note: str | None = Field(None, description="what to know about the writer")
 
 
@@ -294,6 +327,9 @@ class VoiceInfo(BaseModel):
     seconds: float | None = Field(None, description="of the recordings of a custom voice")
     created: str | None = Field(None, description="ISO 8601, UTC, of a custom voice")
     usable: bool = Field(True, description="false when another checkpoint made it")
+    warnings: tuple[str, ...] | None = Field(
+        None, description="what may spoil a voice that was just made of recordings"
+    )
 
 
 class VoiceResponse(Answer, VoiceInfo):

@@ -11,9 +11,10 @@ from lumen.errors import InvalidInputException, NotFoundException
 from lumen.families.description import VoiceFamily
 from lumen.options import to_tensors
 from lumen.settings import Settings
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.messages import unknown
 from orchestrator.triton.client import Load, TritonClient, text_tensor
-from orchestrator.voices.voice import BoundVoice, SpeechOptions, VoiceCard, primary
+from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice, VoiceCard, primary
 
 
 class TritonVoice:
@@ -22,10 +23,14 @@ class TritonVoice:
     Args:
         family: its description.
         load: loads models that only `clone` needs.
+        gate: where recordings are decoded.
     """
 
-    def __init__(self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
+    def __init__(
+        self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings, gate: DecodeGate
+    ) -> None:
         self.family = family
+        self._gate = gate
         self._triton = triton
         self._load = load
         self._first_timeout = settings.first_audio_timeout if family.checkpoint else None
@@ -41,6 +46,9 @@ class TritonVoice:
     @property
     def sample_rate(self) -> int:
         return self.family.sample_rate
+
+    def choose(self, language: str, voice: str) -> Voice:
+        return self
 
     async def cards(self) -> Sequence[VoiceCard]:
         return [VoiceCard(name, name, "builtin") for name in self.family.voices]
@@ -63,9 +71,7 @@ class TritonVoice:
             "voice": text_tensor(options.voice),
             **speech_tensors(options),
         }
-        return BoundVoice(
-            self._triton, family.model, options.voice, tensors, self.sample_rate, self._first_timeout
-        )
+        return BoundVoice(self._triton, family, options.voice, options.language, tensors, self._first_timeout)
 
     async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
         self._refuse()

@@ -6,12 +6,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from lumen.aio import Stream
 from lumen.errors import BusyException
 from lumen.families.description import NoOptions, VoiceFamily
+from lumen.timed_speech import TimedSpeech
 from lumen.utterance import Sentence, SpeechChunk
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
@@ -47,6 +45,7 @@ class VoiceCard:
         seconds: of the recordings that a custom voice was made of.
         created: ISO 8601, UTC, of a custom voice.
         usable: False when it was made with another checkpoint than the one that is served.
+        warnings: what may spoil a voice that was just made, a sentence each; None of one that was there.
     """
 
     id: str
@@ -55,31 +54,33 @@ class VoiceCard:
     seconds: float | None = None
     created: str | None = None
     usable: bool = True
+    warnings: tuple[str, ...] | None = None
 
 
 class BoundVoice:
-    """A voice in a manner: all that its model is told besides the text. What it holds stays valid.
+    """A voice with its options: all that its model is told besides the text. What it holds stays valid.
 
     Args:
+        family: of the part that speaks.
         voice: id of the voice.
-        tensors: inputs of ``model`` besides the sentence.
-        sample_rate: samples per second of the model's sound.
+        language: that it speaks.
+        tensors: inputs of the family's model besides the sentence.
         first_timeout: seconds until the first sound of a sentence; the client's own where there is none.
     """
 
     def __init__(
         self,
         triton: TritonClient,
-        model: str,
+        family: VoiceFamily,
         voice: str,
+        language: str,
         tensors: Tensors,
-        sample_rate: int,
         first_timeout: float | None = None,
     ) -> None:
+        self.family = family
         self.voice = voice
-        self._sample_rate = sample_rate
+        self.language = language
         self._triton = triton
-        self._model = model
         self._tensors = tensors
         self._first_timeout = first_timeout
 
@@ -94,19 +95,20 @@ class BoundVoice:
         async with aclosing(sentences):
             async for sentence in sentences:
                 async with aclosing(self._sentence(sentence)) as sound:
-                    async for pcm in sound:
-                        yield SpeechChunk(pcm, samples / self._sample_rate, sentence.index)
-                        samples += len(pcm)
+                    async for speech in sound:
+                        yield SpeechChunk(speech, samples / self.family.sample_rate, sentence.index)
+                        samples += len(speech.pcm)
 
-    async def _sentence(self, sentence: Sentence) -> Stream[npt.NDArray[np.float32]]:
+    async def _sentence(self, sentence: Sentence) -> Stream[TimedSpeech]:
         inputs = {**sentence.tensors(), **self._tensors}
         probe = {**inputs, "text": text_tensor("")}
+        model = self.family.model
         for attempt in range(ROOM_ATTEMPTS):
             try:
-                stream = self._triton.stream(self._model, inputs, self._first_timeout, probe=probe)
+                stream = self._triton.stream(model, inputs, self._first_timeout, probe=probe)
                 async with aclosing(stream) as answers:
                     async for answer in answers:
-                        yield answer["pcm"]
+                        yield TimedSpeech.from_tensors(answer)
                 return
             except BusyException:  # comes before any sound
                 if sentence.index == 0 or attempt + 1 == ROOM_ATTEMPTS:
@@ -131,6 +133,10 @@ class Voice(Protocol):
     @property
     def sample_rate(self) -> int:
         """Samples per second of the speech it makes."""
+        ...
+
+    def choose(self, language: str, voice: str) -> "Voice":
+        """The part that speaks ``language`` with ``voice``: itself, but for a rule over several parts."""
         ...
 
     async def cards(self) -> Sequence[VoiceCard]:

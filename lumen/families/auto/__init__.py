@@ -1,1 +1,1 @@
-"""The voice part that is a rule over two, hibari for English and eSpeak for the rest: start in ``family``."""
+"""A voice by a rule: English in one part, every other language in another. Begin with ``family``."""

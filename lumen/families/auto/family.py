@@ -1,18 +1,17 @@
-"""hibari and eSpeak as one part of the chain; `orchestrator.voices.auto` chooses between them."""
+"""The rule over two voices as a part of the chain."""
 
 from typing import Final
 
 from lumen.families.description import VoiceFamily
-from lumen.families.espeak.family import FAMILY as ESPEAK
-from lumen.families.hibari.family import FAMILY as HIBARI
+from lumen.families.espeak.family import FAMILY as OTHERS
+from lumen.families.hibari.family import FAMILY as ENGLISH
 
 FAMILY: Final = VoiceFamily(
     "auto",
-    models=(*HIBARI.models, *ESPEAK.models),
-    sample_rate=HIBARI.sample_rate,
-    languages={**ESPEAK.languages, **HIBARI.languages},
-    other_languages=ESPEAK.other_languages,
-    voices=tuple(dict.fromkeys((*HIBARI.voices, *ESPEAK.voices))),
+    models=(*ENGLISH.models, *OTHERS.models),
+    sample_rate=ENGLISH.sample_rate,
+    languages={**ENGLISH.languages, **OTHERS.languages},
+    other_languages=OTHERS.other_languages,
+    voices=tuple(dict.fromkeys((*ENGLISH.voices, *OTHERS.voices))),
     seeded=True,
 )
-"""Sample rate and seed are those of English; the part that is chosen has its own."""

@@ -5,6 +5,7 @@ from typing import Final
 from lumen.contracts import ESPEAK, ESPEAK_SAMPLE_RATE
 from lumen.families.description import VoiceFamily
 from lumen.families.espeak import catalog
+from lumen.families.espeak.reading import READING
 
 FAMILY: Final = VoiceFamily(
     "espeak",
@@ -13,4 +14,5 @@ FAMILY: Final = VoiceFamily(
     languages=catalog.LANGUAGES,
     other_languages=catalog.OTHER_CODES,
     voices=catalog.VOICES,
+    reading=READING,
 )

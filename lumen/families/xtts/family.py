@@ -11,6 +11,7 @@ from lumen.contracts import XTTS, XTTS_CONDITIONING, XTTS_GPT, XTTS_SAMPLE_RATE,
 from lumen.families.description import VoiceFamily
 from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.sampling import MAX_PENALTY, MAX_TEMPERATURE, MIN_PENALTY
+from lumen.families.xtts.text.reading import READING
 from lumen.options import TensorType
 
 LANGUAGES: Final = {
@@ -76,4 +77,5 @@ FAMILY: Final = VoiceFamily(
     languages=LANGUAGES,
     voices=(),
     clones=True,
+    reading=READING,
 )
