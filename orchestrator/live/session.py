@@ -357,7 +357,7 @@ class Session:
     def _parts(self, config: LiveConfig) -> Parts:
         self._seed = (self._seed + 1) % (MAX_SEED + 1)
         seed, character = self._seed, config.character
-        voice = self._models.get_voice()
+        voice = self._models.get_voice().choose(config.language, config.voice)
 
         async def scene() -> Any:
             assert character is not None
@@ -381,7 +381,8 @@ class Session:
 
     def _session(self) -> dict[str, Any]:
         character, writer = self._config.character, self._models.get_writer()
-        parts = {"writer": writer.name, "voice": self._models.get_voice().name}
+        voice = self._models.get_voice().choose(self._config.language, self._config.voice)
+        parts = {"writer": writer.name, "voice": voice.name}
         return {
             "id": self.id,
             "object": "realtime.session",
