@@ -127,6 +127,12 @@ def from_wire(text: str) -> LumenException | None:
     return kind(message) if separator and kind is not None else None
 
 
+def names() -> list[str]:
+    """Names of all classes of the tree that are raised."""
+    found = {**_by_name(LumenException), RateLimitException.__name__: RateLimitException}
+    return sorted(name for name in found if name != LumenException.__name__)
+
+
 def _by_name(root: type[LumenException]) -> dict[str, type[LumenException]]:
     """The tree under ``root``; the one that needs more than a message never crosses Triton."""
     found = {} if root is RateLimitException else {root.__name__: root}

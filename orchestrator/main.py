@@ -3,13 +3,13 @@
 Importing this module does nothing; ``app`` is made when it is asked for.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
 from lumen import __version__
 from lumen.allocator import return_large_blocks
@@ -20,8 +20,10 @@ from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.routes import avatars, generation, health, realtime, voices
-from orchestrator.routes.bodies import openapi
 from orchestrator.routes.chat import mount_chat
+from orchestrator.routes.description import openapi, operation_id
+from orchestrator.routes.docs import add_docs
+from orchestrator.routes.files import OutputFiles
 from orchestrator.services import make_services
 from orchestrator.store.outputs import URL_PREFIX
 
@@ -36,7 +38,16 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     Args:
         models: who loads the models; an own one by default.
     """
-    app = FastAPI(title="LUMEN", version=__version__, description=DESCRIPTION, lifespan=_lifespan)
+    app = FastAPI(
+        title="LUMEN",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
+        servers=[{"url": "/", "description": "this server"}],
+        lifespan=_lifespan,
+    )
     app.state.services = make_services(settings, models or ModelManager(settings))
     app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_limit_storage)
     app.include_router(health.router)
@@ -45,7 +56,8 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(avatars.router)
     app.include_router(realtime.router)
     mount_chat(app)
-    app.mount(URL_PREFIX, StaticFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
+    app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
+    add_docs(app)
     add_handlers(app)
     add_middleware(app, settings, app.state.limiter)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
@@ -58,6 +70,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     return_large_blocks()
     with logging_to(services.settings.logs_path):
         services.outputs.create()
+        await asyncio.to_thread(services.clear)
         try:
             yield
         finally:

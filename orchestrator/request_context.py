@@ -8,6 +8,9 @@ from typing import Final
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="-")
 """Identifier of the request that is being served; - outside of one."""
 
+client: Final[ContextVar[str]] = ContextVar("client", default="-")
+"""Name of the client that the request comes from; - outside of one."""
+
 
 def new_request_id() -> str:
     return str(uuid.uuid4())

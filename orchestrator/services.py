@@ -1,5 +1,7 @@
 """What the routes work with, made once per app."""
 
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from fastapi import Request, WebSocket
@@ -11,6 +13,7 @@ from orchestrator.live.sessions import LiveSessions
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
 from orchestrator.store.outputs import Outputs
+from orchestrator.store.owners import remove_ownerless
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,12 @@ class Services:
     progress: ProgressBoard
     live: LiveSessions
 
+    def clear(self) -> None:
+        """Remove files that a killed process had begun."""
+        self.outputs.clear()
+        for folder in (self.settings.voices_path, self.settings.avatars_path):
+            remove_ownerless(folder)
+
 
 def make_services(settings: Settings, models: ModelManager) -> Services:
     outputs = Outputs(settings.outputs_path)
@@ -31,6 +40,12 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     pipeline = Pipeline(settings, models, outputs)
     live = LiveSessions(settings, models, portraits)
     return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live)
+
+
+async def held_places() -> AsyncIterator[ExitStack]:
+    """What a route holds until it returns; a dependency of routes. A stream takes its place by itself."""
+    with ExitStack() as stack:
+        yield stack
 
 
 def services(request: Request) -> Services:

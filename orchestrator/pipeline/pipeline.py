@@ -6,14 +6,14 @@ Nothing here knows of requests: whoever makes a clip names it, hands in what it 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from lumen.aio import Stream, exhaust, once, read_ahead, tee
-from lumen.errors import ServiceUnavailableException
 from lumen.settings import Settings
+from orchestrator.core.clients import share_of
 from orchestrator.faces.face import Face
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.windows import UNKNOWN, frames_started
@@ -26,6 +26,7 @@ from orchestrator.pipeline.captions import webvtt
 from orchestrator.pipeline.filming import Pcm, Recording, Scene, film
 from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.pipeline.narration import Narration, check_written
+from orchestrator.pipeline.places import Places
 from orchestrator.pipeline.progress import Progress
 from orchestrator.pipeline.results import Rendered, Spoken, Written
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
@@ -81,8 +82,18 @@ class Pipeline:
         self._rate = settings.audio_sample_rate
         self._fps = settings.video_fps
         self._max_seconds = settings.max_audio_seconds
-        self._max_clips = settings.max_concurrent_clips
-        self.active_clips = 0
+        total, speeches, share = (
+            settings.max_concurrent_clips,
+            settings.max_concurrent_speech,
+            settings.client_share,
+        )
+        self.clips = Places("clips", total, share_of(total, share))
+        self.speeches = Places("speeches", speeches, share_of(speeches, share))
+
+    @property
+    def active_clips(self) -> int:
+        """Clips and speech that are being made."""
+        return self.clips.taken + self.speeches.taken
 
     async def text(self, request: WriterRequest) -> Written:
         """Have the writer reply."""
@@ -99,7 +110,7 @@ class Pipeline:
         bound = await voice.bind(options)
         narration, path = Narration(bound, name, self._max_seconds), self._outputs.audio(name)
         narration.check(text)
-        with self._clip(path):
+        with self._made(self.speeches, path):
             await self._parts.ensure(voice.models)
             watch.mark("models")
             speech = tee(narration.speak(once(text)), watch.first("first_audio"))
@@ -129,7 +140,7 @@ class Pipeline:
         bound = await voice.bind(options)
         narration = Narration(bound, name, self._max_seconds)
         narration.check(text)
-        with self._clip():
+        with self._made(self.speeches):
             await self._parts.ensure(voice.models)
             speech = tee(narration.speak(once(text)), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
@@ -266,26 +277,23 @@ class Pipeline:
         scene = Scene(face, features, compositor, job.animation, clip_frames)
         return _Take(job, scene, watch, progress)
 
+    def _clip(self, *files: Path) -> AbstractContextManager[None]:
+        """Take a place for a clip that is made into ``files``; see `_made`."""
+        return self._made(self.clips, *files)
+
     @contextmanager
-    def _clip(self, *files: Path) -> Iterator[None]:
-        """Count a clip that is being made; its files have a folder, and stay only when all goes well.
+    def _made(self, places: Places, *files: Path) -> Iterator[None]:
+        """Take a place; ``files`` have a folder, and stay only when all goes well.
 
         Raises:
-            ServiceUnavailableException: there are too many.
+            ServiceUnavailableException, BusyException: there is no place.
             StorageException: there is no folder, and none can be made.
         """
-        if self.active_clips >= self._max_clips:
-            raise ServiceUnavailableException(
-                f"{self._max_clips} clips are being made, which is all at once; try again in a moment."
-            )
-        if files:
-            self._outputs.create()
-        self.active_clips += 1
-        try:
+        with places.place():
+            if files:
+                self._outputs.create()
             with kept_together(*files):
                 yield
-        finally:
-            self.active_clips -= 1
 
 
 async def _taken(making: Stream[float], live: FragmentedMp4Sink) -> Stream[bytes]:

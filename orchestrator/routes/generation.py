@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final
@@ -50,7 +50,7 @@ from orchestrator.schemas.bodies import (
     VideoRequest,
     VideoResponse,
 )
-from orchestrator.services import Services, services
+from orchestrator.services import Services, held_places, services
 from orchestrator.store.outputs import Outputs
 from orchestrator.voices.voice import SpeechOptions
 from orchestrator.writers.writer import Message, WriterRequest
@@ -81,6 +81,7 @@ router = APIRouter(
 )
 
 Use = Annotated[Services, Depends(services)]
+Held = Annotated[ExitStack, Depends(held_places, scope="function")]
 
 PROGRESS_KEY: Final = {
     "parameters": [
@@ -132,10 +133,11 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     responses={200: STREAMED_VIDEO, **describe_errors(404)},
     openapi_extra={**describe_body(VideoRequest), **PROGRESS_KEY},
 )
-async def generate_video(request: Request, use: Use) -> VideoResponse | Response:
+async def generate_video(request: Request, use: Use, held: Held) -> VideoResponse | Response:
     """Video of a portrait that speaks given audio: a file, or with `stream` the video while it is made."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", _sound(body))
+    held.enter_context(use.pipeline.clips.reserved())
     job = await render_job(body, use, request_id.get())
     audio = await _audio(body, use)
     if body.fields.stream:
@@ -154,10 +156,11 @@ async def generate_video(request: Request, use: Use) -> VideoResponse | Response
     responses={200: STREAMED_VIDEO, **describe_errors(404)},
     openapi_extra={**describe_body(FullRequest), **PROGRESS_KEY},
 )
-async def generate_full(request: Request, use: Use) -> FullResponse | Response:
+async def generate_full(request: Request, use: Use, held: Held) -> FullResponse | Response:
     """The full pipeline: text, audio, video; with `stream` the video itself while it is made."""
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
+    held.enter_context(use.pipeline.clips.reserved())
     job = await render_job(body, use, request_id.get())
     options = _speech_options(body.fields, body.fields.prompt, use, job.animation.seed)
     if body.fields.stream:

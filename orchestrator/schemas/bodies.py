@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationInfo
+from typing_extensions import TypedDict
 
-from lumen import registry
+from lumen import errors, registry
 from lumen.contracts import MAX_SEED
 from lumen.families.description import DEFAULT_VOICE, SPEEDS
 from lumen.families.xtts.family import MAX_RECORDINGS
@@ -26,6 +27,14 @@ HISTORY_CHARACTERS: Final = 8_000
 
 URL_CHARACTERS: Final = 300
 """Characters of an audio_url."""
+
+ERROR_NAMES: Final = (
+    *errors.names(),
+    "InternalServerException",
+    "MethodNotAllowedException",
+    "RangeNotSatisfiableException",
+)
+"""Names of all errors: those of the tree, and what the server adds."""
 
 DEFAULT_MAX_TEXT: Final = 500
 """Used where no settings say otherwise, as in the published schema."""
@@ -77,6 +86,7 @@ def _latest(messages: list[Message]) -> list[Message]:
 
 History = Annotated[
     list[Message],
+    FailFast(),  # a list of a hundred thousand wrong messages is told by the first
     AfterValidator(_latest),
     Field(description=f"oldest message first; only the last {HISTORY_MESSAGES} count"),
 ]
@@ -138,7 +148,7 @@ class TtsRequest(Strict):
         json_schema_extra={
             "examples": [
                 {"text": "Good morning!", "language": "en", "speed": 1.0},
-                {"text": "Guten Morgen!", "language": "de", "seed": 7, "sampling": {"temperature": 0.6}},
+                {"text": "Guten Morgen!", "language": "de", "speed": 0.9},
                 {"text": "Heard while it is spoken.", "stream": True},
             ]
         }
@@ -161,7 +171,7 @@ class VideoRequest(SceneFields):
     files: ClassVar[Mapping[str, int]] = {"audio": 1, **SCENE_FILES}
 
     audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
-        None, description="the audio_url of an earlier response"
+        None, description="the audio_url of an earlier response, such as /outputs/audio/<request_id>.wav"
     )
     stream: VideoStream = False
     idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
@@ -171,21 +181,8 @@ class VideoRequest(SceneFields):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {
-                    "audio_url": "/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav",
-                    "portrait": "ada",
-                    "size": 256,
-                    "seed": 7,
-                },
-                {
-                    "audio_url": "/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav",
-                    "avatar": "Ada",
-                    "pose_style": 12,
-                    "expression_scale": 1.2,
-                    "blink": 0.5,
-                    "input_yaw": [-20, 20, 0],
-                },
-                {"portrait": "ada", "preprocess": "full", "still": True, "idle_seconds": 4},
+                {"portrait": "ada", "idle_seconds": 4},
+                {"portrait": "ada", "size": 256, "seed": 7, "idle_seconds": 2.5},
             ]
         }
     )
@@ -206,8 +203,7 @@ class FullRequest(SceneFields, TextRequest):
         json_schema_extra={
             "examples": [
                 {"prompt": "Hello! How are you?", "conversation_history": []},
-                {"prompt": "Wie geht es dir?", "language": "de", "portrait": "ada", "size": 512, "seed": 7},
-                {"prompt": "Look at this!", "avatar": "Ada", "head_motion_scale": 1.5, "pose_style": 3},
+                {"prompt": "Wie geht es dir?", "language": "de", "portrait": "ada", "size": 256, "seed": 7},
             ]
         }
     )
@@ -235,13 +231,34 @@ class AvatarRequest(CropFields):
 
     name: Name | None = Field(None, description="what to call it; made of its id without one")
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"portrait": "ada", "name": "Ada", "preprocess": "full"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"portrait": "ada", "name": "Ada"}]})
 
 
-Timings = dict[str, float]
-"""Seconds from the start of the request until each thing was there."""
+class Timings(TypedDict, total=False):
+    """Seconds from the start of the request until each thing was there, of what the request made."""
+
+    models: float
+    portrait: float
+    first_text: float
+    text: float
+    first_audio: float
+    audio: float
+    first_frame: float
+    frames: float
+    video: float
+
+
+class Parts(TypedDict, total=False):
+    """The part that made it, by stage."""
+
+    writer: str
+    voice: str
+    face: str
+
+
+@with_options(FACE_OPTIONS, answered=True)
+class Controls(BaseModel):
+    """Options that were asked of the face, and what it chose to frame."""
 
 
 class Answer(BaseModel):
@@ -260,8 +277,8 @@ class Made(Answer):
     """What every generated response carries besides."""
 
     processing_time: float = Field(description="seconds")
-    parts: dict[str, str] = Field(description="which part made what", examples=[{"writer": "gemini"}])
-    timings: Timings = Field(description="seconds from the start until each thing was there")
+    parts: Parts
+    timings: Timings
 
 
 class TextResponse(Made):
@@ -306,7 +323,7 @@ class VideoResponse(Made):
     width: int = Field(description="of the video")
     height: int = Field(description="of the video")
     seed: int
-    controls: dict[str, Any] = Field(description="what was asked of the face, and what it chose to frame")
+    controls: Controls
     warnings: list[str] = Field(description="what to know about the portrait, the text and the sound")
 
 
@@ -364,7 +381,7 @@ class AvatarsResponse(Answer):
 
 
 class ErrorResponse(BaseModel):
-    error: str = Field(examples=["InvalidInputException"])
+    error: str = Field(examples=["InvalidInputException"], json_schema_extra={"enum": list(ERROR_NAMES)})
     message: str = Field(examples=["prompt: is blank; send some text"])
     request_id: str
 
@@ -374,6 +391,10 @@ class RootResponse(Answer):
     service: str
     version: str
     docs: str
+
+
+class ReadyResponse(Answer):
+    status: Literal["live", "ready"]
 
 
 class ModelHealth(BaseModel):

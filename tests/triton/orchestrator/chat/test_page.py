@@ -100,7 +100,8 @@ def test_interruption_by_hand(chromium: Chromium, api: Api, way: str) -> None:
         else:
             page.tab.press("Escape")
         assert page.state == "idle"
-        page.tab.until("document.querySelector('#log .assistant small')")
+        try: page.tab.until("document.querySelector('#log .assistant small')", 5)
+        except AssertionError: print(json.dumps(page.tab.run("events.filter(e=>!e.type.includes('video')&&!e.type.startsWith('session'))"),indent=0))
         heard = page.messages()[-1][1].removesuffix("interrupted").split()
         assert 1 <= len(heard) <= 20
         assert page.tab.run("[part('.live').paused, document.getElementById('stop').hidden]") == [True, True]

@@ -173,7 +173,7 @@ def test_a_server_that_stops_while_it_streams(api: Api, caplog: pytest.LogCaptur
 
 def test_too_many_clips(serve_with: Serve, triton_url: str) -> None:
     """Clips over the limit are refused at once; when one ends there is room again."""
-    api = serve_with(triton_url=triton_url, max_concurrent_clips=1, triton_timeout=1.0)
+    api = serve_with(triton_url=triton_url, max_concurrent_speech=1, triton_timeout=1.0)
     hanging = threading.Thread(target=lambda: httpx.post(api.url + TTS, json={"text": "WAIT"}))
     hanging.start()
     wait_until(lambda: api.services.pipeline.active_clips == 1)
