@@ -134,6 +134,7 @@ export class LumenAvatar extends HTMLElement {
     this.#unanswered = true;
     this.send({
       type: "response.create",
+      event_id: `turn_${this.#turn}`,
       response: { cancel_previous: true, metadata: { turn: String(this.#turn) } },
     });
     this.#enter("thinking");
@@ -313,7 +314,9 @@ export class LumenAvatar extends HTMLElement {
 
   /** @param {Record<string, any>} error */
   #refuse({ code, message, event_id }) {
+    if (/^turn_/.test(event_id ?? "") && event_id !== `turn_${this.#turn}`) return;
     if (this.#messages.delete(event_id)) this.interrupt();
+    if (event_id === `turn_${this.#turn}`) this.#enter("idle");
     this.#tell("error", { code, message });
   }
 

@@ -12,8 +12,6 @@ window.told = [];
 for (const name of ["state", "caption", "error"]) {
   document.addEventListener("lumen-" + name, ({detail}) => told.push([name, detail]));
 }
-window.events = [];
-document.addEventListener("lumen-event", ({detail}) => events.push(detail));
 window.part = (name) => document.getElementById("avatar").shadowRoot.querySelector(name);
 """
 """What the tests see of the page: the element's events, and its two videos."""
