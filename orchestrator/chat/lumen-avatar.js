@@ -2,7 +2,7 @@
 /**
  * `<lumen-avatar>`: a portrait that is asked something over a LUMEN server and speaks the answer.
  *
- *     <script type="module" src="https://your.server/chat/lumen-avatar.js"></script>
+ *     <script type="module" src="/chat/lumen-avatar.js"></script>
  *     <lumen-avatar></lumen-avatar>
  *
  * connection.js holds the socket, answers.js and playback.js play what comes, and this puts them under a picture.

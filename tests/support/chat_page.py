@@ -88,10 +88,14 @@ class ChatPage:
 
 
 @contextmanager
-def chatting(browser: Chromium, url: str) -> Iterator[ChatPage]:
-    """The page of the server at ``url``, ready; what went wrong in it fails the test."""
+def chatting(browser: Chromium, url: str, before: str = "") -> Iterator[ChatPage]:
+    """The page of the server at ``url``, ready; what went wrong in it fails the test.
+
+    Args:
+        before: a script that runs before the page's own.
+    """
     with browser.tab() as tab:
-        tab.call("Page.addScriptToEvaluateOnNewDocument", source=PROBES)
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source=PROBES + before)
         tab.open(f"{url}/chat")
         page = ChatPage(tab)
         page.reach("idle")

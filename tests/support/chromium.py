@@ -96,6 +96,12 @@ class Tab:
         self.call("Input.dispatchMouseEvent", type="mousePressed", **where)
         self.call("Input.dispatchMouseEvent", type="mouseReleased", **where)
 
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Choose a file in a file input."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
     def screen(self, width: int, height: int, *, dark: bool = False, telephone: bool = False) -> None:
         """Choose the size of the screen and the user's colours."""
         self.call(
