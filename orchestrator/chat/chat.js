@@ -31,6 +31,8 @@ const conversation = new ConversationView(element("log"));
 const settings = new Settings(avatar);
 
 const sound = new Microphone((pcm) => avatar.hear(pcm));
+/** The server decides when the user has spoken, answers, and is interrupted. */
+const LISTENING = { type: "server_vad", create_response: true, interrupt_response: true };
 const recognition = new BrowserRecognition(
   { text: say, began: () => avatar.interrupt(), ended: stopHearing },
   () => avatar.session?.language ?? "",
@@ -84,11 +86,17 @@ function showMicrophone() {
   microphone.title = microphone.disabled ? "This server recognises no speech; see “Portrait & voice”." : "Speak";
 }
 
+/** Asks the server to listen, or to stop. @param {typeof LISTENING | null} turn_detection */
+function listen(turn_detection) {
+  avatar.send({ type: "session.update", session: { type: "realtime", audio: { input: { turn_detection } } } });
+}
+
 async function startHearing() {
   hearing = avatar.session?.parts?.listener ? sound : recognition;
   microphone.setAttribute("aria-pressed", "true");
   try {
     await hearing.start();
+    if (hearing === sound) listen(LISTENING);
     element("hearing").textContent = hearing === sound ? "The microphone is on; the server listens." : "The microphone is on; the browser listens.";
   } catch (error) {
     stopHearing(explain(error));
@@ -98,6 +106,7 @@ async function startHearing() {
 /** @param {string} problem */
 function stopHearing(problem) {
   hearing?.stop();
+  if (hearing === sound) listen(null);
   hearing = null;
   microphone.setAttribute("aria-pressed", "false");
   element("hearing").textContent = "";
@@ -130,7 +139,7 @@ prompt.addEventListener("keydown", (event) => {
 addEventListener("keydown", (event) => event.key === "Escape" && avatar.interrupt());
 element("stop").addEventListener("click", () => {
   avatar.interrupt();
-  prompt.focus();
+  if (matchMedia("(pointer: fine)").matches) prompt.focus(); // on a telephone the keyboard would come up
 });
 element("alert-close").addEventListener("click", () => warn(""));
 microphone.addEventListener("click", () => (hearing ? stopHearing("") : startHearing()));

@@ -32,6 +32,9 @@ export class ConversationView {
         this.#messages.get(event.item_id)?.append(event.delta);
         this.#scroll();
         break;
+      case "conversation.item.input_audio_transcription.completed":
+        this.show(event.item_id, "user", event.transcript);
+        break;
       case "response.output_item.done":
       case "conversation.item.done":
       case "conversation.item.retrieved":

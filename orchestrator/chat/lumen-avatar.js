@@ -247,6 +247,7 @@ export class LumenAvatar extends HTMLElement {
     else if (type === "output_audio_buffer.stopped") this.#items.delete(id);
     else if (type === "output_audio_buffer.cleared") this.#clear(id);
     else if (/^conversation\.item\.(done|retrieved)$/.test(type)) this.#remember(event.item);
+    else if (type === "conversation.item.input_audio_transcription.completed") this.#understand(event);
     else if (type === "error") this.#refuse(event.error);
     this.#tell("event", delta instanceof Uint8Array ? { type, response_id: id, ...rest } : event);
   }
@@ -310,6 +311,11 @@ export class LumenAvatar extends HTMLElement {
     const text = content.map((/** @type {any} */ one) => one.text ?? one.transcript ?? "").join("\n");
     if (text) this.#messages.set(id, { id, role, text });
     else this.#messages.delete(id);
+  }
+
+  /** What the user said was recognised. @param {WireEvent} event */
+  #understand({ item_id: id, transcript: text }) {
+    this.#messages.set(id, { id, role: "user", text });
   }
 
   /** @param {Record<string, any>} error */

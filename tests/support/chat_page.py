@@ -16,6 +16,20 @@ window.part = (name) => document.getElementById("avatar").shadowRoot.querySelect
 """
 """What the tests see of the page: the element's events, and its two videos."""
 
+SOUND: Final = """
+(() => {
+  const context = new AudioContext();
+  const meter = context.createAnalyser();
+  context.createMediaElementSource(part(".live")).connect(meter).connect(context.destination);
+  const samples = new Float32Array(meter.fftSize);
+  window.loudness = () => {
+    meter.getFloatTimeDomainData(samples);
+    return Math.hypot(...samples) / Math.sqrt(samples.length);
+  };
+})()
+"""
+"""Makes ``loudness()``, the root mean square of the sound in the last 43 ms, from 0 to 1."""
+
 SPOKEN: Final = """
 (() => {
   const states = told.slice(mark).filter(([name]) => name === "state").map(([, {state}]) => state);

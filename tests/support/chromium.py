@@ -34,7 +34,11 @@ KEYS: Final = {"Escape": 27, "Enter": 13, "Tab": 9}
 
 
 class Tab:
-    """A page in the browser. What its scripts do not catch, and what its policy forbids, is in ``problems``."""
+    """A page in the browser.
+
+    Attributes:
+        problems: what its scripts did not catch, and what its policy forbade.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket

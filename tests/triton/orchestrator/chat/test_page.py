@@ -2,13 +2,14 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.support.api_server import Api, Serve
-from tests.support.chat_page import ChatPage, chatting
+from tests.support.chat_page import SOUND, ChatPage, chatting
 from tests.support.chromium import Chromium, browsing
 from tests.support.cut_line import line_to
 
@@ -17,7 +18,7 @@ CONTROLS = {"button", "textbox", "combobox", "checkbox", "radio", "link", "dialo
 LONG = " ".join(["word"] * 40)
 """Eight seconds of speech of the stand-in."""
 
-INTERRUPTION_MS = 400
+USUAL_MS, LONGEST_MS = 300, 1000
 """From a key to silence and to the silent picture, on a busy machine; the cross-fade takes 120 of them."""
 
 WATCH = """
@@ -28,7 +29,7 @@ new Promise((resolve) => {
     const began = performance.now();
     const look = () => {
       const now = performance.now() - began;
-      if (live.paused) found.silent ??= now;
+      if (loudness() < 0.001) found.silent ??= now;
       if (getComputedStyle(live).opacity < 1) found.fading ??= now;
       if (getComputedStyle(live).opacity === "0") found.gone ??= now;
       if (Object.keys(found).length === 3 || now > 3000) resolve(found);
@@ -39,7 +40,7 @@ new Promise((resolve) => {
   window.watching = true;
 })
 """
-"""Milliseconds from the next key to the end of the sound, to the first idle frame, and to the last speaking one."""
+"""Milliseconds from the next key to silence, to the first idle frame, and to the last speaking one."""
 
 
 def test_the_page_speaks(chromium: Chromium, api: Api) -> None:
@@ -67,23 +68,27 @@ def test_the_idle_portrait_lives(chromium: Chromium, api: Api) -> None:
         ]
 
 
-def test_twenty_interruptions_by_typing(chromium: Chromium, api: Api) -> None:
+def test_twenty_interruptions_by_typing(
+    chromium: Chromium, api: Api, record_property: Callable[[str, object], None]
+) -> None:
     """A key that is typed ends sound and picture at once; the twenty-first answer still comes whole."""
     with chatting(chromium, api.url) as page:
+        page.tab.run(SOUND)
         taken = [_interrupted_by_a_key(page, number) for number in range(20)]
         page.tab.run("document.getElementById('prompt').value = ''")
         page.ask("the last one")
         assert page.hear_out() == ["the last one"]
         assert page.messages()[-1] == ("assistant", "the last one")
-    shown = {name: sorted(round(one[name]) for one in taken) for name in ("silent", "fading", "gone")}
-    print("milliseconds from a key to silence, first idle frame, last speaking frame:", json.dumps(shown))
-    assert max(shown["silent"] + shown["gone"]) < INTERRUPTION_MS
+    for name in ("silent", "fading", "gone"):
+        times = sorted(round(one[name]) for one in taken)
+        record_property(f"{name}_ms", times)
+        assert (times[10] < USUAL_MS, times[-1] < LONGEST_MS) == (True, True), (name, times)
 
 
 def _interrupted_by_a_key(page: ChatPage, number: int) -> dict[str, float]:
     page.tab.run("document.getElementById('prompt').value = ''")
     page.ask(f"number {number} {LONG}")
-    page.tab.until("getComputedStyle(part('.live')).opacity === '1'")
+    page.tab.until("getComputedStyle(part('.live')).opacity === '1' && loudness() > 0.01")
     page.tab.run(f"window.watched = {WATCH}; 0")
     page.tab.type("x")
     found = page.tab.run("watched")

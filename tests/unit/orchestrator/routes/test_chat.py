@@ -26,7 +26,7 @@ def test_the_page_is_confined(lonely: Api) -> None:
 
 @pytest.mark.parametrize("path", WEB, ids=lambda path: path.name)
 def test_files(lonely: Api, path: Path) -> None:
-    """Every file has a type that browsers take, comes again only when it has changed, and needs nobody else."""
+    """Every file has a type that browsers take, comes again when it has changed, and needs nobody else."""
     first = lonely.client.get(f"/chat/{path.name}")
     assert first.status_code == 200
     types = {".html": "html", ".js": "javascript", ".css": "css", ".svg": "svg", ".ts": "plain"}
