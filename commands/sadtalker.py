@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from export.models import ExportedModel
 
 
-class Precision(str, Enum):
+class Precision(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     BF16 = "bf16"
 
 
-class Sizes(str, Enum):
+class Sizes(StrEnum):
     SMALL = "256"
     LARGE = "512"
     BOTH = "both"

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,23 +23,23 @@ random = typer.Typer(help="Make checkpoints with random weights.", no_args_is_he
 download = typer.Typer(help="Fetch official checkpoints.", no_args_is_help=True)
 
 
-class Device(str, Enum):
+class Device(StrEnum):
     CPU = "cpu"
     GPU = "gpu"
 
 
-class Precision(str, Enum):
+class Precision(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
 
 
-class Size(str, Enum):
+class Size(StrEnum):
     TINY = "tiny"
     FULL = "full"
 
