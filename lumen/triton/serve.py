@@ -16,6 +16,8 @@ from lumen.errors import InvalidInputException, LumenException
 from lumen.settings import Settings
 from lumen.triton.install import gpu_usable
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
+from lumen.triton.supervisor import Supervisor
+from lumen.triton.watcher import SaidEvents
 
 _WATCH_SECONDS: Final = 0.5
 
@@ -55,7 +57,7 @@ def run(settings: Settings) -> int:
                 with loading(console, server.options.models) as on_progress:
                     server.wait_ready(unless(stopped, on_progress))
                 console.print(ready_line(server))
-                _watch(server, stopped)
+                _supervise(server, stopped, console)
         except StoppedError:
             return 0
         except LumenException as error:
@@ -118,11 +120,19 @@ def unless(
     return report
 
 
-def _watch(server: TritonServer, stopped: threading.Event) -> None:
-    """Return when stopped; raise when the server ends by itself."""
-    while not stopped.wait(_WATCH_SECONDS):
-        if not server.running:
-            raise server.failure()
+def _supervise(server: TritonServer, stopped: threading.Event, console: Console) -> None:
+    """Return when stopped; raise when the server ends by itself again and again."""
+
+    def say(line: str) -> None:
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
+    supervisor = Supervisor(server, say, SaidEvents(say))
+    try:
+        while not stopped.wait(_WATCH_SECONDS):
+            if supervisor.failure is not None:
+                raise supervisor.failure
+    finally:
+        supervisor.stop()
 
 
 def _port_of(url: str) -> int:

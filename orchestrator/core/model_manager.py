@@ -18,7 +18,7 @@ from lumen.settings import Settings, load_settings
 from orchestrator.faces import make_face
 from orchestrator.faces.avatars import Avatars
 from orchestrator.faces.face import Face
-from orchestrator.triton.client import TritonClient
+from orchestrator.triton.client import Reload, TritonClient
 from orchestrator.voices import make_voice
 from orchestrator.voices.voice import Voice
 from orchestrator.writers.writer import KEY_SOURCE, NO_KEY, SET_TO_ECHO, EchoWriter, Writer
@@ -57,6 +57,7 @@ class ModelManager:
         self._face: Face | None = None
         self._avatars: Avatars | None = None
         self._locks: dict[str, asyncio.Lock] = {}
+        self._reload: Reload | None = None
 
     def configure(self, settings: Settings) -> "ModelManager":
         """Use these settings from now on."""
@@ -73,8 +74,29 @@ class ModelManager:
     @property
     def triton(self) -> TritonClient:
         if self._triton is None:
-            self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout)
+            self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout, self._reload)
         return self._triton
+
+    def mend_with(self, reload: Reload | None) -> None:
+        """Let dead models be loaded anew by who watches Triton's processes."""
+        self._reload = reload
+        if self._triton is not None:
+            self._triton.mend_with(reload)
+
+    def died(self, model: str) -> None:
+        """Hear that a model's process has ended: what waits for its answers fails; any thread."""
+        if self._triton is not None:
+            self._triton.died(model)
+
+    def reloaded(self, model: str) -> None:
+        """Hear that a model that had died is loaded again; any thread."""
+        if self._triton is not None:
+            self._triton.reloaded(model)
+
+    def restarted(self) -> None:
+        """Hear that Triton is another one, and its models with it; any thread."""
+        if self._triton is not None:
+            self._triton.reloaded()
 
     def get_gemini_client(self) -> "genai.Client":
         """Google's client for the key of the settings.
