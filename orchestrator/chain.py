@@ -16,6 +16,7 @@ from lumen.triton.serve import StoppedError, loading, options_of, ready_line, st
 from lumen.triton.server import TritonServer
 from lumen.triton.supervisor import Supervisor
 from lumen.triton.watcher import SaidEvents
+from orchestrator.store.outputs import Outputs
 
 if TYPE_CHECKING:
     from orchestrator.core.model_manager import ModelManager
@@ -47,9 +48,10 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
     Port 0 takes a free one.
 
     Raises:
-        LumenException: a port is taken, or Triton did not start.
+        LumenException: a port is taken, the outputs cannot be written, or Triton did not start.
     """
     port = claim_port(settings.api_host, settings.api_port, "API_PORT")
+    Outputs(settings.outputs_path).check_writable()
     with stop_signals() as stopped:
         server = TritonServer(options_of(settings))
         try:

@@ -17,7 +17,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         StorageException: the outputs cannot be written.
     """
     app = create_app(settings, model_manager.configure(settings))
-    app.state.services.outputs.create()
+    app.state.services.outputs.check_writable()
     config = uvicorn.Config(
         app,
         host=settings.api_host,
