@@ -12,7 +12,15 @@ from rich.console import Console
 
 from lumen.settings import Settings
 from lumen.triton.ports import claim_port, reachable
-from lumen.triton.serve import StoppedError, loading, options_of, ready_line, stop_signals, unless
+from lumen.triton.serve import (
+    StoppedError,
+    check_models,
+    loading,
+    options_of,
+    ready_line,
+    stop_signals,
+    unless,
+)
 from lumen.triton.server import TritonServer
 from lumen.triton.supervisor import Supervisor
 from lumen.triton.watcher import SaidEvents
@@ -52,6 +60,7 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
     """
     port = claim_port(settings.api_host, settings.api_port, "API_PORT")
     Outputs(settings.outputs_path).check_writable()
+    check_models(settings)
     with stop_signals() as stopped:
         server = TritonServer(options_of(settings))
         try:

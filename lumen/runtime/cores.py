@@ -1,9 +1,9 @@
 """Cores that this process may use, and how the threads of its networks wait for each other.
 
 Threads of a network meet after each operator, and who is early waits: spinning, which takes a core, or
-asleep, which takes some microseconds to end. Where somebody else has one of the cores, the late thread needs the very
-core that the early one spins on. So threads spin about as long as those of a small operator are apart on idle
-cores, and sleep then. `bench/busy.py` measures it.
+asleep, which takes some microseconds to end. Where somebody else has one of the cores, the late thread needs
+the very core that the early one spins on. So threads spin about as long as those of a small operator are
+apart on idle cores, and sleep then. `bench/busy.py` measures it.
 """
 
 import os
