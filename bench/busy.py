@@ -60,8 +60,8 @@ def measure(options: argparse.Namespace) -> Report:
     """Measure every network in every situation."""
     names = [name for name in options.models or (PRODUCTS, *SHAPES) if _is_there(name, options.repository)]
     half = max(1, len(os.sched_getaffinity(0)) // 2)
-    situations = [(f"{count} neighbours", count, None) for count in NEIGHBOURS]
-    situations.append((f"{half} cores", 0, half))
+    beside: list[tuple[str, int, int | None]] = [(f"{n} neighbours", n, None) for n in NEIGHBOURS]
+    situations = [*beside, (f"{half} cores", 0, half)]
     rows = [
         {"model": name, "situation": label, **_pair(name, options, count, cores)}
         for name in names

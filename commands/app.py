@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from commands import gfpgan, hibari, sadtalker, xtts
-from commands.exporting import Repository
+from commands.exporting import PLAIN_HELP, Repository
 from commands.options import face_options, voice_options, with_options
 from lumen import __version__
 from lumen.reported import console, reported
@@ -27,10 +27,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,  # its tables cut names off at 80 columns
+    rich_markup_mode=PLAIN_HELP,
 )
 export = typer.Typer(
-    help="Build the artifacts in model_repository/.", no_args_is_help=True, rich_markup_mode=None
+    help="Build the artifacts in model_repository/.", no_args_is_help=True, rich_markup_mode=PLAIN_HELP
 )
 app.add_typer(export, name="export")
 export.command("xtts")(xtts.export_xtts)

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from lumen.settings import load_settings
 
 if TYPE_CHECKING:
     from export.models import ExportedModel
+
+PLAIN_HELP: Final = None
+"""Markup of help texts. Typer's tables, which come with one, cut names off at 80 columns."""
 
 Checkpoint = Annotated[
     Path | None,

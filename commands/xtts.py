@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from commands.exporting import (
+    PLAIN_HELP,
     Checkpoint,
     Download,
     NewCheckpoint,
@@ -22,13 +23,13 @@ from commands.exporting import (
     progress,
     table_of,
 )
-from lumen.reported import console, reported
+from lumen.reported import console, reported, require
 from lumen.settings import load_settings
 
 random = typer.Typer(
-    help="Make checkpoints with random weights.", no_args_is_help=True, rich_markup_mode=None
+    help="Make checkpoints with random weights.", no_args_is_help=True, rich_markup_mode=PLAIN_HELP
 )
-download = typer.Typer(help="Fetch official checkpoints.", no_args_is_help=True, rich_markup_mode=None)
+download = typer.Typer(help="Fetch official checkpoints.", no_args_is_help=True, rich_markup_mode=PLAIN_HELP)
 
 
 class Device(str, Enum):
@@ -67,6 +68,7 @@ def export_xtts(
     Example: lumen export xtts --device gpu
     """
     with reported():
+        require("torch", "TTS")
         from export.xtts.export import export_xtts
 
         settings = load_settings()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Final, NoReturn
 
 from rich.console import Console
@@ -32,6 +33,17 @@ def reported() -> Iterator[None]:
         _fail(_missing(error))
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def require(*modules: str) -> None:
+    """Refuse a command before it works in vain.
+
+    Raises:
+        ModuleNotFoundError: one is not installed.
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise ModuleNotFoundError(name=module)
 
 
 def _missing(error: ModuleNotFoundError) -> str:
