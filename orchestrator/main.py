@@ -19,7 +19,7 @@ from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.routes import avatars, generation, health, voices
+from orchestrator.routes import avatars, generation, health, realtime, voices
 from orchestrator.routes.description import openapi, operation_id
 from orchestrator.routes.docs import add_docs
 from orchestrator.routes.files import OutputFiles
@@ -53,6 +53,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(generation.router)
     app.include_router(voices.router)
     app.include_router(avatars.router)
+    app.include_router(realtime.router)
     app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
     add_docs(app)
     add_handlers(app)
@@ -71,6 +72,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             yield
         finally:
+            await services.live.stop()
             await services.models.close()
             await app.state.limiter.close()
 

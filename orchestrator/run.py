@@ -1,6 +1,7 @@
 """Serves the API: ``python orchestrator/run.py``."""
 
 import resource
+import socket
 from typing import Final
 
 import uvicorn
@@ -12,6 +13,7 @@ from lumen.triton.ports import claim_port
 from orchestrator.core.http_protocol import connection_limits, http_protocol
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
+from orchestrator.live.sessions import LiveSessions
 from orchestrator.main import create_app
 
 BACKLOG: Final = 128
@@ -19,6 +21,19 @@ BACKLOG: Final = 128
 
 OTHER_FILES: Final = 512
 """Files that the process opens besides: uploads, outputs, libraries, pipes, connections to Triton."""
+
+
+class ApiServer(uvicorn.Server):
+    """A server whose live conversations end with a word before their sockets are closed."""
+
+    def __init__(self, config: uvicorn.Config, live: LiveSessions) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the conversations, then the connections."""
+        await self._live.stop()
+        await super().shutdown(sockets)
 
 
 def make_server(settings: Settings) -> uvicorn.Server:
@@ -30,7 +45,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
     app = create_app(settings, model_manager.configure(settings))
     app.state.services.outputs.create()
     allow_files(settings.max_connections)
-    return uvicorn.Server(server_config(app, settings))
+    return ApiServer(server_config(app, settings), app.state.services.live)
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:

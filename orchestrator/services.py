@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from fastapi import Request
+from fastapi import Request, WebSocket
 
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
+from orchestrator.live.sessions import LiveSessions
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
 from orchestrator.store.outputs import Outputs
@@ -23,6 +24,7 @@ class Services:
     portraits: Portraits
     pipeline: Pipeline
     progress: ProgressBoard
+    live: LiveSessions
 
     def clear(self) -> None:
         """Remove files that a killed process had begun."""
@@ -36,7 +38,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
     portraits = Portraits(settings.assets_path / "portraits", decoder)
     pipeline = Pipeline(settings, models, outputs)
-    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard())
+    live = LiveSessions(settings, models, portraits)
+    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live)
 
 
 async def held_places() -> AsyncIterator[ExitStack]:
@@ -48,5 +51,12 @@ async def held_places() -> AsyncIterator[ExitStack]:
 def services(request: Request) -> Services:
     """The services of the app that ``request`` came to; a dependency of routes."""
     found = request.app.state.services
+    assert isinstance(found, Services)
+    return found
+
+
+def socket_services(socket: WebSocket) -> Services:
+    """The services of the app that a WebSocket came to; a dependency of routes."""
+    found = socket.app.state.services
     assert isinstance(found, Services)
     return found

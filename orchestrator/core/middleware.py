@@ -33,6 +33,7 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 SAMPLE_RATE_HEADER: Final = "X-Sample-Rate"
 SEED_HEADER: Final = "X-Seed"
 VOICE_PART_HEADER: Final = "X-Voice-Part"
+VIDEO_URL_HEADER: Final = "X-Video-Url"
 """What a streamed answer tells that others tell in their JSON."""
 
 API_PREFIX: Final = "/api/"
@@ -64,6 +65,7 @@ def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> No
             SAMPLE_RATE_HEADER,
             SEED_HEADER,
             VOICE_PART_HEADER,
+            VIDEO_URL_HEADER,
             "Retry-After",
             "Content-Range",
             "ETag",

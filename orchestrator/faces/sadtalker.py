@@ -22,6 +22,7 @@ from lumen.families.sadtalker.family import SadTalkerOptions
 from lumen.families.sadtalker.paste import PasteBack, output_size
 from lumen.families.sadtalker.poisson import PoissonPaste
 from lumen.settings import Settings
+from lumen.visemes.track import PhonemeTrack
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.driving import driving_coefficients
 from orchestrator.faces.face import Compositor, Frames, Pixels, PortraitFeatures
@@ -100,6 +101,7 @@ class SadTalkerFace(TritonFace):
         pcm: Stream[npt.NDArray[np.float32]],
         animation: AnimationOptions,
         clip_frames: int = UNKNOWN,
+        phonemes: PhonemeTrack | None = None,
     ) -> Stream[Frames]:
         """A camera that turns takes the length of the clip, so the speech is finished first."""
         options = options_of(animation)

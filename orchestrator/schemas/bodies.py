@@ -97,7 +97,9 @@ class SamplingFields(Strict):
     """Sampling of a voice that draws its speech by chance; options left out have the checkpoint's default."""
 
 
-LanguageField = Annotated[Name, Field(description="such as en, en-us, de, fr, zh")]
+LanguageField = Annotated[
+    Name | None, Field(description="such as en, en-us, de, fr, zh; that of the text where it is left out")
+]
 VoiceField = Annotated[Name, Field(description="id or name of a voice that GET /api/voices lists")]
 SamplingField = Annotated[
     SamplingFields | None, Field(description=f"for a voice that draws by chance: {SEEDED_VOICES}")
@@ -133,7 +135,7 @@ class TtsRequest(Strict):
     """Text for the voice."""
 
     text: Text = Field(description="what to say")
-    language: LanguageField = "en"
+    language: LanguageField = None
     voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
@@ -157,6 +159,12 @@ SCENE_FILES: Final = {"portrait_file": 1, **uploads_of(FACE_OPTIONS)}
 """Uploads of a scene: a portrait, and files that are options of a face."""
 
 
+VideoStream = Annotated[
+    bool,
+    Field(description="the video itself, fragmented MP4, while it is made; its file is there at the end"),
+]
+
+
 class VideoRequest(SceneFields):
     """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``; or none."""
 
@@ -165,6 +173,7 @@ class VideoRequest(SceneFields):
     audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
         None, description="the audio_url of an earlier response, such as /outputs/audio/<request_id>.wav"
     )
+    stream: VideoStream = False
     idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="in place of audio: a clip of so many seconds in which nobody speaks"
     )
@@ -184,10 +193,11 @@ class FullRequest(SceneFields, TextRequest):
 
     files: ClassVar[Mapping[str, int]] = SCENE_FILES
 
-    language: LanguageField = "en"
+    language: LanguageField = None
     voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
+    stream: VideoStream = False
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -273,11 +283,30 @@ class Made(Answer):
 
 class TextResponse(Made):
     text: str
+    warnings: list[str] = Field(description="what to know about the reply")
     note: str | None = Field(None, description="what to know about the writer")
+
+
+class TimedWord(BaseModel):
+    text: str
+    start: float = Field(description="seconds")
+    end: float = Field(description="seconds")
+
+
+class TimedSentence(TimedWord):
+    """A sentence of the speech as a reader sees it."""
+
+    words: list[TimedWord] = Field(description="where the voice knows their times")
+
+
+Captions = Annotated[list[TimedSentence], Field(description="what is said when, in the clip")]
 
 
 class TtsResponse(Made):
     voice: str = Field(description="id of the voice")
+    language: str = Field(description="that is spoken")
+    captions: Captions
+    warnings: list[str] = Field(description="what to know about the text and its speech")
     seed: int | None = Field(None, description=f"that makes the same speech again; for {SEEDED_VOICES}")
     audio_url: str = Field(examples=["/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav"])
     audio_seconds: float
@@ -286,6 +315,7 @@ class TtsResponse(Made):
 
 class VideoResponse(Made):
     video_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.mp4"])
+    poster_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.jpg"])
     audio_seconds: float
     portrait: str = Field(description="name of the bundled portrait or of the avatar, or uploaded")
     avatar: str | None = Field(None, description="id of the avatar")
@@ -294,13 +324,16 @@ class VideoResponse(Made):
     height: int = Field(description="of the video")
     seed: int
     controls: Controls
-    warnings: list[str] = Field(description="what to know about the portrait")
+    warnings: list[str] = Field(description="what to know about the portrait, the text and the sound")
 
 
 class FullResponse(VideoResponse):
     text: str
     voice: str = Field(description="id of the voice")
+    language: str = Field(description="that is spoken")
     audio_url: str
+    captions: Captions
+    captions_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.vtt"])
     note: str | None = Field(None, description="what to know about the writer")
 
 

@@ -58,3 +58,15 @@ def disk_errors(path: Path, folder: str = "outputs") -> Iterator[None]:
         raise StorageException(
             f"{path.name} cannot be written ({error.strerror}); {advice} the {folder} folder."
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file, whole or not at all.
+
+    Raises:
+        StorageException: the disk is full.
+    """
+    file = PendingFile(path)
+    with disk_errors(path), file.discarded_on_error():
+        file.path.write_text(text, encoding="utf-8")
+        file.publish()

@@ -44,6 +44,12 @@ class Outputs:
     def video(self, name: str) -> Path:
         return self.root / "video" / f"{name}.mp4"
 
+    def captions(self, name: str) -> Path:
+        return self.root / "video" / f"{name}.vtt"
+
+    def poster(self, name: str) -> Path:
+        return self.root / "video" / f"{name}.jpg"
+
     def url(self, path: Path) -> str:
         """The address of a generated file, from the server's root."""
         return f"{URL_PREFIX}/{path.relative_to(self.root).as_posix()}"

@@ -9,7 +9,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from lumen.contracts import MOUTH
-from lumen.families.warp.motion import animate
+from lumen.families.warp.motion import animate, rest_in_pauses
 from lumen.visemes.curves import Curves
 from lumen.visemes.hearing import BATCH_BLOCKS, mouth_curves
 from tests.support.paths import ROOT
@@ -39,7 +39,8 @@ def animated(
     pcm: NDArray[np.float32], pcm_start: int, first_frame: int, n_frames: int, seed: int
 ) -> NDArray[np.float32]:
     """Motion rows as the model ``warp`` makes them of sound alone: float32 [n_frames, P]."""
-    mouth = heard(pcm, pcm_start, first_frame, n_frames)
+    window = pcm, pcm_start, first_frame, n_frames
+    mouth = rest_in_pauses(heard(*window), *window) if n_frames else heard(*window)
     return animate(pcm, pcm_start, first_frame, n_frames, seed, mouth)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE, FRAME_SIZES, MESH_POINTS
 from lumen.errors import InvalidInputException
 from lumen.families.warp.mesh_points import CHIN, FOREHEAD, LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
-from lumen.families.warp.motion import animate
+from lumen.families.warp.motion import animate, rest_in_pauses
 from lumen.visemes.curves import CURVES, Curves
 from lumen.visemes.hearing import Listen, mouth_curves
 
@@ -136,7 +136,8 @@ async def render_clip(
     """
     mouth = clip.mouth
     if mouth is None:
-        mouth = await mouth_curves(clip.pcm, clip.pcm_start, clip.first_frame, clip.n_frames, listen)
+        window = clip.pcm, clip.pcm_start, clip.first_frame, clip.n_frames
+        mouth = rest_in_pauses(await mouth_curves(*window, listen), *window)
     calls = _calls(clip, mouth, render)
     pending: deque[asyncio.Future[Frames]] = deque()
     try:

@@ -19,5 +19,6 @@ FAMILY: Final = FaceFamily(
     portrait_model=WARP_PORTRAIT,
     context_frames=WARP_CONTEXT_FRAMES,
     lookahead_frames=WARP_LOOKAHEAD_FRAMES,
+    takes_mouth=True,
     features_version=2,
 )

@@ -51,8 +51,8 @@ KNOWN_ROWS: Final = (20, 46)
 EDGE_ROWS: Final = 2
 """Rows at an end of a sound that hold only a part of it."""
 
-TEETH_RAISE: Final = 0.45
-"""How far the upper lip is raised from a lower lip at the teeth."""
+FAINT: Final = 0.15
+"""Loudness below which a heard mouth goes to rest."""
 
 BREATH: Final = 0.0025
 """Rise and fall of the head with the breath, in heights of the face."""
@@ -95,6 +95,21 @@ def animate(
     move_head(motion, heard, frames, seed)
     move_eyes(motion, heard, frames, seed)
     return motion.astype(np.float32)
+
+
+def rest_in_pauses(
+    mouth: Curves, pcm: NDArray[np.float32], pcm_start: int, first_frame: int, n_frames: int
+) -> Curves:
+    """A heard mouth without what it shows where the sound has ended; pressed lips stay.
+
+    Voices hold a phrase's last phoneme into the silence after it, and so does a network that learned
+    from them. Arguments and result as of :func:`animate`.
+    """
+    heard = judge(hear(pcm, pcm_start, first_frame - BEFORE, n_frames + BEFORE + AFTER))
+    sounding = np.clip(heard.near(heard.loudness, -1, 1).max(-1) / FAINT, 0, 1)
+    rested = mouth * sounding[:, None]
+    rested[:, Column.PRESS] = mouth[:, Column.PRESS]
+    return np.asarray(rested, np.float32)
 
 
 def judge(sound: Sound) -> Heard:

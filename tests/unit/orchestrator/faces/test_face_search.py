@@ -39,8 +39,8 @@ class LocalTriton(TritonClient):
     async def infer(self, model: str, inputs: Tensors, timeout: float | None = None) -> Tensors:
         assert model == FACE_LANDMARKS
         self.searches.append(inputs["image"].shape)
-        boxes, scores, mesh = stack_faces(self.mesher.find(inputs["image"]))
-        return {"boxes": boxes, "scores": scores, "mesh": mesh}
+        boxes, scores, mesh, depth = stack_faces(self.mesher.find(inputs["image"]))
+        return {"boxes": boxes, "scores": scores, "mesh": mesh, "depth": depth}
 
 
 class LocalFace(TritonFace):

@@ -9,7 +9,7 @@ import pytest
 
 from lumen.errors import GenerationException, InvalidInputException
 from lumen.families.warp.clip import BATCH_FRAMES, CALLS_IN_FLIGHT, Clip, Frames, render_clip
-from lumen.families.warp.motion import animate
+from lumen.families.warp.motion import animate, rest_in_pauses
 from lumen.visemes.curves import OPEN
 from lumen.visemes.hearing import mouth_curves
 from tests.support.served_mouth import Served
@@ -93,7 +93,7 @@ async def test_frames_come_in_order() -> None:
     """Whichever call answers first, frames keep their order, and few calls are open at once."""
     echo, asked = Echo(), clip(pcm=babble(2), n_frames=43)
     made = [frames async for frames in render_clip(asked, echo, Served(), lambda: False)]
-    mouth = await mouth_curves(asked.pcm, 0, 0, 43, Served())
+    mouth = rest_in_pauses(await mouth_curves(asked.pcm, 0, 0, 43, Served()), asked.pcm, 0, 0, 43)
     expected = np.round(animate(asked.pcm, 0, 0, 43, 1, mouth)[:, 0] * 255).astype(np.uint8)
     np.testing.assert_array_equal(np.concatenate(made).ravel(), expected)
     assert [len(frames) for frames in made] == [4] * 10 + [3]

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
 from lumen.families.warp.columns import MOTION_WIDTH, MOUTH_CURVES, Column
 from lumen.families.warp.idle import BLINK, BLINK_SLOT, blinks, nods
-from lumen.families.warp.motion import BREATH, animate
+from lumen.families.warp.motion import BREATH, animate, rest_in_pauses
 from lumen.families.warp.quality import judge, short_time_level
-from lumen.visemes.curves import TimedPhoneme, curves_of
+from lumen.visemes.curves import CURVES, TimedPhoneme, curves_of
 from tests.support.served_mouth import animated
 from tests.support.speech import Pcm, babble, espeak, noise, silence, tone
 
@@ -156,6 +156,22 @@ def test_blinks_come_naturally(seed: int) -> None:
     assert all(shut[start : start + len(BLINK)].max() == 1 for start in starts[:-1])
 
 
+def test_a_given_mouth_is_drawn_as_it_is() -> None:
+    """Phonemes' curves become the columns of their frames, under the same names and in the same order."""
+    mouth = curves_of([TimedPhoneme(ipa, 0.2 * i, 0.2 * i + 0.2) for i, ipa in enumerate("amuf")], 20)
+    np.testing.assert_array_equal(animate(silence(0), 0, 0, 20, 1, mouth)[:, :MOUTH_CURVES], mouth)
+    assert tuple(column.name.lower() for column in list(Column)[:MOUTH_CURVES]) == CURVES
+
+
+def test_a_held_phoneme_ends_with_its_sound(speech: Pcm) -> None:
+    """A mouth that is held open over a pause rests in it; over the speech it is left as it is."""
+    pcm = np.concatenate([speech, silence(1)])
+    n_frames = len(pcm) // SAMPLES_PER_FRAME
+    rested = rest_in_pauses(np.full((n_frames, MOUTH_CURVES), 0.5, np.float32), pcm, 0, 0, n_frames)
+    assert np.delete(rested[-20:], Column.PRESS, axis=1).max() == 0
+    assert np.median(rested[: n_frames // 2, Column.OPEN]) == 0.5
+
+
 def test_blinks_a_minute() -> None:
     """12 to 20 a minute, over eight speakers of two minutes each."""
     counts = []
@@ -186,13 +202,6 @@ def test_the_head_follows_phrases() -> None:
     pitches = np.mean([motion_of(pcm, seed)[:, Column.PITCH] for seed in range(12)], axis=0)
     assert pitches[84:92].mean() < pitches[60:70].mean() - 0.01
     assert pitches[140:150].mean() > pitches[84:92].mean() + 0.02
-
-
-def test_a_given_mouth_is_drawn_as_it_is() -> None:
-    """Phonemes' curves become the columns of their frames."""
-    mouth = curves_of([TimedPhoneme(ipa, 0.2 * i, 0.2 * i + 0.2) for i, ipa in enumerate("amuf")], 20)
-    motion = animate(silence(0), 0, 0, 20, 1, mouth)
-    np.testing.assert_array_equal(motion[:, :MOUTH_CURVES], mouth)
 
 
 @pytest.mark.parametrize("n_frames", [0, 1])
