@@ -91,7 +91,7 @@ async def _measure(served: Served, clips: int, seconds: float) -> Report:
     await _felt(served, 2)  # loads models and caches
     undisturbed = await _felt(served, clips)
     target = Target(served.port, asyncio.get_running_loop().time() + seconds)
-    attacks = [asyncio.create_task(attack(target)) for attack in ATTACKS]  # type: ignore[arg-type]
+    attacks = [asyncio.ensure_future(attack(target)) for attack in ATTACKS]
     await asyncio.sleep(1.0)
     disturbed = await _felt(served, clips)
     target.until = min(target.until, asyncio.get_running_loop().time())
