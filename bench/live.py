@@ -216,7 +216,7 @@ class _Client:
 def _lengths(film: bytes) -> tuple[float, float]:
     """Seconds by which the picture is longer than the sound, and of the picture."""
     ends = {"video": 0.0, "audio": 0.0}
-    with av.open(io.BytesIO(film)) as container:
+    with av.open(io.BytesIO(film), "r") as container:
         for packet in container.demux():
             if packet.pts is not None and packet.time_base is not None:
                 end = float((packet.pts + (packet.duration or 0)) * packet.time_base)

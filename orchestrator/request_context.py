@@ -2,7 +2,7 @@
 
 import uuid
 from contextvars import ContextVar
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Final
 
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="-")
@@ -18,7 +18,7 @@ def new_request_id() -> str:
 
 def utc_timestamp() -> str:
     """Now, in ISO 8601 with the offset of UTC."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def stamp() -> dict[str, str]:

@@ -136,13 +136,15 @@ export class Playback {
     if (this.#playing) return;
     this.#playing = true;
     const generation = this.#generation;
-    let told = false;
+    const follow = () => this.video.currentTime > LEAD_SECONDS && shown();
     const shown = () => {
-      if (!told && generation === this.#generation) this.on.shown();
-      told = true;
+      this.video.removeEventListener("timeupdate", follow);
+      if (waiting && generation === this.#generation) this.on.shown();
+      waiting = false;
     };
+    let waiting = true;
     this.video.requestVideoFrameCallback?.(shown);
-    this.video.addEventListener("timeupdate", () => this.video.currentTime > LEAD_SECONDS && shown(), { once: true });
+    this.video.addEventListener("timeupdate", follow); // frames of a hidden tab are not called back for
     this.resume();
   }
 
