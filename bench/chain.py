@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,8 @@ from lumen.utterance import Sentence
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
-from orchestrator.faces.portraits import Portraits
 from orchestrator.media.clip_encoder import ClipFormat, encoding
+from orchestrator.media.decode_image import decode_image
 from orchestrator.media.resample import Resampler
 from orchestrator.media.sinks import Mp4FileSink
 from orchestrator.media.wav import WavWriter
@@ -108,8 +109,8 @@ async def make_scene(settings: Settings, parts: ModelManager) -> Scene:
     """Encode the settings' portrait and speak ``TEXT``, through the models that will be measured."""
     voice, face = parts.get_voice(), parts.get_face()
     await parts.ensure((*voice.models, *face.models))
-    portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
-    image = await portraits.bundled(settings.portrait)
+    file = settings.assets_path / "portraits" / f"{settings.portrait}.png"
+    image = decode_image(file.read_bytes(), settings.max_image_pixels).pixels
     features = await face.encode_portrait(image, crop_options_of(settings, face))
     speaker = await voice.bind(speech_options_of(settings, voice))
     speech = [chunk async for chunk in pcm_of(speaker.speak(once(Sentence(TEXT))))]
@@ -144,6 +145,7 @@ class Chain:
         self._features = features
         self._folder = folder
         self._animation = AnimationOptions(SEED)
+        self._encoding = ThreadPoolExecutor(1)  # an encoder is for one thread at a time
 
     async def clip(self) -> Sample:
         """Make one clip of ``TEXT``."""
@@ -178,7 +180,10 @@ class Chain:
             async for batch in frames:
                 take.frame()
                 for write in frame_sinks:
-                    await asyncio.to_thread(write, batch.pixels)
+                    await self._in_thread(write, batch.pixels)
+
+    async def _in_thread(self, write: Callable[[npt.NDArray[Any]], None], data: npt.NDArray[Any]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._encoding, write, data)
 
     async def _speech(
         self, take: "_ClipTimes", audio_sinks: Iterable[Callable[[Chunk], None]]
@@ -190,7 +195,7 @@ class Chain:
             async for chunk in speech:
                 take.audio(len(chunk))
                 for write in audio_sinks:
-                    await asyncio.to_thread(write, chunk)
+                    await self._in_thread(write, chunk)
                 yield resampler.process(chunk)
         yield resampler.flush()
 

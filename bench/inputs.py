@@ -14,7 +14,9 @@ import numpy.typing as npt
 from bench.chain import SEED, RecordedParts, Scene
 from lumen.aio import once
 from lumen.contracts import (
+    FACE_FPS,
     FACE_LANDMARKS,
+    MOUTH,
     SADTALKER,
     SADTALKER_FACE3D,
     WARP,
@@ -32,6 +34,8 @@ from lumen.families.sadtalker.portrait import make_features
 from lumen.families.sadtalker.rendering import ClipEngine, Limits
 from lumen.families.warp.motion import animate
 from lumen.families.xtts.vocoder_windows import VocoderContext, Windows
+from lumen.visemes.curves import TimedPhoneme, curves_of
+from lumen.visemes.features import blocks_of
 from orchestrator.faces.animation import AnimationOptions
 from orchestrator.media.resample import Resampler
 from orchestrator.triton.client import Tensors, TritonClient
@@ -74,10 +78,13 @@ def resampled(pcm: npt.NDArray[np.float32], rate_in: int, rate_out: int) -> npt.
 async def warp_requests(request: Tensors, scene: Scene, _: TritonClient) -> Requests:
     """Requests that ``warp`` and ``warp_portrait`` send; the frame is the last one of a window."""
     first, count = int(request["first_frame"][0]), int(request["n_frames"][0])
-    motion = animate(request["pcm"], int(request["pcm_start"][0]), first, count, SEED)
+    heard = request["pcm"], int(request["pcm_start"][0]), first, count
+    vowel = TimedPhoneme("a", first / FACE_FPS, (first + count) / FACE_FPS)
+    motion = animate(*heard, SEED, curves_of([vowel], count, first))
     portrait = {name: request[name] for name in ("crop", "mesh")}
     return {
         FACE_LANDMARKS: {"image": scene.image},
+        MOUTH: {"features": blocks_of(*heard)[0]},
         WARP_RENDERER: {**portrait, "motion": motion[-1]},
     }
 
@@ -92,7 +99,7 @@ async def sadtalker_requests(request: Tensors, scene: Scene, triton: TritonClien
         requests[SADTALKER_FACE3D] = {"image": image}
         return np.zeros(FACE_MODEL, np.float32)
 
-    found = unstack_faces(faces["boxes"], faces["scores"], faces["mesh"])
+    found = unstack_faces(faces["boxes"], faces["scores"], faces["mesh"], faces["depth"])
     make_features(scene.image, found, size, mode, face3d)
 
     async def call(model: str, outputs: Sequence[str], tensors: Mapping[str, Any]) -> list[Any]:

@@ -1,7 +1,7 @@
 """``lumen export sadtalker``, ``lumen export random sadtalker``, ``lumen export download sadtalker``."""
 
 from dataclasses import replace
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,13 +26,13 @@ from lumen.reported import console, reported
 from lumen.settings import load_settings
 
 
-class Precision(str, Enum):
+class Precision(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     BF16 = "bf16"
 
 
-class Sizes(str, Enum):
+class Sizes(StrEnum):
     SMALL = "256"
     LARGE = "512"
     BOTH = "both"

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -32,18 +32,18 @@ random = typer.Typer(
 download = typer.Typer(help="Fetch official checkpoints.", no_args_is_help=True, rich_markup_mode=PLAIN_HELP)
 
 
-class Device(str, Enum):
+class Device(StrEnum):
     CPU = "cpu"
     GPU = "gpu"
 
 
-class Precision(str, Enum):
+class Precision(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
 

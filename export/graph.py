@@ -214,3 +214,4 @@ def smoothstep(value: Value, low: float, high: float) -> Value:
 
 FLOAT = TensorProto.FLOAT
 UINT8 = TensorProto.UINT8
+INT64 = TensorProto.INT64

@@ -78,6 +78,13 @@ async def once(item: T) -> Stream[T]:
     yield item
 
 
+async def exhaust(source: Stream[Any]) -> None:
+    """Read ``source`` to its end."""
+    async with aclosing(source):
+        async for _ in source:
+            pass
+
+
 async def with_timeout(seconds: float, work: Awaitable[T]) -> T:
     """The result of ``work``, which is cancelled when it takes longer or when the caller is cancelled.
 

@@ -1,4 +1,4 @@
-"""What this process's allocator does with memory that is freed; only glibc's can be told."""
+"""Settings of this process's allocator for memory that is freed; only glibc has them."""
 
 import ctypes
 from typing import Final

@@ -23,7 +23,7 @@ STALLED_SECONDS: Final = 600.0
 FIRST_POLL_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 10.0
 POLL_GROWTH: Final = 1.5
-"""How often a clip is asked after: soon at first, later so seldom that no rate limit is touched."""
+"""Interval of asking after a clip: short at first, later so long that no rate limit is touched."""
 
 PROGRESS_HEADER: Final = "X-Progress-Key"
 """Carries a key of the client's own, to ask for the progress of its clip by."""
@@ -34,7 +34,7 @@ FILES_AND_OPTIONS: Final = ("audio", "controls", "sampling")
 
 @dataclass(frozen=True)
 class Clip:
-    """What ``POST /api/generate/full`` takes or, without a ``prompt``, ``POST /api/generate/video``.
+    """Request to ``POST /api/generate/full`` or, without a ``prompt``, ``POST /api/generate/video``.
 
     ``None`` leaves a field to the server's default. ``portrait`` is the name of a bundled portrait or the
     path of an image file; ``audio`` is a file. What the face or the voice cannot do is refused by the API.
@@ -71,7 +71,7 @@ class Clip:
         return {name: value for name, value in given.items() if value is not None}
 
     def files(self) -> dict[str, Path]:
-        """What is uploaded, by the form's field; a portrait that is no file is a bundled one's name."""
+        """Uploaded files by the form's field; a portrait that is no file is a bundled one's name."""
         portrait = Path(self.portrait) if self.portrait else None
         paths = {"portrait_file": portrait if portrait and portrait.is_file() else None, "audio": self.audio}
         uploads = registry.options_by_name(registry.faces())
@@ -83,7 +83,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a clip is: speech made so far, and frames of the face drawn so far."""
+    """Progress of a clip: speech made so far, and frames of the face drawn so far."""
 
     audio_seconds: float
     frames: int

@@ -1,4 +1,4 @@
-"""What both sides of a Triton request agree on: model names, rates and sizes.
+"""Contracts of both sides of a Triton request: model names, rates and sizes.
 
 The orchestrator and the models in ``model_repository/`` import these numbers from here and
 from nowhere else. Tensor names and shapes are in each model's ``config.pbtxt``; a test
@@ -11,6 +11,7 @@ from typing import Final
 ESPEAK: Final = "espeak"
 HIBARI: Final = "hibari"
 FACE_LANDMARKS: Final = "face_landmarks"
+MOUTH: Final = "mouth"
 WARP_PORTRAIT: Final = "warp_portrait"
 WARP: Final = "warp"
 WARP_RENDERER: Final = "warp_renderer"
@@ -78,7 +79,7 @@ WARP_LOOKAHEAD_FRAMES: Final = 5
 """Frames of audio after a frame that its motion depends on (0.2 s: lips move before the sound)."""
 
 ENHANCER_FACTOR: Final = 2
-"""How many times wider and higher `face_enhancer` makes frames."""
+"""Factor by which `face_enhancer` makes frames wider and higher."""
 
 ENHANCER_FRAMES: Final = 32
 """Most frames in a request to `face_enhancer`."""

@@ -112,7 +112,7 @@ class StorageException(LumenException):
 
 
 def to_wire(error: LumenException) -> str:
-    """What a decoupled model answers as its error's text: Triton's streams drop the code.
+    """Text of a decoupled model's error, with its class: Triton's streams drop the code.
 
     (The header ``triton_grpc_error`` would keep it, but Triton 2.51 crashes in a race when a
     refused stream ends: seen after 40 to 250 refusals.)
@@ -125,6 +125,12 @@ def from_wire(text: str) -> LumenException | None:
     name, separator, message = text.partition(": ")
     kind = _by_name(LumenException).get(name)
     return kind(message) if separator and kind is not None else None
+
+
+def names() -> list[str]:
+    """Names of all classes of the tree that are raised."""
+    found = {**_by_name(LumenException), RateLimitException.__name__: RateLimitException}
+    return sorted(name for name in found if name != LumenException.__name__)
 
 
 def _by_name(root: type[LumenException]) -> dict[str, type[LumenException]]:

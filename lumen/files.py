@@ -14,7 +14,7 @@ def sha256(path: Path) -> str:
 
 
 def hash_of(path: Path, digest: Any) -> str:
-    """What ``digest``, an object of :mod:`hashlib`, says after a file's bytes, in hexadecimal digits."""
+    """Hash of a file's bytes by ``digest``, an object of :mod:`hashlib`, in hexadecimal digits."""
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
             digest.update(block)

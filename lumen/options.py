@@ -94,7 +94,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """One option of a class.
+    """Specification of one option of a class.
 
     Attributes:
         kind: type of the value, or of the items of a series.

@@ -84,11 +84,47 @@ class Settings(BaseSettings):
         "100/minute", description="requests per client address, in the notation of `limits`"
     )
     rate_limit_storage: str = Field("memory://", description="memory:// or redis://host:port/db")
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        [], description="addresses or networks whose X-Forwarded-For is believed, comma-separated"
+    )
+    client_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="part of the connections, places and body bytes that one client address may have",
+    )
+    max_connections: int = Field(512, ge=1, description="connections open at once")
+    head_timeout: float = Field(10.0, gt=0, description="seconds until the head of a request must be there")
+    unread_timeout: float = Field(
+        120.0, gt=0, description="seconds after which a client that reads nothing of its answer is cut off"
+    )
     max_text_length: int = Field(500, ge=1, description="characters of a prompt or of a text to speak")
     max_body_bytes: int = Field(25 * 2**20, ge=1024, description="bytes of a request body, uploads included")
-    max_image_pixels: int = Field(40_000_000, ge=1, description="pixels of an uploaded portrait")
+    max_json_bytes: int = Field(2**20, ge=1024, description="bytes of a JSON body")
+    max_bodies_bytes: int = Field(
+        256 * 2**20, ge=1024, description="bytes of the bodies of all requests that are served at once"
+    )
+    max_image_pixels: int = Field(64_000_000, ge=1, description="pixels of an uploaded portrait")
+    max_decodes: int = Field(2, ge=1, description="uploads decoded at once")
+    max_waiting_decodes: int = Field(
+        32, ge=0, description="uploads that wait for their decoding; more are answered 503"
+    )
+    max_decode_bytes: int = Field(
+        2**30, ge=2**26, description="bytes of memory that the decoding of one upload may take"
+    )
+    max_decode_seconds: int = Field(
+        60, ge=1, description="seconds of CPU time that the decoding of one upload may take"
+    )
     max_audio_seconds: float = Field(120.0, gt=0, description="seconds of audio that one video may have")
     max_concurrent_clips: int = Field(8, ge=1, description="clips made at once; more are answered 503")
+    max_live_sessions: int = Field(16, ge=0, description="live conversations at once; more are refused")
+    max_session_seconds: float = Field(7200.0, gt=0, description="seconds of one live conversation")
+    session_idle_seconds: float = Field(
+        900.0, gt=0, description="seconds without an event from its client after which a conversation ends"
+    )
+    max_concurrent_speech: int = Field(
+        16, ge=1, description="speech without a clip made at once; more is answered 503"
+    )
     max_reference_seconds: float = Field(
         60.0, ge=3, description="seconds of the recordings that one voice is made of, all together"
     )
@@ -144,9 +180,9 @@ class Settings(BaseSettings):
     def _read_size(cls, value: object) -> object:
         return int(value) if isinstance(value, str) and value.isdecimal() else value
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
 
     @field_validator(

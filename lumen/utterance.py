@@ -15,19 +15,21 @@ from lumen.timed_speech import TimedSpeech
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence on its way to a voice.
+    """Sentence on its way to a voice.
 
     Attributes:
         text: what is spoken.
         utterance: id of the utterance; "" for a text that is spoken alone.
         index: of the sentence in it, from 0.
         last: whether the utterance ends with it.
+        shown: as a reader sees it, for captions.
     """
 
     text: str
     utterance: str = ""
     index: int = 0
     last: bool = True
+    shown: str = ""
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """Make the inputs that every voice's model takes.

@@ -3,13 +3,13 @@
 Importing this module does nothing; ``app`` is made when it is asked for.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
 from lumen import __version__
 from lumen.allocator import return_large_blocks
@@ -19,8 +19,10 @@ from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.routes import avatars, generation, health, voices
-from orchestrator.routes.bodies import openapi
+from orchestrator.routes import avatars, generation, health, realtime, voices
+from orchestrator.routes.description import openapi, operation_id
+from orchestrator.routes.docs import add_docs
+from orchestrator.routes.files import OutputFiles
 from orchestrator.services import make_services
 from orchestrator.store.outputs import URL_PREFIX
 
@@ -35,14 +37,25 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     Args:
         models: who loads the models; an own one by default.
     """
-    app = FastAPI(title="LUMEN", version=__version__, description=DESCRIPTION, lifespan=_lifespan)
+    app = FastAPI(
+        title="LUMEN",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
+        servers=[{"url": "/", "description": "this server"}],
+        lifespan=_lifespan,
+    )
     app.state.services = make_services(settings, models or ModelManager(settings))
     app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_limit_storage)
     app.include_router(health.router)
     app.include_router(generation.router)
     app.include_router(voices.router)
     app.include_router(avatars.router)
-    app.mount(URL_PREFIX, StaticFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
+    app.include_router(realtime.router)
+    app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
+    add_docs(app)
     add_handlers(app)
     add_middleware(app, settings, app.state.limiter)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
@@ -55,9 +68,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     return_large_blocks()
     with logging_to(services.settings.logs_path):
         services.outputs.create()
+        await asyncio.to_thread(services.clear)
         try:
             yield
         finally:
+            await services.live.stop()
             await services.models.close()
             await app.state.limiter.close()
 

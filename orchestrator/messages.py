@@ -13,8 +13,13 @@ MAX_NAMED: Final = 40
 
 def excerpt(text: str) -> str:
     """The beginning of a caller's text on one line, safe to log."""
-    line = "".join(c if c.isprintable() else " " for c in text[: LOGGED_CHARACTERS + 1])
+    line = printable_line(text[: LOGGED_CHARACTERS + 1])
     return line if len(text) <= LOGGED_CHARACTERS else line[:LOGGED_CHARACTERS] + "..."
+
+
+def printable_line(text: str) -> str:
+    """``text`` on one line, without control characters."""
+    return "".join(c if c.isprintable() else " " for c in text).rstrip()
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -1,13 +1,39 @@
 """Serves the API: ``python orchestrator/run.py``."""
 
+import resource
+import socket
+from typing import Final
+
 import uvicorn
+from fastapi import FastAPI
 
 from lumen.reported import reported
 from lumen.settings import Settings, load_settings
 from lumen.triton.ports import claim_port
+from orchestrator.core.http_protocol import connection_limits, http_protocol
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
+from orchestrator.live.sessions import LiveSessions
 from orchestrator.main import create_app
+
+BACKLOG: Final = 128
+"""Connections that the kernel holds until they are taken; all are taken at once, so each needs a file."""
+
+OTHER_FILES: Final = 512
+"""Files that the process opens besides: uploads, outputs, libraries, pipes, connections to Triton."""
+
+
+class ApiServer(uvicorn.Server):
+    """A server whose live conversations end with a word before their sockets are closed."""
+
+    def __init__(self, config: uvicorn.Config, live: LiveSessions) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the conversations, then the connections."""
+        await self._live.stop()
+        await super().shutdown(sockets)
 
 
 def make_server(settings: Settings) -> uvicorn.Server:
@@ -18,15 +44,34 @@ def make_server(settings: Settings) -> uvicorn.Server:
     """
     app = create_app(settings, model_manager.configure(settings))
     app.state.services.outputs.check_writable()
-    config = uvicorn.Config(
+    allow_files(settings.max_connections)
+    return ApiServer(server_config(app, settings), app.state.services.live)
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Uvicorn's configuration, which makes it a server that strangers can be let at."""
+    return uvicorn.Config(
         app,
         host=settings.api_host,
         port=settings.api_port,
+        http=http_protocol(connection_limits(settings)),
+        backlog=BACKLOG,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        server_header=False,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
     )
-    return uvicorn.Server(config)
+
+
+def allow_files(connections: int) -> None:
+    """Have the process open a file for each connection, and those that it needs besides."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + BACKLOG + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def serve(settings: Settings) -> None:

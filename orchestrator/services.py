@@ -1,15 +1,19 @@
 """What the routes work with, made once per app."""
 
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-from fastapi import Request
+from fastapi import Request, WebSocket
 
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.faces.portraits import Portraits
+from orchestrator.faces.portraits import ImageDecoder, Portraits
+from orchestrator.live.sessions import LiveSessions
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
 from orchestrator.store.outputs import Outputs
+from orchestrator.store.owners import remove_ownerless
 
 
 @dataclass(frozen=True)
@@ -20,17 +24,39 @@ class Services:
     portraits: Portraits
     pipeline: Pipeline
     progress: ProgressBoard
+    live: LiveSessions
+
+    def clear(self) -> None:
+        """Remove files that a killed process had begun."""
+        self.outputs.clear()
+        for folder in (self.settings.voices_path, self.settings.avatars_path):
+            remove_ownerless(folder)
 
 
 def make_services(settings: Settings, models: ModelManager) -> Services:
     outputs = Outputs(settings.outputs_path)
-    portraits = Portraits(settings.assets_path / "portraits", settings.max_image_pixels)
+    decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
+    portraits = Portraits(settings.assets_path / "portraits", decoder)
     pipeline = Pipeline(settings, models, outputs)
-    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard())
+    live = LiveSessions(settings, models, portraits)
+    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live)
+
+
+async def held_places() -> AsyncIterator[ExitStack]:
+    """What a route holds until it returns; a dependency of routes. A stream takes its place by itself."""
+    with ExitStack() as stack:
+        yield stack
 
 
 def services(request: Request) -> Services:
     """The services of the app that ``request`` came to; a dependency of routes."""
     found = request.app.state.services
+    assert isinstance(found, Services)
+    return found
+
+
+def socket_services(socket: WebSocket) -> Services:
+    """The services of the app that a WebSocket came to; a dependency of routes."""
+    found = socket.app.state.services
     assert isinstance(found, Services)
     return found

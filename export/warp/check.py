@@ -73,14 +73,15 @@ def batch(crop: Frames, mesh: FloatArray, motion: FloatArray) -> dict[str, NDArr
 
 
 def example_motion() -> FloatArray:
-    """[3, P]: everything moved at once, eyes and lips shut, mouth wide open."""
+    """[4, P]: everything moved at once, eyes and lips shut, mouth wide open, lips rounded over the teeth."""
     rng = np.random.default_rng(7)
     mixed = rng.uniform(-0.1, 0.1, MOTION_WIDTH)
-    mixed[[Column.OPEN, Column.RAISE, Column.BLINK_LEFT]] = 0.6
-    shut, wide = np.zeros(MOTION_WIDTH), np.zeros(MOTION_WIDTH)
+    mixed[[Column.OPEN, Column.UPPER, Column.TONGUE, Column.BLINK_LEFT]] = 0.6
+    shut, wide, bite = np.zeros((3, MOTION_WIDTH))
     shut[[Column.PRESS, Column.BLINK_LEFT, Column.BLINK_RIGHT, Column.WIDTH]] = 1
     wide[Column.OPEN] = 1
-    return np.asarray(np.stack([mixed, shut, wide]), np.float32)
+    bite[[Column.TEETH, Column.WIDTH, Column.BLINK_RIGHT]] = 1, -1, 0.5
+    return np.asarray(np.stack([mixed, shut, wide, bite]), np.float32)
 
 
 def example_crop(size: int) -> Frames:
@@ -99,11 +100,15 @@ def example_mesh() -> FloatArray:
         mesh[list(eye.upper)] = _arc(eye.upper, (x, -0.10), 0.085, 0, -0.035)
         mesh[list(eye.lower)] = _arc(eye.lower, (x, -0.10), 0.085, 0, 0.03)
         mesh[list(eye.brow)] = _arc(eye.brow, (x, -0.19), 0.12, 0, -0.03)
+        mesh[list(eye.below_brow)] = _arc(eye.below_brow, (x, -0.175), 0.12, 0, -0.03)
     mesh[points.FOREHEAD], mesh[points.CHIN] = (0.0, -0.45), (0.03, 0.52)
     mesh[list(points.CHEEKS), 0] = np.linspace(-0.25, 0.25, len(points.CHEEKS))
     mesh[list(points.CHEEKS), 1] = 0.08
+    mesh[list(points.OUTLINE), 0] = np.repeat([-0.36, 0.36], len(points.OUTLINE) // 2)
+    mesh[list(points.OUTLINE), 1] = np.tile(np.linspace(-0.2, 0.25, len(points.OUTLINE) // 2), 2)
     turn = np.exp(0.06j) * (mesh[:, 0] + 1j * mesh[:, 1])
-    return np.asarray(np.stack([turn.real, turn.imag], -1), np.float32)
+    depth = 0.6 * (mesh[:, 0] ** 2 + 0.3 * mesh[:, 1] ** 2) - 0.1
+    return np.asarray(np.stack([turn.real, turn.imag, depth], -1), np.float32)
 
 
 def _arc(

@@ -40,7 +40,7 @@ def manifest(data: bytes) -> dict[str, Any]:
         "opset": OPSET,
         "inputs": {
             "crop": {"dtype": "uint8", "shape": ["B", "S", "S", 3]},
-            "mesh": {"dtype": "float32", "shape": ["B", MESH_POINTS, 2]},
+            "mesh": {"dtype": "float32", "shape": ["B", MESH_POINTS, 3]},
             "motion": {"dtype": "float32", "shape": ["B", MOTION_WIDTH]},
         },
         "outputs": {"frame": {"dtype": "uint8", "shape": ["B", "S", "S", 3]}},

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-TEXTURE_WIDTH: Final = 96
-TEXTURE_HEIGHT: Final = 60
+TEXTURE_WIDTH: Final = 160
+TEXTURE_HEIGHT: Final = 100
 """Texels; a mouth is about 100 pixels wide in the largest frame."""
 
 U_REACH: Final = 1.2
@@ -20,9 +20,6 @@ U_REACH: Final = 1.2
 
 V_RANGE: Final = (-0.5, 1.0)
 """The texture covers v between these."""
-
-LAYERS: Final = 6
-"""Planes of the texture: shade and mask of upper teeth, lower teeth and tongue."""
 
 UPPER_TOOTH_BORDERS: Final = (0.0, 0.30, 0.53, 0.72, 0.87, 0.98, 1.08)
 """|u| where one upper tooth ends and the next begins, from the middle outwards."""
@@ -45,7 +42,7 @@ def upper_teeth() -> tuple[FloatArray, FloatArray]:
     """Shade and mask, float32 [H, W] in [0, 1]; biting edges near v = 0.06."""
     u, v = texel_centres()
     across, border = _tooth(np.abs(u), UPPER_TOOTH_BORDERS)
-    edge = 0.06 - 0.12 * u**2 - 0.022 * (2 * across - 1) ** 4
+    edge = 0.06 - 0.12 * u**2 - 0.030 * (2 * across - 1) ** 4
     mask = _below(v, edge) * _below(np.abs(u), 0.90)
     return _enamel(u / 0.9, across, border, np.clip((edge - v) / 0.4, 0, 1)), mask
 
@@ -69,10 +66,14 @@ def tongue() -> tuple[FloatArray, FloatArray]:
     return shade.astype(np.float32), (mask * mask * (3 - 2 * mask)).astype(np.float32)
 
 
-def mouth_layers() -> FloatArray:
-    """Everything in one constant: float32 [1, 6, H, W], shade and mask of each layer in turn."""
-    planes = [*upper_teeth(), *lower_teeth(), *tongue()]
-    return np.stack([np.broadcast_to(plane, planes[0].shape) for plane in planes])[None].astype(np.float32)
+def upper_layers() -> FloatArray:
+    """Shade and mask of what stays with the head: float32 [2, H, W]."""
+    return np.stack(upper_teeth())
+
+
+def lower_layers() -> FloatArray:
+    """Shade and mask of the lower teeth, then of the tongue, which go with the jaw: float32 [4, H, W]."""
+    return np.stack([*lower_teeth(), *tongue()])
 
 
 def _tooth(distance: FloatArray, borders: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
@@ -86,8 +87,8 @@ def _tooth(distance: FloatArray, borders: tuple[float, ...]) -> tuple[FloatArray
 
 def _enamel(u: FloatArray, across: FloatArray, border: FloatArray, height: FloatArray) -> FloatArray:
     """Shade of a tooth: rounded, darker towards the gum, in the gaps and to the sides."""
-    rounded = 1 - 0.10 * (2 * across - 1) ** 2
-    gaps = 1 - 0.22 * np.exp(-((border / 0.016) ** 2))
+    rounded = 1 - 0.16 * (2 * across - 1) ** 2
+    gaps = 1 - 0.34 * np.exp(-((border / 0.014) ** 2))
     arch = 1 - 0.85 * np.clip(np.abs(u), 0, 1) ** 2.4
     return np.asarray(rounded * gaps * arch * (1 - 0.18 * height), np.float32)
 

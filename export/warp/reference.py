@@ -1,23 +1,26 @@
 """The renderer once more, in plain numpy and one frame at a time, to check the graph against.
 
-Written from the description of the motion, not from the graph: curves are interpolated with
-``np.interp``, sampling is spelled out, points are complex numbers (x + iy). It shares with the
-graph only constants and the drawn teeth.
+Written from the description of the motion, not from the graph: windows are slices of arrays,
+sampling is spelled out, points are complex numbers (x + iy). It shares with the graph only
+constants and the drawn teeth.
 """
 
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.warp import eyes, fields, interior, mouth, renderer
-from export.warp.mouth_texture import U_REACH, V_RANGE, mouth_layers, texel_centres
+from export.warp import eyes, fields, interior, mouth, picture, renderer, windows
+from export.warp.mouth_texture import U_REACH, V_RANGE, lower_layers, upper_layers
 from lumen.families.warp import mesh_points as points
 from lumen.families.warp.columns import Column
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Motion = dict[Column, float]
+
+Part = tuple[slice, slice]
 
 MAX_DIFFERENCE: Final = 2
 MEAN_DIFFERENCE: Final = 0.001
@@ -26,13 +29,16 @@ average. float32 against float64 moves edges by a small fraction of a pixel."""
 
 
 class Lips(NamedTuple):
-    """What the mouth does: see ``mouth.Opening``."""
+    """Motion of the mouth: see ``mouth.Opening``."""
 
     size: float
     teeth: float
     drop: float
     lift: float
+    tuck: float
     spread: float
+    rounded: float
+    pressed: float
 
 
 class Axes:
@@ -48,6 +54,44 @@ class Axes:
         return offset * self.right * self.unit
 
 
+class Head:
+    """A portrait and how its head moves: ``head`` and ``whole`` are offsets at the coarse grid's nodes."""
+
+    def __init__(self, crop: NDArray[np.uint8], mesh: NDArray[np.float32], row: Motion) -> None:
+        self.image, self.side, self.row = crop.astype(float), len(crop), row
+        self.mesh, self.depth = mesh[:, 0].astype(float) + 1j * mesh[:, 1], mesh[:, 2].astype(float)
+        self.face, self.lips = face_axes(self.mesh), between(self.mesh, *points.MOUTH_CORNERS)
+        self.part = pixels_of(windows.HEAD, self.side)
+        self.opened = opening(self.mesh, self.face, self.lips, own_teeth(self), row)
+        place = grid_nodes()
+        self.head = head_offset(place, self)
+        still = place - self.head
+        planes, soft = mouth_planes(self.lips.local(still), self)
+        self.whole = self.head + self.lips.image(lip_offset(planes, soft, renderer.NODE / self.lips.unit))
+        for eye in (points.RIGHT_EYE, points.LEFT_EYE):
+            brow = self.face.local(still) - self.face.local(self.mesh[list(eye.brow)]).mean()
+            self.whole = self.whole + self.face.image(-0.034j * row[Column.BROW] * gauss(brow, 0.17, 0.062))
+
+    def at(self, places: ComplexArray) -> FloatArray:
+        """Colours of the head's window, whose edges go on beyond it."""
+        rows, columns = self.part
+        inside = self.image[rows, columns]
+        x = places.real * self.side / 2 + self.side / 2 - columns.start
+        y = places.imag * self.side / 2 + self.side / 2 - rows.start
+        height, width = inside.shape[:2]
+        x, y = np.clip(x, 0.5, width - 0.5), np.clip(y, 0.5, height - 0.5)
+        return np.asarray(bilinear(inside, x, y))
+
+    def enlarged(self, nodes: ComplexArray, part: Part) -> ComplexArray:
+        """Values of the coarse grid at the pixels of a part of the frame."""
+        place = centres(self.side)[part]
+        (x, y), (wide, high) = windows.HEAD.centre, windows.HEAD.reach
+        rows, columns = windows.GRID
+        at_row = np.clip(((place.imag - y) / high + 1) * (rows - 1) / 2, 0, rows - 1)
+        at_column = np.clip(((place.real - x) / wide + 1) * (columns - 1) / 2, 0, columns - 1)
+        return np.asarray(bilinear(nodes[..., None], at_column + 0.5, at_row + 0.5)[..., 0])
+
+
 def between(mesh: ComplexArray, left: int, right: int) -> Axes:
     across = mesh[right] - mesh[left]
     return Axes((mesh[left] + mesh[right]) / 2, across / abs(across), abs(across) / 2)
@@ -56,28 +100,83 @@ def between(mesh: ComplexArray, left: int, right: int) -> Axes:
 def render(
     crop: NDArray[np.uint8], mesh: NDArray[np.float32], motion: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """crop uint8 [S, S, 3], mesh float32 [468, 2], motion float32 [P] -> uint8 [S, S, 3]."""
-    side = len(crop)
-    marks = mesh[:, 0].astype(float) + 1j * mesh[:, 1]
-    row = {column: float(motion[column]) for column in Column}
-    face, lips = face_axes(marks), between(marks, *points.MOUTH_CORNERS)
-    image = crop.astype(float)
-    opened = opening(marks, face, lips, own_teeth(image, marks, lips), row)
-    grid = centres(fields.GRID)
-    found = coarse(grid, marks, face, lips, opened, row)
-    planes = {name: upsample(plane, side) for name, plane in found.items()}
-    hollow_height = np.maximum(planes["below_upper"] - planes["below_lower"], 2 / side)
-    lower = np.clip(1 + planes["below_lower"] / hollow_height, 0, 1) * planes["part"].real
-    on_lid = np.clip(0.5 - planes["below_lid"] * side / 2, 0, 1) * planes["lid"]
-    taken = centres(side) - planes["offset"] - 1j * lips.right * lower - 1j * face.right * on_lid
-    skin = look_up(image, inside_frame(taken, side))
-    edge = np.maximum(0, 1 - abs(planes["below_lid"]) / renderer.LASH_WIDTH)
-    shade = np.minimum(planes["lid"] * renderer.LASH_DARKNESS / renderer.LASH_TRAVEL, renderer.LASH_DARKNESS)
-    skin = skin * (1 - edge * shade)[..., None]
-    hollow = look_up(mouth_picture(image, marks, lips, opened), planes["inside"])
-    distance = np.minimum(planes["below_upper"], -planes["below_lower"])
-    alpha = np.clip(distance * side / 2 / renderer.LIP_SOFTNESS, 0, 1)[..., None]
-    return np.asarray(np.round(np.clip(skin + (hollow - skin) * alpha, 0, 255)).astype(np.uint8))
+    """crop uint8 [S, S, 3], mesh float32 [468, 3], motion float32 [P] -> uint8 [S, S, 3]."""
+    head = Head(crop, mesh, {column: float(motion[column]) for column in Column})
+    frame = head.image.copy()
+    frame[head.part] = head.at(centres(head.side)[head.part] - head.enlarged(head.whole, head.part))
+    middle = head.lips.origin + 1j * head.lips.right * head.lips.unit * renderer.MOUTH_BELOW
+    part = small_part(middle, windows.MOUTH_SIZE, head)
+    frame[part] = drawn_mouth(head, part)
+    nose = head.mesh[list(points.INNER_EYE_CORNERS)].mean()
+    for eye, blink, across in (
+        (points.RIGHT_EYE, Column.BLINK_RIGHT, 1.0),
+        (points.LEFT_EYE, Column.BLINK_LEFT, 0.0),
+    ):
+        part = small_part(nose, windows.EYE_SIZE, head, across)
+        frame[part] = drawn_eye(head, part, eye, head.row[blink])
+    return np.asarray(np.round(np.clip(frame, 0, 255)).astype(np.uint8))
+
+
+def pixels_of(window: windows.Window, side: int) -> Part:
+    (top, bottom), (left, right) = window.rows, window.columns
+    return slice(top * side // 32, bottom * side // 32), slice(left * side // 32, right * side // 32)
+
+
+def small_part(place: complex, size: tuple[int, int], head: Head, across: float = 0.5) -> Part:
+    """``across``: where in the part the place lies, from left, 0, to right, 1."""
+    lines = []
+    for at, share, length, whole in zip(
+        (place.imag, place.real), (0.5, across), size, head.part, strict=True
+    ):
+        count = length * head.side // 32
+        first = int(np.floor((at + 1) * head.side / 2 - count * share))
+        first = min(max(first, whole.start), whole.stop - count)
+        lines.append(slice(first, first + count))
+    return lines[0], lines[1]
+
+
+def drawn_mouth(head: Head, part: Part) -> FloatArray:
+    still = centres(head.side)[part] - head.enlarged(head.head, part)
+    at, unit, pixel = head.lips.local(still), head.lips.unit, 2 / head.side
+    planes, soft = mouth_planes(at, head)
+    skin = head.at(still - head.lips.image(lip_offset(planes, soft, pixel / unit)))
+    distance = np.minimum(planes["below_upper"], -planes["below_lower"]) * unit
+    alpha = np.clip(distance / pixel / renderer.LIP_SOFTNESS, 0, 1)[..., None]
+    return np.asarray(skin + (mouth_picture(at, head) - skin) * alpha)
+
+
+def drawn_eye(head: Head, part: Part, eye: points.Eye, blink: float) -> FloatArray:
+    place = centres(head.side)[part]
+    still, taken = (place - head.enlarged(one, part) for one in (head.head, head.whole))
+    axes = between(head.mesh, eye.upper[0], eye.upper[-1])
+    at = axes.local(still)
+    inner, bottom, brow = (
+        line(at.real, axes, head.mesh, ids) for ids in (eye.upper, eye.lower, eye.below_brow)
+    )
+    top = inner - eyes.LASHES * np.maximum(bottom - inner, 0)
+    edge = top + blink * (bottom - top + eyes.BELOW)
+    start = top - eyes.LID_HEIGHT[0]
+    covered = step(at.imag - start + eyes.LID_HEIGHT[1], 0, eyes.LID_HEIGHT[1])
+    cover = covered * (1 - step(abs(at.real), *eyes.LID_ENDS)) * min(blink / eyes.LID_STARTS, 1)
+    below = np.maximum(at.imag - start, 0)
+    share = np.minimum(np.maximum(start - brow, 0) * eyes.MIRROR[1] / (edge - start), eyes.MIRROR[0])
+    inside = np.maximum(np.minimum(at.imag - top, bottom - at.imag), 0) / np.maximum((bottom - top) / 2, 0.05)
+    follows = step(inside, 0, 0.2) * step(1 - abs(at.real), 0, 0.45)
+    look = eyes.GAZE[0] * head.row[Column.GAZE_X] + 1j * eyes.GAZE[1] * head.row[Column.GAZE_Y]
+    open_eye = head.at(taken - axes.image(look * follows))
+    height = np.clip((at.imag - start) / (edge - start), 0, 1)
+    skin = head.at(taken + axes.image(-1j * below * (1 + share))) * (1 - eyes.ROUND * height**2)[..., None]
+    sharp = np.clip((edge - at.imag) * axes.unit * head.side / 2 + 0.5, 0, 1)
+    drawn = open_eye + (skin - open_eye) * (cover * sharp)[..., None]
+    width = np.maximum(eyes.LASH_WIDTH * np.maximum(1.25 - at.real**2, 0), 1e-3)
+    lash = np.clip(1.5 * (1 - abs(edge - at.imag) / width), 0, 1) * cover
+    return np.asarray(drawn + (skin * lash_light(head, eye) - drawn) * lash[..., None])
+
+
+def lash_light(head: Head, eye: points.Eye) -> float:
+    lid, brow = head.mesh[list(eye.upper[2:7])], head.mesh[list(eye.brow)]
+    dark, light = (head.at(one[None])[0].mean(0) @ picture.LUMA / 255 for one in (lid, (lid + brow) / 2))
+    return float(np.clip(dark / max(light, 0.01), *eyes.LASH_LIGHT))
 
 
 def face_axes(mesh: ComplexArray) -> Axes:
@@ -90,80 +189,67 @@ def centres(side: int) -> ComplexArray:
     return np.asarray(line[None, :] + 1j * line[:, None])
 
 
-def inside_frame(places: ComplexArray, side: int) -> ComplexArray:
-    edge = 1 - 1 / side
-    return np.asarray(np.clip(places.real, -edge, edge) + 1j * np.clip(places.imag, -edge, edge))
+def grid_nodes() -> ComplexArray:
+    (x, y), (wide, high) = windows.HEAD.centre, windows.HEAD.reach
+    rows, columns = (np.linspace(-1, 1, count) for count in windows.GRID)
+    return np.asarray(x + wide * columns[None, :] + 1j * (y + high * rows[:, None]))
 
 
-def coarse(
-    place: ComplexArray, mesh: ComplexArray, face: Axes, lips: Axes, opened: Lips, row: Motion
-) -> dict[str, Any]:
-    head = head_offset(place, face, row)
-    still = place - head
-    planes, moved = mouth_planes(lips.local(still), mesh, lips, opened, row)
-    offset = head + lips.image(moved)
-    right = eye_planes(still, mesh, points.RIGHT_EYE, row[Column.BLINK_RIGHT], row)
-    left = eye_planes(still, mesh, points.LEFT_EYE, row[Column.BLINK_LEFT], row)
-    at = face.local(still)
-    for eye in (points.RIGHT_EYE, points.LEFT_EYE):
-        brow = at - face.local(mesh[list(eye.brow)]).mean()
-        offset = offset + face.image(-0.034j * row[Column.BROW] * gauss(brow, 0.17, 0.062))
-    scaled = {name: plane * lips.unit for name, plane in planes.items()}
-    side = at.real < 0
-    return scaled | {
-        "offset": offset + right[2] + left[2],
-        "below_lid": np.where(side, right[0], left[0]),
-        "lid": np.where(side, right[1], left[1]),
-        "inside": texture_place(lips.local(still)),
-    }
-
-
-def head_offset(place: ComplexArray, face: Axes, row: Motion) -> ComplexArray:
+def head_offset(place: ComplexArray, head: Head) -> ComplexArray:
+    face, row = head.face, head.row
     at = face.local(place)
-    bulge = 0.30 * gauss(at, 0.46, 0.62) + 0.07 * gauss(at - 0.08j, 0.13, 0.16)
-    carried = 1 - step(np.hypot(at.real * 0.95, (at.imag + 0.10) * 0.80), 0.50, 1.15)
+    marks = face.local(head.mesh[list(points.RELIEF)])
+    before = (head.depth[list(points.OUTLINE)].mean() - head.depth[list(points.RELIEF)]) / face.unit
+    before = np.clip(before, -fields.MAX_RELIEF, fields.MAX_RELIEF)
+    weight = gauss(at[..., None] - marks, fields.RELIEF_WIDTH, fields.RELIEF_WIDTH)
+    relief = (weight @ before) / (weight.sum(-1) + fields.SURROUNDINGS)
+    carried = 1 - step(np.hypot(at.real * 0.95, (at.imag + 0.10) * 0.80), *fields.HEAD_RADII)
     shift = row[Column.SHIFT_X] + 1j * row[Column.SHIFT_Y]
-    turn = (row[Column.YAW] + 1j * row[Column.PITCH]) * bulge
-    fade = step(1 - abs(place.real), 0, 0.25) * step(1 - abs(place.imag), 0, 0.25)
-    return face.image(turn + (shift + 1j * row[Column.ROLL] * (at - 0.6j)) * carried) * fade
+    turn = (row[Column.YAW] + 1j * row[Column.PITCH]) * relief
+    (x, y), (wide, high) = windows.HEAD.centre, windows.HEAD.reach
+    fade = step(1 - abs(place.real - x) / wide, 0, fields.BORDER)
+    fade = fade * step(1 - abs(place.imag - y) / high, 0, fields.BORDER)
+    return face.image(turn + (shift + 1j * row[Column.ROLL] * (at - 1j * fields.NECK)) * carried) * fade
 
 
 def opening(mesh: ComplexArray, face: Axes, lips: Axes, teeth: float, row: Motion) -> Lips:
     size = np.clip(mouth.TYPICAL * face.unit / lips.unit, *mouth.SIZES)
     upper, lower = lips.local(mesh[list(points.LIP_CENTRE)]).imag
     usual = max(lower - upper, 0) * mouth.GAP_SHARE / (mouth.DROP + mouth.LIFT)
-    way = max(size - usual, size * mouth.LEAST_SHARE) * row[Column.OPEN]
-    lift = (1 - teeth) * (mouth.LIFT * way + mouth.RAISE * size * row[Column.RAISE])
-    spread = (1 - mouth.STEADY * teeth) * (0.13 * row[Column.WIDTH] - 0.12 * row[Column.OPEN])
-    return Lips(size, teeth, mouth.DROP * way, lift, spread + 0.05 * row[Column.SMILE])
+    opens = row[Column.OPEN] * (1 - row[Column.PRESS]) * (1 - mouth.BITE_SHUTS * row[Column.TEETH])
+    way = max(size - usual, size * mouth.LEAST_SHARE) * opens
+    raised = size * (mouth.RAISE * row[Column.UPPER] + mouth.BITE * row[Column.TEETH])
+    lift = (1 - teeth) * (mouth.LIFT * way + raised * (1 - row[Column.PRESS]))
+    rounded, wide = max(-row[Column.WIDTH], 0), max(row[Column.WIDTH], 0)
+    drawn = mouth.SPREADING * wide - mouth.ROUNDING * rounded - mouth.NARROWING * opens
+    spread = (1 - mouth.STEADY * teeth) * drawn + 0.05 * row[Column.SMILE]
+    tuck = mouth.TUCK * size * row[Column.TEETH]
+    return Lips(size, teeth, mouth.DROP * way, lift, tuck, spread, rounded, row[Column.PRESS])
 
 
-def mouth_planes(
-    at: ComplexArray, mesh: ComplexArray, lips: Axes, opened: Lips, row: Motion
-) -> tuple[dict[str, FloatArray], ComplexArray]:
-    pressed = row[Column.PRESS]
-    corners = 0.16 * row[Column.SMILE] - (0.10 + mouth.RELAX * opened.teeth) * row[Column.OPEN]
-    soft = opened.spread * at.real * gauss(at, 1.45, 1.0) - 1j * corners * at.real**2 * gauss(at, 1.15, 0.95)
+def mouth_planes(at: ComplexArray, head: Head) -> tuple[dict[str, FloatArray], ComplexArray]:
+    mesh, lips, opened, row = head.mesh, head.lips, head.opened, head.row
+    soft = soft_offset(at, opened, row)
     rest = at - soft
     upper, lower = (
         line(rest.real, lips, mesh, ids) for ids in (points.INNER_UPPER_LIP, points.INNER_LOWER_LIP)
     )
     gap = np.maximum(lower - upper, 0)
-    centre = np.clip(lips.local(mesh[list(points.LIP_CENTRE)]).real.mean(), -0.4, 0.4)
-    square = np.minimum(((rest.real - centre * np.maximum(1 - rest.real**2, 0)) / mouth.REACH) ** 2, 1)
-    arch = (1 - square) * (1 + 0.55 * square)
+    arch = lip_arch(rest.real, head)
     lift, sunk = opened.lift * arch, opened.drop * arch
     on_teeth, on_lip = (opened.teeth * np.minimum(gap, rim) for rim in mouth.RIM)
-    closed = pressed * (1 - mouth.SMILING * opened.teeth) * (gap + on_lip)
+    closed = opened.pressed * (1 - mouth.SMILING * opened.teeth) * (gap + on_lip) + opened.tuck * arch
     drop = sunk - closed
     below_gap, below_lower = rest.imag - upper - gap + lift, rest.imag - lower - drop
     above, under = np.maximum(-(below_gap + gap), 0), np.maximum(below_lower, 0)
-    thin = 0.45 * pressed - 0.22 * max(-row[Column.WIDTH], 0)
-    up = thin * above * bell(above, 0.32) - lift * bell(above, 0.55)
+    thin = 0.45 * opened.pressed - 0.30 * opened.rounded
+    side = bell(rest.real, mouth.LIP_WIDTH)
+    up = thin * above * bell(above, mouth.LIP_HEIGHT) * side - lift * bell(above, 0.55)
     chin = lips.local(mesh[[points.CHIN]]).imag
-    jaw = 0.85 * opened.drop * bell(rest.real, 1.7) * bell(np.maximum(rest.imag - chin, 0), 0.9)
+    jaw = mouth.JAW * opened.drop * bell(rest.real, 1.9) * bell(np.maximum(rest.imag - chin, 0), 0.9)
     near = bell(under, 0.85)
-    down = drop * near + jaw * (1 - near) - thin * under * bell(under, 0.32)
+    thin += 0.35 * row[Column.TEETH]
+    down = drop * near + jaw * (1 - near) - thin * under * bell(under, mouth.LIP_HEIGHT) * side
     planes = {
         "below_upper": below_gap + np.minimum(sunk, on_teeth + (1 - opened.teeth) * gap),
         "below_lower": below_lower - np.minimum(on_lip, sunk + closed),
@@ -172,27 +258,41 @@ def mouth_planes(
     return planes, soft + 1j * up
 
 
-def eye_planes(
-    still: ComplexArray, mesh: ComplexArray, eye: points.Eye, blink: float, row: Motion
-) -> tuple[FloatArray, FloatArray, ComplexArray]:
-    axes = between(mesh, eye.upper[0], eye.upper[-1])
-    at = axes.local(still)
-    inner, bottom = (line(at.real, axes, mesh, ids) for ids in (eye.upper, eye.lower))
-    top = inner - eyes.LASHES * np.maximum(bottom - inner, 0)
-    drop = eyes.SHUT * blink * (bottom - top)
-    below = at.imag - top - drop
-    lid_height, brow_height = (axes.local(mesh[list(ids)]).imag.mean() for ids in (eye.upper, eye.brow))
-    reach = np.clip((lid_height - brow_height) * eyes.LID_REACH, *eyes.LID_LIMITS)
-    lid = drop * (1 - step(-below / reach, 0, 1))
-    look = gauss(at - 0.5j * (top + bottom), 0.75, 0.5)
-    rising = 0.10 * blink * (bottom - top) * bell(at.imag - bottom, 0.35)
-    gaze = (0.14 * row[Column.GAZE_X] + 0.09j * row[Column.GAZE_Y]) * look - 1j * rising
-    return below * axes.unit, lid * axes.unit, axes.image(gaze)
+def soft_offset(at: ComplexArray, opened: Lips, row: Motion) -> ComplexArray:
+    side, above, below = mouth.CORNER_REACH
+    fade = np.where(at.imag < 0, gauss(at, side, above), gauss(at, side, below))
+    corners = 0.16 * row[Column.SMILE] - (0.10 + mouth.RELAX * opened.teeth) * row[Column.OPEN]
+    cheek = gauss(abs(at.real) - 1.55 + 1j * (at.imag - 0.25), 0.6, 0.8)
+    turned = corners * at.real**2 * gauss(at, 1.15, 0.95)
+    down = mouth.CHEEKS * opened.drop * cheek - turned
+    return np.asarray(opened.spread * at.real * fade + 1j * down)
+
+
+def lip_arch(u: FloatArray, head: Head) -> FloatArray:
+    reach = mouth.REACH * (1 - mouth.ROUND_REACH * head.opened.rounded)
+    square = np.asarray(np.minimum((centred(u, head) / reach) ** 2, 1), np.float64)
+    fullness = mouth.ARCH + mouth.ROUND_ARCH * head.opened.rounded
+    return np.asarray((1 - square) * (1 + fullness * square) * step(1.0 - square, 0, mouth.CORNER))
+
+
+def centred(u: FloatArray, head: Head) -> FloatArray:
+    centre = np.clip(head.lips.local(head.mesh[list(points.LIP_CENTRE)]).real.mean(), -0.4, 0.4)
+    return np.asarray(u - centre * np.maximum(1 - u**2, 0))
+
+
+def lip_offset(planes: dict[str, FloatArray], soft: ComplexArray, edge: float) -> ComplexArray:
+    hollow = np.maximum(planes["below_upper"] - planes["below_lower"], edge)
+    return np.asarray(soft + 1j * np.clip(1 + planes["below_lower"] / hollow, 0, 1) * planes["part"])
 
 
 def line(u: FloatArray, axes: Axes, mesh: ComplexArray, ids: tuple[int, ...]) -> FloatArray:
+    """Height at u of the broken line through the points ``ids``, constant beyond its ends."""
     knots = axes.local(mesh[list(ids)])
-    return np.interp(u, knots.real, knots.imag)
+    height = np.full(u.shape, knots[0].imag)
+    for a, b in pairwise(knots):
+        width = max(b.real - a.real, 1e-4)
+        height += np.clip((u - a.real) / width, 0, 1) * (b.imag - a.imag)
+    return height
 
 
 def gauss(at: ComplexArray, width: float, height: float) -> FloatArray:
@@ -208,70 +308,76 @@ def step(value: FloatArray, low: float, high: float) -> FloatArray:
     return np.asarray(t * t * (3 - 2 * t))
 
 
-def texture_place(at: ComplexArray) -> ComplexArray:
-    low, high = V_RANGE
-    return np.asarray(at.real / U_REACH + 1j * (2 * (at.imag - low) / (high - low) - 1))
-
-
-def upsample(plane: NDArray[Any], side: int) -> Any:
-    """Bilinear, edges repeated."""
-    at = np.clip((np.arange(side) + 0.5) * len(plane) / side - 0.5, 0, len(plane) - 1)
-    low = np.minimum(at.astype(int), len(plane) - 2)
-    part = at - low
-    rows = plane[low] * (1 - part)[:, None] + plane[low + 1] * part[:, None]
-    return rows[:, low] * (1 - part) + rows[:, low + 1] * part
-
-
-def look_up(image: FloatArray, places: ComplexArray) -> FloatArray:
-    """Bilinear samples of image [H, W, C] at places [h, w] in [-1, 1]; zero outside."""
+def bilinear(image: NDArray[Any], x: FloatArray, y: FloatArray) -> Any:
+    """Samples of image [H, W, C] in pixels, whose centres are at 0.5; zero outside."""
     height, width = image.shape[:2]
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
-    x = np.clip((places.real + 1) * width / 2 + 0.5, 0, width + 0.999)
-    y = np.clip((places.imag + 1) * height / 2 + 0.5, 0, height + 0.999)
+    x, y = np.clip(x + 0.5, 0, width + 0.999), np.clip(y + 0.5, 0, height + 0.999)
     column, row = x.astype(int), y.astype(int)
     right, down = (x - column)[..., None], (y - row)[..., None]
     upper = padded[row, column] * (1 - right) + padded[row, column + 1] * right
     lower = padded[row + 1, column] * (1 - right) + padded[row + 1, column + 1] * right
-    return np.asarray(upper * (1 - down) + lower * down)
+    return upper * (1 - down) + lower * down
 
 
-def cheeks(image: FloatArray, mesh: ComplexArray) -> tuple[FloatArray, float]:
+def cheeks(head: Head) -> tuple[FloatArray, float]:
     """Colour [3] and brightness of the skin, 0 to 1."""
-    skin = look_up(image, mesh[None, list(points.CHEEKS)])[0].mean(0) / 255
-    return skin, max(float(skin @ interior.LUMA), 0.02)
+    skin = head.at(head.mesh[None, list(points.CHEEKS)])[0].mean(0) / 255
+    return skin, max(float(skin @ picture.LUMA), 0.02)
 
 
-def mouth_picture(image: FloatArray, mesh: ComplexArray, lips: Axes, opened: Lips) -> FloatArray:
-    """The inside of the mouth, [h, w, 3], 0 to 255."""
-    skin, luma = cheeks(image, mesh)
-    tint = np.maximum(1 + interior.TINT_SHARE * (skin / luma - interior.TYPICAL_SKIN), 0.1)
-    upper_lip, lower_lip = lips.local(mesh[list(points.LIP_CENTRE)]).imag
+def mouth_picture(at: ComplexArray, head: Head) -> FloatArray:
+    """The inside of the mouth at mouth coordinates [h, w] -> [h, w, 3], 0 to 255."""
+    opened, (skin, luma) = head.opened, cheeks(head)
+    tint = np.maximum(1 + picture.TINT_SHARE * (skin / luma - picture.TYPICAL_SKIN), 0.1)
+    upper_lip, lower_lip = head.lips.local(head.mesh[list(points.LIP_CENTRE)]).imag
     rest = (upper_lip + lower_lip) / 2
-    u, v = texel_centres()
     jaw = lower_lip + opened.drop - interior.BEHIND_LIP * opened.size
-    planes = np.moveaxis(mouth_layers()[0].astype(float), 0, -1)
-    upper, lower = (
-        look_up(planes, texture_place(u / min(opened.size, 1) + 1j * (v - shift) / opened.size))
-        for shift in (rest, jaw)
-    )
-    picture = np.broadcast_to(np.array(interior.CAVITY) * tint, (*upper.shape[:2], 3))
+    across = centred(at.real, head)
+    upper = texels(upper_layers(), across / min(opened.size, 1), (at.imag - rest) / opened.size)
+    lower = texels(lower_layers(), across / min(opened.size, 1), (at.imag - jaw) / opened.size)
+    tip_shade, tip_mask = tongue_tip(across / opened.size, (at.imag - rest) / opened.size, head.row)
+    dim = 1 - interior.ROUND_SHADOW * opened.rounded
+    colours = np.broadcast_to(np.array(interior.CAVITY) * tint, (*at.shape, 3))
     for colour, strength, shade, mask in (
-        (interior.FLESH, interior.TONGUE_LIGHT, lower[..., 4], lower[..., 5]),
-        (interior.LOWER_ENAMEL, 1.0, lower[..., 2], lower[..., 3]),
-        (interior.ENAMEL, 1.0, upper[..., 0], upper[..., 1] * (1 - opened.teeth)),
+        (interior.FLESH, interior.TONGUE_LIGHT, lower[..., 2], lower[..., 3]),
+        (interior.LOWER_ENAMEL, dim, lower[..., 0], lower[..., 1]),
+        (interior.FLESH, 1.0, tip_shade, tip_mask),
+        (interior.ENAMEL, dim, upper[..., 0], upper[..., 1] * (1 - opened.teeth)),
     ):
         layer = np.array(colour) * tint * strength * shade[..., None]
-        picture = picture + (layer - picture) * mask[..., None]
-    grey = picture @ np.array(interior.LUMA)
-    colourful = step(np.array(np.ptp(skin) / luma), *interior.GREY_SKIN)
-    picture = grey[..., None] + (picture - grey[..., None]) * colourful
-    shadow = interior.LIP_SHADOW + (1 - interior.LIP_SHADOW) * step(v - rest + opened.lift, -0.03, 0.24)
-    return np.asarray(picture * shadow[..., None] * np.clip(interior.AMBIENT + 0.92 * luma, 0.25, 1) * 255)
+        colours = colours + (layer - colours) * mask[..., None]
+    grey = colours @ np.array(picture.LUMA)
+    colourful = step(np.array(np.ptp(skin) / luma), *picture.GREY_SKIN)
+    colours = grey[..., None] + (colours - grey[..., None]) * colourful
+    lit = step(at.imag - rest + opened.lift, -0.03, 0.15)
+    shadow = interior.LIP_SHADOW + (1 - interior.LIP_SHADOW) * lit
+    return np.asarray(colours * shadow[..., None] * np.clip(interior.AMBIENT + 0.92 * luma, 0.25, 1) * 255)
 
 
-def own_teeth(image: FloatArray, mesh: ComplexArray, lips: Axes) -> float:
-    upper, lower = mesh[list(points.INNER_UPPER_LIP[3:8])], mesh[list(points.INNER_LOWER_LIP[3:8])]
-    gap = (lips.local(lower) - lips.local(upper)).imag.mean()
-    between_lips = look_up(image, (0.75 * upper + 0.25 * lower)[None])[0].mean(0) @ interior.LUMA / 255
-    bright = between_lips / cheeks(image, mesh)[1]
-    return float(step(gap, *interior.TEETH_GAP) * step(bright, *interior.TEETH_BRIGHTNESS))
+def texels(layers: NDArray[np.float32], u: FloatArray, v: FloatArray) -> FloatArray:
+    low, high = V_RANGE
+    planes = np.moveaxis(layers.astype(float), 0, -1)
+    height, width = planes.shape[:2]
+    return np.asarray(bilinear(planes, (u / U_REACH + 1) * width / 2, (v - low) / (high - low) * height))
+
+
+def tongue_tip(u: FloatArray, v: FloatArray, row: Motion) -> tuple[FloatArray, FloatArray]:
+    raised = row[Column.TONGUE]
+    x = (u - interior.TIP[0]) / interior.TIP[2]
+    y = (v - interior.TIP[1] - interior.TIP_RISES * (1 - raised)) / interior.TIP[3]
+    return 1 - 0.25 * np.clip(y, -0.5, 1) - 0.2 * x**2, raised * step(1 - x**2 - y**2, 0, 0.4)
+
+
+def own_teeth(head: Head) -> float:
+    upper, lower = head.mesh[list(points.INNER_UPPER_LIP[3:8])], head.mesh[list(points.INNER_LOWER_LIP[3:8])]
+    gap = (head.lips.local(lower) - head.lips.local(upper)).imag.mean()
+    lips = (head.mesh[list(points.OUTER_EDGE)] + head.mesh[list(points.INNER_EDGE)]) / 2
+    seen, red = (head.at(place[None])[0].mean(0) / 255 for place in (0.75 * upper + 0.25 * lower, lips))
+    bright, colourful = seen @ picture.LUMA / cheeks(head)[1], chroma(seen) / (chroma(red) + 0.05)
+    shown = step(gap, *interior.TEETH_GAP) * step(bright, *interior.TEETH_BRIGHTNESS)
+    return float(shown * (1 - step(colourful, *interior.TEETH_COLOUR)))
+
+
+def chroma(colour: FloatArray) -> FloatArray:
+    return np.asarray(np.ptp(colour) / max(float(colour @ picture.LUMA), 0.02))

@@ -96,6 +96,8 @@ class FaceFamily(Family):
         context_frames: frames of speech before a frame that it depends on.
         lookahead_frames: frames of speech after a frame that it depends on.
         sample_rate: samples per second of the speech that it hears.
+        takes_mouth: whether its model takes ``mouth``, float32 [n_frames, 6], curves of `lumen.visemes`.
+        features_version: of the portrait model's answers; those of another version are of no use.
         sizes: sides of its square frames in pixels; a checkpoint's manifest may have fewer.
     """
 
@@ -106,4 +108,6 @@ class FaceFamily(Family):
     lookahead_frames: int
     sample_rate: int = FACE_SAMPLE_RATE
     sizes: tuple[int, ...] = FRAME_SIZES
+    takes_mouth: bool = False
+    features_version: int = 1
     seeded: bool = field(default=True, kw_only=True)

@@ -22,7 +22,7 @@ UNDECIDED: Final = re.compile(r"(?:[-*_=+•#`~\s]*|\d{1,9}[.)]?|\[[^\]\n]{0,100
 FENCE: Final = re.compile(r"(?P<fence>`{3,}|~{3,})[^`\n]*\Z")
 RULE: Final = re.compile(r"(?:[-*_][ \t]*){3,}\Z|=+\s*\Z|-+\s*\Z|#*\s*\Z")
 DEFINITION: Final = re.compile(r"\[[^\]\n]{1,100}\]:")
-"""Where a link of another place goes; not text."""
+"""Definition of a link's target, which is used elsewhere; not text."""
 
 DELIMITER_ROW: Final = re.compile(r"\|?(?:\s*:?-+:?\s*\|)+(?:\s*:?-+:?\s*)?\Z")
 

@@ -19,7 +19,7 @@ MAX_CHARACTERS: Final = 1_000
 """Characters that are looked at."""
 
 LEAST_CONFIDENCE: Final = 0.5
-"""Of a language that is told; a word or a name alone is often below it."""
+"""Least probability of a detected language; a word or a name alone is often below it."""
 
 NAMES: Final[Mapping[str, str]] = {
     "af": "Afrikaans",
@@ -127,7 +127,7 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("heb", "iw"), "he"),
     **dict.fromkeys(("ind", "in", "bahasa"), "id"),
 }
-"""What languages are called besides: codes of other standards, countries, their own names."""
+"""Other names of languages: codes of other standards, countries, their own names."""
 
 SAME: Final = ("zh cmn", "no nb nn", "he iw", "id in", "ro mo", "hr sh", "el grc")
 """Codes of which a voice knows one or the other."""

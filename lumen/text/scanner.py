@@ -100,7 +100,7 @@ class SentenceScanner:
         return self._text
 
     def finish(self) -> str:
-        """What is left at the end of the paragraph, raw."""
+        """Rest at the end of the paragraph, raw."""
         rest = self._take()
         self._spans = _Spans()
         self._in_url = False

@@ -54,14 +54,22 @@ def _refusal(text: str, silent: list[str], language: str) -> str:
     return f"{unspoken}; the text looks like {language_name(found.language)}: set language to it."
 
 
-def _mismatch(text: str, language: str) -> list[str]:
+def sure_language(text: str) -> str | None:
+    """The language that a text is certainly in; None where that is not clear."""
     found = detect(text)
-    if found is None or found.confidence < SURE or same_language(found.language, language):
-        return []
+    if found is None or found.confidence < SURE:
+        return None
     visible = clean(text)
     if main_script(visible) == {LATIN} and sum(map(str.isalpha, visible)) < SURE_LETTERS:
+        return None
+    return found.language
+
+
+def _mismatch(text: str, language: str) -> list[str]:
+    found = sure_language(text)
+    if found is None or same_language(found, language):
         return []
-    looks, given = language_name(found.language), language_name(language)
+    looks, given = language_name(found), language_name(language)
     return [f"the text looks like {looks} and is spoken as {given}; set language to change that"]
 
 

@@ -32,7 +32,7 @@ def _speaks_all(text: str, language: str) -> bool:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a voice reads by itself.
+    """Reading abilities of a voice.
 
     Attributes:
         signs: signs that it has words for.
@@ -64,7 +64,7 @@ SIGNS: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = (
 
 
 def spoken_form(text: str, language: str, reading: Reading) -> str:
-    """What the voice is given for a text; empty where nothing of it can be spoken.
+    """Spoken form of a text for a voice; empty where nothing of it can be spoken.
 
     Args:
         text: a sentence without markup.

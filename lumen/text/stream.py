@@ -24,7 +24,7 @@ FULL_STOP: Final = "."
 
 
 @dataclass(frozen=True)
-class Sentence:
+class TextSentence:
     """Some text that a voice speaks in one go.
 
     Attributes:
@@ -57,31 +57,31 @@ class SentenceReader:
         self._whole: tuple[str, str] | None = None
         self._line_break = ""
 
-    def feed(self, chunk: str) -> Iterator[Sentence]:
+    def feed(self, chunk: str) -> Iterator[TextSentence]:
         """Yield the sentences that are whole after ``chunk``, none of which is the last one."""
         yield from self._followed(self._blocks.feed(self._visible(chunk)))
         if self._whole is not None and self._has_words(self._blocks.pending):
             yield self._leave(last=False)
 
-    def finish(self) -> Iterator[Sentence]:
+    def finish(self) -> Iterator[TextSentence]:
         """Yield the rest; nothing where the whole text has no words."""
         yield from self._followed(self._blocks.feed(self._visible("") + self._hidden.finish()))
         yield from self._followed(self._blocks.finish())
         if self._whole is not None:
             yield self._leave(last=True)
 
-    def _followed(self, pieces: Iterator[Piece]) -> Iterator[Sentence]:
+    def _followed(self, pieces: Iterator[Piece]) -> Iterator[TextSentence]:
         """Yield each sentence that has a next one."""
         for sentence in self._spoken(pieces):
             if self._whole is not None:
                 yield self._leave(last=False)
             self._whole = sentence
 
-    def _leave(self, last: bool) -> Sentence:
+    def _leave(self, last: bool) -> TextSentence:
         assert self._whole is not None
         (text, spoken), self._whole = self._whole, None
         self._index += 1
-        return Sentence(self._index - 1, text, spoken, last)
+        return TextSentence(self._index - 1, text, spoken, last)
 
     def _has_words(self, pending: str) -> bool:
         """Whether a sentence that begins like this has words for certain, whatever it becomes."""
@@ -109,7 +109,7 @@ class SentenceReader:
 
 async def spoken_sentences(
     chunks: Stream[str], language: str = "en", reading: Reading | None = None
-) -> Stream[Sentence]:
+) -> Stream[TextSentence]:
     """Yield each sentence as soon as the next one begins, so that the last one says that it is.
 
     Of a text without words nothing comes.

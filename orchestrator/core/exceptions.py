@@ -1,6 +1,7 @@
 """Every error leaves as ``{"error", "message", "request_id"}``; the tree is `lumen.errors`."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Mount
 
 from lumen.errors import (
     BusyException,
@@ -31,7 +33,9 @@ __all__ = [
     "LumenException",
     "ModelLoadException",
     "add_handlers",
+    "error_body",
     "error_response",
+    "http_error",
     "invalid",
     "unhandled",
 ]
@@ -46,6 +50,12 @@ HTTP_NAMES: Final[dict[int, type[LumenException]]] = {
 }
 """Exceptions whose names stand for what the framework itself refuses."""
 
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Methods that a route may answer; HEAD is answered where GET is."""
+
+OTHER_NAMES: Final = {405: "MethodNotAllowedException", 416: "RangeNotSatisfiableException"}
+"""Names of what the framework refuses and LUMEN never raises; in `ERROR_NAMES` of the schemas too."""
+
 REPORTED_ERRORS: Final = 5
 """Fields that one message about an invalid body names."""
 
@@ -56,10 +66,15 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
 
 
+def error_body(name: str, message: str, request_id: str) -> dict[str, str]:
+    """The JSON that every error has."""
+    return {"error": name, "message": message, "request_id": request_id}
+
+
 def error_response(error: LumenException) -> JSONResponse:
     """The response to ``error``, which is logged here."""
     name = type(error).__name__
-    log.log(_level(error.status), "%s (%d): %s", name, error.status, excerpt_lines(error.message))
+    log.log(_level(error.status), "%s (%d): %s", name, error.status, error.message)
     return _body(error.status, name, error.message, _retry_after(error))
 
 
@@ -72,15 +87,17 @@ def unhandled(error: Exception) -> JSONResponse:
 
 def invalid(error: ValidationError | RequestValidationError) -> InvalidInputException:
     """What a body got wrong, field by field, without repeating what was sent."""
-    errors = error.errors()
+    errors = _errors(error)
     lines = [_describe(item) for item in errors[:REPORTED_ERRORS]]
     more = len(errors) - REPORTED_ERRORS
     return InvalidInputException("; ".join(lines) + (f"; and {more} more" if more > 0 else ""))
 
 
-def excerpt_lines(message: str) -> str:
-    """``message`` on one line: a caller's text inside it cannot forge log lines."""
-    return "".join(c if c.isprintable() else " " for c in message)
+def _errors(error: ValidationError | RequestValidationError) -> Sequence[Any]:
+    """What is wrong; without pydantic's copies of the inputs and its addresses, which nobody reads here."""
+    if isinstance(error, ValidationError):
+        return error.errors(include_url=False, include_context=False, include_input=False)
+    return error.errors()
 
 
 async def _on_lumen(_: Request, error: Exception) -> JSONResponse:
@@ -95,13 +112,34 @@ async def _on_validation(_: Request, error: Exception) -> JSONResponse:
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    message = f"{request.method} {excerpt(request.url.path)}: {error.detail}"
-    kind = HTTP_NAMES.get(error.status_code)
-    name = (
-        kind.__name__ if kind else HTTPStatus(error.status_code).phrase.title().replace(" ", "") + "Exception"
-    )
-    log.log(_level(error.status_code), "%s (%d): %s", name, error.status_code, message)
-    return _body(error.status_code, name, message, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _allowed(request)):
+        headers["Allow"] = allowed
+    return http_error(error.status_code, request.method, request.url.path, headers, error.detail)
+
+
+def http_error(
+    status: int, method: str, path: str, headers: Mapping[str, str], detail: str | None = None
+) -> JSONResponse:
+    """The response to what the framework itself refuses; ``detail`` is its reason."""
+    phrase = HTTPStatus(status).phrase
+    kind = HTTP_NAMES.get(status, InvalidInputException)
+    name = OTHER_NAMES.get(status, kind.__name__)
+    message = f"{excerpt(method)} {excerpt(path)}: {detail or phrase}"
+    log.log(_level(status), "%s (%d): %s", name, status, message)
+    return _body(status, name, message, dict(headers))
+
+
+def _allowed(request: Request) -> str:
+    """What may be done with the path of ``request``; each of its routes knows its own methods alone."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+
+    def answers(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
+    found = [method for method in METHODS if answers(method)]
+    return ", ".join([*found, "HEAD"] if "GET" in found else found)
 
 
 def _describe(item: Any) -> str:
@@ -122,5 +160,4 @@ def _level(status: int) -> int:
 
 
 def _body(status: int, name: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    content = {"error": name, "message": message, "request_id": request_id.get()}
-    return JSONResponse(content, status, headers)
+    return JSONResponse(error_body(name, message, request_id.get()), status, headers)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from orchestrator.messages import printable_line
 from orchestrator.request_context import request_id
 
 FORMAT: Final = "%(asctime)s - lumen - %(levelname)s - [%(request_id)s] %(message)s"
@@ -17,7 +18,7 @@ FILE_BYTES: Final = 10 * 2**20
 """Size at which ``lumen.log`` is put aside; ``FILES_KEPT`` older ones stay."""
 FILES_KEPT: Final = 5
 
-LOGGERS: Final = ("lumen", "uvicorn", "uvicorn.error")
+LOGGERS: Final = ("lumen", "uvicorn", "uvicorn.error", "asyncio")
 """Loggers that write here. ``uvicorn.access`` is silenced: the middleware logs every request."""
 
 
@@ -50,6 +51,16 @@ class _Console(logging.StreamHandler):  # type: ignore[type-arg]  # generic in t
     """Marks that logging is set up."""
 
 
+class _Plain(logging.Formatter):
+    """Leaves no control character of anybody's in a line: none moves a terminal's cursor or forges a line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return printable_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(map(printable_line, super().formatException(ei).splitlines()))
+
+
 class _File(RotatingFileHandler):
     """Says once that the disk takes no more lines, where logging's own way is a traceback for each."""
 
@@ -66,7 +77,7 @@ def _handlers(folder: Path) -> list[logging.Handler]:
     console.setLevel(logging.INFO)
     handlers: list[logging.Handler] = [console, *_file_handler(folder)]
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(FORMAT, DATE_FORMAT))
+        handler.setFormatter(_Plain(FORMAT, DATE_FORMAT))
         handler.addFilter(_add_request_id)
     return handlers
 
@@ -91,7 +102,7 @@ def _attach(handlers: list[logging.Handler]) -> None:
     for name in _all_names():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], False
-    for name in ("lumen", "uvicorn"):
+    for name in ("lumen", "uvicorn", "asyncio"):
         logging.getLogger(name).handlers = list(handlers)
     logging.getLogger("lumen").setLevel(logging.DEBUG)
     logging.getLogger("uvicorn").setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""What every request passes, outermost first: identity and log, CORS, errors, rate, size, disconnect.
+"""What every request passes, outermost first: identity and log, form, CORS, errors, rate, size, disconnect.
 
 All are plain ASGI: nothing is buffered, and a cancelled request is cancelled to its core.
 """
@@ -9,24 +9,22 @@ import time
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lumen.aio import cancel, with_timeout
-from lumen.errors import (
-    InvalidInputException,
-    LumenException,
-    ServiceUnavailableException,
-    TooLargeException,
-    TooSlowException,
-)
+from lumen.aio import cancel
+from lumen.errors import LumenException, ServiceUnavailableException
 from lumen.settings import Settings
+from orchestrator.core.body_limit import BodyLimitMiddleware, body_limits
+from orchestrator.core.clients import client_of
 from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
+from orchestrator.core.uniform import UniformMiddleware
 from orchestrator.messages import excerpt
-from orchestrator.request_context import new_request_id, request_id
+from orchestrator.request_context import client, new_request_id, request_id
+from orchestrator.store.outputs import URL_PREFIX
 
 log = logging.getLogger("lumen")
 
@@ -35,16 +33,17 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 SAMPLE_RATE_HEADER: Final = "X-Sample-Rate"
 SEED_HEADER: Final = "X-Seed"
 VOICE_PART_HEADER: Final = "X-Voice-Part"
+VIDEO_URL_HEADER: Final = "X-Video-Url"
 """What a streamed answer tells that others tell in their JSON."""
 
 API_PREFIX: Final = "/api/"
 """Paths that the rate limit counts. Files under /outputs, health checks and the docs are free."""
 
+FREE_PATHS: Final = ("/api/status", "/api/generate/progress/")
+"""Those among them that are free too: clients ask often, and little is done for it."""
+
 WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars")
 """Paths whose work stops when the client leaves."""
-
-BODY_SECONDS: Final = 120.0
-"""How long a request's body may take to arrive: the largest one comes in time at 2 Mbit/s."""
 
 CLIENT_CLOSED: Final = 499
 """What the log says of a request whose client left: no status was sent."""
@@ -53,7 +52,7 @@ CLIENT_CLOSED: Final = 499
 def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> None:
     """Wrap ``app``; the last one added is the outermost."""
     app.add_middleware(DisconnectMiddleware)
-    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
     app.add_middleware(RateLimitMiddleware, limiter=limiter)
     app.add_middleware(ErrorMiddleware)
     app.add_middleware(
@@ -66,9 +65,13 @@ def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> No
             SAMPLE_RATE_HEADER,
             SEED_HEADER,
             VOICE_PART_HEADER,
+            VIDEO_URL_HEADER,
             "Retry-After",
+            "Content-Range",
+            "ETag",
         ],
     )
+    app.add_middleware(UniformMiddleware, own_head=(URL_PREFIX,))
     app.add_middleware(RequestLogMiddleware)
 
 
@@ -82,11 +85,12 @@ class RequestLogMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        token = request_id.set(new_request_id())
+        tokens = request_id.set(new_request_id()), client.set(client_of(scope))
         try:
             await self._serve(scope, receive, send)
         finally:
-            request_id.reset(token)
+            request_id.reset(tokens[0])
+            client.reset(tokens[1])
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, status = time.perf_counter(), CLIENT_CLOSED
@@ -102,8 +106,8 @@ class RequestLogMiddleware:
             await self._app(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - start
-            path = excerpt(scope["path"])
-            log.info("%s %s - %d - %.3f s - %s", scope["method"], path, status, seconds, _client(scope))
+            what = excerpt(scope["method"]), excerpt(scope["path"])
+            log.info("%s %s - %d - %.3f s - %s", *what, status, seconds, client.get())
 
 
 class ErrorMiddleware:
@@ -150,51 +154,13 @@ class RateLimitMiddleware:
         self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(API_PREFIX):
-            await self._limiter.hit(_client(scope))
+        if scope["type"] == "http" and _is_counted(scope["path"]):
+            await self._limiter.hit(client_of(scope))
         await self._app(scope, receive, send)
 
 
-class BodyLimitMiddleware:
-    """Refuses a body over ``max_bytes``: by its Content-Length, or while it streams in.
-
-    One that is not there after ``max_seconds`` is refused too.
-    """
-
-    def __init__(self, app: ASGIApp, max_bytes: int, max_seconds: float = BODY_SECONDS) -> None:
-        self._app = app
-        self._max = max_bytes
-        self._max_seconds = max_seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        self._check(_content_length(scope))
-        received, complete = 0, False
-        deadline = asyncio.get_running_loop().time() + self._max_seconds
-
-        async def counted_receive() -> Message:
-            nonlocal received, complete
-            message = await (receive() if complete else self._by(deadline, receive))
-            complete = not message.get("more_body", False)
-            received += len(message.get("body", b""))
-            self._check(received)
-            return message
-
-        await self._app(scope, counted_receive, send)
-
-    async def _by(self, deadline: float, receive: Receive) -> Message:
-        try:
-            return await with_timeout(deadline - asyncio.get_running_loop().time(), receive())
-        except TimeoutError:
-            raise TooSlowException(
-                f"The body was not there after {self._max_seconds:g} s; send less, or over a faster line."
-            ) from None
-
-    def _check(self, n_bytes: int) -> None:
-        if n_bytes > self._max:
-            raise TooLargeException(f"The body has over {self._max} bytes; send at most that much.")
+def _is_counted(path: str) -> bool:
+    return path.startswith(API_PREFIX) and not path.startswith(FREE_PATHS)
 
 
 class DisconnectMiddleware:
@@ -247,15 +213,3 @@ async def _watch(receive: Receive, inbox: "asyncio.Queue[Message | Exception]") 
     except Exception as error:
         await inbox.put(error)
         await asyncio.Event().wait()
-
-
-def _content_length(scope: Scope) -> int:
-    text = Headers(scope=scope).get("content-length", "0")
-    if not text.isdecimal():
-        raise InvalidInputException(f"Content-Length is {excerpt(text)!r}; expected a number.")
-    return int(text)
-
-
-def _client(scope: Scope) -> str:
-    """The client's address; behind a proxy, uvicorn fills in the forwarded one."""
-    return str(scope["client"][0]) if scope.get("client") else "unknown"

@@ -18,6 +18,8 @@ from lumen.settings import Settings, load_settings
 from orchestrator.faces import make_face
 from orchestrator.faces.avatars import Avatars
 from orchestrator.faces.face import Face
+from orchestrator.faces.portraits import ImageDecoder
+from orchestrator.media.decode_gate import DecodeGate, make_gate
 from orchestrator.triton.client import Reload, TritonClient
 from orchestrator.voices import make_voice
 from orchestrator.voices.voice import Voice
@@ -56,6 +58,7 @@ class ModelManager:
         self._voice: Voice | None = None
         self._face: Face | None = None
         self._avatars: Avatars | None = None
+        self._decode_gate: DecodeGate | None = None
         self._locks: dict[str, asyncio.Lock] = {}
         self._reload: Reload | None = None
 
@@ -76,6 +79,13 @@ class ModelManager:
         if self._triton is None:
             self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout, self._reload)
         return self._triton
+
+    @property
+    def decode_gate(self) -> DecodeGate:
+        """Where uploads are decoded."""
+        if self._decode_gate is None:
+            self._decode_gate = make_gate(self.settings)
+        return self._decode_gate
 
     def mend_with(self, reload: Reload | None) -> None:
         """Let dead models be loaded anew by who watches Triton's processes."""
@@ -143,7 +153,7 @@ class ModelManager:
     def get_voice(self) -> Voice:
         if self._voice is None:
             family = registry.voice(self.settings.voice)
-            self._voice = make_voice(family, self.triton, self.ensure, self.settings)
+            self._voice = make_voice(family, self.triton, self.ensure, self.settings, self.decode_gate)
         return self._voice
 
     def get_xtts_wrapper(self) -> Voice:
@@ -153,7 +163,7 @@ class ModelManager:
     def get_face(self) -> Face:
         if self._face is None:
             family = registry.face(self.settings.face)
-            self._face = make_face(family, self.triton, self.ensure, self.settings)
+            self._face = make_face(family, self.triton, self.ensure, self.settings, self.decode_gate)
         return self._face
 
     def get_avatars(self) -> Avatars:
@@ -161,7 +171,11 @@ class ModelManager:
         if self._avatars is None:
             settings = self.settings
             self._avatars = Avatars(
-                self.get_face(), settings.avatars_path, settings.max_avatars, settings.max_image_pixels
+                self.get_face(),
+                self.triton,
+                settings.avatars_path,
+                settings.max_avatars,
+                ImageDecoder(self.decode_gate, settings.max_image_pixels),
             )
         return self._avatars
 
@@ -242,6 +256,7 @@ class ModelManager:
 
     def _forget(self) -> None:
         self._triton = self._gemini = self._http = self._voice = self._face = self._avatars = None
+        self._decode_gate = None
         self._locks = {}
 
 

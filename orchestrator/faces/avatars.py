@@ -23,9 +23,11 @@ from lumen.errors import InvalidInputException, NotFoundException
 from lumen.families.sadtalker.crop import Box
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
-from orchestrator.faces.portraits import decode_image
+from orchestrator.faces.face_search import encode_face
+from orchestrator.faces.portraits import ImageDecoder
 from orchestrator.request_context import utc_timestamp
 from orchestrator.store.tensor_store import ID, ID_CHARACTERS, TensorStore
+from orchestrator.triton.client import TritonClient
 
 FORMAT: Final = "2"
 """Version of the files; those of another one are listed as not usable. 2 named SadTalker's tensor
@@ -62,13 +64,16 @@ class Avatars:
     Args:
         folder: made when the first one comes.
         limit: so many at most.
-        max_pixels: of a picture.
+        decoder: of pictures.
     """
 
-    def __init__(self, face: Face, folder: Path, limit: int, max_pixels: int) -> None:
+    def __init__(
+        self, face: Face, triton: TritonClient, folder: Path, limit: int, decoder: ImageDecoder
+    ) -> None:
         self._face = face
+        self._triton = triton
         self._store = TensorStore(folder, "avatar", limit)
-        self._max_pixels = max_pixels
+        self._decoder = decoder
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def cards(self) -> list[AvatarCard]:
@@ -114,7 +119,7 @@ class Avatars:
             _box(card.face),
             card.confidence,
             tuple(card.warnings),
-            None if png is None else decode_image(png.tobytes(), self._max_pixels),
+            None if png is None else _pixels(png.tobytes()),
         )
 
     async def make(
@@ -136,8 +141,8 @@ class Avatars:
                 return known, False
             name = name or f"avatar-{key[:8]}"
             await asyncio.to_thread(self._check_name, name, key)
-            image = await asyncio.to_thread(decode_image, picture, self._max_pixels)
-            features = await self._face.encode_portrait(image, crop_options)
+            image = await self._decoder.decode(picture)
+            features = await encode_face(self._face, self._triton, image, crop_options)
             return await asyncio.to_thread(self._add, key, name, features), True
 
     def delete(self, avatar: str) -> None:
@@ -207,6 +212,12 @@ def fingerprint(picture: bytes, crop_options: CropOptions, face: Face) -> str:
     )
     digest.update(hashlib.sha256(picture).digest())
     return digest.hexdigest()[:ID_CHARACTERS]
+
+
+def _pixels(png: bytes) -> npt.NDArray[np.uint8]:
+    """uint8 [H, W, 3] of a PNG that `_png` wrote."""
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        return np.array(image.convert("RGB"), np.uint8)
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

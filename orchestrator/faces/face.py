@@ -11,6 +11,7 @@ from lumen.aio import Stream
 from lumen.contracts import FACE_FPS
 from lumen.families.description import FaceFamily
 from lumen.families.sadtalker.crop import Box
+from lumen.visemes.track import PhonemeTrack
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.windows import UNKNOWN
 
@@ -130,10 +131,12 @@ class Face(Protocol):
         pcm: Stream[npt.NDArray[np.float32]],
         animation: AnimationOptions,
         clip_frames: int = UNKNOWN,
+        phonemes: PhonemeTrack | None = None,
     ) -> Stream[Frames]:
         """Yield frames in order as they are drawn, ``FACE_FPS`` of them per second of ``pcm``.
 
         Args:
             clip_frames: how many there will be, where that is known.
+            phonemes: of the speech, as far as ``pcm`` has come; a face may leave them alone.
         """
         ...

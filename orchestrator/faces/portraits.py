@@ -1,40 +1,65 @@
-"""Portraits: the bundled ones by name, uploads decoded within bounds."""
+"""Portraits: the bundled ones by name, and uploads."""
 
 import asyncio
-import io
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from lumen.errors import InvalidInputException
+from orchestrator.media.decode_gate import DecodeGate
+from orchestrator.media.decode_image import WHOLE, Picture, View, decode_image
 
-from lumen.errors import (
-    InvalidInputException,
-    LumenException,
-    TooLargeException,
-    UnsupportedMediaException,
-)
 
-FORMATS: Final = ("PNG", "JPEG", "WEBP")
-"""Kinds of pictures that are taken."""
+@dataclass(frozen=True)
+class PortraitImage:
+    """A portrait as it was decoded, and its file, of which other views may be decoded.
 
-MAX_SIDE: Final = 2_048
-"""Pixels of the longer side that a face is looked for in; larger pictures are scaled down."""
+    Attributes:
+        picture: the whole portrait.
+    """
 
-BACKDROP: Final = (255, 255, 255)
-"""RGB behind transparent pixels."""
+    picture: Picture
+    _data: bytes
+    _decoder: "ImageDecoder"
 
-# Pillow's own limit only warns; `_check_size` refuses by the header, before a pixel is decoded.
-Image.MAX_IMAGE_PIXELS = None
+    async def view(self, view: View) -> Picture:
+        """Decode a part, or the whole turned. Raises as `ImageDecoder.decode` does."""
+        return await self._decoder.picture(self._data, view)
+
+
+@dataclass(frozen=True)
+class ImageDecoder:
+    """Decodes portraits within bounds.
+
+    Attributes:
+        gate: where decoding takes place.
+        max_pixels: that a picture may have.
+    """
+
+    gate: DecodeGate
+    max_pixels: int
+
+    async def decode(self, data: bytes) -> PortraitImage:
+        """Decode a whole picture.
+
+        Raises:
+            UnsupportedMediaException: it is no picture of a kind that is taken.
+            TooLargeException: it has too many pixels.
+            InvalidInputException: it is damaged.
+            ServiceUnavailableException: too many uploads wait for their decoding.
+        """
+        return PortraitImage(await self.picture(data), data, self)
+
+    async def picture(self, data: bytes, view: View = WHOLE) -> Picture:
+        """Decode a part of a picture. Raises as `decode` does."""
+        return await self.gate.run(decode_image, data, self.max_pixels, view)
 
 
 class Portraits:
-    """Args: the folder of the bundled ``<name>.png``, and the most pixels a picture may have."""
+    """Args: the folder of the bundled ``<name>.png``, and what decodes them and uploads."""
 
-    def __init__(self, folder: Path, max_pixels: int) -> None:
+    def __init__(self, folder: Path, decoder: ImageDecoder) -> None:
         self._folder = folder
-        self._max_pixels = max_pixels
+        self._decoder = decoder
 
     def names(self) -> list[str]:
         return sorted(path.stem for path in self._folder.glob("*.png"))
@@ -57,67 +82,18 @@ class Portraits:
         self.check(name)
         return (self._folder / f"{name}.png").read_bytes()
 
-    async def bundled(self, name: str) -> npt.NDArray[np.uint8]:
-        """The bundled portrait as uint8 [H, W, 3], RGB.
+    async def bundled(self, name: str) -> PortraitImage:
+        """The bundled portrait of that name, decoded in this process: its file is the operator's.
 
         Raises:
-            InvalidInputException: there is none of that name.
+            InvalidInputException: there is none.
         """
-        return await self.decode(self.read(name))
+        return await asyncio.to_thread(self._bundled, name)
 
-    async def decode(self, data: bytes) -> npt.NDArray[np.uint8]:
-        """An uploaded picture as uint8 [H, W, 3], RGB, upright, at most ``MAX_SIDE`` a side.
+    def _bundled(self, name: str) -> PortraitImage:
+        data = self.read(name)
+        return PortraitImage(decode_image(data, self._decoder.max_pixels), data, self._decoder)
 
-        Raises:
-            UnsupportedMediaException: it is no picture of a kind that is taken.
-            TooLargeException: it has too many pixels.
-            InvalidInputException: it is damaged.
-        """
-        return await asyncio.to_thread(decode_image, data, self._max_pixels)
-
-
-def decode_image(data: bytes, max_pixels: int) -> npt.NDArray[np.uint8]:
-    """See `Portraits.decode`."""
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, max_pixels)
-            image.draft("RGB", (MAX_SIDE, MAX_SIDE))
-            return _to_rgb(image)
-    except LumenException:
-        raise
-    except UnidentifiedImageError as error:
-        raise UnsupportedMediaException(
-            f"The portrait ({len(data)} bytes) is not a picture of a known kind; send {', '.join(FORMATS)}."
-        ) from error
-    except Exception as error:  # decoders raise anything on hostile bytes
-        raise InvalidInputException(
-            f"The portrait ({len(data)} bytes) is damaged or cut off; send the whole file."
-        ) from error
-
-
-def _check_size(image: Image.Image, max_pixels: int) -> None:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise TooLargeException(
-            f"The portrait has {width} x {height} pixels; at most {max_pixels} in all are taken."
-        )
-
-
-def _to_rgb(image: Image.Image) -> npt.NDArray[np.uint8]:
-    upright = ImageOps.exif_transpose(image)
-    upright.thumbnail((MAX_SIDE, MAX_SIDE))
-    return np.array(_flatten(_to_eight_bit(upright)), np.uint8)
-
-
-def _to_eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey scaled to 8 bits; Pillow's own conversion would clip it."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, (*BACKDROP, 255)), layer).convert("RGB")
+    async def decode(self, data: bytes) -> PortraitImage:
+        """Decode an uploaded picture. Raises as `ImageDecoder.decode` does."""
+        return await self._decoder.decode(data)

@@ -22,6 +22,7 @@ from lumen.families.sadtalker.family import SadTalkerOptions
 from lumen.families.sadtalker.paste import PasteBack, output_size
 from lumen.families.sadtalker.poisson import PoissonPaste
 from lumen.settings import Settings
+from lumen.visemes.track import PhonemeTrack
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.driving import driving_coefficients
 from orchestrator.faces.face import Compositor, Frames, Pixels, PortraitFeatures
@@ -35,6 +36,7 @@ from orchestrator.faces.triton_face import (
     window_tensors,
 )
 from orchestrator.faces.windows import UNKNOWN, Window, gathered, windows
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import Load, Tensors, TritonClient
 
 ENHANCED_AT_ONCE: Final = 4
@@ -52,8 +54,10 @@ class SadTalkerFace(TritonFace):
     and puts frames back into the picture.
     """
 
-    def __init__(self, family: FaceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
-        super().__init__(family, triton, load, settings)
+    def __init__(
+        self, family: FaceFamily, triton: TritonClient, load: Load, settings: Settings, gate: DecodeGate
+    ) -> None:
+        super().__init__(family, triton, load, settings, gate)
         self._frames_timeout = settings.frames_timeout
         self._max_side = settings.max_video_side
         self._driving_seconds = settings.max_driving_seconds
@@ -97,6 +101,7 @@ class SadTalkerFace(TritonFace):
         pcm: Stream[npt.NDArray[np.float32]],
         animation: AnimationOptions,
         clip_frames: int = UNKNOWN,
+        phonemes: PhonemeTrack | None = None,
     ) -> Stream[Frames]:
         """A camera that turns takes the length of the clip, so the speech is finished first."""
         options = options_of(animation)
@@ -134,7 +139,7 @@ class SadTalkerFace(TritonFace):
 
         async def ask() -> npt.NDArray[np.float32]:
             await self._load([SADTALKER_DRIVER])
-            return await driving_coefficients(self._triton, video, name, self._driving_seconds)
+            return await driving_coefficients(self._triton, self._gate, video, name, self._driving_seconds)
 
         digest = await asyncio.to_thread(lambda: hashlib.sha256(video).hexdigest())
         return await self._drivers.get(f"{self.source} {digest}", ask)

@@ -12,10 +12,12 @@ from lumen.async_cache import AsyncCache
 from lumen.families.description import PREPROCESS, FaceFamily
 from lumen.options import specs, to_tensors
 from lumen.settings import Settings
+from lumen.visemes.track import PhonemeTrack
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Compositor, Frames, Pixels, PortraitFeatures
 from orchestrator.faces.manifest import Manifest
 from orchestrator.faces.windows import UNKNOWN, Reach, Window, windows
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import Load, Tensors, TritonClient, text_tensor
 
 CACHED_PORTRAITS: Final = 32
@@ -34,10 +36,14 @@ class TritonFace:
     Args:
         family: its description.
         load: loads models that only some options need.
+        gate: where uploads among the options are decoded.
     """
 
-    def __init__(self, family: FaceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
+    def __init__(
+        self, family: FaceFamily, triton: TritonClient, load: Load, settings: Settings, gate: DecodeGate
+    ) -> None:
         self.family = family
+        self._gate = gate
         self._triton = triton
         self._load = load
         self._manifest = Manifest(settings.model_repository, family.checkpoint)
@@ -65,7 +71,7 @@ class TritonFace:
     @property
     def source(self) -> str:
         if self.family.checkpoint is None:
-            return self.family.name
+            return f"{self.family.name} {self.family.features_version}"
         return str(self._manifest.get("source_sha256") or "")
 
     def resolve_crop(self, crop_options: CropOptions) -> CropOptions:
@@ -95,16 +101,25 @@ class TritonFace:
         pcm: Stream[npt.NDArray[np.float32]],
         animation: AnimationOptions,
         clip_frames: int = UNKNOWN,
+        phonemes: PhonemeTrack | None = None,
     ) -> Stream[Frames]:
         inputs = clip_tensors(features, animation)
         cut = windows(pcm, self._reach, clip_frames)
 
         def render(window: Window) -> Stream[Frames]:
-            return self._frames({**inputs, **window_tensors(window)}, window.first)
+            mouth = self._mouth(window, phonemes)
+            return self._frames({**inputs, **window_tensors(window), **mouth}, window.first)
 
         async with aclosing(flat_map_ahead(render, cut, WINDOWS_AHEAD, ANSWERS_AHEAD)) as rendered:
             async for frames in rendered:
                 yield frames
+
+    def _mouth(self, window: Window, phonemes: PhonemeTrack | None) -> Tensors:
+        """The mouth of a window where the face takes one and the phonemes are known."""
+        if phonemes is None or not self.family.takes_mouth:
+            return {}
+        curves = phonemes.curves(window.first, window.count)
+        return {} if curves is None else {"mouth": curves}
 
     async def _frames(self, inputs: Tensors, first: int, timeout: float | None = None) -> Stream[Frames]:
         """Frames of one window, which begin with frame ``first`` of the clip, as they are drawn.

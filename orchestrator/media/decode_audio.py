@@ -1,13 +1,16 @@
 """Uploaded sound becomes mono samples.
 
-FFmpeg's libraries decode. They see bytes in memory only and may try the formats of
-``CONTAINERS`` only: no playlists, no file references, no network.
+FFmpeg's libraries decode (`ffmpeg_input` bounds what they may open). A file is damaged when bytes are missing
+(`completeness`); lengths and flags in headers are hints, and time stamps are the clock.
+
+FFmpeg's demuxers and decoders take memory as a file tells them to: for uploads, `DecodeGate` runs this within
+bounds.
 """
 
 import io
-import struct
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import av
 import numpy as np
@@ -16,70 +19,259 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from lumen.errors import InvalidInputException, TooLargeException, UnsupportedMediaException
+from orchestrator.media.channels import MAX_CHANNELS, Levels
+from orchestrator.media.completeness import is_cut, wav_seconds
+from orchestrator.media.ffmpeg_input import Allowed, open_input
+from orchestrator.media.file_kinds import description
 from orchestrator.media.resample import Resampler
 
-WEBM: Final = ("matroska", "webm")
-CONTAINERS: Final = ("wav", "w64", "flac", "mp3", "ogg", *WEBM, "mov", "mp4", "m4a", "3gp", "3g2", "mj2")
-"""FFmpeg's names of what is opened; the last six are one demuxer's, and mp4 and m4a are meant."""
+STAMPED: Final = ("ogg", "matroska", "webm", "mov", "mp4", "m4a", "3gp", "3g2", "mj2")
+"""FFmpeg's names of containers with time stamps of their own; in the others, FFmpeg counts samples."""
 
-EXPECTED: Final = "expected a WAV, FLAC, MP3, OGG, Opus, M4A or WebM file"
+SOUND: Final = Allowed(
+    demuxers=("wav", "w64", "flac", "mp3", "aac", "amr", "aiff", "caf", *STAMPED),
+    decoders=(
+        *("flac", "alac", "mp3", "mp3float", "aac", "opus", "libopus", "vorbis", "amrnb", "amrwb"),
+        *("pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be"),
+        *("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_alaw", "pcm_mulaw"),
+        *("adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
+    ),
+)
+"""What is opened of an upload of sound."""
+
+EXPECTED: Final = "expected a WAV, FLAC, MP3, OGG, Opus, M4A, AAC, AMR, AIFF, CAF or WebM file"
 
 SLACK_SECONDS: Final = 0.1
 """How far a whole file may differ from the length in its header: encoders' delay and padding."""
 
+CLOCK_SLACK_SECONDS: Final = 1.0
+"""The same where recorders fill the length in from a clock; a file's structure shows whether it is whole."""
+
+GAP_SECONDS: Final = 0.05
+"""How far a time stamp may lie behind the samples so far until silence is put in: stamps are rounded."""
+
+LEAD_SECONDS: Final = 10.0
+"""From here on a first time stamp is the place in a longer stream, and no silence at the beginning."""
+
 SAMPLE_RATES: Final = range(4_000, 384_001)
 """Samples per second that a file may have."""
 
-MAX_CHANNELS: Final = 64
-"""That FFmpeg mixes."""
+DAMAGED_PACKETS: Final = 0.1
+"""Share of packets that cannot be decoded from which the whole file counts as damaged."""
 
 LENGTH_TAGS: Final = (b"Xing", b"Info", b"VBRI")
 """Marks of an MP3 that states its length; without them FFmpeg only estimates one."""
 
 TAG_SEARCH_BYTES: Final = 2**18
 
-RIFF_HEADER_BYTES: Final = 12
-WAV_UNKNOWN_BYTES: Final = 0x7FFF_0000
-"""From here on a size means that the file was written to a pipe and its length is not known."""
 
-OGG_PAGE: Final = b"OggS"
-OGG_HEADER_BYTES: Final = 27
-OGG_LAST_PAGE: Final = 4
-"""Bit of a page's flags that marks the last page of a stream."""
+@dataclass(frozen=True)
+class DecodedAudio:
+    """Sound of an upload.
+
+    Attributes:
+        pcm: float32 [n_samples] in -1..1, mono.
+        warnings: what may spoil the result, a sentence each.
+    """
+
+    pcm: npt.NDArray[np.float32]
+    warnings: tuple[str, ...] = ()
 
 
-def decode_audio(data: bytes, sample_rate: int, max_seconds: float) -> npt.NDArray[np.float32]:
-    """Decode a whole file to mono.
+def decode_audio(data: bytes, sample_rate: int, max_seconds: float) -> DecodedAudio:
+    """Decode a whole file to mono: the mean of the channels, or the loudest where they cancel each other out.
 
     Args:
-        data: a WAV, FLAC, MP3, OGG, Opus, M4A or WebM file of any rate, channel count and bit depth.
+        data: a file of the kinds in ``EXPECTED``, of any rate, channel count and bit depth.
         sample_rate: of the result, in Hz.
         max_seconds: the longest audio that is taken; decoding stops there.
 
-    Returns:
-        float32 [n_samples] in -1..1, the mean of the channels.
-
     Raises:
         UnsupportedMediaException: this is no audio file of a format that is taken.
-        InvalidInputException: it is cut off, holds no samples, or holds NaN or infinite ones.
+        InvalidInputException: bytes are missing, or it holds no samples, or holds NaN or infinite ones.
         TooLargeException: it is longer than ``max_seconds``.
     """
-    with _open(data) as container:
-        stream = _audio_stream(container)
-        declared = _declared_seconds(container, stream, data)
-        _check_length(declared, max_seconds)
-        pcm, seconds = _resampled(_mono_chunks(container, stream), stream.rate, sample_rate, max_seconds)
-    _check_whole(seconds, declared, data)
-    return np.clip(pcm, -1.0, 1.0)
+    recording = _Recording(data, max_seconds)
+    pcm = recording.decode(sample_rate)
+    if recording.levels.cancel:
+        del pcm  # two at once would be twice the memory
+        loudest = _Recording(data, max_seconds, recording.levels.loudest)
+        pcm = loudest.decode(sample_rate)
+    return DecodedAudio(np.clip(pcm, -1.0, 1.0, out=pcm), tuple(recording.warnings()))
+
+
+class _Recording:
+    """One pass through a file.
+
+    Args:
+        channel: the one that is heard; the mean of all without one.
+    """
+
+    def __init__(self, data: bytes, max_seconds: float, channel: int | None = None) -> None:
+        self.levels = Levels()
+        self._data = data
+        self._max_seconds = max_seconds
+        self._channel = channel
+        self._packets = 0
+        self._damaged = 0
+        self._last_damaged = False
+        self._seconds = 0.0
+        self._end = 0.0
+        self._kind: tuple[str, str, int] | None = None
+        self._to_float = av.AudioResampler(format="flt")
+
+    def decode(self, sample_rate: int) -> npt.NDArray[np.float32]:
+        """Return float32 [n_samples] at ``sample_rate``."""
+        with _open(self._data) as container:
+            stream = _audio_stream(container)
+            declared = _declared_seconds(container, stream, self._data)
+            self._check_length(declared)
+            names = container.format.name
+            pcm = self._resampled(self._timed(self._frames(container, stream), names), sample_rate)
+        self._check_whole(declared, names)
+        return pcm
+
+    def warnings(self) -> Iterator[str]:
+        yield from self.levels.warnings()
+        if self._damaged:
+            yield f"{self._damaged} of the audio's {self._packets} packets are damaged and were left out."
+
+    def _frames(
+        self, container: InputContainer, stream: AudioStream
+    ) -> Iterator[tuple[av.AudioFrame, int | None]]:
+        """Yield what can be decoded, and where it lies in the file, until reading breaks off."""
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+                self._see(packet)
+                frames = packet.decode()
+            except StopIteration:
+                return
+            except MemoryError:
+                raise
+            except (av.FFmpegError, ValueError):
+                self._damaged += 1
+                self._last_damaged = True
+                continue
+            self._last_damaged = self._last_damaged and not packet.size
+            yield from ((frame, packet.pos) for frame in frames)
+
+    def _see(self, packet: "av.Packet[Any]") -> None:
+        self._packets += packet.size > 0
+        if packet.pts is not None and packet.time_base is not None:
+            self._end = max(self._end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+
+    def _timed(
+        self, frames: Iterator[tuple[av.AudioFrame, int | None]], names: str
+    ) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
+        """Yield float32 [n_samples] of one channel and their rate, with silence where nothing was sent."""
+        stamped, origin, rate = names.split(",")[0] in STAMPED, 0.0, 0
+        for frame, settles in _settled(frames, paged=names == "ogg"):
+            if stamped and frame.pts is not None and frame.time_base is not None:
+                time = float(frame.pts * frame.time_base)
+                origin = time if not self._seconds and time > LEAD_SECONDS else origin
+                if settles:
+                    yield from self._silence(time - origin - self._seconds, frame.sample_rate)
+            for samples in self._samples(frame):
+                self._count(len(samples), frame.sample_rate)
+                yield self._mixed(samples), frame.sample_rate
+            rate = frame.sample_rate
+        if stamped and self._seconds:
+            yield from self._silence(self._end - origin - self._seconds, rate)
+
+    def _samples(self, frame: av.AudioFrame) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield float32 [n_samples, n_channels]; the kind of the frames may change midway."""
+        kind = frame.format.name, frame.layout.name, frame.sample_rate
+        if kind != self._kind:
+            # Interleaved: PyAV reads the channels of planar frames beyond the eighth from beyond the frame.
+            self._kind, self._to_float = kind, av.AudioResampler(format="flt")
+        for converted in self._to_float.resample(frame):
+            yield np.asarray(converted.to_ndarray(), np.float32).reshape(converted.samples, -1)
+
+    def _silence(self, seconds: float, rate: int) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
+        """Yield what is missing before a frame, a second at a time."""
+        missing = int(seconds * rate) if seconds > GAP_SECONDS else 0
+        while missing > 0:
+            silence = np.zeros(min(missing, rate), np.float32)
+            missing -= len(silence)
+            self._count(len(silence), rate)
+            yield silence, rate
+
+    def _mixed(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """float32 [n_samples, n_channels] -> [n_samples]."""
+        if not np.isfinite(samples).all():
+            raise InvalidInputException(
+                f"The audio has NaN or infinite samples before {self._seconds:.2f} s; export it again."
+            )
+        if self._channel is not None:
+            return np.ascontiguousarray(samples[:, min(self._channel, samples.shape[1] - 1)])
+        mean: npt.NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+        self.levels.add(samples, mean)
+        return mean
+
+    def _resampled(
+        self, chunks: Iterator[tuple[npt.NDArray[np.float32], int]], rate_out: int
+    ) -> npt.NDArray[np.float32]:
+        """float32 [n_samples] at ``rate_out``, of chunks whose rate may change."""
+        # One block that grows: the room of thousands of small ones stays with the process.
+        pcm = io.BytesIO()
+        resampler, rate = Resampler(rate_out, rate_out), rate_out
+        for chunk, rate_in in chunks:
+            if rate_in != rate:
+                pcm.write(resampler.flush().data)
+                resampler, rate = Resampler(rate_in, rate_out), rate_in
+            pcm.write(resampler.process(chunk).data)
+        pcm.write(resampler.flush().data)
+        # A view of the block that can be written to, not a copy.
+        samples: npt.NDArray[np.float32] = np.frombuffer(pcm.getbuffer(), np.float32)
+        most = int(self._max_seconds * rate_out)
+        return samples[:most]
+
+    def _count(self, samples: int, rate: int) -> None:
+        self._seconds += samples / rate
+        if self._seconds > self._max_seconds + SLACK_SECONDS:
+            raise TooLargeException(
+                f"The audio is longer than the limit of {self._max_seconds:g} s; send a shorter piece."
+            )
+
+    def _check_length(self, declared: float | None) -> None:
+        if declared is not None and declared > self._max_seconds + CLOCK_SLACK_SECONDS:
+            raise TooLargeException(
+                f"The audio is {declared:.1f} s long, the limit is {self._max_seconds:g} s; "
+                "send a shorter piece."
+            )
+
+    def _check_whole(self, declared: float | None, names: str) -> None:
+        slack = CLOCK_SLACK_SECONDS if names.split(",")[0] in STAMPED else SLACK_SECONDS
+        if declared is not None and declared - self._seconds > slack:
+            raise InvalidInputException(
+                f"The audio is cut off or damaged: {self._seconds:.2f} s of the {declared:.2f} s in its "
+                "header could be read; upload the whole file."
+            )
+        if is_cut(names, self._data) or self._last_damaged:
+            raise InvalidInputException(
+                f"The audio is cut off: {self._seconds:.2f} s could be read, then bytes are missing; "
+                "upload the whole file."
+            )
+        if not self._seconds:
+            raise InvalidInputException("The audio holds no samples; send a recording that is not empty.")
+        if self._damaged > DAMAGED_PACKETS * self._packets:
+            raise InvalidInputException(
+                f"The audio is damaged: {self._damaged} of its {self._packets} packets cannot be decoded; "
+                "export it again."
+            )
 
 
 def _open(data: bytes) -> InputContainer:
-    options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "none"}
     try:
-        return av.open(io.BytesIO(data), "r", options=options)
+        return open_input(data, SOUND)
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError) as error:
         raise UnsupportedMediaException(
-            f"The upload ({len(data)} bytes) is not audio, or it is cut off before its index; {EXPECTED}."
+            f"The upload, {description(data)}, is not audio that is taken, or it is cut off before "
+            f"its index; {EXPECTED}."
         ) from error
 
 
@@ -88,121 +280,45 @@ def _audio_stream(container: InputContainer) -> AudioStream:
         raise UnsupportedMediaException(f"The upload has no audio track; {EXPECTED}.")
     stream = container.streams.audio[0]
     context = stream.codec_context
-    if context is None or context.sample_rate not in SAMPLE_RATES:
-        found = "of an unknown codec" if context is None else f"with {context.sample_rate} samples per second"
+    if context is None or context.name not in SOUND.decoders or context.sample_rate not in SAMPLE_RATES:
+        found = "of an unknown codec" if context is None else f"({context.name}, {context.sample_rate} Hz)"
         raise UnsupportedMediaException(f"The upload's audio {found} cannot be decoded; {EXPECTED}.")
     if not 1 <= context.channels <= MAX_CHANNELS:
         raise UnsupportedMediaException(
             f"The upload's audio has {context.channels} channels; 1 to {MAX_CHANNELS} are taken."
         )
+    context.thread_count = 1  # each thread would reserve memory
     return stream
 
 
 def _declared_seconds(container: InputContainer, stream: AudioStream, data: bytes) -> float | None:
     """Length according to the file's header; None when it does not say."""
-    if container.format.name == "wav":
-        return _wav_seconds(data)
-    if container.format.name == "mp3" and not any(tag in data[:TAG_SEARCH_BYTES] for tag in LENGTH_TAGS):
+    name = container.format.name.split(",")[0]
+    if name == "wav":
+        return wav_seconds(data)
+    if name in ("ogg", "aac", "amr"):
+        return None  # FFmpeg takes it from the last page, or estimates it by the size of the file
+    if name == "mp3" and not any(tag in data[:TAG_SEARCH_BYTES] for tag in LENGTH_TAGS):
         return None
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    if container.format.name.startswith(WEBM) and len(container.streams) > 1:
+    if name in STAMPED and len(container.streams) > 1:
         return None  # it says how long the longest of them is
     return None if container.duration is None else container.duration / av.time_base
 
 
-def _wav_seconds(data: bytes) -> float | None:
-    """Length according to a WAV's own chunks: FFmpeg goes by the size of the file instead."""
-    position, byte_rate = RIFF_HEADER_BYTES, 0
-    while position + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, position)
-        if name == b"fmt " and position + 20 <= len(data):
-            (byte_rate,) = struct.unpack_from("<I", data, position + 16)
-        if name == b"data":
-            return size / byte_rate if byte_rate and 0 < size < WAV_UNKNOWN_BYTES else None
-        position += 8 + size + size % 2
-    return None
+def _settled(
+    frames: Iterator[tuple[av.AudioFrame, int | None]], *, paged: bool
+) -> Iterator[tuple[av.AudioFrame, bool]]:
+    """Yield frames, and whether silence may be put in before them so that they come at their time.
 
-
-def _check_length(seconds: float | None, max_seconds: float) -> None:
-    if seconds is not None and seconds > max_seconds + SLACK_SECONDS:
-        raise TooLargeException(
-            f"The audio is {seconds:.1f} s long, the limit is {max_seconds:g} s; send a shorter piece."
-        )
-
-
-def _mono_chunks(container: InputContainer, stream: AudioStream) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield float32 [n_samples] in the file's own rate; packets that do not decode are left out."""
-    # Interleaved: PyAV reads the channels of planar frames beyond the eighth from where there are none.
-    to_float = av.AudioResampler(format="flt")
-    for frame in _frames(container, stream):
-        try:
-            floats = to_float.resample(frame)
-        except ValueError as error:
-            raise UnsupportedMediaException(
-                "The audio changes its rate or channels midway; send it in one format."
-            ) from error
-        for converted in floats:
-            samples = np.asarray(converted.to_ndarray(), np.float32).reshape(converted.samples, -1)
-            yield samples.mean(axis=1, dtype=np.float32)
-
-
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:
-    """Yield what can be decoded: damaged packets are skipped, and where reading breaks off it ends."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            frames = next(packets).decode()
-        except StopIteration:
-            return
-        except (av.FFmpegError, ValueError):
-            continue
-        yield from frames
-
-
-def _resampled(
-    chunks: Iterator[npt.NDArray[np.float32]], rate_in: int, rate_out: int, max_seconds: float
-) -> tuple[npt.NDArray[np.float32], float]:
-    """Return float32 [n_samples] at ``rate_out`` and how many seconds were decoded."""
-    resampler = Resampler(rate_in, rate_out)
-    # One block that grows: the room of thousands of small ones stays with the process, 54 MiB for 10 minutes.
-    pcm = io.BytesIO()
-    decoded = 0
-    for chunk in chunks:
-        if not np.isfinite(chunk).all():
-            raise InvalidInputException(
-                f"The audio has NaN or infinite samples after {decoded / rate_in:.2f} s; export it again."
-            )
-        decoded += len(chunk)
-        if decoded > (max_seconds + SLACK_SECONDS) * rate_in:
-            raise TooLargeException(
-                f"The audio is longer than the limit of {max_seconds:g} s; send a shorter piece."
-            )
-        pcm.write(resampler.process(chunk).data)
-    pcm.write(resampler.flush().data)
-    return np.frombuffer(pcm.getvalue(), np.float32)[: int(max_seconds * rate_out)], decoded / rate_in
-
-
-def _check_whole(seconds: float, declared: float | None, data: bytes) -> None:
-    if declared is not None and declared - seconds > SLACK_SECONDS:
-        raise InvalidInputException(
-            f"The audio is cut off or damaged: {seconds:.2f} s of the {declared:.2f} s in its header "
-            "could be read; upload the whole file."
-        )
-    if seconds == 0:
-        raise InvalidInputException("The audio holds no samples; send a recording that is not empty.")
-    if data.startswith(OGG_PAGE) and not _ogg_is_whole(data):
-        raise InvalidInputException(
-            f"The audio is cut off: {seconds:.2f} s could be read, then its last page is missing; "
-            "upload the whole file."
-        )
-
-
-def _ogg_is_whole(data: bytes) -> bool:
-    """Whether the last page is there to its end and says that it is the last."""
-    page = data[data.rfind(OGG_PAGE) :]
-    if len(page) < OGG_HEADER_BYTES:
-        return False
-    sizes = page[OGG_HEADER_BYTES : OGG_HEADER_BYTES + page[OGG_HEADER_BYTES - 1]]
-    complete = len(page) >= OGG_HEADER_BYTES + page[OGG_HEADER_BYTES - 1] + sum(sizes)
-    return complete and bool(page[5] & OGG_LAST_PAGE)
+    An Ogg page states the time of its end alone, so the last packet of a page is the one whose time is known.
+    FFmpeg counts back from there, as if packets that were left out were missing before the page's first one.
+    """
+    before: tuple[av.AudioFrame, int | None] | None = None
+    for frame, position in frames:
+        if before is not None:
+            yield before[0], not paged or before[1] != position
+        before = frame, position
+    if before is not None:
+        yield before[0], True

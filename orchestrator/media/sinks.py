@@ -26,15 +26,17 @@ class Mp4FileSink:
 
     Args:
         path: of the finished file; its folder must exist.
+        sound: whether the speech is kept; a clip that loops has none, whose end could be heard.
 
     Raises:
         StorageException: the disk is full.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, sound: bool = True) -> None:
         self._file = PendingFile(path)
+        self._sound = sound
         self._container: OutputContainer | None = None
-        self._streams: tuple[Stream, Stream] | None = None
+        self._streams: tuple[Stream, ...] | None = None
 
     def __enter__(self) -> "Mp4FileSink":
         return self
@@ -58,11 +60,13 @@ class Mp4FileSink:
         with disk_errors(self._file.final):
             container = av.open(str(self._file.path), "w", format="mp4", container_options=options)
         self._container = container
-        self._streams = _copies(container, video, audio)
+        self._streams = _copies(container, *([video, audio] if self._sound else [video]))
 
     def mux(self, packet: "av.Packet[Any]", stream: int) -> None:
         assert self._container is not None
         assert self._streams is not None
+        if stream >= len(self._streams):
+            return
         with disk_errors(self._file.final):
             _mux(self._container, self._streams, packet, stream)
 
@@ -73,7 +77,7 @@ class FragmentedMp4Sink:
     def __init__(self) -> None:
         self._outbox = Outbox()
         self._container: OutputContainer | None = None
-        self._streams: tuple[Stream, Stream] | None = None
+        self._streams: tuple[Stream, ...] | None = None
 
     def __enter__(self) -> "FragmentedMp4Sink":
         return self
@@ -105,12 +109,12 @@ class FragmentedMp4Sink:
         return self._outbox.take()
 
 
-def _copies(container: OutputContainer, video: VideoStream, audio: AudioStream) -> tuple[Stream, Stream]:
-    return container.add_stream_from_template(video), container.add_stream_from_template(audio)
+def _copies(container: OutputContainer, *streams: VideoStream | AudioStream) -> tuple[Stream, ...]:
+    return tuple(container.add_stream_from_template(stream) for stream in streams)
 
 
 def _mux(
-    container: OutputContainer, streams: tuple[Stream, Stream], packet: "av.Packet[Any]", stream: int
+    container: OutputContainer, streams: tuple[Stream, ...], packet: "av.Packet[Any]", stream: int
 ) -> None:
     """Mux a packet that other sinks get as well: PyAV takes a reference, and rescales its time stamps."""
     packet.stream = streams[stream]

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import PortraitFeatures
+from orchestrator.faces.portraits import PortraitImage
 
 
 @dataclass(frozen=True)
@@ -18,7 +16,7 @@ class RenderJob:
         portrait: name of the portrait or the avatar, for the response.
         crop_options: for the portrait.
         animation: how it moves.
-        image: the portrait, uint8 [H, W, 3], RGB.
+        image: the portrait.
         features: the avatar's.
         avatar: its id.
     """
@@ -27,6 +25,6 @@ class RenderJob:
     portrait: str
     crop_options: CropOptions
     animation: AnimationOptions
-    image: npt.NDArray[np.uint8] | None = None
+    image: PortraitImage | None = None
     features: PortraitFeatures | None = None
     avatar: str | None = None

@@ -6,33 +6,36 @@ Nothing here knows of requests: whoever makes a clip names it, hands in what it 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, aclosing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from lumen.aio import Stream, once, read_ahead, tee
-from lumen.errors import ServiceUnavailableException
+from lumen.aio import Stream, exhaust, once, read_ahead, tee
 from lumen.settings import Settings
-from orchestrator.faces.face import Compositor, Face, PortraitFeatures
+from orchestrator.core.clients import share_of
+from orchestrator.faces.face import Face
+from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.windows import UNKNOWN, frames_started
-from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, PacketSink, encoding
+from orchestrator.media.clip_encoder import PacketSink
 from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.encodings import Encoding, encoder
-from orchestrator.media.sinks import Mp4FileSink
+from orchestrator.media.sinks import FragmentedMp4Sink, Mp4FileSink
 from orchestrator.media.wav import wav_file
+from orchestrator.pipeline.captions import webvtt
+from orchestrator.pipeline.filming import Pcm, Recording, Scene, film
 from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.pipeline.narration import Narration, check_written
+from orchestrator.pipeline.places import Places
 from orchestrator.pipeline.progress import Progress
 from orchestrator.pipeline.results import Rendered, Spoken, Written
-from orchestrator.pipeline.speech import DurationLimit, in_pieces, pcm_of, resampled, resampled_length
+from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.pipeline.utterance import sentences_of
+from orchestrator.store.files import write_text
 from orchestrator.store.outputs import Outputs, kept_together
-from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
-from orchestrator.writers.writer import Writer, WriterRequest
+from orchestrator.triton.client import TritonClient
+from orchestrator.voices.voice import SpeechOptions, Voice
+from orchestrator.writers.writer import ECHO, Writer, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -42,11 +45,12 @@ TEXT_AHEAD: Final = 256
 SPEECH_AHEAD: Final = 64
 """Chunks of speech that a voice may be ahead of the face."""
 
-Pcm = npt.NDArray[np.float32]
-
 
 class Parts(Protocol):
     """The parts of the chain, and who loads their models."""
+
+    @property
+    def triton(self) -> TritonClient: ...
 
     def get_writer(self) -> Writer: ...
 
@@ -60,19 +64,13 @@ class Parts(Protocol):
 
 
 @dataclass(frozen=True)
-class _Scene:
-    """A job whose portrait is encoded, under way.
-
-    Attributes:
-        clip_frames: how many there will be, where that is known.
-    """
+class _Take:
+    """A job under way: the scene that is filmed, and what is watched meanwhile."""
 
     job: RenderJob
-    features: PortraitFeatures
-    compositor: Compositor
+    scene: Scene
     watch: Stopwatch
     progress: Progress
-    clip_frames: int = UNKNOWN
 
 
 class Pipeline:
@@ -84,33 +82,55 @@ class Pipeline:
         self._rate = settings.audio_sample_rate
         self._fps = settings.video_fps
         self._max_seconds = settings.max_audio_seconds
-        self._max_clips = settings.max_concurrent_clips
-        self.active_clips = 0
+        total, speeches, share = (
+            settings.max_concurrent_clips,
+            settings.max_concurrent_speech,
+            settings.client_share,
+        )
+        self.clips = Places("clips", total, share_of(total, share))
+        self.speeches = Places("speeches", speeches, share_of(speeches, share))
+
+    @property
+    def active_clips(self) -> int:
+        """Clips and speech that are being made."""
+        return self.clips.taken + self.speeches.taken
 
     async def text(self, request: WriterRequest) -> Written:
         """Have the writer reply."""
         watch, writer = Stopwatch(), self._parts.get_writer()
-        async with aclosing(tee(writer.write(request), watch.first("first_text"))) as chunks:
+        reply = writer.write(request)
+        async with aclosing(tee(reply, watch.first("first_text"))) as chunks:
             text = "".join([chunk async for chunk in chunks]).strip()
         watch.mark("text")
-        return Written(text, {"writer": writer.name}, watch.timing(), writer.note)
+        return Written(text, {"writer": writer.name}, watch.timing(), writer.note, reply.warnings)
 
     async def speak(self, text: str, options: SpeechOptions, name: str) -> Spoken:
         """Speak ``text`` into the WAV of this name."""
         watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
-        limit, path = DurationLimit(voice.sample_rate, self._max_seconds), self._outputs.audio(name)
-        with self._clip(path):
+        narration, path = Narration(bound, name, self._max_seconds), self._outputs.audio(name)
+        narration.check(text)
+        with self._made(self.speeches, path):
             await self._parts.ensure(voice.models)
             watch.mark("models")
-            speech = tee(_said(once(text), bound, name), limit.add, watch.first("first_audio"))
+            speech = tee(narration.speak(once(text)), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 write = await thread.open(wav_file(path, voice.sample_rate, self._rate))
                 async for pcm in speech:
                     await thread.run(write, pcm)
         watch.mark("audio")
-        parts = {"voice": voice.name}
-        return Spoken(path, limit.seconds, self._rate, bound.voice, parts, watch.timing(), options.seed)
+        return Spoken(
+            audio=path,
+            seconds=narration.limit.seconds,
+            sample_rate=self._rate,
+            voice=bound.voice,
+            language=bound.language,
+            parts={"voice": voice.name},
+            timing=watch.timing(),
+            seed=options.seed if bound.family.seeded else None,
+            captions=narration.captions.captions(),
+            warnings=tuple(narration.warnings),
+        )
 
     async def speech(
         self, text: str, options: SpeechOptions, kind: Encoding, rate: int, name: str
@@ -118,49 +138,124 @@ class Pipeline:
         """Yield ``text`` spoken while it is being made: ``kind`` of ``rate`` samples per second."""
         watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
-        limit = DurationLimit(voice.sample_rate, self._max_seconds)
-        with self._clip():
+        narration = Narration(bound, name, self._max_seconds)
+        narration.check(text)
+        with self._made(self.speeches):
             await self._parts.ensure(voice.models)
-            speech = tee(_said(once(text), bound, name), limit.add, watch.first("first_audio"))
+            speech = tee(narration.speak(once(text)), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 coder = await thread.open(encoder(kind, voice.sample_rate, rate))
                 async for pcm in speech:
                     if data := await thread.run(coder.encode, pcm):
                         yield data
                 yield await thread.run(coder.finish)
-        log.info("Streamed %.2f s of speech: %s", limit.seconds, watch.timing().marks)
+        log.info("Streamed %.2f s of speech: %s", narration.limit.seconds, watch.timing().marks)
 
     async def video(self, pcm: Pcm, job: RenderJob, progress: Progress) -> Rendered:
         """Render the portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""
-        watch, face = Stopwatch(), self._parts.get_face()
-        limit, path = DurationLimit(self._rate, self._max_seconds), self._outputs.video(job.name)
-        with self._clip(path):
-            frames = frames_started(resampled_length(len(pcm), self._rate, face.sample_rate))
-            scene = await self._prepare(face.models, job, watch, progress, frames)
-            speech = tee(in_pieces(pcm, self._rate), limit.add, progress.hear(limit))
-            await _exhaust(self._filmed(scene, speech, self._rate, [Mp4FileSink(path)]))
-        return _rendered(scene, path, limit, {"face": face.name})
+        made: list[Rendered] = []
+        await exhaust(self._video(pcm, job, progress, made.append))
+        return made[0]
+
+    def video_stream(self, pcm: Pcm, job: RenderJob, progress: Progress) -> Stream[bytes]:
+        """Yield the fragmented MP4 of `video` while it is made; the file is there when it ends."""
+        live = FragmentedMp4Sink()
+        return _taken(self._video(pcm, job, progress, _log_streamed, live), live)
 
     async def full(
         self, request: WriterRequest, options: SpeechOptions, job: RenderJob, progress: Progress
     ) -> Rendered:
         """Render the portrait speaking the writer's reply; all stages run at once."""
+        made: list[Rendered] = []
+        await exhaust(self._full(request, options, job, progress, made.append))
+        return made[0]
+
+    def full_stream(
+        self, request: WriterRequest, options: SpeechOptions, job: RenderJob, progress: Progress
+    ) -> Stream[bytes]:
+        """Yield the fragmented MP4 of `full` while it is made; the files are there when it ends."""
+        live = FragmentedMp4Sink()
+        return _taken(self._full(request, options, job, progress, _log_streamed, live), live)
+
+    async def _video(
+        self,
+        pcm: Pcm,
+        job: RenderJob,
+        progress: Progress,
+        done: Callable[[Rendered], None],
+        *live: PacketSink,
+    ) -> Stream[float]:
+        watch, face = Stopwatch(), self._parts.get_face()
+        limit, path = DurationLimit(self._rate, self._max_seconds), self._outputs.video(job.name)
+        poster = self._outputs.poster(job.name)
+        with self._clip(path, poster):
+            frames = frames_started(resampled_length(len(pcm), self._rate, face.sample_rate))
+            take = await self._prepare(face.models, job, watch, progress, frames)
+            speech = tee(in_pieces(pcm, self._rate), limit.add, progress.hear(limit))
+            recording = self._recording(take, [Mp4FileSink(path), *live], live=bool(live), poster=poster)
+            async with aclosing(film(take.scene, speech, self._rate, recording)) as filmed:
+                async for seconds in filmed:
+                    yield seconds
+            watch.mark("video")
+        done(_rendered(take, path, limit.seconds, {"face": face.name}, poster=poster))
+
+    async def _full(
+        self,
+        request: WriterRequest,
+        options: SpeechOptions,
+        job: RenderJob,
+        progress: Progress,
+        done: Callable[[Rendered], None],
+        *live: PacketSink,
+    ) -> Stream[float]:
         watch, script = Stopwatch(), list[str]()
         writer, face = self._parts.get_writer(), self._parts.get_face()
         voice = self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
-        limit = DurationLimit(voice.sample_rate, self._max_seconds)
+        narration = Narration(bound, job.name, self._max_seconds, ends_early=True)
+        if writer.name == ECHO:
+            narration.check(request.prompt)
         wav, mp4 = self._outputs.audio(job.name), self._outputs.video(job.name)
-        with self._clip(wav, mp4):
-            scene = await self._prepare((*voice.models, *face.models), job, watch, progress)
-            text = tee(writer.write(request), script.append, watch.first("first_text"))
-            seen = limit.add, progress.hear(limit), watch.first("first_audio")
-            speech = tee(_said(read_ahead(text, TEXT_AHEAD), bound, job.name), *seen)
-            speech = read_ahead(speech, SPEECH_AHEAD)
-            await _exhaust(self._filmed(scene, speech, voice.sample_rate, [Mp4FileSink(mp4)], wav))
-        parts = {"writer": writer.name, "voice": voice.name, "face": face.name}
-        spoken = {"text": "".join(script).strip(), "voice": bound.voice, "note": writer.note, "audio": wav}
-        return _rendered(scene, mp4, limit, parts, **spoken)
+        poster, vtt = self._outputs.poster(job.name), self._outputs.captions(job.name)
+        with self._clip(wav, mp4, poster, vtt):
+            take = await self._prepare((*voice.models, *face.models), job, watch, progress)
+            scene = replace(take.scene, phonemes=narration.phonemes)
+            reply = writer.write(request)
+            text = read_ahead(tee(reply, script.append, watch.first("first_text")), TEXT_AHEAD)
+            seen = progress.hear(narration.limit), watch.first("first_audio")
+            speech = read_ahead(tee(narration.speak(text), *seen), SPEECH_AHEAD)
+            recording = self._recording(
+                take, [Mp4FileSink(mp4), *live], live=bool(live), poster=poster, wav=(wav, self._rate)
+            )
+            async with aclosing(film(scene, speech, voice.sample_rate, recording)) as filmed:
+                async for seconds in filmed:
+                    yield seconds
+            captions = narration.captions.captions()
+            await asyncio.to_thread(write_text, vtt, webvtt(captions))
+            watch.mark("video")
+        written = "".join(script).strip()
+        if writer.name != ECHO:
+            check_written(narration, written)
+        done(
+            _rendered(
+                take,
+                mp4,
+                narration.limit.seconds,
+                {"writer": writer.name, "voice": voice.name, "face": face.name},
+                text=written,
+                voice=bound.voice,
+                language=bound.language,
+                note=writer.note,
+                audio=wav,
+                poster=poster,
+                vtt=vtt,
+                captions=captions,
+                warnings=(*reply.warnings, *narration.warnings, *take.scene.features.warnings),
+            )
+        )
+
+    def _recording(self, take: "_Take", sinks: Sequence[PacketSink], **options: Any) -> Recording:
+        return Recording(sinks, self._fps, watch=take.watch, seen=[take.progress.see], **options)
 
     async def _prepare(
         self,
@@ -169,112 +264,62 @@ class Pipeline:
         watch: Stopwatch,
         progress: Progress,
         clip_frames: int = UNKNOWN,
-    ) -> _Scene:
+    ) -> _Take:
         """Load ``models`` where they are not, and encode the portrait."""
         await self._parts.ensure(models)
         watch.mark("models")
         face, features = self._parts.get_face(), job.features
         if features is None:
             assert job.image is not None
-            features = await face.encode_portrait(job.image, job.crop_options)
+            features = await encode_face(face, self._parts.triton, job.image, job.crop_options)
         compositor = await asyncio.to_thread(face.compositor, features, job.animation)
         watch.mark("portrait")
-        return _Scene(job, features, compositor, watch, progress, clip_frames)
+        scene = Scene(face, features, compositor, job.animation, clip_frames)
+        return _Take(job, scene, watch, progress)
 
-    async def _filmed(
-        self,
-        scene: _Scene,
-        speech: Stream[Pcm],
-        rate: int,
-        sinks: Sequence[PacketSink],
-        wav: Path | None = None,
-    ) -> Stream[None]:
-        """Animate ``speech`` of ``rate`` samples per second into ``sinks``; yields after each batch.
-
-        Args:
-            wav: a file for the speech alone.
-        """
-        face, compositor, watch = self._parts.get_face(), scene.compositor, scene.watch
-        clip_format = ClipFormat(compositor.width, compositor.height, self._fps, rate)
-        async with EncoderThread() as thread:
-            clip = await thread.open(encoding(clip_format, *sinks))
-            writers: list[Callable[[Pcm], None]] = [clip.write_audio]
-            if wav is not None:
-                write_wav = await thread.open(wav_file(wav, rate, self._rate))
-                writers.append(write_wav)
-            heard = resampled(_recorded(speech, thread, writers), rate, face.sample_rate)
-            drawn = face.animate(scene.features, heard, scene.job.animation, scene.clip_frames)
-            frames = tee(drawn, watch.first("first_frame"), scene.progress.see)
-            async with aclosing(frames) as batches:
-                async for batch in batches:
-                    await thread.run(_write_composed, clip, compositor, batch.pixels)
-                    yield
-            watch.mark("frames")
-        watch.mark("video")
+    def _clip(self, *files: Path) -> AbstractContextManager[None]:
+        """Take a place for a clip that is made into ``files``; see `_made`."""
+        return self._made(self.clips, *files)
 
     @contextmanager
-    def _clip(self, *files: Path) -> Iterator[None]:
-        """Count a clip that is being made; its files have a folder, and stay only when all goes well.
+    def _made(self, places: Places, *files: Path) -> Iterator[None]:
+        """Take a place; ``files`` have a folder, and stay only when all goes well.
 
         Raises:
-            ServiceUnavailableException: there are too many.
+            ServiceUnavailableException, BusyException: there is no place.
             StorageException: there is no folder, and none can be made.
         """
-        if self.active_clips >= self._max_clips:
-            raise ServiceUnavailableException(
-                f"{self._max_clips} clips are being made, which is all at once; try again in a moment."
-            )
-        if files:
-            self._outputs.create()
-        self.active_clips += 1
-        try:
+        with places.place():
+            if files:
+                self._outputs.create()
             with kept_together(*files):
                 yield
-        finally:
-            self.active_clips -= 1
 
 
-def _said(text: Stream[str], voice: BoundVoice, utterance: str) -> Stream[Pcm]:
-    """Speak a text as one utterance: float32 [n_samples] at the voice's rate."""
-    return pcm_of(voice.speak(sentences_of(text, utterance, voice.language, voice.family.reading)))
+async def _taken(making: Stream[float], live: FragmentedMp4Sink) -> Stream[bytes]:
+    """Yield what ``live`` has after each step of ``making``, and the rest at its end."""
+    async with aclosing(making):
+        async for _ in making:
+            if data := live.take():
+                yield data
+    if data := live.take():
+        yield data
 
 
-async def _recorded(
-    speech: Stream[Pcm], thread: EncoderThread, writers: Sequence[Callable[[Pcm], None]]
-) -> Stream[Pcm]:
-    """Yield ``speech`` after it is written."""
-    async with aclosing(speech):
-        async for pcm in speech:
-            for write in writers:
-                await thread.run(write, pcm)
-            yield pcm
+def _log_streamed(made: Rendered) -> None:
+    log.info("Streamed %.2f s of video: %s", made.seconds, made.timing.marks)
 
 
-async def _exhaust(stream: Stream[Any]) -> None:
-    async with aclosing(stream):
-        async for _ in stream:
-            pass
-
-
-def _write_composed(clip: ClipEncoder, compositor: Compositor, frames: npt.NDArray[np.uint8]) -> None:
-    """Encode one frame at a time: what is put back into a large picture takes megabytes a frame."""
-    for frame in frames:
-        clip.write_frames(compositor.finish(frame)[None])
-
-
-def _rendered(
-    scene: _Scene, video: Path, limit: DurationLimit, parts: dict[str, str], **spoken: Any
-) -> Rendered:
-    crop_options = scene.features.crop_options
+def _rendered(take: _Take, video: Path, seconds: float, parts: dict[str, str], **known: Any) -> Rendered:
+    scene = take.scene
     return Rendered(
-        job=scene.job,
+        job=take.job,
         video=video,
-        seconds=limit.seconds,
+        seconds=seconds,
         width=scene.compositor.width,
         height=scene.compositor.height,
-        crop_options=crop_options,
+        crop_options=scene.features.crop_options,
         parts=parts,
-        timing=scene.watch.timing(),
-        warnings=scene.features.warnings,
-        **spoken,
+        timing=take.watch.timing(),
+        **{"warnings": scene.features.warnings, **known},
     )

@@ -1,10 +1,11 @@
 """Results of the pipeline; the routes make responses of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.faces.animation import CropOptions
+from orchestrator.pipeline.captions import Caption
 from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.pipeline.stopwatch import Timing
 
@@ -21,6 +22,7 @@ class Written:
     parts: Mapping[str, str]
     timing: Timing
     note: str | None = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,21 @@ class Spoken:
 
     Attributes:
         audio: the file. seconds: its length. sample_rate: its samples per second.
-        voice: id of the voice. seed: makes the same speech again, where chance has a part in it.
+        voice: id of the voice. language: that was spoken.
+        captions: sentences and words with their times. warnings: about the text and its speech.
+        seed: makes the same speech again, where chance has a part in it.
     """
 
     audio: Path
     seconds: float
     sample_rate: int
     voice: str
+    language: str
     parts: Mapping[str, str]
     timing: Timing
     seed: int | None = None
+    captions: Sequence[Caption] = ()
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,8 @@ class Rendered:
         width, height: of the video in pixels.
         video: the file. audio: its speech alone, where that is kept too.
         seconds: length of the speech.
-        text, voice, note: of the reply that was spoken, where one was written.
+        text, voice, language, note: of the reply that was spoken, where one was written.
+        poster: a picture of it. captions, vtt: of the speech, where its text is known, and their file.
     """
 
     job: RenderJob
@@ -64,5 +72,9 @@ class Rendered:
     audio: Path | None = None
     text: str = ""
     voice: str | None = None
+    language: str | None = None
     note: str | None = None
-    warnings: Sequence[str] = field(default_factory=tuple)
+    poster: Path | None = None
+    captions: Sequence[Caption] = ()
+    vtt: Path | None = None
+    warnings: Sequence[str] = ()

@@ -28,6 +28,6 @@ async def sentences_of(
     async with aclosing(spoken_sentences(chunks, language, reading)) as sentences:
         async for sentence in sentences:
             silent = False
-            yield Sentence(sentence.spoken, utterance, sentence.index, sentence.last)
+            yield Sentence(sentence.spoken, utterance, sentence.index, sentence.last, sentence.text)
     if silent:
         raise InvalidInputException("The text has nothing that can be spoken; send words.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,13 +14,14 @@ from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
 from orchestrator.routes.render_jobs import animation_of, crop_options_of, portrait_of
 from orchestrator.schemas.bodies import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
-from orchestrator.services import Services, services
+from orchestrator.services import Services, held_places, services
 
 log = logging.getLogger("lumen")
 
 router = APIRouter(prefix="/api/avatars", tags=["avatars"], responses=describe_errors(429, 500))
 
 Use = Annotated[Services, Depends(services)]
+Held = Annotated[ExitStack, Depends(held_places, scope="function")]
 
 CREATED = 201
 
@@ -42,9 +44,10 @@ async def list_avatars(use: Use) -> AvatarsResponse:
     },
     openapi_extra=describe_body(AvatarRequest),
 )
-async def make_avatar(request: Request, response: Response, use: Use) -> AvatarResponse:
+async def make_avatar(request: Request, response: Response, use: Use, held: Held) -> AvatarResponse:
     """All the work on a portrait, done once. The same picture and parameters make the same avatar."""
     body = await read_body(request, AvatarRequest, use.settings.max_text_length)
+    held.enter_context(use.pipeline.clips.reserved())
     crop_options, face = crop_options_of(body, use), use.models.get_face()
     face.check(animation_of(body, None, use), crop_options)
     name, picture = await portrait_of(body, use)

@@ -1,37 +1,46 @@
 """Request bodies: JSON or a form, checked against a model, and described for OpenAPI."""
 
+import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, get_args
 
-from fastapi import FastAPI, Request
-from fastapi.openapi.utils import get_openapi
+from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from pydantic.json_schema import models_json_schema
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from lumen.errors import InvalidInputException, UnsupportedMediaException
 from orchestrator.core.exceptions import invalid
 from orchestrator.messages import excerpt
 from orchestrator.schemas.bodies import (
-    AvatarRequest,
     ErrorResponse,
-    FullRequest,
-    TextRequest,
-    TtsRequest,
-    VideoRequest,
-    VoiceRequest,
 )
 
 M = TypeVar("M", bound=BaseModel)
 
+REFERENCE: Final = "#/components/schemas/{model}"
+
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 
-REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest)
+RETRY_AFTER: Final = {
+    "Retry-After": {
+        "description": "seconds after which it is worth trying again",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
 
 MAX_FORM_FIELDS: Final = 40
+
+MAX_FORM_TEXT: Final = 2**20
+"""Bytes of all the text of a form, without its files."""
+
+MAX_KEYS: Final = 64
+"""Keys that an object in a body may have: more than any model has fields."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +65,46 @@ async def read_body(request: Request, model: type[M], max_text_length: int) -> B
         UnsupportedMediaException: it is neither JSON nor, where that is taken, a form.
         InvalidInputException: it is malformed, or a field is.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     context = {"max_text_length": max_text_length}
     kinds = body_kinds(model)
     try:
-        if kind == JSON and JSON in kinds:
-            return Body(model.model_validate_json(await request.body(), context=context), {})
-        if kind == FORM and FORM in kinds:
+        if kind == JSON.encode() and JSON in kinds:
+            return Body(await asyncio.to_thread(_from_json, model, await request.body(), context), {})
+        if kind == FORM.encode() and FORM in kinds:
+            _check_charset(parameters.get(b"charset", b"utf-8"))
             fields, files = await _read_form(request, model)
-            return Body(model.model_validate(fields, context=context), files)
+            return Body(await asyncio.to_thread(_from_form, model, fields, context), files)
     except ValidationError as error:
         raise invalid(error) from None
     expected = " or ".join(kinds)
-    raise UnsupportedMediaException(f"The body's Content-Type is {kind[:80]!r}; expected {expected}.")
+    came = excerpt(kind.decode("latin-1"))
+    raise UnsupportedMediaException(f"The body's Content-Type is {came!r}; expected {expected}.")
+
+
+def _from_json(model: type[M], data: bytes, context: dict[str, Any]) -> M:
+    with suppress(ValueError, RecursionError):  # what is no JSON is told by the check itself
+        json.loads(data, object_pairs_hook=_refuse_many)
+    return model.model_validate_json(data, context=context)
+
+
+def _from_form(model: type[M], texts: dict[str, str], context: dict[str, Any]) -> M:
+    fields = {name: _value(model, name, text) for name, text in texts.items()}
+    return model.model_validate(fields, context=context)
+
+
+def _refuse_many(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object of more keys than any has here: each unknown one would be an error to describe."""
+    if len(pairs) > MAX_KEYS:
+        raise InvalidInputException(f"An object of the body has {len(pairs)} keys; none has over {MAX_KEYS}.")
+
+
+def _check_charset(charset: bytes) -> None:
+    """Refuse other charsets than UTF-8: some take the square of a text's length in time to decode."""
+    if charset.strip().lower() not in (b"utf-8", b"utf8", b"us-ascii", b"ascii"):
+        raise InvalidInputException(
+            f"The form's charset is {excerpt(charset.decode('latin-1'))!r}; send UTF-8."
+        )
 
 
 def body_kinds(model: type[BaseModel]) -> tuple[str, ...]:
@@ -85,22 +121,51 @@ def upload_limits(model: type[BaseModel]) -> Mapping[str, int]:
 
 async def _read_form(
     request: Request, model: type[BaseModel]
-) -> tuple[dict[str, Any], dict[str, list[bytes]]]:
+) -> tuple[dict[str, str], dict[str, list[bytes]]]:
     limits = upload_limits(model)
     form = await _parse_form(request, sum(limits.values()))
     try:
         _check_counts(form, limits)
         files = {name: await _read_uploads(form, name) for name in limits if name in form}
-        return {name: _value(model, name, form[name]) for name in form if name not in files}, files
+        return {name: _text(name, form[name]) for name in form if name not in files}, files
     finally:
         await form.close()
 
 
+def _text(name: str, value: UploadFile | str) -> str:
+    if isinstance(value, UploadFile):
+        raise InvalidInputException(f"{excerpt(name)}: is a file; send text, or nothing")
+    return value
+
+
 async def _parse_form(request: Request, max_files: int) -> FormData:
+    parser = _Utf8FormParser(
+        request.headers, request.stream(), max_files=max_files, max_fields=MAX_FORM_FIELDS
+    )
     try:
-        return await request.form(max_files=max_files, max_fields=MAX_FORM_FIELDS)
-    except UnicodeError:  # some codecs that a Content-Type may name decode nothing
-        raise InvalidInputException("The form cannot be read in its charset; send UTF-8.") from None
+        return await parser.parse()
+    except MultiPartException as error:
+        raise InvalidInputException(f"The form cannot be read: {error.message}") from None
+
+
+class _Utf8FormParser(MultiPartParser):
+    """Refuses text that is no UTF-8, for which Starlette takes Latin-1, and too much text."""
+
+    _n_bytes = 0
+
+    def on_part_end(self) -> None:
+        if self._current_part.file is None:
+            self._check(bytes(self._current_part.data))
+        super().on_part_end()
+
+    def _check(self, text: bytes) -> None:
+        self._n_bytes += len(text)
+        if self._n_bytes > MAX_FORM_TEXT:
+            raise MultiPartException(f"its text has over {MAX_FORM_TEXT} bytes; upload files as files.")
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            raise MultiPartException("its text is not UTF-8.") from None
 
 
 def _check_counts(form: FormData, limits: Mapping[str, int]) -> None:
@@ -124,15 +189,16 @@ async def _read_upload(upload: UploadFile | str, name: str) -> bytes:
     return data
 
 
-def _value(model: type[BaseModel], name: str, value: Any) -> Any:
+def _value(model: type[BaseModel], name: str, text: str) -> Any:
     """A form's value as JSON would have given it; what cannot be read so is left to the check."""
     field = model.model_fields.get(name)
-    if not isinstance(value, str) or field is None or _is_text(field.annotation):
-        return value
+    if field is None or _is_text(field.annotation):
+        return text
     try:
-        return json.loads(value)
+        json.loads(text, object_pairs_hook=_refuse_many)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return value
+        return text
 
 
 def _is_text(annotation: Any) -> bool:
@@ -150,11 +216,13 @@ def describe_body(model: type[BaseModel]) -> dict[str, Any]:
 
 def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of a form: the fields of ``model`` and its uploads, which a form-only model must have."""
-    form = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    form = model.model_json_schema(ref_template=REFERENCE)
     form.pop("$defs", None)
     for name, most in upload_limits(model).items():
         file = {"type": "string", "format": "binary"}
-        form["properties"][name] = file if most == 1 else {"type": "array", "items": file, "maxItems": most}
+        form["properties"][name] = (
+            file if most == 1 else {"type": "array", "items": file, "minItems": 1, "maxItems": most}
+        )
     if getattr(model, "form_only", False):
         form["required"] = [*form.get("required", []), *upload_limits(model)]
     return form
@@ -162,18 +230,9 @@ def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that may answer these errors."""
-    return {status: {"model": ErrorResponse} for status in statuses}
+    return {status: {"model": ErrorResponse, **_headers(status)} for status in statuses}
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's description of ``app`` with the request bodies that it does not see."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        _, bodies = models_json_schema(
-            [(model, "validation") for model in REQUESTS], ref_template="#/components/schemas/{model}"
-        )
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(bodies["$defs"])
-        app.openapi_schema = schema
-    return app.openapi_schema
+def _headers(status: int) -> dict[str, Any]:
+    """Headers of an error that its description names."""
+    return {"headers": RETRY_AFTER} if status in (429, 503) else {}

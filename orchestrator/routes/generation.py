@@ -3,6 +3,10 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
+from contextlib import ExitStack, aclosing
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -10,15 +14,25 @@ import numpy.typing as npt
 from fastapi import APIRouter, Depends, Request, Response
 
 from lumen import registry
+from lumen.aio import Stream
 from lumen.client import PROGRESS_HEADER
 from lumen.contracts import MAX_SEED
 from lumen.errors import InvalidInputException
 from lumen.families.description import DEFAULT_VOICE, VoiceFamily
 from lumen.options import specs
-from orchestrator.core.middleware import SAMPLE_RATE_HEADER, SEED_HEADER, VOICE_PART_HEADER
-from orchestrator.media.decode_audio import decode_audio
+from lumen.text.language import suggest_language
+from lumen.text.speakable import sure_language
+from orchestrator.core.middleware import (
+    SAMPLE_RATE_HEADER,
+    SEED_HEADER,
+    VIDEO_URL_HEADER,
+    VOICE_PART_HEADER,
+)
+from orchestrator.media.decode_audio import DecodedAudio, decode_audio
 from orchestrator.media.encodings import ENCODINGS, choose_encoding
 from orchestrator.messages import excerpt
+from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.pipeline.progress import Progress
 from orchestrator.request_context import request_id, stamp
 from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.routes.render_jobs import render_job
@@ -36,10 +50,13 @@ from orchestrator.schemas.bodies import (
     VideoRequest,
     VideoResponse,
 )
-from orchestrator.services import Services, services
+from orchestrator.services import Services, held_places, services
 from orchestrator.store.outputs import Outputs
-from orchestrator.voices.voice import SpeechOptions, Voice
+from orchestrator.voices.voice import SpeechOptions
 from orchestrator.writers.writer import Message, WriterRequest
+
+DEFAULT_LANGUAGE: Final = "en"
+"""Language of speech where none is given and the text does not say."""
 
 log = logging.getLogger("lumen")
 
@@ -50,6 +67,13 @@ STREAMED: Final[dict[str, Any]] = {
 }
 """What the speech endpoint answers besides JSON."""
 
+VIDEO_TYPE: Final = "video/mp4"
+
+STREAMED_VIDEO: Final[dict[str, Any]] = {
+    "content": {VIDEO_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+}
+"""What the video endpoints answer besides JSON."""
+
 router = APIRouter(
     prefix="/api/generate",
     tags=["generation"],
@@ -57,6 +81,7 @@ router = APIRouter(
 )
 
 Use = Annotated[Services, Depends(services)]
+Held = Annotated[ExitStack, Depends(held_places, scope="function")]
 
 PROGRESS_KEY: Final = {
     "parameters": [
@@ -95,7 +120,7 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     """
     body = await read_body(request, TtsRequest, use.settings.max_text_length)
     log.info("Speech request: %s", excerpt(body.fields.text))
-    options = _speech_options(body.fields, use, body.fields.seed)
+    options = _speech_options(body.fields, body.fields.text, use, body.fields.seed)
     if body.fields.stream:
         return _streamed(body.fields.text, options, ",".join(request.headers.getlist("accept")), use)
     return speech_response(await use.pipeline.speak(body.fields.text, options, request_id.get()), use.outputs)
@@ -103,35 +128,48 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
 
 @router.post(
     "/video",
+    response_model=VideoResponse,
     response_model_exclude_none=True,
-    responses=describe_errors(404),
+    responses={200: STREAMED_VIDEO, **describe_errors(404)},
     openapi_extra={**describe_body(VideoRequest), **PROGRESS_KEY},
 )
-async def generate_video(request: Request, use: Use) -> VideoResponse:
-    """Video of a portrait that speaks given audio."""
+async def generate_video(request: Request, use: Use, held: Held) -> VideoResponse | Response:
+    """Video of a portrait that speaks given audio: a file, or with `stream` the video while it is made."""
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", _sound(body))
+    held.enter_context(use.pipeline.clips.reserved())
     job = await render_job(body, use, request_id.get())
-    pcm = await _audio(body, use)
+    audio = await _audio(body, use)
+    if body.fields.stream:
+        making = partial(use.pipeline.video_stream, audio.pcm, job)
+        return _streamed_video(making, job, request, use)
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
-        return video_response(await use.pipeline.video(pcm, job, progress), use.outputs)
+        clip = await use.pipeline.video(audio.pcm, job, progress)
+        clip = replace(clip, warnings=(*audio.warnings, *clip.warnings))
+        return video_response(clip, use.outputs)
 
 
 @router.post(
     "/full",
+    response_model=FullResponse,
     response_model_exclude_none=True,
-    responses=describe_errors(404),
+    responses={200: STREAMED_VIDEO, **describe_errors(404)},
     openapi_extra={**describe_body(FullRequest), **PROGRESS_KEY},
 )
-async def generate_full(request: Request, use: Use) -> FullResponse:
-    """The full pipeline: text, audio, video."""
+async def generate_full(request: Request, use: Use, held: Held) -> FullResponse | Response:
+    """The full pipeline: text, audio, video; with `stream` the video itself while it is made."""
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
+    held.enter_context(use.pipeline.clips.reserved())
     job = await render_job(body, use, request_id.get())
-    seed = job.animation.seed if _voice_part(body.fields, use).family.seeded else None
-    options = _speech_options(body.fields, use, seed)
+    options = _speech_options(body.fields, body.fields.prompt, use, job.animation.seed)
+    if body.fields.stream:
+        asked = _writer_request(body.fields, options.language)
+        return _streamed_video(
+            lambda shown: use.pipeline.full_stream(asked, options, job, shown), job, request, use
+        )
     with use.progress.shown(request.headers.get(PROGRESS_HEADER)) as progress:
-        clip = await use.pipeline.full(_writer_request(body.fields), options, job, progress)
+        clip = await use.pipeline.full(_writer_request(body.fields, options.language), options, job, progress)
         return full_response(clip, use.outputs)
 
 
@@ -142,36 +180,39 @@ async def read_progress(key: str, use: Use) -> ProgressResponse:
     return ProgressResponse(**stamp(), audio_seconds=progress.audio_seconds, frames=progress.frames)
 
 
-def _writer_request(fields: TextRequest) -> WriterRequest:
+def _writer_request(fields: TextRequest, language: str | None = None) -> WriterRequest:
     history = [
         Message("user" if m.role == "user" else "model", m.content) for m in fields.conversation_history
     ]
-    language = fields.language if isinstance(fields, FullRequest) else None
     return WriterRequest(fields.prompt, history, language, fields.temperature, fields.max_tokens)
 
 
-def _speech_options(fields: TtsRequest | FullRequest, use: Services, seed: int | None) -> SpeechOptions:
+def _speech_options(
+    fields: TtsRequest | FullRequest, text: str, use: Services, seed: int | None
+) -> SpeechOptions:
     """How to speak; a seed by chance where the voice has a use for one and none is given.
+
+    Args:
+        text: says the language where none is given.
+        seed: used where the voice is seeded.
 
     Raises:
         InvalidInputException: the voice cannot do what is asked.
     """
-    family = _voice_part(fields, use).family
-    _refuse_unused(family, seed, fields.sampling)
-    if family.seeded and seed is None:
-        seed = secrets.randbelow(MAX_SEED + 1)
+    name = use.settings.default_voice if fields.voice == DEFAULT_VOICE else fields.voice
+    language = fields.language or _language_of(text, use.models.get_voice().family)
+    family = use.models.get_voice().choose(language, name).family
+    _refuse_unused(family, fields.seed if isinstance(fields, TtsRequest) else None, fields.sampling)
+    seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
     sampling = {} if fields.sampling is None else fields.sampling.model_dump(exclude_none=True)
     options = registry.options_of(family, sampling)
-    return SpeechOptions(fields.language, _voice_name(fields, use), fields.speed, seed, options)
+    return SpeechOptions(language, name, fields.speed, seed if family.seeded else None, options)
 
 
-def _voice_name(fields: TtsRequest | FullRequest, use: Services) -> str:
-    return use.settings.default_voice if fields.voice == DEFAULT_VOICE else fields.voice
-
-
-def _voice_part(fields: TtsRequest | FullRequest, use: Services) -> Voice:
-    """The part that speaks for a request."""
-    return use.models.get_voice().choose(fields.language, _voice_name(fields, use))
+def _language_of(text: str, family: VoiceFamily) -> str:
+    """The language of a text where that is certain and the voice speaks it; English where not."""
+    found = sure_language(text)
+    return (suggest_language(found, family.languages) if found else None) or DEFAULT_LANGUAGE
 
 
 def _refuse_unused(family: VoiceFamily, seed: int | None, sampling: SamplingFields | None) -> None:
@@ -203,20 +244,41 @@ def _streamed(text: str, options: SpeechOptions, accept: str, use: Services) -> 
     return StreamedResponse(use.pipeline.speech(text, options, encoding, rate, request_id.get()), headers)
 
 
+def _streamed_video(
+    make: Callable[[Progress], Stream[bytes]], job: RenderJob, request: Request, use: Services
+) -> StreamedResponse:
+    """The video while it is made; a header tells where its file will lie."""
+    key = request.headers.get(PROGRESS_HEADER)
+
+    async def chunks() -> Stream[bytes]:
+        with use.progress.shown(key) as progress:
+            async with aclosing(make(progress)) as made:
+                async for chunk in made:
+                    yield chunk
+
+    headers = {
+        "Content-Type": VIDEO_TYPE,
+        "Cache-Control": "no-store",
+        SEED_HEADER: str(job.animation.seed),
+        VIDEO_URL_HEADER: use.outputs.url(use.outputs.video(job.name)),
+    }
+    return StreamedResponse(chunks(), headers)
+
+
 def _read(outputs: Outputs, url: str) -> bytes:
     return outputs.resolve(url).read_bytes()
 
 
-async def _audio(body: Body[VideoRequest], use: Services) -> npt.NDArray[np.float32]:
-    """The audio of the request: float32 [n_samples] at the settings' rate."""
+async def _audio(body: Body[VideoRequest], use: Services) -> DecodedAudio:
+    """The audio of the request, at the settings' rate."""
     upload, url, idle = body.file("audio"), body.fields.audio_url, body.fields.idle_seconds
     if sum(source is not None for source in (upload, url, idle)) != 1:
         raise InvalidInputException("Send one of audio_url, idle_seconds and, in a form, a file named audio.")
     if idle is not None:
-        return _silence(idle, use)
+        return DecodedAudio(_silence(idle, use))
     data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")
     rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
-    return await asyncio.to_thread(decode_audio, data, rate, limit)
+    return await use.models.decode_gate.run(decode_audio, data, rate, limit)
 
 
 def _silence(seconds: float, use: Services) -> npt.NDArray[np.float32]:

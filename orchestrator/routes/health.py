@@ -1,4 +1,4 @@
-"""``GET /``, ``/health`` and ``/api/status``."""
+"""``GET /``, ``/livez``, ``/readyz``, ``/health`` and ``/api/status``."""
 
 import asyncio
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 
 from lumen import __version__
 from lumen.contracts import FACE_FPS, MAX_SEED
-from lumen.errors import LumenException
+from lumen.errors import LumenException, ServiceUnavailableException
 from lumen.families.description import SPEEDS
 from lumen.families.xtts.family import MAX_RECORDINGS, MIN_REFERENCE_SECONDS
 from lumen.options import limits
@@ -21,6 +21,7 @@ from orchestrator.schemas.bodies import (
     HISTORY_MESSAGES,
     HealthResponse,
     ModelHealth,
+    ReadyResponse,
     RootResponse,
     StatusResponse,
     TritonHealth,
@@ -39,6 +40,21 @@ async def root() -> RootResponse:
     return RootResponse(**stamp(), status="ok", service="LUMEN", version=__version__, docs="/docs")
 
 
+@router.get("/livez")
+async def live() -> ReadyResponse:
+    """Whether the API's process answers; nothing else is asked."""
+    return ReadyResponse(**stamp(), status="live")
+
+
+@router.get("/readyz", responses=describe_errors(503))
+async def ready(use: Use) -> ReadyResponse:
+    """Whether generation works; 503 while it does not."""
+    live, models = await asyncio.gather(use.models.triton.is_live(), _models(use.models))
+    if not live or _broken(models):
+        raise ServiceUnavailableException("Generation does not work now; GET /health says why.")
+    return ReadyResponse(**stamp(), status="ready")
+
+
 @router.get("/health")
 async def health(use: Use) -> HealthResponse:
     """Whether generation works: Triton, each model of the chain, GPUs."""
@@ -55,6 +71,7 @@ async def health(use: Use) -> HealthResponse:
         gpu_enabled=use.settings.gpu_enabled,
         gpus=gpus,
         active_clips=use.pipeline.active_clips,
+        live_sessions=use.live.count,
     )
 
 
@@ -155,7 +172,11 @@ def _limits(use: Services) -> dict[str, Any]:
         "max_body_bytes": settings.max_body_bytes,
         "max_image_pixels": settings.max_image_pixels,
         "max_audio_seconds": settings.max_audio_seconds,
+        "max_json_bytes": settings.max_json_bytes,
         "max_concurrent_clips": settings.max_concurrent_clips,
+        "max_concurrent_speech": settings.max_concurrent_speech,
+        "client_share": settings.client_share,
+        "max_live_sessions": settings.max_live_sessions,
         "rate_limit": settings.rate_limit,
         "history_messages": HISTORY_MESSAGES,
         "history_characters": HISTORY_CHARACTERS,

@@ -10,6 +10,7 @@ from lumen.errors import InvalidInputException
 from lumen.families.description import PREPROCESS
 from lumen.options import UPLOADED
 from orchestrator.faces.animation import AnimationOptions, CropOptions
+from orchestrator.faces.portraits import PortraitImage
 from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.routes.bodies import Body
 from orchestrator.schemas.bodies import AvatarRequest, FullRequest, VideoRequest
@@ -34,8 +35,8 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services
         return RenderJob(name, card.name, features.crop_options, animation, features=features, avatar=card.id)
     crop_options = crop_options_of(body, use)
     face.check(animation, crop_options)
-    portrait, data = await portrait_of(body, use)
-    return RenderJob(name, portrait, crop_options, animation, image=await use.portraits.decode(data))
+    portrait, image = await _portrait_image(body, use)
+    return RenderJob(name, portrait, crop_options, animation, image=image)
 
 
 def crop_options_of(
@@ -77,13 +78,29 @@ async def portrait_of(
     Raises:
         InvalidInputException: two came, or there is none of that name.
     """
-    fields, upload = body.fields, body.file("portrait_file")
-    if upload is not None and fields.portrait is not None:
-        raise InvalidInputException("Both portrait and portrait_file came; send one of them.")
+    upload = _uploaded(body)
     if upload is not None:
         return UPLOADED, upload
-    name = fields.portrait or use.settings.portrait
+    name = body.fields.portrait or use.settings.portrait
     return name, await asyncio.to_thread(use.portraits.read, name)
+
+
+async def _portrait_image(
+    body: Body[FullRequest] | Body[VideoRequest], use: Services
+) -> tuple[str, PortraitImage]:
+    """Name and picture, decoded. Raises as `portrait_of` and the decoder of uploads do."""
+    upload = _uploaded(body)
+    if upload is not None:
+        return UPLOADED, await use.portraits.decode(upload)
+    name = body.fields.portrait or use.settings.portrait
+    return name, await use.portraits.bundled(name)
+
+
+def _uploaded(body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest]) -> bytes | None:
+    upload = body.file("portrait_file")
+    if upload is not None and body.fields.portrait is not None:
+        raise InvalidInputException("Both portrait and portrait_file came; send one of them.")
+    return upload
 
 
 def _face_options(body: Body[Any]) -> dict[str, Any]:

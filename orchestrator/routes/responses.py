@@ -1,16 +1,25 @@
 """Responses of the generation endpoints, made of the pipeline's results."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.pipeline.captions import Caption
 from orchestrator.pipeline.results import Rendered, Spoken, Written
 from orchestrator.request_context import stamp
-from orchestrator.schemas.bodies import FullResponse, TextResponse, TtsResponse, VideoResponse
+from orchestrator.schemas.bodies import (
+    FullResponse,
+    TextResponse,
+    TimedSentence,
+    TimedWord,
+    TtsResponse,
+    VideoResponse,
+)
 from orchestrator.store.outputs import Outputs
 
 
 def text_response(made: Written) -> TextResponse:
     """Tell a writer's reply."""
-    return TextResponse(**_made(made), text=made.text, note=made.note)
+    return TextResponse(**_made(made), text=made.text, note=made.note, warnings=list(made.warnings))
 
 
 def speech_response(made: Spoken, outputs: Outputs) -> TtsResponse:
@@ -21,6 +30,9 @@ def speech_response(made: Spoken, outputs: Outputs) -> TtsResponse:
         audio_seconds=made.seconds,
         sample_rate=made.sample_rate,
         voice=made.voice,
+        language=made.language,
+        captions=_captions(made.captions),
+        warnings=list(made.warnings),
         seed=made.seed,
     )
 
@@ -34,13 +46,30 @@ def full_response(made: Rendered, outputs: Outputs) -> FullResponse:
     """Tell where a clip of a reply lies, and its speech alone."""
     assert made.audio is not None
     assert made.voice is not None
+    assert made.language is not None
+    assert made.vtt is not None
     return FullResponse(
         **_clip(made, outputs),
         text=made.text,
         voice=made.voice,
+        language=made.language,
         audio_url=outputs.url(made.audio),
+        captions=_captions(made.captions),
+        captions_url=outputs.url(made.vtt),
         note=made.note,
     )
+
+
+def _captions(captions: Sequence[Caption]) -> list[TimedSentence]:
+    return [
+        TimedSentence(
+            text=each.text,
+            start=each.start,
+            end=each.end,
+            words=[TimedWord(text=word.label, start=word.start, end=word.end) for word in each.words],
+        )
+        for each in captions
+    ]
 
 
 def _made(made: Written | Spoken | Rendered) -> dict[str, Any]:
@@ -53,11 +82,13 @@ def _made(made: Written | Spoken | Rendered) -> dict[str, Any]:
 
 
 def _clip(made: Rendered, outputs: Outputs) -> dict[str, Any]:
+    assert made.poster is not None
     job, preprocess = made.job, made.crop_options.preprocess
     chosen = {} if preprocess is None else {"preprocess": preprocess}
     return {
         **_made(made),
         "video_url": outputs.url(made.video),
+        "poster_url": outputs.url(made.poster),
         "audio_seconds": made.seconds,
         "portrait": job.portrait,
         "avatar": job.avatar,

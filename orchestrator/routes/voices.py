@@ -1,6 +1,7 @@
 """``/api/voices``: which voices there are, new ones made of recordings, and away with them."""
 
 import logging
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from orchestrator.messages import excerpt
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
 from orchestrator.schemas.bodies import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
-from orchestrator.services import Services, services
+from orchestrator.services import Services, held_places, services
 from orchestrator.voices.voice import VoiceCard
 
 log = logging.getLogger("lumen")
@@ -19,6 +20,7 @@ log = logging.getLogger("lumen")
 router = APIRouter(prefix="/api/voices", tags=["voices"], responses=describe_errors(429, 500))
 
 Use = Annotated[Services, Depends(services)]
+Held = Annotated[ExitStack, Depends(held_places, scope="function")]
 
 CREATED = 201
 
@@ -41,12 +43,13 @@ async def list_voices(use: Use) -> VoicesResponse:
     },
     openapi_extra=describe_body(VoiceRequest),
 )
-async def make_voice(request: Request, response: Response, use: Use) -> VoiceResponse:
+async def make_voice(request: Request, response: Response, use: Use, held: Held) -> VoiceResponse:
     """A voice like that in the recordings. The same recordings make the same voice, once."""
     body = await read_body(request, VoiceRequest, use.settings.max_text_length)
     recordings = body.files.get("audio")
     if not recordings:
         raise InvalidInputException("audio: there is no file of this name; send one or more recordings")
+    held.enter_context(use.pipeline.speeches.reserved())
     log.info("Voice request: %d recordings, %d bytes", len(recordings), sum(map(len, recordings)))
     card, new = await use.models.get_voice().clone(recordings, body.fields.name)
     response.status_code = CREATED if new else 200

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationInfo
+from typing_extensions import TypedDict
 
-from lumen import registry
+from lumen import errors, registry
 from lumen.contracts import MAX_SEED
 from lumen.families.description import DEFAULT_VOICE, SPEEDS
 from lumen.families.xtts.family import MAX_RECORDINGS
@@ -26,6 +27,14 @@ HISTORY_CHARACTERS: Final = 8_000
 
 URL_CHARACTERS: Final = 300
 """Characters of an audio_url."""
+
+ERROR_NAMES: Final = (
+    *errors.names(),
+    "InternalServerException",
+    "MethodNotAllowedException",
+    "RangeNotSatisfiableException",
+)
+"""Names of all errors: those of the tree, and what the server adds."""
 
 DEFAULT_MAX_TEXT: Final = 500
 """Used where no settings say otherwise, as in the published schema."""
@@ -77,6 +86,7 @@ def _latest(messages: list[Message]) -> list[Message]:
 
 History = Annotated[
     list[Message],
+    FailFast(),  # a list of a hundred thousand wrong messages is told by the first
     AfterValidator(_latest),
     Field(description=f"oldest message first; only the last {HISTORY_MESSAGES} count"),
 ]
@@ -87,7 +97,9 @@ class SamplingFields(Strict):
     """Sampling of a voice that draws its speech by chance; options left out have the checkpoint's default."""
 
 
-LanguageField = Annotated[Name, Field(description="such as en, en-us, de, fr, zh")]
+LanguageField = Annotated[
+    Name | None, Field(description="such as en, en-us, de, fr, zh; that of the text where it is left out")
+]
 VoiceField = Annotated[Name, Field(description="id or name of a voice that GET /api/voices lists")]
 SamplingField = Annotated[
     SamplingFields | None, Field(description=f"for a voice that draws by chance: {SEEDED_VOICES}")
@@ -123,7 +135,7 @@ class TtsRequest(Strict):
     """Text for the voice."""
 
     text: Text = Field(description="what to say")
-    language: LanguageField = "en"
+    language: LanguageField = None
     voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
@@ -136,7 +148,7 @@ class TtsRequest(Strict):
         json_schema_extra={
             "examples": [
                 {"text": "Good morning!", "language": "en", "speed": 1.0},
-                {"text": "Guten Morgen!", "language": "de", "seed": 7, "sampling": {"temperature": 0.6}},
+                {"text": "Guten Morgen!", "language": "de", "speed": 0.9},
                 {"text": "Heard while it is spoken.", "stream": True},
             ]
         }
@@ -147,14 +159,21 @@ SCENE_FILES: Final = {"portrait_file": 1, **uploads_of(FACE_OPTIONS)}
 """Uploads of a scene: a portrait, and files that are options of a face."""
 
 
+VideoStream = Annotated[
+    bool,
+    Field(description="the video itself, fragmented MP4, while it is made; its file is there at the end"),
+]
+
+
 class VideoRequest(SceneFields):
     """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``; or none."""
 
     files: ClassVar[Mapping[str, int]] = {"audio": 1, **SCENE_FILES}
 
     audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
-        None, description="the audio_url of an earlier response"
+        None, description="the audio_url of an earlier response, such as /outputs/audio/<request_id>.wav"
     )
+    stream: VideoStream = False
     idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="in place of audio: a clip of so many seconds in which nobody speaks"
     )
@@ -162,21 +181,8 @@ class VideoRequest(SceneFields):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {
-                    "audio_url": "/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav",
-                    "portrait": "ada",
-                    "size": 256,
-                    "seed": 7,
-                },
-                {
-                    "audio_url": "/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav",
-                    "avatar": "Ada",
-                    "pose_style": 12,
-                    "expression_scale": 1.2,
-                    "blink": 0.5,
-                    "input_yaw": [-20, 20, 0],
-                },
-                {"portrait": "ada", "preprocess": "full", "still": True, "idle_seconds": 4},
+                {"portrait": "ada", "idle_seconds": 4},
+                {"portrait": "ada", "size": 256, "seed": 7, "idle_seconds": 2.5},
             ]
         }
     )
@@ -187,17 +193,17 @@ class FullRequest(SceneFields, TextRequest):
 
     files: ClassVar[Mapping[str, int]] = SCENE_FILES
 
-    language: LanguageField = "en"
+    language: LanguageField = None
     voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
+    stream: VideoStream = False
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"prompt": "Hello! How are you?", "conversation_history": []},
-                {"prompt": "Wie geht es dir?", "language": "de", "portrait": "ada", "size": 512, "seed": 7},
-                {"prompt": "Look at this!", "avatar": "Ada", "head_motion_scale": 1.5, "pose_style": 3},
+                {"prompt": "Wie geht es dir?", "language": "de", "portrait": "ada", "size": 256, "seed": 7},
             ]
         }
     )
@@ -206,8 +212,8 @@ class FullRequest(SceneFields, TextRequest):
 class VoiceRequest(Strict):
     """Recordings of somebody's speech for a voice like theirs: a form with uploads named ``audio``.
 
-    WAV, FLAC, MP3, OGG, Opus, M4A or WebM of any rate and channels; 3 to 60 s of speech in all, as the
-    server's limits say.
+    WAV, FLAC, MP3, OGG, Opus, M4A, AAC, AMR, AIFF, CAF or WebM of any rate and channels; 3 to 60 s of speech
+    in all, as the server's limits say.
     """
 
     files: ClassVar[Mapping[str, int]] = {"audio": MAX_RECORDINGS}
@@ -225,13 +231,34 @@ class AvatarRequest(CropFields):
 
     name: Name | None = Field(None, description="what to call it; made of its id without one")
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"portrait": "ada", "name": "Ada", "preprocess": "full"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"portrait": "ada", "name": "Ada"}]})
 
 
-Timings = dict[str, float]
-"""Seconds from the start of the request until each thing was there."""
+class Timings(TypedDict, total=False):
+    """Seconds from the start of the request until each thing was there, of what the request made."""
+
+    models: float
+    portrait: float
+    first_text: float
+    text: float
+    first_audio: float
+    audio: float
+    first_frame: float
+    frames: float
+    video: float
+
+
+class Parts(TypedDict, total=False):
+    """The part that made it, by stage."""
+
+    writer: str
+    voice: str
+    face: str
+
+
+@with_options(FACE_OPTIONS, answered=True)
+class Controls(BaseModel):
+    """Options that were asked of the face, and what it chose to frame."""
 
 
 class Answer(BaseModel):
@@ -250,17 +277,36 @@ class Made(Answer):
     """What every generated response carries besides."""
 
     processing_time: float = Field(description="seconds")
-    parts: dict[str, str] = Field(description="which part made what", examples=[{"writer": "gemini"}])
-    timings: Timings = Field(description="seconds from the start until each thing was there")
+    parts: Parts
+    timings: Timings
 
 
 class TextResponse(Made):
     text: str
+    warnings: list[str] = Field(description="what to know about the reply")
     note: str | None = Field(None, description="what to know about the writer")
+
+
+class TimedWord(BaseModel):
+    text: str
+    start: float = Field(description="seconds")
+    end: float = Field(description="seconds")
+
+
+class TimedSentence(TimedWord):
+    """A sentence of the speech as a reader sees it."""
+
+    words: list[TimedWord] = Field(description="where the voice knows their times")
+
+
+Captions = Annotated[list[TimedSentence], Field(description="what is said when, in the clip")]
 
 
 class TtsResponse(Made):
     voice: str = Field(description="id of the voice")
+    language: str = Field(description="that is spoken")
+    captions: Captions
+    warnings: list[str] = Field(description="what to know about the text and its speech")
     seed: int | None = Field(None, description=f"that makes the same speech again; for {SEEDED_VOICES}")
     audio_url: str = Field(examples=["/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav"])
     audio_seconds: float
@@ -269,6 +315,7 @@ class TtsResponse(Made):
 
 class VideoResponse(Made):
     video_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.mp4"])
+    poster_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.jpg"])
     audio_seconds: float
     portrait: str = Field(description="name of the bundled portrait or of the avatar, or uploaded")
     avatar: str | None = Field(None, description="id of the avatar")
@@ -276,14 +323,17 @@ class VideoResponse(Made):
     width: int = Field(description="of the video")
     height: int = Field(description="of the video")
     seed: int
-    controls: dict[str, Any] = Field(description="what was asked of the face, and what it chose to frame")
-    warnings: list[str] = Field(description="what to know about the portrait")
+    controls: Controls
+    warnings: list[str] = Field(description="what to know about the portrait, the text and the sound")
 
 
 class FullResponse(VideoResponse):
     text: str
     voice: str = Field(description="id of the voice")
+    language: str = Field(description="that is spoken")
     audio_url: str
+    captions: Captions
+    captions_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.vtt"])
     note: str | None = Field(None, description="what to know about the writer")
 
 
@@ -294,6 +344,9 @@ class VoiceInfo(BaseModel):
     seconds: float | None = Field(None, description="of the recordings of a custom voice")
     created: str | None = Field(None, description="ISO 8601, UTC, of a custom voice")
     usable: bool = Field(True, description="false when another checkpoint made it")
+    warnings: tuple[str, ...] | None = Field(
+        None, description="what may spoil a voice that was just made of recordings"
+    )
 
 
 class VoiceResponse(Answer, VoiceInfo):
@@ -328,7 +381,7 @@ class AvatarsResponse(Answer):
 
 
 class ErrorResponse(BaseModel):
-    error: str = Field(examples=["InvalidInputException"])
+    error: str = Field(examples=["InvalidInputException"], json_schema_extra={"enum": list(ERROR_NAMES)})
     message: str = Field(examples=["prompt: is blank; send some text"])
     request_id: str
 
@@ -338,6 +391,10 @@ class RootResponse(Answer):
     service: str
     version: str
     docs: str
+
+
+class ReadyResponse(Answer):
+    status: Literal["live", "ready"]
 
 
 class ModelHealth(BaseModel):
@@ -372,6 +429,7 @@ class HealthResponse(Answer):
     gpu_enabled: bool
     gpus: list[GpuHealth] = Field(description="that Triton sees; none without a GPU")
     active_clips: int
+    live_sessions: int = Field(description="conversations that go on")
 
 
 class StatusResponse(Answer):

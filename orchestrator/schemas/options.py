@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
-from lumen.options import OptionSpec
+from lumen.options import UPLOADED, OptionSpec
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -19,13 +19,16 @@ BOUNDS: Final = {True: ("ge", "le"), False: ("gt", "lt")}
 """Pydantic's names of bounds that are included or not."""
 
 
-def with_options(options: Options) -> Callable[[type[M]], type[M]]:
-    """A decorator that adds an optional field for each option to a model; uploads are no fields.
+def with_options(options: Options, answered: bool = False) -> Callable[[type[M]], type[M]]:
+    """A decorator that adds an optional field for each option to a model.
+
+    Args:
+        answered: the model tells what was asked, uploads by a word; else they are no fields.
 
     Raises:
         TypeError: the model has a field of an option's name.
     """
-    types = {name: _annotation(list(owners.values())) for name, owners in options.items()}
+    types = {name: _annotation(list(owners.values()), answered) for name, owners in options.items()}
     fields: dict[str, Any] = {name: (kind, None) for name, kind in types.items() if kind is not None}
 
     def decorate(model: type[M]) -> type[M]:
@@ -44,9 +47,12 @@ def uploads_of(options: Options) -> dict[str, int]:
     return {spec.upload: 1 for spec in specs if spec.upload is not None}
 
 
-def _annotation(specs: list[OptionSpec]) -> Any:
+def _annotation(specs: list[OptionSpec], answered: bool) -> Any:
     """The type of a field: what any family takes, as each checks its own range again."""
-    kinds = [_field_type(spec) for spec in {_shape(spec): spec for spec in specs}.values() if not spec.upload]
+    distinct = {_shape(spec): spec for spec in specs}.values()
+    kinds = [_field_type(spec) for spec in distinct if not spec.upload]
+    if answered and any(spec.upload for spec in distinct):
+        kinds.append(Literal[UPLOADED])
     return reduce(or_, [*kinds, None]) if kinds else None
 
 

@@ -4,10 +4,11 @@ import errno
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lumen.errors import StorageException
+from orchestrator.store.owners import owner_mark
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """A file-size limit of the process counts as a full disk."""
@@ -21,7 +22,7 @@ class PendingFile:
 
     def __init__(self, path: Path) -> None:
         self.final = path
-        self.path = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        self.path = path.with_name(f".{path.name}.{owner_mark()}.{uuid.uuid4().hex[:8]}.part")
 
     def publish(self) -> None:
         """Give the finished file its final name, replacing what was there."""
@@ -29,7 +30,7 @@ class PendingFile:
 
     def discard(self) -> None:
         """Remove what was written; nothing happens when there is nothing."""
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
 
     @contextmanager
     def discarded_on_error(self) -> Iterator[None]:
@@ -39,6 +40,12 @@ class PendingFile:
         except BaseException:
             self.discard()
             raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file where it is there and can be removed: a read-only disk refuses to, whatever it holds."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -51,3 +58,15 @@ def disk_errors(path: Path, folder: str = "outputs") -> Iterator[None]:
         raise StorageException(
             f"{path.name} cannot be written ({error.strerror}); {advice} the {folder} folder."
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file, whole or not at all.
+
+    Raises:
+        StorageException: the disk is full.
+    """
+    file = PendingFile(path)
+    with disk_errors(path), file.discarded_on_error():
+        file.path.write_text(text, encoding="utf-8")
+        file.publish()

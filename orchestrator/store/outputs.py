@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from lumen.errors import InvalidInputException, NotFoundException, StorageException
-from orchestrator.store.files import disk_errors
+from orchestrator.messages import excerpt
+from orchestrator.store.files import disk_errors, remove
+from orchestrator.store.owners import remove_ownerless
 
 URL_PREFIX: Final = "/outputs"
 
-_AUDIO_URL: Final = re.compile(r"/outputs/(audio|video)/([A-Za-z0-9_-]+\.[a-z0-9]{2,4})")
+_AUDIO_URL: Final = re.compile(r"/outputs/(audio|video)/([A-Za-z0-9_-]{1,200}\.[a-z0-9]{2,4})")
 
 
 class Outputs:
@@ -31,6 +33,11 @@ class Outputs:
             folder = self.root / kind
             with disk_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
+
+    def clear(self) -> None:
+        """Remove what a process that was killed had begun to write."""
+        for kind in ("audio", "video"):
+            remove_ownerless(self.root / kind)
 
     def check_writable(self) -> None:
         """Refuse, before anything starts, a folder that nothing can be written into.
@@ -54,6 +61,12 @@ class Outputs:
     def video(self, name: str) -> Path:
         return self.root / "video" / f"{name}.mp4"
 
+    def captions(self, name: str) -> Path:
+        return self.root / "video" / f"{name}.vtt"
+
+    def poster(self, name: str) -> Path:
+        return self.root / "video" / f"{name}.jpg"
+
     def url(self, path: Path) -> str:
         """The address of a generated file, from the server's root."""
         return f"{URL_PREFIX}/{path.relative_to(self.root).as_posix()}"
@@ -68,14 +81,14 @@ class Outputs:
         match = _AUDIO_URL.fullmatch(url)
         if match is None:
             raise InvalidInputException(
-                f"audio_url is {url[:100]!r}; expected one that an earlier response gave: "
+                f"audio_url is {excerpt(url)!r}; expected one that an earlier response gave: "
                 f"{URL_PREFIX}/audio/<name>.wav."
             )
         path = self.root / match[1] / match[2]
         if not path.is_file():
-            raise NotFoundException(f"There is no file at {url!r}; make one with /api/generate/tts.")
+            raise NotFoundException(f"There is no file at {excerpt(url)!r}; make one with /api/generate/tts.")
         if path.resolve().parent != (self.root / match[1]).resolve():
-            raise InvalidInputException(f"audio_url {url!r} leads outside of {URL_PREFIX}.")
+            raise InvalidInputException(f"audio_url {excerpt(url)!r} leads outside of {URL_PREFIX}.")
         return path
 
 
@@ -86,5 +99,5 @@ def kept_together(*paths: Path) -> Iterator[None]:
         yield
     except BaseException:
         for path in paths:
-            path.unlink(missing_ok=True)
+            remove(path)
         raise

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from lumen.errors import InvalidInputException, NotFoundException, StorageException
-from orchestrator.messages import unknown
+from orchestrator.messages import excerpt, unknown
 from orchestrator.store.files import PendingFile, disk_errors
 
 log = logging.getLogger("lumen")
@@ -119,7 +119,7 @@ class TensorStore:
         path = self.path(key)
         if not ID.fullmatch(key) or not path.is_file():
             raise NotFoundException(
-                f"There is no {self._kind} of the id {key!r}; GET /api/{self._kind}s lists them."
+                f"There is no {self._kind} of the id {excerpt(key)!r}; GET /api/{self._kind}s lists them."
             )
         with disk_errors(path, f"{self._kind}s"):
             path.unlink(missing_ok=True)

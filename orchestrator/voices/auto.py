@@ -7,6 +7,7 @@ from lumen.families.description import DEFAULT_VOICE, VoiceFamily
 from lumen.families.espeak.family import FAMILY as OTHERS
 from lumen.families.hibari.family import FAMILY as ENGLISH
 from lumen.settings import Settings
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import Load, TritonClient
 from orchestrator.voices.hibari import HibariVoice
 from orchestrator.voices.triton_voice import TritonVoice
@@ -16,10 +17,12 @@ from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice, VoiceCar
 class AutoVoice(TritonVoice):
     """Two parts as one: a named voice speaks in its own part, and without a name the language decides."""
 
-    def __init__(self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
-        super().__init__(family, triton, load, settings)
-        self._english = HibariVoice(ENGLISH, triton, load, settings)
-        self._others = TritonVoice(OTHERS, triton, load, settings)
+    def __init__(
+        self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings, gate: DecodeGate
+    ) -> None:
+        super().__init__(family, triton, load, settings, gate)
+        self._english = HibariVoice(ENGLISH, triton, load, settings, gate)
+        self._others = TritonVoice(OTHERS, triton, load, settings, gate)
 
     def choose(self, language: str, voice: str) -> Voice:
         name = voice.strip().lower()

@@ -7,6 +7,7 @@ from lumen.errors import NotFoundException
 from lumen.families.description import DEFAULT_VOICE, VoiceFamily
 from lumen.families.hibari import catalog
 from lumen.settings import Settings
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.messages import unknown
 from orchestrator.triton.client import Load, TritonClient
 from orchestrator.voices.triton_voice import TritonVoice
@@ -19,8 +20,10 @@ VERSION = "1"
 class HibariVoice(TritonVoice):
     """hibari, which lists the voices that are there; one that is not downloaded says how to get it."""
 
-    def __init__(self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
-        super().__init__(family, triton, load, settings)
+    def __init__(
+        self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings, gate: DecodeGate
+    ) -> None:
+        super().__init__(family, triton, load, settings, gate)
         self._folder = settings.model_repository / family.model / VERSION
 
     async def cards(self) -> Sequence[VoiceCard]:

@@ -70,12 +70,15 @@ class VoiceLibrary:
         folder: of the learned voices; made when the first one comes.
         checkpoint: folder with the checkpoint's manifest and speakers.
         max_voices: learned ones at most.
+        max_cached: voices that are kept in memory at most.
     """
 
-    def __init__(self, folder: Path, checkpoint: Path, max_voices: int) -> None:
+    def __init__(
+        self, folder: Path, checkpoint: Path, max_voices: int, max_cached: int = CACHED_VOICES
+    ) -> None:
         self._store = TensorStore(folder, "voice", max_voices)
         self._checkpoint = checkpoint
-        self._cache: LruCache[tuple[str, int], Latents] = LruCache(CACHED_VOICES)
+        self._cache: LruCache[tuple[str, int], Latents] = LruCache(max_cached)
 
     def cards(self) -> list[VoiceCard]:
         """The checkpoint's voices by name, then the learned ones by age.

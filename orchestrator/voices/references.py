@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
@@ -18,7 +18,8 @@ from lumen.families.xtts.reference_audio import (
     conditioning_chunks,
     speaker_recordings,
 )
-from orchestrator.media.decode_audio import decode_audio
+from orchestrator.media.decode_audio import DecodedAudio, decode_audio
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.store.tensor_store import ID_CHARACTERS
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices.library import EMBEDDING, LATENT, Latents
@@ -52,14 +53,18 @@ def fingerprint(files: Sequence[bytes]) -> str:
     return digest.hexdigest()[:ID_CHARACTERS]
 
 
-def decode(files: Sequence[bytes], max_seconds: float) -> Recordings:
-    """Decode whole files of any kind that `decode_audio` takes.
+async def decode(
+    gate: DecodeGate, files: Sequence[bytes], max_seconds: float
+) -> tuple[Recordings, tuple[str, ...]]:
+    """Decode whole files of any kind that `decode_audio` takes, and tell what may spoil the voice.
 
     Raises:
         TooLargeException: they are over ``max_seconds`` long, all together.
         InvalidInputException: one is no audio or damaged, or they are shorter than ``MIN_REFERENCE_SECONDS``.
+        ServiceUnavailableException: too many uploads wait for their decoding.
     """
-    recordings = [decode_audio(data, XTTS_REFERENCE_RATE, max_seconds) for data in files]
+    decoded = [await gate.run(decode_audio, data, XTTS_REFERENCE_RATE, max_seconds) for data in files]
+    recordings = [audio.pcm for audio in decoded]
     total = seconds(recordings)
     if total > max_seconds:
         raise TooLargeException(
@@ -70,7 +75,13 @@ def decode(files: Sequence[bytes], max_seconds: float) -> Recordings:
             f"The recordings are {total:.1f} s long, all together; "
             f"send {MIN_REFERENCE_SECONDS:g} to {max_seconds:g} s of speech."
         )
-    return recordings
+    return recordings, tuple(_warnings(decoded))
+
+
+def _warnings(decoded: Sequence[DecodedAudio]) -> Iterator[str]:
+    for number, audio in enumerate(decoded, 1):
+        for warning in audio.warnings:
+            yield warning if len(decoded) == 1 else f"Recording {number}: {warning}"
 
 
 def seconds(recordings: Recordings) -> float:

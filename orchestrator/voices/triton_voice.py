@@ -11,6 +11,7 @@ from lumen.errors import InvalidInputException, NotFoundException
 from lumen.families.description import VoiceFamily
 from lumen.options import to_tensors
 from lumen.settings import Settings
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.messages import unknown
 from orchestrator.triton.client import Load, TritonClient, text_tensor
 from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice, VoiceCard, primary
@@ -22,10 +23,14 @@ class TritonVoice:
     Args:
         family: its description.
         load: loads models that only `clone` needs.
+        gate: where recordings are decoded.
     """
 
-    def __init__(self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
+    def __init__(
+        self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings, gate: DecodeGate
+    ) -> None:
         self.family = family
+        self._gate = gate
         self._triton = triton
         self._load = load
         self._first_timeout = settings.first_audio_timeout if family.checkpoint else None

@@ -45,6 +45,7 @@ class VoiceCard:
         seconds: of the recordings that a custom voice was made of.
         created: ISO 8601, UTC, of a custom voice.
         usable: False when it was made with another checkpoint than the one that is served.
+        warnings: what may spoil a voice that was just made, a sentence each; None of one that was there.
     """
 
     id: str
@@ -53,6 +54,7 @@ class VoiceCard:
     seconds: float | None = None
     created: str | None = None
     usable: bool = True
+    warnings: tuple[str, ...] | None = None
 
 
 class BoundVoice:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -9,6 +10,7 @@ from lumen.errors import InvalidInputException
 from lumen.families.description import VoiceFamily
 from lumen.families.xtts.family import CLONE, LANGUAGES
 from lumen.settings import Settings
+from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.messages import unknown
 from orchestrator.triton.client import Load, TritonClient, text_tensor
 from orchestrator.voices import references
@@ -23,8 +25,10 @@ ALIASES: Final = {"zh": "zh-cn", "cmn": "zh-cn"}
 class XttsVoice(TritonVoice):
     """XTTS v2 behind Triton, whose voices lie in a library: the checkpoint's and cloned ones."""
 
-    def __init__(self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings) -> None:
-        super().__init__(family, triton, load, settings)
+    def __init__(
+        self, family: VoiceFamily, triton: TritonClient, load: Load, settings: Settings, gate: DecodeGate
+    ) -> None:
+        super().__init__(family, triton, load, settings, gate)
         checkpoint = settings.model_repository / family.model / VERSION
         self._library = VoiceLibrary(settings.voices_path, checkpoint, settings.max_voices)
         self._max_seconds = settings.max_reference_seconds
@@ -65,12 +69,13 @@ class XttsVoice(TritonVoice):
 
     async def _clone(self, voice: str, files: Sequence[bytes], name: str) -> VoiceCard:
         await asyncio.to_thread(self._library.check_name, name, voice)
-        recordings = await asyncio.to_thread(references.decode, files, self._max_seconds)
+        recordings, warnings = await references.decode(self._gate, files, self._max_seconds)
         pieces = await asyncio.to_thread(references.pieces, recordings)
         await self._load(self.family.optional_models[CLONE])
         latents = await references.condition(self._triton, pieces)
         cloned = ClonedVoice(voice, name, references.seconds(recordings), references.PARAMETERS)
-        return await asyncio.to_thread(self._library.add, cloned, latents)
+        card = await asyncio.to_thread(self._library.add, cloned, latents)
+        return replace(card, warnings=warnings)
 
     def _cast(self, voice: str) -> tuple[VoiceCard, Latents]:
         card = self._library.find(voice)

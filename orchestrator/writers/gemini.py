@@ -135,7 +135,9 @@ class GeminiWriter:
 
     def _config(self, request: WriterRequest) -> types.GenerateContentConfig:
         return types.GenerateContentConfig(
-            system_instruction=_instruction(self._settings.instruction, request.language),
+            system_instruction=_instruction(
+                request.instructions or self._settings.instruction, request.language
+            ),
             temperature=request.temperature,
             max_output_tokens=request.max_tokens,
             thinking_config=thinking_config(self._settings.model, self._settings.thinking),

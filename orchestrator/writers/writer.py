@@ -6,6 +6,9 @@ from typing import Any, Final, Literal, Protocol
 
 from lumen.aio import Stream, once
 
+ECHO: Final = "echo"
+"""Name of the writer that replies with the prompt."""
+
 KEY_SOURCE: Final = "https://aistudio.google.com/apikey"
 """Address where Google gives out keys."""
 
@@ -33,6 +36,7 @@ class WriterRequest:
 
     Attributes:
         language: code of the language to reply in; None leaves it to the writer.
+        instructions: what the writer is told in place of the operator's instruction; None keeps that.
         temperature: 0 to 2; higher is more varied.
         max_tokens: at most that many tokens are written.
     """
@@ -42,6 +46,7 @@ class WriterRequest:
     language: str | None = None
     temperature: float = 0.7
     max_tokens: int = 1024
+    instructions: str | None = None
 
 
 class Reply(AsyncGenerator[str, None]):
@@ -93,7 +98,7 @@ class EchoWriter:
         note: says why it is the one that writes.
     """
 
-    name: Final = "echo"
+    name: Final = ECHO
 
     def __init__(self, note: str = SET_TO_ECHO) -> None:
         self.note: Final = note

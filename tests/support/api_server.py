@@ -18,6 +18,7 @@ from PIL import Image
 
 from lumen.settings import Settings
 from orchestrator.main import create_app
+from orchestrator.run import server_config
 from orchestrator.services import Services
 from tests.support.paths import ROOT
 from tests.support.triton_server import TritonFactory
@@ -120,6 +121,7 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "avatars_path": folder / "avatars",
             "logs_path": logs,
             "rate_limit": "10000/minute",
+            "client_share": 1.0,
             "triton_url": "127.0.0.1:1",
         }
         started.append(ExitStack())
@@ -184,7 +186,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def serve(settings: Settings) -> Iterator[Api]:
     """Serve an app for ``settings`` on a free port, in a thread."""
     app = create_app(settings)
-    with served(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+    config = server_config(app, settings)
+    config.host, config.port, config.timeout_graceful_shutdown = "127.0.0.1", 0, 2
+    with served_by(config) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield Api(url, client, settings, app.state.services)
 
 
@@ -192,6 +196,13 @@ def serve(settings: Settings) -> Iterator[Api]:
 def served(app: Any) -> Iterator[str]:
     """Serve an ASGI app on a free port, in a thread; the address is yielded."""
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=2)
+    with served_by(config) as url:
+        yield url
+
+
+@contextmanager
+def served_by(config: uvicorn.Config) -> Iterator[str]:
+    """Run a server in a thread; the address is yielded."""
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

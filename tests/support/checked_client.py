@@ -20,6 +20,8 @@ MODELS = (
     contracts.HIBARI,
     contracts.FACE_LANDMARKS,
     contracts.WARP_PORTRAIT,
+    contracts.MOUTH,
+    contracts.MOUTH,
     contracts.WARP_RENDERER,
     contracts.WARP,
 )

@@ -39,13 +39,15 @@ def recording(
     container: str = "wav",
     codec: str = "pcm_s16le",
     sample_format: str = "s16",
+    right: float = 1.0,
 ) -> bytes:
-    """A tone as a file of any kind that FFmpeg writes."""
+    """A tone as a file of any kind that FFmpeg writes, with ``right`` times the left channel on the right."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as file:
         stream = file.add_stream(codec, rate=rate, layout=layout)
         samples = np.sin(np.arange(int(seconds * rate)) * 2 * np.pi * hertz / rate).astype(np.float32) / 2
-        planes = np.repeat(samples[None], 2 if layout == "stereo" else 1, axis=0)
+        planes = np.stack([samples, right * samples]) if layout == "stereo" else samples[None]
+        planes = planes.astype(np.float32)
         frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
         frame.sample_rate = rate
         to_codec = av.AudioResampler(format=sample_format, layout=layout, rate=rate)

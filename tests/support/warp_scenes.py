@@ -61,7 +61,7 @@ def toothy(size: int = 512) -> Portrait:
     left, right = mesh[list(MOUTH_CORNERS), 0]
     gap = 0.15 * (right - left) * (1 - np.linspace(-1, 1, len(INNER_LOWER_LIP)) ** 2)
     mesh[list(INNER_LOWER_LIP), 1] += gap
-    upper, lower = (((mesh[list(ids)] + 1) * size / 2) for ids in (INNER_UPPER_LIP, INNER_LOWER_LIP))
+    upper, lower = (((mesh[list(ids), :2] + 1) * size / 2) for ids in (INNER_UPPER_LIP, INNER_LOWER_LIP))
     lower[1:-1, 1] += 0.003 * size
     picture = Image.fromarray(who.crop)
     ImageDraw.Draw(picture).polygon([tuple(place) for place in (*upper, *lower[::-1])], "white")

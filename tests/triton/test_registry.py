@@ -69,7 +69,7 @@ def run(project: Path, code: str, *arguments: str, **environment: str) -> "subpr
 def test_the_settings_take_them(project: Path) -> None:
     """A name that is none is refused with a list in which the new ones are."""
     done = run(project, "from lumen.settings import Settings; Settings()", VOICE="nobody")
-    assert "expected one of: tone, espeak, xtts" in done.stderr
+    assert "expected one of: tone, auto, hibari, espeak, xtts" in done.stderr
     done = run(project, "from lumen.settings import Settings; Settings()", FACE="nobody")
     assert "expected one of: flash, warp, sadtalker" in done.stderr
 

@@ -27,6 +27,7 @@ INITIALIZE_PHONEME_IPA: Final = 0x0002
 INITIALIZE_DONT_EXIT: Final = 0x8000
 CHARS_UTF8: Final = 1
 """Flag for UTF-8 without those for SSML and phonemes: markup is text like any other."""
+PHONEMES_IPA: Final = 0x02
 POSITION_CHARACTER: Final = 1
 PARAMETER_RATE: Final = 1
 PARAMETER_VOLUME: Final = 2
@@ -121,9 +122,24 @@ class EspeakLibrary:
         pcm = samples.astype(np.float32) * PCM16_SCALE
         return TimedSpeech(pcm, phonemes_of(events), words_of(events, text))
 
+    def phonemes(self, text: str, voice: str) -> str:
+        """IPA of a text with stress marks, words apart, clauses on lines of their own."""
+        data = ctypes.c_char_p(text.encode())
+        rest = ctypes.c_void_p(ctypes.cast(data, ctypes.c_void_p).value)
+        clauses = []
+        with self._lock:
+            self._check(self._c.espeak_SetVoiceByName(voice.encode()), f"select the voice {voice}")
+            while rest.value:
+                clauses.append(
+                    self._c.espeak_TextToPhonemes(ctypes.byref(rest), CHARS_UTF8, PHONEMES_IPA) or b""
+                )
+        return "\n".join(clause.decode() for clause in clauses)
+
     def _declare(self) -> None:
         c = self._c
         c.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+        c.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        c.espeak_TextToPhonemes.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
         c.espeak_Synth.argtypes = [
             ctypes.c_char_p,
             ctypes.c_size_t,

@@ -1,4 +1,4 @@
-"""What eSpeak NG reads by itself, for the text that is given to it."""
+"""Reading abilities of eSpeak NG, for the text that is given to it."""
 
 from typing import Final
 

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - letters of the IPA are meant, although they look like ours
 """Words and their phonemes: what the network reads, and what the rest of the house calls it.
 
 The package writes English in the alphabet of misaki, where one letter stands for a diphthong.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lumen.contracts import MESH_POINTS
 from lumen.errors import InvalidInputException
-from lumen.families.portrait.face_detection import Detections, FaceDetector, Network, overlaps
+from lumen.families.portrait.face_detection import Detections, FaceDetector, Network
 from lumen.families.portrait.lip_line import settle_lips
 from lumen.families.portrait.regions import FloatArray, Roi, roi_pixels, rotation
 
@@ -34,6 +34,10 @@ MIN_PART: Final = 160
 DETECTION_SIDE: Final = 1024
 """Pixels of the longer side that detection needs: a larger image is reduced to less than twice that."""
 
+SAME_FACE_SHARE: Final = 0.6
+"""Of the smaller of two faces, what they have in common from which they are one: meshes of small faces differ
+in size, and lie within each other then."""
+
 MIN_PRESENCE: Final = 0.5
 """The mesh network's probability from which its input counts as a face."""
 
@@ -48,11 +52,13 @@ class Face:
 
     box: float32 [4], x0, y0, x1, y1 around the mesh. score: probability in [0, 1].
     mesh: float32 [468, 2], MediaPipe's topology; x right, y down, pixel centres at +0.5.
+    depth: float32 [468], how far behind the mesh's middle each point lies, also in pixels.
     """
 
     box: FloatArray
     score: float
     mesh: FloatArray
+    depth: FloatArray
 
     @property
     def side(self) -> float:
@@ -104,29 +110,33 @@ class FaceMesher:
         presence = max(p for _, p in passes)
         if presence < MIN_PRESENCE:
             return None
-        mesh = np.mean([m for m, _ in passes], axis=0, dtype=np.float32)
-        mesh = settle_lips(picture, mesh, _roll(mesh))
+        points = np.mean([m for m, _ in passes], axis=0, dtype=np.float32)
+        mesh, depth = settle_lips(picture, points[:, :2], roll_of(points)), points[:, 2]
         box = np.concatenate([mesh.min(axis=0), mesh.max(axis=0)])
-        return Face(box, min(score, presence), mesh)
+        return Face(box, min(score, presence), mesh, depth)
 
     def _fit(self, picture: Image.Image, roi: Roi) -> tuple[FloatArray, float]:
-        """Run the mesh network once: mesh [468, 2] in image pixels and probability of a face."""
+        """Run the mesh network once: mesh with depth [468, 3] in image pixels, probability of a face."""
         points, logit = self._network.run(roi_pixels(picture, roi, MESH_SIDE))
-        mesh = roi.to_image(points.reshape(MESH_POINTS, 3)[:, :2] / MESH_SIDE)
+        points = points.reshape(MESH_POINTS, 3) / MESH_SIDE
+        mesh = np.column_stack([roi.to_image(points[:, :2]), points[:, 2] * roi.side])
         return mesh.astype(np.float32), float(1.0 / (1.0 + np.exp(-logit.ravel()[0])))
 
 
-def stack_faces(faces: Sequence[Face]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """N faces -> boxes float32 [N, 4], scores [N] and meshes [N, 468, 2]; N may be 0."""
+def stack_faces(faces: Sequence[Face]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """N faces -> boxes float32 [N, 4], scores [N], meshes [N, 468, 2], depths [N, 468]; N may be 0."""
     boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
     scores = np.array([face.score for face in faces], np.float32)
     meshes = np.array([face.mesh for face in faces], np.float32).reshape(-1, MESH_POINTS, 2)
-    return boxes, scores, meshes
+    depths = np.array([face.depth for face in faces], np.float32).reshape(-1, MESH_POINTS)
+    return boxes, scores, meshes, depths
 
 
-def unstack_faces(boxes: FloatArray, scores: FloatArray, meshes: FloatArray) -> list[Face]:
+def unstack_faces(
+    boxes: FloatArray, scores: FloatArray, meshes: FloatArray, depths: FloatArray
+) -> list[Face]:
     """Rebuild the faces from the arrays of ``stack_faces``."""
-    return [Face(b, float(s), m) for b, s, m in zip(boxes, scores, meshes, strict=True)]
+    return [Face(b, float(s), m, d) for b, s, m, d in zip(boxes, scores, meshes, depths, strict=True)]
 
 
 def _rois(found: Detections) -> list[Roi]:
@@ -141,8 +151,8 @@ def _roi_of_detection(box: FloatArray, keypoints: FloatArray) -> Roi:
 
 def _roi_of_mesh(mesh: FloatArray, scale: float, shift: float) -> Roi:
     """The square around a mesh, upright with its eyes, ``shift`` of the face towards the chin."""
-    angle = _roll(mesh)
-    upright = mesh @ rotation(angle)
+    angle = roll_of(mesh)
+    upright = mesh[:, :2] @ rotation(angle)
     low, high = upright.min(axis=0), upright.max(axis=0)
     side = float((high - low).max())
     centre = rotation(angle) @ ((low + high) / 2 + (0, shift * side))
@@ -154,12 +164,21 @@ def _distinct(faces: list[Face]) -> list[Face]:
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
         others = np.array([k.box for k in kept], np.float32).reshape(-1, 4)
-        if not (overlaps(face.box, others) > 0.4).any():
+        if not (_shared(face.box, others) > SAME_FACE_SHARE).any():
             kept.append(face)
     return kept
 
 
-def _roll(mesh: FloatArray) -> float:
+def _shared(box: FloatArray, boxes: FloatArray) -> FloatArray:
+    """What a box [4] has in common with each of boxes [N, 4], as a share of the smaller of the two -> [N]."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=1)
+    areas = np.minimum(np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+    return np.asarray(common / np.maximum(areas, 1e-9), np.float32)
+
+
+def roll_of(mesh: FloatArray) -> float:
+    """The tilt of a face in radians, clockwise in the picture, in -pi..pi: mesh [468, 2] in pixels."""
     return _angle(mesh[RIGHT_EYE_CORNER], mesh[LEFT_EYE_CORNER])
 
 

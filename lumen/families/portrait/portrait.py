@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from lumen.contracts import FRAME_SIZES
 from lumen.errors import InvalidInputException
-from lumen.families.portrait.face_mesh import Face
+from lumen.families.portrait.face_mesh import Face, roll_of
 
 FACE_SHARE: Final = 0.47
 """Height of the face (chin to hairline) relative to the crop's side."""
@@ -27,6 +27,9 @@ MIN_FACE_SIDE: Final = 64
 RIVAL_SHARE: Final = 0.5
 """A face counts beside the main one if it has at least this fraction of its size."""
 
+MAX_ROLL: Final = 60.0
+"""Degrees from which a face is taken to lie on its side."""
+
 EYES_AND_MOUTH: Final = (33, 133, 263, 362, 61, 291, 0, 17)
 """Mesh points that must be inside the picture: corners of eyes and mouth, edges of the lips."""
 
@@ -39,10 +42,11 @@ SEAM: Final = 0.015
 
 @dataclass(frozen=True)
 class Portrait:
-    """crop: uint8 [size, size, 3] RGB. mesh: float32 [468, 2] in [-1, 1] of the crop.
+    """crop: uint8 [size, size, 3] RGB. mesh: float32 [468, 3] in [-1, 1] of the crop.
 
     The mesh is in grid_sample's coordinates with align_corners=False: -1 and 1 are the outer edges
-    of the crop, the centre of pixel p is (2 p + 1) / size - 1. Points may lie a little outside.
+    of the crop, the centre of pixel p is (2 p + 1) / size - 1. Points may lie a little outside. The
+    third number is the depth in the same unit, growing away from the viewer, 0 at the mesh's middle.
     """
 
     crop: NDArray[np.uint8]
@@ -70,7 +74,9 @@ def make_portrait(image: NDArray[np.uint8], faces: Sequence[Face], size: int) ->
     height, width = image.shape[:2]
     face = choose_face(faces, width, height)
     square = frame_face(face, width, height)
-    mesh = 2 * (face.mesh - (square.x, square.y)) / square.side - 1
+    mesh = np.column_stack(
+        [2 * (face.mesh - (square.x, square.y)) / square.side - 1, 2 * face.depth / square.side]
+    )
     return Portrait(_cut(Image.fromarray(image), square, size), mesh.astype(np.float32))
 
 
@@ -81,6 +87,23 @@ def choose_face(faces: Sequence[Face], width: int, height: int) -> Face:
 
     Raises:
         InvalidInputException: no face, several, one too small, or one that leaves the picture.
+    """
+    main = main_face(faces, width, height)
+    if main.side < MIN_FACE_SIDE:
+        raise InvalidInputException(
+            f"the face in the picture is {main.side:.0f} pixels high; at least {MIN_FACE_SIDE} are needed: "
+            "use a larger picture or one taken closer"
+        )
+    _check_inside(main, width, height)
+    _check_upright(main)
+    return main
+
+
+def main_face(faces: Sequence[Face], width: int, height: int) -> Face:
+    """The largest face, if no other comes near it, whatever its size and place.
+
+    Raises:
+        InvalidInputException: no face, or several.
     """
     if not faces:
         raise InvalidInputException(
@@ -95,13 +118,20 @@ def choose_face(faces: Sequence[Face], width: int, height: int) -> Face:
             f"{len(rivals)} faces were found in the picture ({sizes} pixels high); "
             "exactly one can speak: crop the picture to that person"
         )
-    if main.side < MIN_FACE_SIDE:
-        raise InvalidInputException(
-            f"the face in the picture is {main.side:.0f} pixels high; at least {MIN_FACE_SIDE} are needed: "
-            "use a larger picture or one taken closer"
-        )
-    _check_inside(main, width, height)
     return main
+
+
+def is_upright(face: Face) -> bool:
+    """Whether a face is tilted by less than ``MAX_ROLL``."""
+    return bool(abs(roll_of(face.mesh)) < np.radians(MAX_ROLL))
+
+
+def _check_upright(face: Face) -> None:
+    if not is_upright(face):
+        raise InvalidInputException(
+            f"the face in the picture is tilted by {np.degrees(roll_of(face.mesh)):.0f} degrees; up to "
+            f"{MAX_ROLL:g} can be animated: turn the picture so that the face is upright"
+        )
 
 
 def _check_inside(face: Face, width: int, height: int) -> None:

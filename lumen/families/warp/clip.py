@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from lumen.contracts import FACE_FPS, FACE_SAMPLE_RATE, FRAME_SIZES, MESH_POINTS
 from lumen.errors import InvalidInputException
 from lumen.families.warp.mesh_points import CHIN, FOREHEAD, LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
-from lumen.families.warp.motion import animate
+from lumen.families.warp.motion import animate, rest_in_pauses
+from lumen.visemes.curves import CURVES, Curves
+from lumen.visemes.hearing import Listen, mouth_curves
 
 BATCH_FRAMES: Final = 4
 """Frames per call of the renderer and per response; the dynamic batcher joins those of several clips."""
@@ -37,16 +39,17 @@ LEAST_DISTANCE: Final = 0.01
 
 Frames = NDArray[np.uint8]
 Render = Callable[[Frames, NDArray[np.float32], NDArray[np.float32]], Awaitable[Frames]]
-"""crop uint8 [B, S, S, 3], mesh float32 [B, 468, 2], motion float32 [B, P] -> uint8 [B, S, S, 3]."""
+"""crop uint8 [B, S, S, 3], mesh float32 [B, 468, 3], motion float32 [B, P] -> uint8 [B, S, S, 3]."""
 
 
 @dataclass(frozen=True)
 class Clip:
     """Frames [first_frame, first_frame + n_frames) of a portrait speaking.
 
-    crop: uint8 [S, S, 3]. mesh: float32 [468, 2] in [-1, 1] of the crop. pcm: float32 [n_samples],
+    crop: uint8 [S, S, 3]. mesh: float32 [468, 3] in [-1, 1] of the crop. pcm: float32 [n_samples],
     16 kHz, in [-1, 1]; ``pcm_start`` is the index in the clip of its first sample, negative before
-    the clip's start. seed: any integer.
+    the clip's start. seed: any integer. mouth: curves of the frames, float32 [n_frames, 6], where
+    the phonemes are known; None where they are to be heard.
     """
 
     crop: Frames
@@ -56,6 +59,7 @@ class Clip:
     first_frame: int
     n_frames: int
     seed: int
+    mouth: Curves | None = None
 
     def check(self) -> None:
         """Refuse what cannot be rendered.
@@ -69,6 +73,8 @@ class Clip:
         _check_range("pcm_start", self.pcm_start, -MAX_INDEX, MAX_INDEX)
         _check_range("first_frame", self.first_frame, 0, MAX_INDEX)
         _check_range("n_frames", self.n_frames, 1, MAX_SECONDS * FACE_FPS)
+        if self.mouth is not None:
+            _check_mouth(self.mouth, self.n_frames)
 
 
 def _check_crop(crop: Frames) -> None:
@@ -80,8 +86,8 @@ def _check_crop(crop: Frames) -> None:
 
 
 def _check_mesh(mesh: NDArray[np.float32]) -> None:
-    if mesh.shape != (MESH_POINTS, 2):
-        raise InvalidInputException(f"mesh has shape {list(mesh.shape)}; expected [{MESH_POINTS}, 2]")
+    if mesh.shape != (MESH_POINTS, 3):
+        raise InvalidInputException(f"mesh has shape {list(mesh.shape)}; expected [{MESH_POINTS}, 3]")
     if not (np.abs(mesh) <= MAX_PLACE).all():
         raise InvalidInputException(
             f"mesh has points that are not numbers or beyond +-{MAX_PLACE:g}; "
@@ -89,7 +95,7 @@ def _check_mesh(mesh: NDArray[np.float32]) -> None:
         )
     eyes = ((eye.upper[0], eye.upper[-1]) for eye in (RIGHT_EYE, LEFT_EYE))
     for a, b in (MOUTH_CORNERS, (FOREHEAD, CHIN), *eyes):
-        if np.linalg.norm(mesh[a] - mesh[b]) < LEAST_DISTANCE:
+        if np.linalg.norm(mesh[a, :2] - mesh[b, :2]) < LEAST_DISTANCE:
             raise InvalidInputException(f"mesh is no face: points {a} and {b} fall together")
 
 
@@ -105,17 +111,34 @@ def _check_pcm(pcm: NDArray[np.float32]) -> None:
         )
 
 
+def _check_mouth(mouth: Curves, n_frames: int) -> None:
+    if mouth.shape != (n_frames, len(CURVES)):
+        raise InvalidInputException(
+            f"mouth has shape {list(mouth.shape)}; expected [{n_frames}, {len(CURVES)}]: "
+            f"{', '.join(CURVES)} of every frame, or no mouth at all"
+        )
+    if not (np.abs(mouth) <= 1).all():
+        raise InvalidInputException("mouth has values that are not numbers or beyond +-1; expected -1 to 1")
+
+
 def _check_range(name: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
         raise InvalidInputException(f"{name} is {value}; expected {low} to {high}")
 
 
-async def render_clip(clip: Clip, render: Render, stopped: Callable[[], bool]) -> AsyncIterator[Frames]:
+async def render_clip(
+    clip: Clip, render: Render, listen: Listen, stopped: Callable[[], bool]
+) -> AsyncIterator[Frames]:
     """The frames of a checked clip in order, uint8 [b, S, S, 3] with b <= ``BATCH_FRAMES``.
 
-    ``stopped`` is asked before every batch; once it says yes no more are started or given out.
+    ``listen`` is asked for the mouth where the clip brings none. ``stopped`` is asked before every
+    batch; once it says yes no more are started or given out.
     """
-    calls = _calls(clip, render)
+    mouth = clip.mouth
+    if mouth is None:
+        window = clip.pcm, clip.pcm_start, clip.first_frame, clip.n_frames
+        mouth = rest_in_pauses(await mouth_curves(*window, listen), *window)
+    calls = _calls(clip, mouth, render)
     pending: deque[asyncio.Future[Frames]] = deque()
     try:
         while not stopped():
@@ -128,8 +151,8 @@ async def render_clip(clip: Clip, render: Render, stopped: Callable[[], bool]) -
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-def _calls(clip: Clip, render: Render) -> Iterator[Awaitable[Frames]]:
-    motion = animate(clip.pcm, clip.pcm_start, clip.first_frame, clip.n_frames, clip.seed)
+def _calls(clip: Clip, mouth: Curves, render: Render) -> Iterator[Awaitable[Frames]]:
+    motion = animate(clip.pcm, clip.pcm_start, clip.first_frame, clip.n_frames, clip.seed, mouth)
     crops = np.repeat(clip.crop[None], BATCH_FRAMES, axis=0)
     meshes = np.repeat(clip.mesh[None], BATCH_FRAMES, axis=0)
     for start in range(0, clip.n_frames, BATCH_FRAMES):

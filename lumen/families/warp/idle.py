@@ -1,4 +1,4 @@
-"""What a face does by itself: blinks, glances and a slow sway. All of it follows from the seed.
+"""Motion of a face by itself: blinks, glances, breath, nods, a slow sway. All of it follows from the seed.
 
 Every function takes absolute frame indices, int64 [T], so that a clip may be cut anywhere.
 """
@@ -33,6 +33,18 @@ SWAY_HZ: Final = (0.07, 0.13, 0.21, 0.34)
 
 SWAY_WEIGHTS: Final = (0.40, 0.30, 0.20, 0.10)
 
+BREATH_HZ: Final = 0.24
+"""Breaths per second of somebody who sits still."""
+
+NOD_SLOT: Final = 95
+"""Frames in which a listener nods once, or not."""
+
+NOD_FRAMES: Final = 22
+"""Frames of a nod: down, up and down again, less."""
+
+NODS: Final = 0.6
+"""Share of those in which it happens."""
+
 SETTLE_FRAMES: Final = 40
 """Frames over which a clip leaves the portrait's pose."""
 
@@ -52,6 +64,26 @@ def sway(frames: Frames, seed: int, channel: int) -> FloatArray:
     for weight, rate, phase in zip(SWAY_WEIGHTS, rates, phases, strict=True):
         total += weight * np.sin(frames * (2 * np.pi * rate / FACE_FPS) + phase)
     return total
+
+
+def breathing(frames: Frames, seed: int) -> FloatArray:
+    """Rise and fall of the breath in [-1, 1]."""
+    phase = _rng(seed, 4, 0).uniform(0, 2 * np.pi)
+    return np.asarray(np.sin(frames * (2 * np.pi * BREATH_HZ / FACE_FPS) + phase))
+
+
+def nods(frames: Frames, seed: int) -> FloatArray:
+    """Nods of a listener in [-1, 1], positive down; 0 between them."""
+    slots, at = np.divmod(frames, NOD_SLOT)
+    starts = {int(slot): _nod_start(int(slot), seed) for slot in np.unique(slots)}
+    t = (at - np.array([starts[int(slot)] for slot in slots])) / NOD_FRAMES
+    return np.asarray(np.where((t > 0) & (t < 1), np.sin(4 * np.pi * t) * np.sin(np.pi * t), 0.0))
+
+
+def _nod_start(slot: int, seed: int) -> int:
+    """Frame of the slot in which its nod begins; one beyond the slot stands for none."""
+    rng = _rng(seed, 5, slot)
+    return int(rng.integers(0, NOD_SLOT - NOD_FRAMES)) if rng.random() < NODS else NOD_SLOT
 
 
 def blinks(frames: Frames, seed: int) -> FloatArray:
@@ -78,7 +110,7 @@ def _blink_starts(first: int, last: int, seed: int) -> list[int]:
 
 
 def glances(frames: Frames, seed: int) -> tuple[FloatArray, FloatArray]:
-    """Where the eyes look, x and y in [-1, 1]: mostly into the camera, moving in quick jumps."""
+    """Direction of the eyes, x and y in [-1, 1]: mostly into the camera, moving in quick jumps."""
     slots, at = np.divmod(frames, GLANCE_SLOT)
     t = np.clip((at + 1) / 3, 0, 1)
     here, before = _targets(slots, seed), _targets(slots - 1, seed)

@@ -1,9 +1,9 @@
-"""From speech to the motion of a face, without learned weights.
+"""From speech to the motion of a face.
 
-The mouth follows the short-time level of the sound, judged against the last two seconds; its
-shape follows the spectrum. Brows and head answer to emphasis. A frame depends on the audio of
-frames [f - WARP_CONTEXT_FRAMES, f + WARP_LOOKAHEAD_FRAMES], on the seed and on its own index,
-on nothing else: clips may be cut into windows anywhere.
+The mouth is given: curves of phonemes, or heard by the network of ``mouth``. Head and brows follow the
+short-time level of the sound, judged against the last two seconds. A frame depends on the audio of
+frames [f - WARP_CONTEXT_FRAMES, f + WARP_LOOKAHEAD_FRAMES], on its mouth, on the seed and on its own
+index, on nothing else: clips may be cut into windows anywhere.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.contracts import WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
-from lumen.families.warp.columns import MOTION_WIDTH, Column
+from lumen.families.warp.columns import MOTION_WIDTH, MOUTH_CURVES, Column
 from lumen.families.warp.hearing import SILENCE, FloatArray, Sound, hear
-from lumen.families.warp.idle import Frames, blinks, glances, settle, sway
+from lumen.families.warp.idle import Frames, blinks, breathing, glances, nods, settle, sway
+from lumen.visemes.curves import Curves
 
 BEFORE: Final = WARP_CONTEXT_FRAMES - 1
 """Rows of sound before a frame's own: a row reaches into the neighbouring frames."""
@@ -50,8 +51,14 @@ KNOWN_ROWS: Final = (20, 46)
 EDGE_ROWS: Final = 2
 """Rows at an end of a sound that hold only a part of it."""
 
-MOUTH_WEIGHTS: Final = ((-1, 0.14), (0, 0.62), (1, 0.20), (2, 0.04))
-"""Rows that the mouth follows and their shares: lips are slightly ahead of the sound."""
+FAINT: Final = 0.15
+"""Loudness below which a heard mouth goes to rest."""
+
+BREATH: Final = 0.0025
+"""Rise and fall of the head with the breath, in heights of the face."""
+
+INHALING: Final = 0.006
+"""Rise of the head in the pause after a phrase."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +78,12 @@ class Heard:
 
 
 def animate(
-    pcm: NDArray[np.float32], pcm_start: int, first_frame: int, n_frames: int, seed: int
+    pcm: NDArray[np.float32], pcm_start: int, first_frame: int, n_frames: int, seed: int, mouth: Curves
 ) -> NDArray[np.float32]:
     """Motion of frames [first_frame, first_frame + n_frames): float32 [n_frames, P], see ``Column``.
 
     pcm: float32 [n_samples], 16 kHz, in [-1, 1]; ``pcm_start`` is its first sample's index in the
-    clip. What is not in it counts as silence.
+    clip. What is not in it counts as silence. mouth: curves of the frames, [n_frames, 6].
     """
     motion = np.zeros((n_frames, MOTION_WIDTH))
     if n_frames == 0:
@@ -84,10 +91,25 @@ def animate(
     frames = np.arange(first_frame, first_frame + n_frames, dtype=np.int64)
     sound = hear(pcm, pcm_start, first_frame - BEFORE, n_frames + BEFORE + AFTER)
     heard = judge(sound)
-    move_mouth(motion, heard)
+    motion[:, :MOUTH_CURVES] = mouth
     move_head(motion, heard, frames, seed)
-    move_eyes(motion, frames, seed)
+    move_eyes(motion, heard, frames, seed)
     return motion.astype(np.float32)
+
+
+def rest_in_pauses(
+    mouth: Curves, pcm: NDArray[np.float32], pcm_start: int, first_frame: int, n_frames: int
+) -> Curves:
+    """A heard mouth without what it shows where the sound has ended; pressed lips stay.
+
+    Voices hold a phrase's last phoneme into the silence after it, and so does a network that learned
+    from them. Arguments and result as of :func:`animate`.
+    """
+    heard = judge(hear(pcm, pcm_start, first_frame - BEFORE, n_frames + BEFORE + AFTER))
+    sounding = np.clip(heard.near(heard.loudness, -1, 1).max(-1) / FAINT, 0, 1)
+    rested = mouth * sounding[:, None]
+    rested[:, Column.PRESS] = mouth[:, Column.PRESS]
+    return np.asarray(rested, np.float32)
 
 
 def judge(sound: Sound) -> Heard:
@@ -129,68 +151,68 @@ def _quantile(rows: FloatArray, share: float, count: NDArray[np.int64] | None = 
     return np.take_along_axis(np.sort(rows, axis=-1), index, axis=-1)
 
 
-def move_mouth(motion: FloatArray, heard: Heard) -> None:
-    """Opening from loudness, shape from the spectrum, lips pressed between two sounds."""
-    opening = _weighted(heard, heard.loudness)
-    voiced = np.minimum(1, 3 * opening)
-    hiss = np.clip((_weighted(heard, heard.hiss) - 0.35) / 0.35, 0, 1) * voiced
-    width = np.clip(_colour(heard), -1, 1) * voiced
-    still = heard.near(heard.loudness, -1, 1).max(-1) <= 0
-    opening = np.where(still, 0, opening) * (1 - 0.25 * hiss) * (1 - 0.10 * np.maximum(-width, 0))
-    motion[:, Column.OPEN] = np.clip(opening, 0, 1)
-    motion[:, Column.WIDTH] = np.clip(width * (1 - hiss) + 0.5 * hiss, -1, 1)
-    motion[:, Column.RAISE] = 0.45 * hiss + 0.15 * np.maximum(width, 0)
-    motion[:, Column.PRESS] = 0.7 * _closure(heard) * np.clip(1 - 5 * opening, 0, 1)
-
-
-def _weighted(heard: Heard, rows: FloatArray) -> FloatArray:
-    total = np.zeros(len(rows))
-    for offset, weight in MOUTH_WEIGHTS:
-        total += weight * rows[:, BEFORE + offset]
-    return total
-
-
-def _colour(heard: Heard) -> FloatArray:
-    """Brightness against its own mean while sounding: -1 rounded, 1 spread."""
-    weight = heard.loudness
-    mean = (heard.brightness * weight).sum(-1) / (weight.sum(-1) + 3)
-    mean += 3 * -12.0 / (weight.sum(-1) + 3)
-    return np.asarray((_weighted(heard, heard.brightness) - mean) / 9.0)
-
-
-def _closure(heard: Heard) -> FloatArray:
-    """How clearly a quiet moment lies between two sounds, 0 to 1."""
-    before = heard.near(heard.loudness, -4, -1).max(-1)
-    after = heard.near(heard.loudness, 1, 4).max(-1)
-    return np.asarray(np.clip(2 * np.minimum(before, after) - 0.4, 0, 1))
-
-
 def move_head(motion: FloatArray, heard: Heard, frames: Frames, seed: int) -> None:
-    """A slow sway, livelier while speaking, with nods and brows on what is emphasised."""
-    speaking = heard.near(heard.loudness, -24, AFTER).mean(-1)
-    stress = _stress(heard)
-    ease = settle(frames)
-    lively = ease * (0.55 + 0.9 * np.minimum(speaking, 0.6))
-    motion[:, Column.YAW] = 0.11 * lively * sway(frames, seed, 0)
-    motion[:, Column.PITCH] = lively * 0.055 * sway(frames, seed, 1) + ease * 0.08 * stress
-    motion[:, Column.ROLL] = 0.036 * lively * sway(frames, seed, 2)
+    """A slow sway, livelier while speaking, that follows phrases; nods and brows on what is emphasised;
+    breath between sentences; and the look of a listener where nothing is said."""
+    talk, stress, ease = talking(heard), _stress(heard), settle(frames)
+    phrase = talk.phrase * sway(frames, seed, 7)
+    listening = ease * (1 - talk.lately)
+    lively = ease * (0.55 + 0.9 * np.minimum(talk.now, 0.6))
+    breath = BREATH * breathing(frames, seed) + INHALING * talk.ending
+    motion[:, Column.YAW] = 0.11 * lively * sway(frames, seed, 0) + ease * 0.10 * phrase
+    motion[:, Column.PITCH] = lively * 0.055 * sway(frames, seed, 1) + ease * (
+        0.08 * stress - 0.07 * talk.phrase
+    )
+    motion[:, Column.PITCH] += listening * 0.05 * nods(frames, seed)
+    motion[:, Column.ROLL] = 0.036 * lively * sway(frames, seed, 2) + ease * 0.03 * phrase
     motion[:, Column.SHIFT_X] = 0.018 * lively * sway(frames, seed, 3)
-    motion[:, Column.SHIFT_Y] = lively * 0.010 * sway(frames, seed, 4) + ease * 0.015 * stress
-    motion[:, Column.SMILE] = ease * (0.10 + 0.14 * sway(frames, seed, 5))
-    motion[:, Column.BROW] = ease * (0.15 * sway(frames, seed, 6) + 0.9 * np.maximum(stress, 0))
+    motion[:, Column.SHIFT_Y] = lively * 0.010 * sway(frames, seed, 4) + ease * (0.015 * stress - breath)
+    motion[:, Column.SMILE] = ease * (0.10 + 0.14 * sway(frames, seed, 5)) + 0.10 * listening
+    brow = 0.15 * sway(frames, seed, 6) + 0.9 * np.maximum(stress, 0) + 0.2 * talk.phrase
+    motion[:, Column.BROW] = np.clip(ease * brow + 0.12 * listening, -1, 1)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Place of a frame in what is said, float64 [T].
+
+    now: mean loudness of the last second. lately: 0 to 1, whether anything was said in the last two.
+    phrase: positive where a phrase begins, negative where it ends, about -0.5 to 0.5. ending: 0 to 1,
+    highest in the pause after a phrase.
+    """
+
+    now: FloatArray
+    lately: FloatArray
+    phrase: FloatArray
+    ending: FloatArray
+
+
+def talking(heard: Heard) -> Talk:
+    """Find every frame's place in what is said, from means over soft windows, so that nothing jumps."""
+    said = np.minimum(heard.loudness, 0.6) / 0.6
+    soon, before = _soft_mean(heard, said, -10, AFTER), _soft_mean(heard, said, -44, -6)
+    lately = np.asarray(np.clip(4 * said.mean(-1), 0, 1), np.float64)
+    ending = np.asarray(np.clip(2 * (before - soon), 0, 1) * np.clip(1 - 2.5 * soon, 0, 1), np.float64)
+    now = np.asarray(heard.near(heard.loudness, -24, AFTER).mean(-1), np.float64)
+    return Talk(now, lately, soon - before, ending)
+
+
+def _soft_mean(heard: Heard, rows: FloatArray, low: int, high: int) -> FloatArray:
+    near = heard.near(rows, low, high)
+    weights = np.hanning(near.shape[1] + 2)[1:-1]
+    return np.asarray((near * weights).sum(-1) / weights.sum())
 
 
 def _stress(heard: Heard) -> FloatArray:
-    """How much louder the moment is than the last seconds, about -0.5 to 0.6, smooth over time."""
-    near = heard.near(heard.loudness, -8, AFTER)
-    weights = np.hanning(near.shape[1] + 2)[1:-1]
-    return np.asarray((near * weights).sum(-1) / weights.sum() - heard.loudness.mean(-1))
+    """Loudness of the moment against the last seconds, about -0.5 to 0.6, smooth over time."""
+    return np.asarray(_soft_mean(heard, heard.loudness, -8, AFTER) - heard.loudness.mean(-1))
 
 
-def move_eyes(motion: FloatArray, frames: Frames, seed: int) -> None:
-    """Blinks and glances; the eyes hold their target while the head turns."""
+def move_eyes(motion: FloatArray, heard: Heard, frames: Frames, seed: int) -> None:
+    """Blinks and glances; the eyes hold their target while the head turns. A listener looks on."""
     shut = blinks(frames, seed)
     x, y = glances(frames, seed)
+    away = 0.35 + 0.65 * talking(heard).lately
     motion[:, Column.BLINK_RIGHT] = motion[:, Column.BLINK_LEFT] = shut
-    motion[:, Column.GAZE_X] = np.clip(x - 4 * motion[:, Column.YAW], -1, 1)
-    motion[:, Column.GAZE_Y] = np.clip(y - 4 * motion[:, Column.PITCH] + 0.5 * shut, -1, 1)
+    motion[:, Column.GAZE_X] = np.clip(away * x - 4 * motion[:, Column.YAW], -1, 1)
+    motion[:, Column.GAZE_Y] = np.clip(away * y - 4 * motion[:, Column.PITCH] + 0.5 * shut, -1, 1)

@@ -21,5 +21,6 @@ class TritonPythonModel:
         return [adapter.answer(partial(self._faces, request)) for request in requests]
 
     def _faces(self, request: Any) -> Tensors:
-        boxes, scores, mesh = stack_faces(self._mesher.find(adapter.array(request, "image")))
-        return {"boxes": boxes, "scores": scores, "landmarks": landmarks_of(mesh), "mesh": mesh}
+        boxes, scores, mesh, depth = stack_faces(self._mesher.find(adapter.array(request, "image")))
+        landmarks = landmarks_of(mesh)
+        return {"boxes": boxes, "scores": scores, "landmarks": landmarks, "mesh": mesh, "depth": depth}

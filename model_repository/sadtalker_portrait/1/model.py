@@ -43,7 +43,7 @@ def _features(request: Any) -> Tensors:
 
 
 def _faces(image: Any) -> list[Face]:
-    names = ["boxes", "scores", "mesh"]
+    names = ["boxes", "scores", "mesh", "depth"]
     return unstack_faces(*triton_call_now(pb_utils, FACE_LANDMARKS, names, {"image": image}))
 
 

@@ -1,4 +1,4 @@
-"""``warp``: hears the audio, then asks ``warp_renderer`` for frames; see ``lumen.families.warp.clip``."""
+"""``warp``: asks ``mouth`` what is said, then ``warp_renderer`` for frames; see ``families.warp.clip``."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from lumen.contracts import WARP, WARP_RENDERER
+from lumen.contracts import MOUTH, WARP, WARP_RENDERER
 from lumen.errors import GenerationException
 from lumen.families.warp.clip import Clip, render_clip
 from lumen.triton.adapter import Adapter, Send
@@ -23,7 +23,7 @@ class TritonPythonModel:
 async def _send_frames(request: Any, send: Send) -> None:
     clip = _clip(request)
     clip.check()
-    async with contextlib.aclosing(render_clip(clip, _render, request.is_cancelled)) as batches:
+    async with contextlib.aclosing(render_clip(clip, _render, _listen, request.is_cancelled)) as batches:
         async for frames in batches:
             send({"frames": frames})
 
@@ -31,21 +31,30 @@ async def _send_frames(request: Any, send: Send) -> None:
 def _clip(request: Any) -> Clip:
     array = partial(adapter.array, request)
     numbers = {name: int(array(name)[0]) for name in ("pcm_start", "first_frame", "n_frames", "seed")}
-    return Clip(crop=array("crop"), mesh=array("mesh"), pcm=array("pcm"), **numbers)
+    return Clip(crop=array("crop"), mesh=array("mesh"), pcm=array("pcm"), mouth=array("mouth"), **numbers)
 
 
 async def _render(crop: Any, mesh: Any, motion: Any) -> Any:
-    """One call of the renderer, which batches it with those of other clips.
+    """Frames of a few motion rows."""
+    return await _ask(WARP_RENDERER, "frame", {"crop": crop, "mesh": mesh, "motion": motion})
+
+
+async def _listen(features: Any) -> Any:
+    """Mouth curves of blocks of sound."""
+    return await _ask(MOUTH, "curves", {"features": features})
+
+
+async def _ask(model: str, output: str, tensors: dict[str, Any]) -> Any:
+    """One call of a model, which batches it with those of other clips.
 
     Raises:
         GenerationException: it refused or failed.
     """
-    tensors = {"crop": crop, "mesh": mesh, "motion": motion}
     response = await pb_utils.InferenceRequest(
-        model_name=WARP_RENDERER,
-        requested_output_names=["frame"],
+        model_name=model,
+        requested_output_names=[output],
         inputs=[pb_utils.Tensor(name, value) for name, value in tensors.items()],
     ).async_exec()
     if response.has_error():
-        raise GenerationException(f"{WARP_RENDERER}: {response.error().message()}")
-    return pb_utils.get_output_tensor_by_name(response, "frame").as_numpy()
+        raise GenerationException(f"{model}: {response.error().message()}")
+    return pb_utils.get_output_tensor_by_name(response, output).as_numpy()

@@ -33,7 +33,7 @@ def _faces(image: Any) -> list[Face]:
     Raises:
         GenerationException: it refused or failed.
     """
-    names = ["boxes", "scores", "mesh"]
+    names = ["boxes", "scores", "mesh", "depth"]
     request = pb_utils.InferenceRequest(
         model_name=FACE_LANDMARKS, requested_output_names=names, inputs=[image]
     )

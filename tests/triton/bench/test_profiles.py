@@ -4,9 +4,11 @@ import asyncio
 import json
 from pathlib import Path
 
+import av
 import pytest
 from rich.console import Console
 
+from bench.chain import Chain, RecordedParts, make_scene
 from bench.run import run
 from lumen.settings import Settings
 from lumen.triton.serve import models_of
@@ -62,6 +64,27 @@ def test_a_model_that_the_profile_does_not_ask_is_named(
     with console.capture() as capture:
         assert run(settings, models=["xtts_speaker"], clips=0, console=console) == 1
     assert (
-        "No input for xtts_speaker; expected warp_portrait, espeak, warp, face_landmarks, warp_renderer."
-        in capture.get()
+        "No input for xtts_speaker; "
+        "expected warp_portrait, espeak, warp, face_landmarks, mouth, warp_renderer." in capture.get()
     )
+
+
+async def test_a_clip_of_the_parts_alone_is_a_whole_file(
+    triton_url: str, repository: Path, assets: Path, tmp_path: Path
+) -> None:
+    """Speech and frames reach the encoder one at a time, though they are made at once."""
+    settings = Settings(
+        triton_url=triton_url, model_repository=repository, assets_path=assets, voices_path=tmp_path
+    )
+    await load(settings)
+    parts, folder = RecordedParts(settings), tmp_path / "clips"
+    folder.mkdir()
+    try:
+        scene = await make_scene(settings, parts)
+        sample = await Chain(parts, settings, scene.features, folder).clip()
+    finally:
+        await parts.close()
+    assert sorted(path.suffix for path in folder.iterdir()) == [".mp4", ".wav"]
+    with av.open(str(next(folder.glob("*.mp4")))) as file:
+        frames = sum(packet.size > 0 for packet in file.demux(video=0))
+    assert frames == pytest.approx(sample.audio * settings.video_fps, abs=1)

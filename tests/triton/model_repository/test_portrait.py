@@ -16,6 +16,9 @@ from tests.support.paths import ROOT
 from tests.support.portraits import Pixels, on_canvas, portrait, scaled
 from tests.support.triton_server import TritonFactory
 
+SHAPES = {"boxes": (0, 4), "scores": (0,), "landmarks": (0, 68, 2), "mesh": (0, 468, 2), "depth": (0, 468)}
+"""Shapes of an answer without faces."""
+
 
 @pytest.fixture(scope="module")
 def client(triton: TritonFactory) -> Iterator[grpc.InferenceServerClient]:
@@ -46,14 +49,15 @@ def test_landmarks_equal_the_engine(client: grpc.InferenceServerClient) -> None:
     np.testing.assert_allclose(answer.as_numpy("boxes"), [f.box for f in faces], atol=1e-3)
     np.testing.assert_allclose(answer.as_numpy("scores"), [f.score for f in faces], atol=1e-5)
     np.testing.assert_allclose(answer.as_numpy("mesh"), [f.mesh for f in faces], atol=1e-3)
+    np.testing.assert_allclose(answer.as_numpy("depth"), [f.depth for f in faces], atol=1e-3)
     np.testing.assert_allclose(answer.as_numpy("landmarks"), [landmarks_of(f.mesh) for f in faces], atol=1e-3)
 
 
 def test_no_face_is_an_answer_of_landmarks(client: grpc.InferenceServerClient) -> None:
     """Empty tensors of the right shape, not an error."""
     answer = landmarks(client, np.full((200, 300, 3), 90, np.uint8))
-    shapes = {name: answer.as_numpy(name).shape for name in ("boxes", "scores", "landmarks", "mesh")}
-    assert shapes == {"boxes": (0, 4), "scores": (0,), "landmarks": (0, 68, 2), "mesh": (0, 468, 2)}
+    shapes = {name: answer.as_numpy(name).shape for name in SHAPES}
+    assert shapes == SHAPES
 
 
 @pytest.mark.parametrize("size", [256, 512])

@@ -8,12 +8,14 @@ import pytest
 import tritonclient.grpc as grpc
 from tritonclient.utils import InferenceServerException
 
-from lumen.contracts import SAMPLES_PER_FRAME, WARP, WARP_CONTEXT_FRAMES, WARP_RENDERER
+from lumen.contracts import MOUTH, SAMPLES_PER_FRAME, WARP, WARP_CONTEXT_FRAMES, WARP_RENDERER
 from lumen.errors import InvalidInputException, from_wire
 from lumen.families.portrait.portrait import Portrait
 from lumen.families.warp.motion import animate
 from lumen.triton.server import TritonServer
+from lumen.visemes.curves import PRESS
 from tests.support.paths import ROOT
+from tests.support.served_mouth import animated
 from tests.support.speech import babble
 from tests.support.triton_server import TritonFactory
 from tests.support.triton_statistics import counted, settled
@@ -23,7 +25,7 @@ from tests.support.warp_scenes import bundled, motion, render, report
 
 @pytest.fixture(scope="module")
 def server(triton: TritonFactory) -> TritonServer:
-    return triton(ROOT / "model_repository", (WARP_RENDERER, WARP))
+    return triton(ROOT / "model_repository", (MOUTH, WARP_RENDERER, WARP))
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_clip_equals_the_engine(stream: Stream) -> None:
     stream.ask(**request(who, pcm=pcm))
     parts = list(stream.until_final())
     assert all(isinstance(part, np.ndarray) and len(part) <= 8 for part in parts)
-    np.testing.assert_array_equal(np.concatenate(parts), render(who, animate(pcm, 0, 0, 25, 1)))
+    np.testing.assert_array_equal(np.concatenate(parts), render(who, animated(pcm, 0, 0, 25, 1)))
 
 
 def test_windows_join_without_a_seam(stream: Stream) -> None:
@@ -76,6 +78,16 @@ def test_windows_join_without_a_seam(stream: Stream) -> None:
         np.testing.assert_array_equal(stream.frames(), whole[first - 60 : first - 50])
 
 
+def test_a_given_mouth_is_drawn(stream: Stream, client: grpc.InferenceServerClient) -> None:
+    """Curves of known phonemes go to the renderer as they are, and the network is not asked."""
+    who, pcm, mouth = bundled("ada"), babble(1), np.zeros((25, 6), np.float32)
+    mouth[:, PRESS] = np.linspace(0, 1, 25)
+    before = settled(client, MOUTH)
+    stream.ask(**request(who, pcm=pcm, mouth=mouth))
+    np.testing.assert_array_equal(stream.frames(), render(who, animate(pcm, 0, 0, 25, 1, mouth)))
+    assert settled(client, MOUTH) == before
+
+
 def test_clips_share_the_renderer(server: TritonServer, client: grpc.InferenceServerClient) -> None:
     """Eight clips at once: everyone gets their own frames, and batches are joined across clips."""
     people = [bundled("ada"), bundled("alan")] * 4
@@ -85,7 +97,7 @@ def test_clips_share_the_renderer(server: TritonServer, client: grpc.InferenceSe
         for index, (one, who) in enumerate(zip(streams, people, strict=True)):
             one.ask(**request(who, pcm=babble(1, index), seed=index))
         for index, (one, who) in enumerate(zip(streams, people, strict=True)):
-            expected = render(who, animate(babble(1, index), 0, 0, 25, index))
+            expected = render(who, animated(babble(1, index), 0, 0, 25, index))
             np.testing.assert_array_equal(one.frames(), expected)
     finally:
         for one in streams:
@@ -102,8 +114,9 @@ def test_clips_share_the_renderer(server: TritonServer, client: grpc.InferenceSe
     ("changes", "message"),
     [
         ({"crop": np.zeros((300, 300, 3), np.uint8)}, "crop is uint8"),
-        ({"mesh": np.full((468, 2), np.nan, np.float32)}, "mesh has points"),
+        ({"mesh": np.full((468, 3), np.nan, np.float32)}, "mesh has points"),
         ({"pcm": np.array([np.nan])}, "pcm has samples"),
+        ({"mouth": np.zeros((3, 6), np.float32)}, "mouth has shape [3, 6]"),
         ({"n_frames": -1}, "n_frames is -1"),
         ({"n_frames": 2**31 - 1}, "n_frames is 2147483647"),
         ({"first_frame": -5}, "first_frame is -5"),

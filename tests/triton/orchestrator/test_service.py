@@ -16,7 +16,8 @@ def test_health_with_triton(api: Api) -> None:
     assert body["status"] == "healthy"
     assert body["triton"]["ready"] is True
     assert re.fullmatch(r"\d+\.\d+\.\d+", body["triton"]["version"])
-    assert set(body["models"]) == {"espeak", "face_landmarks", "warp_portrait", "warp_renderer", "warp"}
+    faces = {"face_landmarks", "warp_portrait", "mouth", "warp_renderer", "warp"}
+    assert set(body["models"]) == {"espeak", *faces}
     assert body["models"]["espeak"]["state"] == "READY"
     assert body["models"]["espeak"]["inferences"] >= 1
 

@@ -33,7 +33,10 @@ def test_importing_it_is_light() -> None:
     )
 
 
-@pytest.mark.parametrize(("setting", "known"), [("voice", "espeak, xtts"), ("face", "warp, sadtalker")])
+AUTO = "auto, hibari, espeak, xtts"
+
+
+@pytest.mark.parametrize(("setting", "known"), [("voice", AUTO), ("face", "warp, sadtalker")])
 def test_a_setting_names_a_part_that_there_is(setting: str, known: str) -> None:
     """Another name is refused with those that there are."""
     with pytest.raises(ValidationError, match=f"expected one of: {known}"):

@@ -37,8 +37,15 @@ def test_published_schema(lonely: Api) -> None:
 
 
 def test_docs_open(lonely: Api) -> None:
-    """Swagger UI and ReDoc are where they have always been."""
-    assert [lonely.client.get(path).status_code for path in ("/docs", "/redoc")] == [200, 200]
+    """Swagger UI and ReDoc are where they have always been, and need nothing but this server."""
+    for path in ("/docs", "/redoc"):
+        page = lonely.client.get(path)
+        assert page.status_code == 200
+        used = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert len(used) >= 2
+        for address in used:
+            assert address.startswith("/docs/scripts/"), "a script of somebody else's server"
+            assert lonely.client.get(address).status_code == 200
 
 
 def test_importing_the_app_does_nothing() -> None:

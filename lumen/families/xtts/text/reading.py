@@ -1,4 +1,4 @@
-"""What XTTS reads by itself: numbers and a few signs; the rest is put into words for it."""
+"""Reading abilities of XTTS: numbers and a few signs; the rest is put into words for it."""
 
 from typing import Final
 

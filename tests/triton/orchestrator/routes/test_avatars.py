@@ -123,6 +123,6 @@ def test_an_avatar_of_another_face_is_not_filmed(sadtalker: Api, serve_with: Ser
     assert_error(film(warp, avatar="Foreign"), 400, "InvalidInputException", "Foreign", "post its portrait")
     own = warp.client.post(AVATARS, json={"portrait": "ada", "name": "Warped"})
     assert own.status_code == 201, own.text
-    assert frames_of(warp, film(warp, avatar="warped"))[0].shape == (256, 256, 3)
+    assert frames_of(warp, film(warp, avatar="warped"))[0].shape == (512, 512, 3)
     full = warp.client.post(AVATARS, files={"portrait_file": image_bytes()})
     assert_error(full, 507, "StorageException", "2 avatars")

@@ -39,6 +39,15 @@ def events(repository: Path, model: str) -> list[str]:
     return path.read_text().splitlines() if path.is_file() else []
 
 
+def test_what_spoils_a_voice_is_told(xtts: Api) -> None:
+    """A recording with an inverted channel makes the voice of its louder channel, and a warning says so."""
+    made = post(xtts, recording(600, layout="stereo", right=-1.0), name="Inverted")
+    assert made.status_code == 201, made.text
+    assert "cancel each other out" in made.json()["warnings"][0]
+    assert "warnings" not in xtts.client.get(f"{VOICES}/Inverted").json()
+    assert spoken_pitch(xtts, voice="Inverted") == pytest.approx(600, abs=5)
+
+
 def test_a_voice_is_made_and_speaks(xtts: Api) -> None:
     """Recordings become a voice of 32 digits that speaks as they sound, and is stored as safetensors."""
     response = post(xtts, recording(500), name="Grace")
@@ -47,6 +56,7 @@ def test_a_voice_is_made_and_speaks(xtts: Api) -> None:
     assert str(uuid.UUID(body["request_id"])) == response.headers["x-request-id"]
     assert re.fullmatch(r"[0-9a-f]{32}", body["id"])
     assert (body["name"], body["kind"], body["usable"]) == ("Grace", "custom", True)
+    assert body["warnings"] == []
     assert body["seconds"] == pytest.approx(4.0, abs=0.01)
     (file,) = xtts.settings.voices_path.iterdir()
     assert file.name == f"{body['id']}.safetensors"

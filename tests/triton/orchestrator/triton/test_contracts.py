@@ -16,6 +16,7 @@ from lumen.settings import Settings
 from lumen.utterance import Sentence
 from orchestrator.faces import make_face
 from orchestrator.faces.animation import AnimationOptions, CropOptions
+from orchestrator.media.decode_gate import make_gate
 from orchestrator.voices import make_voice
 from orchestrator.voices.voice import SpeechOptions
 from tests.support.checked_client import MODELS, REPOSITORY, CheckedClient
@@ -33,8 +34,8 @@ async def client(triton: TritonFactory) -> AsyncIterator[CheckedClient]:
 async def test_what_passes_is_what_the_configurations_say(client: CheckedClient) -> None:
     """Names, types and shapes of all that the orchestrator asks and is answered in a clip."""
     settings, nothing = Settings(), AsyncMock()
-    voice = make_voice(registry.voice("espeak"), client, nothing, settings)
-    face = make_face(registry.face("warp"), client, nothing, settings)
+    voice = make_voice(registry.voice("espeak"), client, nothing, settings, make_gate(settings))
+    face = make_face(registry.face("warp"), client, nothing, settings, make_gate(settings))
     speaker = await voice.bind(SpeechOptions("en", "default", 1.0))
     speech = [chunk.pcm async for chunk in speaker.speak(once(Sentence("Good morning!")))]
     portrait = np.array(Image.open(ROOT / "assets" / "portraits" / "ada.png").convert("RGB"), np.uint8)

@@ -14,6 +14,7 @@ from lumen import contracts, registry
 from lumen.aio import Stream
 from lumen.settings import PROJECT_ROOT, Settings
 from lumen.triton.server import TritonServer
+from orchestrator.media.decode_gate import make_gate
 from orchestrator.media.resample import pcm16
 from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.triton.client import TritonClient
@@ -84,7 +85,9 @@ async def test_an_utterance_is_the_same_however_it_is_written(
     np.testing.assert_array_equal(spoken(api, **text), whole)
     client = TritonClient(xtts_server.grpc_url, 60.0)
     settings = api.settings
-    voice = make_voice(registry.voice("xtts"), client, api.services.models.ensure, settings)
+    voice = make_voice(
+        registry.voice("xtts"), client, api.services.models.ensure, settings, make_gate(settings)
+    )
     try:
         options = SpeechOptions("en", "default", 1.0, seed=11)
         bound = await voice.bind(options)

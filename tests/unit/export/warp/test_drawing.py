@@ -10,6 +10,9 @@ from export.warp.portraits import PORTRAITS, write_portraits
 from tests.support.portraits import PORTRAITS as COMMITTED
 from tests.support.portraits import portrait
 
+PAINTINGS = {"lisa"}
+"""Bundled portraits that no code draws."""
+
 
 @pytest.mark.heavy
 def test_committed_portraits_are_those_the_code_draws(tmp_path: Path) -> None:
@@ -23,9 +26,16 @@ def test_committed_portraits_are_those_the_code_draws(tmp_path: Path) -> None:
 
 
 def test_portraits_are_small_files() -> None:
-    """768 x 768 RGB below 400 kB each, one file for each name."""
-    assert {path.stem for path in COMMITTED.glob("*.png")} == set(PORTRAITS)
+    """RGB below 400 kB each, one file for each name, the drawn ones 768 x 768."""
+    assert {path.stem for path in COMMITTED.glob("*.png")} == set(PORTRAITS) | PAINTINGS
     for path in COMMITTED.glob("*.png"):
         assert path.stat().st_size < 400_000
         with Image.open(path) as image:
-            assert (image.size, image.mode) == ((768, 768), "RGB")
+            assert image.mode == "RGB"
+            assert image.size == (768, 768) or path.stem in PAINTINGS
+
+
+def test_portraits_have_a_source() -> None:
+    """Every bundled picture is named in the table that says where it is from."""
+    table = (COMMITTED / "README.md").read_text()
+    assert all(f"`{path.name}`" in table for path in COMMITTED.glob("*.png"))

@@ -20,7 +20,7 @@ from lumen.families.warp.mesh_points import LEFT_EYE, LIP_CENTRE, MOUTH_CORNERS,
 from lumen.families.warp.quality import mouth_openings
 from tests.support.warp_scenes import RENDERER, Frames, bundled, motion, render, report, toothy
 
-TALKING = {"OPEN": 0.6, "WIDTH": -0.5, "RAISE": 0.3, "SMILE": 0.4, "BLINK_LEFT": 0.7, "BROW": 0.5, "YAW": 0.1,
+TALKING = {"OPEN": 0.6, "WIDTH": -0.5, "UPPER": 0.3, "SMILE": 0.4, "BLINK_LEFT": 0.7, "BROW": 0.5, "YAW": 0.1,
            "PITCH": -0.05, "ROLL": 0.04, "SHIFT_X": 0.02, "GAZE_X": 0.7}  # fmt: skip
 
 
@@ -124,8 +124,8 @@ def test_wide_mouths_open_no_further() -> None:
     heights = []
     for width in (0.9, 1.0, 1.5):
         mesh = who.mesh.copy()
-        centre = mesh[list(MOUTH_CORNERS)].mean(axis=0)
-        near = np.abs(mesh - centre).max(axis=1) < 0.2
+        centre = mesh[list(MOUTH_CORNERS), :2].mean(axis=0)
+        near = np.abs(mesh[:, :2] - centre).max(axis=1) < 0.2
         mesh[near, 0] = centre[0] + width * (mesh[near, 0] - centre[0])
         frame = render(Portrait(plain, mesh), motion({"OPEN": 1.0}))[0]
         heights.append(np.count_nonzero(_mouth_column(frame, mesh).min(axis=-1) < 170))
@@ -175,7 +175,7 @@ def test_lids_close(name: str) -> None:
     who = bundled(name)
     half, shut = render(who, motion({"BLINK_LEFT": 0.5}, {"BLINK_LEFT": 1.0}))
     places = np.round(
-        (who.mesh[list(LEFT_EYE.upper[3:6])] + who.mesh[list(LEFT_EYE.lower[3:6])] + 2) / 4 * 256
+        (who.mesh[list(LEFT_EYE.upper[3:6]), :2] + who.mesh[list(LEFT_EYE.lower[3:6]), :2] + 2) / 4 * 256
     )
     x, y = places.astype(int).T
     spread = [np.ptp(frame[y, x].astype(int), axis=0).max() for frame in (who.crop, shut)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lumen.families.xtts.text.reading import READING
 from lumen.text.characters import clean, is_speakable
-from lumen.text.stream import Sentence, SentenceReader
+from lumen.text.stream import SentenceReader, TextSentence
 from tests.support.properties import EXAMPLES
 
 MARKUP = (
@@ -72,7 +72,7 @@ SECONDS = 5.0
 texts = st.one_of(st.text(), st.lists(st.sampled_from(MARKUP), max_size=120).map("".join))
 
 
-def read(chunks: list[str]) -> list[Sentence]:
+def read(chunks: list[str]) -> list[TextSentence]:
     reader = SentenceReader("en", READING)
     return [*(s for chunk in chunks for s in reader.feed(chunk)), *reader.finish()]
 

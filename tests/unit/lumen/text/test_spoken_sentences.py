@@ -9,10 +9,10 @@ from lumen.aio import Stream
 from lumen.families.espeak.reading import READING as ESPEAK
 from lumen.families.xtts.text.reading import READING as XTTS
 from lumen.text.spoken import Reading
-from lumen.text.stream import Sentence, SentenceReader, spoken_sentences
+from lumen.text.stream import SentenceReader, TextSentence, spoken_sentences
 
 
-def read(text: str, language: str = "en", reading: Reading | None = None) -> list[Sentence]:
+def read(text: str, language: str = "en", reading: Reading | None = None) -> list[TextSentence]:
     reader = SentenceReader(language, reading)
     return [*reader.feed(text), *reader.finish()]
 
@@ -131,7 +131,7 @@ def test_the_last_sentence_says_so() -> None:
     """Exactly one sentence is the last, also where only signs, tags or code follow."""
     assert [s.last for s in read("One. Two.")] == [False, True]
     for rest in ("😀", "<br>", "```sh\nls\n```", "[1]: http://a.b", "`" + "x" * 50 + "`", "<think>Two."):
-        assert read(f"One.\n\n{rest}") == [Sentence(0, "One.", "One.", True)]
+        assert read(f"One.\n\n{rest}") == [TextSentence(0, "One.", "One.", True)]
     assert read("") == read("😀 <b></b>") == []
 
 

@@ -91,6 +91,7 @@ def test_the_profile_names_the_models() -> None:
         "espeak",
         "face_landmarks",
         "warp_portrait",
+        "mouth",
         "warp_renderer",
         "warp",
     )

@@ -14,19 +14,22 @@ from tests.support.api_server import Serve, assert_error
 from tests.support.waiting import wait_until
 
 TEXT = "/api/generate/text"
+COUNTED = "/api/avatars"
 ORIGIN = "http://localhost:3000"
 
 
 def test_rate_limit(serve_with: Serve) -> None:
-    """The request over the limit is 429 with Retry-After; pages, health and files stay free."""
+    """The request over the limit is 429 with Retry-After; pages, health, progress and files stay free."""
     api = serve_with(rate_limit="3/minute")
-    statuses = [api.client.get("/api/status").status_code for _ in range(3)]
+    statuses = [api.client.get(COUNTED).status_code for _ in range(3)]
     assert statuses == [200, 200, 200]
     response = api.client.post(TEXT, json={"prompt": "Hi"}, headers={"Origin": ORIGIN})
     assert_error(response, 429, "RateLimitException", "3 per 1 minute")
     assert 1 <= int(response.headers["retry-after"]) <= 60
     assert response.headers["access-control-allow-origin"] == ORIGIN
-    assert [api.client.get(path).status_code for path in ("/", "/docs", "/outputs/x")] == [200, 200, 404]
+    progress = "/api/generate/progress/12345678"
+    free = {"/": 200, "/docs": 200, "/outputs/x": 404, "/api/status": 200, progress: 404}
+    assert {path: api.client.get(path).status_code for path in free} == free
 
 
 class RedisServer:
@@ -66,14 +69,14 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 def test_rate_limit_in_redis(serve_with: Serve, redis: RedisServer) -> None:
     """Processes that share a Redis share the count; its outage neither stops the API nor lifts the limit."""
     first, second = (serve_with(rate_limit="2/minute", rate_limit_storage=redis.url) for _ in range(2))
-    statuses = [api.client.get("/api/status").status_code for api in (first, second, first)]
+    statuses = [api.client.get(COUNTED).status_code for api in (first, second, first)]
     assert statuses == [200, 200, 429]
     redis.stop()
-    assert [first.client.get("/api/status").status_code for _ in range(3)] == [200, 200, 429]
+    assert [first.client.get(COUNTED).status_code for _ in range(3)] == [200, 200, 429]
     log = (first.settings.logs_path / "lumen.log").read_text()
     assert log.count("The rate limit's storage fails") == 1
     redis.start()
-    assert second.client.get("/api/status").status_code == 200
+    assert second.client.get(COUNTED).status_code == 200
 
 
 @pytest.mark.parametrize(("limit", "storage"), [("often", "memory://"), ("1/minute", "ftp://host")])

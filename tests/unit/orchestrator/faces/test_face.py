@@ -16,6 +16,7 @@ from lumen.settings import Settings
 from orchestrator.faces import make_face
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
+from orchestrator.media.decode_gate import make_gate
 from orchestrator.triton.client import Tensors, TritonClient
 
 FEATURES = PortraitFeatures(CropOptions(256), {"crop": np.zeros((256, 256, 3), np.uint8)})
@@ -48,7 +49,7 @@ class Renderer(TritonClient):
 
 
 def face_of(triton: TritonClient) -> Face:
-    return make_face(registry.face("warp"), triton, AsyncMock(), Settings())
+    return make_face(registry.face("warp"), triton, AsyncMock(), Settings(), make_gate(Settings()))
 
 
 async def test_frames_come_in_order_with_their_index_and_time() -> None:

@@ -34,7 +34,7 @@ def test_it_is_read_once_and_again_when_it_changes(
 
     monkeypatch.setattr(manifest, "read_manifest", counted)
     settings = Settings(model_repository=tmp_path)
-    face = make_face(registry.face("sadtalker"), None, None, settings)  # type: ignore[arg-type]
+    face = make_face(registry.face("sadtalker"), None, None, settings, None)  # type: ignore[arg-type]
     assert [(face.sizes, face.source) for _ in range(3)] == [((256,), "a")] * 3
     assert len(read) == 1
     file.write_text(json.dumps({"size": 512, "source_sha256": "bb"}))

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from orchestrator.core.middleware import BodyLimitMiddleware, ErrorMiddleware
+from orchestrator.core.body_limit import BodyLimitMiddleware, BodyLimits
+from orchestrator.core.middleware import ErrorMiddleware
 from tests.support.api_server import Api, Serve, assert_error, served
 from tests.support.media_files import image_bytes, png_bomb, wav_bytes, wav_claiming
 
@@ -156,7 +157,7 @@ def test_a_body_that_does_not_arrive() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await JSONResponse({"bytes": len(await Request(scope, receive).body())})(scope, receive, send)
 
-    limited = ErrorMiddleware(BodyLimitMiddleware(app, 100, max_seconds=1.0))
+    limited = ErrorMiddleware(BodyLimitMiddleware(app, BodyLimits(100, 100, 1000, 1000, seconds=1.0)))
     with served(limited) as url, slow_post(url) as connection:
         assert httpx.post(url, content=b"12345").json() == {"bytes": 5}
         answer = HTTPResponse(connection)

@@ -9,16 +9,20 @@ import numpy as np
 import pytest
 
 from lumen.errors import InvalidInputException, NotFoundException
-from orchestrator.voices import library as voice_library
 from orchestrator.voices.library import ClonedVoice, Latents, VoiceLibrary
 from tests.support.xtts_files import WIDTH, write_checkpoint
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> VoiceLibrary:
-    checkpoint = tmp_path / "checkpoint"
-    checkpoint.mkdir()
-    write_checkpoint(checkpoint)
+def checkpoint(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    write_checkpoint(folder)
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path, checkpoint: Path) -> VoiceLibrary:
     return VoiceLibrary(tmp_path / "voices", checkpoint, max_voices=100)
 
 
@@ -30,9 +34,9 @@ def latents(value: float) -> Latents:
     return Latents(np.full((32, WIDTH), value, np.float32), np.full(512, value, np.float32))
 
 
-def test_voices_in_memory_are_bounded(library: VoiceLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_voices_in_memory_are_bounded(tmp_path: Path, checkpoint: Path) -> None:
     """However many voices speak, only so many are kept; all of them are right."""
-    monkeypatch.setattr(voice_library, "CACHED_VOICES", 3)
+    library = VoiceLibrary(tmp_path / "voices", checkpoint, max_voices=100, max_cached=3)
     cards = [library.add(cloned(number), latents(number)) for number in range(6)]
     for _ in range(2):
         loaded = [library.load(card) for card in cards]

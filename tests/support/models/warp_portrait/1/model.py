@@ -23,5 +23,5 @@ class TritonPythonModel:
             error = pb_utils.TritonError("No face was found.", pb_utils.TritonError.INVALID_ARG)
             return pb_utils.InferenceResponse(output_tensors=[], error=error)
         crop = np.broadcast_to(image[0, 0], (size, size, 3)).copy()
-        mesh = np.zeros((468, 2), np.float32)
+        mesh = np.zeros((468, 3), np.float32)
         return pb_utils.InferenceResponse([pb_utils.Tensor("crop", crop), pb_utils.Tensor("mesh", mesh)])

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - letters of the IPA are meant, although they look like ours
 """The hibari voice without Triton: sound, seeds, times, and text of every kind."""
 
 import threading

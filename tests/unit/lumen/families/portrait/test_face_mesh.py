@@ -9,7 +9,7 @@ from lumen.errors import InvalidInputException
 from lumen.families.portrait.face_detection import Detections, merge
 from lumen.families.portrait.face_mesh import Face, FaceMesher, stack_faces, unstack_faces
 from lumen.families.portrait.landmarks68 import LANDMARKS, TABLE, landmarks_of
-from tests.support.portraits import Pixels, drawn_points, on_canvas, portrait, scaled
+from tests.support.portraits import NOSE_TIP, Pixels, drawn_points, on_canvas, portrait, scaled
 
 NAMES = list(PORTRAITS)
 CHIN = 152
@@ -120,16 +120,29 @@ def test_landmarks_are_means_of_mesh_points() -> None:
     assert landmarks_of(mesh[:0]).shape == (0, LANDMARKS, 2)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_depth_is_a_relief(mesher: FaceMesher, name: str) -> None:
+    """The nose's tip lies before the mouth, and that before the cheeks, by a good part of the face."""
+    face = only(mesher, portrait(name))
+    nose, lips, sides = (float(face.depth[points].mean()) for points in ([NOSE_TIP], [13, 14], [234, 454]))
+    assert nose < lips < sides
+    assert 0.2 * face.side < sides - nose < 0.8 * face.side
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_faces_survive_their_way_through_tensors(count: int) -> None:
     """Stacking and unstacking gives the same faces, none included."""
     rng = np.random.default_rng(0)
-    faces = [Face(rng.random(4, np.float32), 0.5, rng.random((468, 2), np.float32)) for _ in range(count)]
-    boxes, scores, meshes = stack_faces(faces)
+    faces = [
+        Face(rng.random(4, np.float32), 0.5, rng.random((468, 2), np.float32), rng.random(468, np.float32))
+        for _ in range(count)
+    ]
+    boxes, scores, meshes, depths = stack_faces(faces)
     assert (boxes.shape, scores.shape, meshes.shape) == ((count, 4), (count,), (count, 468, 2))
-    for one, other in zip(faces, unstack_faces(boxes, scores, meshes), strict=True):
+    for one, other in zip(faces, unstack_faces(boxes, scores, meshes, depths), strict=True):
         assert one.score == other.score
         np.testing.assert_array_equal(one.mesh, other.mesh)
+        np.testing.assert_array_equal(one.depth, other.depth)
 
 
 def test_candidates_of_one_face_become_their_mean() -> None:

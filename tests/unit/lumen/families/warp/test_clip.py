@@ -9,7 +9,10 @@ import pytest
 
 from lumen.errors import GenerationException, InvalidInputException
 from lumen.families.warp.clip import BATCH_FRAMES, CALLS_IN_FLIGHT, Clip, Frames, render_clip
-from lumen.families.warp.motion import animate
+from lumen.families.warp.motion import animate, rest_in_pauses
+from lumen.visemes.curves import OPEN
+from lumen.visemes.hearing import mouth_curves
+from tests.support.served_mouth import Served
 from tests.support.speech import babble
 from tests.support.warp_scenes import bundled
 
@@ -35,8 +38,8 @@ def with_point(index: int, value: float) -> np.ndarray[Any, Any]:
         ),
         ({"crop": np.zeros((256, 512, 3), np.uint8)}, "crop is"),
         ({"crop": np.zeros((256, 256, 3), np.float32)}, "crop is float32"),
-        ({"mesh": np.zeros((467, 2), np.float32)}, r"mesh has shape \[467, 2\]"),
-        ({"mesh": np.zeros((468, 2), np.float32)}, "fall together"),
+        ({"mesh": np.zeros((467, 3), np.float32)}, r"mesh has shape \[467, 3\]"),
+        ({"mesh": np.zeros((468, 3), np.float32)}, "fall together"),
         ({"mesh": with_point(7, np.nan)}, "mesh has points that are not numbers"),
         ({"mesh": with_point(7, 300.0)}, r"beyond \+-4"),
         ({"pcm": np.zeros((2, 100), np.float32)}, r"pcm has shape \[2, 100\]"),
@@ -49,6 +52,8 @@ def with_point(index: int, value: float) -> np.ndarray[Any, Any]:
         ({"first_frame": -1}, "first_frame is -1"),
         ({"first_frame": 2**62}, "first_frame is"),
         ({"pcm_start": -(2**63)}, "pcm_start is"),
+        ({"mouth": np.zeros((9, 6), np.float32)}, r"mouth has shape \[9, 6\]; expected \[10, 6\]: open, "),
+        ({"mouth": np.full((10, 6), np.nan, np.float32)}, "mouth has values that are not numbers"),
     ],
 )
 def test_refused(changes: dict[str, Any], message: str) -> None:
@@ -87,8 +92,9 @@ class Echo:
 async def test_frames_come_in_order() -> None:
     """Whichever call answers first, frames keep their order, and few calls are open at once."""
     echo, asked = Echo(), clip(pcm=babble(2), n_frames=43)
-    made = [frames async for frames in render_clip(asked, echo, lambda: False)]
-    expected = np.round(animate(asked.pcm, 0, 0, 43, 1)[:, 0] * 255).astype(np.uint8)
+    made = [frames async for frames in render_clip(asked, echo, Served(), lambda: False)]
+    mouth = rest_in_pauses(await mouth_curves(asked.pcm, 0, 0, 43, Served()), asked.pcm, 0, 0, 43)
+    expected = np.round(animate(asked.pcm, 0, 0, 43, 1, mouth)[:, 0] * 255).astype(np.uint8)
     np.testing.assert_array_equal(np.concatenate(made).ravel(), expected)
     assert [len(frames) for frames in made] == [4] * 10 + [3]
     assert echo.most_open == CALLS_IN_FLIGHT
@@ -98,7 +104,9 @@ async def test_stops_within_a_batch() -> None:
     """Once the client is gone no batch is given out and none started; open ones are waited for."""
     echo = Echo()
     asked = iter(range(10))
-    made = [frames async for frames in render_clip(clip(n_frames=400), echo, lambda: next(asked) == 3)]
+    made = [
+        frames async for frames in render_clip(clip(n_frames=400), echo, Served(), lambda: next(asked) == 3)
+    ]
     assert len(made) == 3
     assert echo.calls <= 3 + CALLS_IN_FLIGHT
     assert echo.open == 0
@@ -114,9 +122,20 @@ async def test_failure_of_the_renderer_ends_the_clip() -> None:
         return await echo(crop, mesh, motion)
 
     with pytest.raises(GenerationException, match="out of memory"):
-        async for _ in render_clip(clip(n_frames=40), failing, lambda: False):
+        async for _ in render_clip(clip(n_frames=40), failing, Served(), lambda: False):
             pass
     assert echo.open == 0
+
+
+async def test_a_given_mouth_goes_first() -> None:
+    """Where the caller knows the phonemes the network is not asked, and the mouth is the caller's."""
+    mouth = np.zeros((10, 6), np.float32)
+    mouth[:, OPEN] = np.linspace(0, 1, 10)
+    network = Served()
+    made = [frames async for frames in render_clip(clip(mouth=mouth), Echo(), network, lambda: False)]
+    expected = np.round(mouth[:, OPEN] * 255).astype(np.uint8)
+    np.testing.assert_array_equal(np.concatenate(made).ravel(), expected)
+    assert network.runs == 0
 
 
 def test_clip_is_immutable() -> None:

@@ -1,33 +1,42 @@
 """The mouth follows the speech: measured on rendered frames by a network that never saw the motion."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from lumen.contracts import SAMPLES_PER_FRAME
 from lumen.errors import GenerationException
-from lumen.families.warp.motion import animate
 from lumen.families.warp.quality import judge, measure, mouth_openings, short_time_level, silent_runs
-from tests.support.speech import Pcm, babble, espeak, silence
+from lumen.visemes.curves import OPEN, curves_of
+from tests.support.served_mouth import animated
+from tests.support.speech import Pcm, babble, silence
+from tests.support.timed_speech import spoken
 from tests.support.warp_scenes import bundled, render, report
-
-
-def spoken() -> Pcm:
-    return espeak("Hello! Everybody may ask me a question. What would you like to hear?")
 
 
 def babbled() -> Pcm:
     return np.concatenate([silence(0.4), babble(1.2, 3), silence(0.35), babble(1, 4), silence(0.5)])
 
 
-@pytest.mark.parametrize(("name", "speech"), [("ada", spoken), ("alan", babbled)])
-def test_rendered_mouth_follows_the_speech(name: str, speech: Callable[[], Pcm]) -> None:
+@pytest.mark.parametrize(("name", "least"), [("ada", 0.7), ("alan", 0.7)])
+def test_rendered_mouth_follows_the_phonemes(name: str, least: float) -> None:
+    """The opening that is seen correlates with the true one of the phonemes that were spoken."""
+    (speech,), who = (
+        spoken(["Hello! Everybody may ask me a question. What would you like to hear?"], "m3", 3),
+        bundled(name),
+    )
+    n_frames = len(speech.pcm) // SAMPLES_PER_FRAME
+    seen = mouth_openings(render(who, animated(speech.pcm, 0, 0, n_frames, seed=3)))
+    correlation = float(np.corrcoef(seen, curves_of(speech.phonemes, n_frames)[:, OPEN])[0, 1])
+    report(f"{name}: correlation {correlation:.3f}")
+    assert correlation >= least
+
+
+def test_rendered_mouth_follows_the_syllables() -> None:
     """Correlation of opening and short-time level at least 0.8, shut within two frames in every pause."""
-    pcm, who = speech(), bundled(name)
-    frames = render(who, animate(pcm, 0, 0, len(pcm) // SAMPLES_PER_FRAME, seed=3))
+    pcm, who = babbled(), bundled("alan")
+    frames = render(who, animated(pcm, 0, 0, len(pcm) // SAMPLES_PER_FRAME, seed=3))
     found = measure(frames, pcm, rest=float(mouth_openings([who.crop])[0]))
-    report(f"{name}: correlation {found.correlation:.3f}, {found.late} of {len(found.pauses)} pauses late")
+    report(f"correlation {found.correlation:.3f}, {found.late} of {len(found.pauses)} pauses late")
     assert found.correlation >= 0.8
     assert len(found.pauses) >= 1
     assert found.late == 0

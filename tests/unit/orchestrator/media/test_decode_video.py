@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from lumen.errors import LumenException
-from orchestrator.faces.driving import driving_frames
+from lumen.errors import LumenException, TooLargeException, UnsupportedMediaException
+from orchestrator.media.decode_video import driving_frames
 
 KINDS: Final = {
     "mp4": ("libx264", "aac"),
@@ -118,3 +118,26 @@ def test_cut_videos_are_refused(container: str, sound: bool, stands: tuple[int, 
     with pytest.raises(LumenException, match=r"^ref_pose: .*cut off") as refused:
         count(data[: int(len(data) * share)])
     assert refused.value.status in (400, 415)
+
+
+def test_other_codecs_are_refused_by_name() -> None:
+    """A picture of a codec that is not on the list is not decoded, whatever container it comes in."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as file:
+        stream = file.add_stream("ffv1", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        for frame in frames(STEADY):
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    with pytest.raises(UnsupportedMediaException, match="ref_pose: the video of the codec ffv1 cannot be"):
+        count(buffer.getvalue())
+
+
+def test_large_frames_are_refused_unread() -> None:
+    """Frames over 4K are not decoded, neither while FFmpeg looks at the streams nor afterwards."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="avi") as file:
+        stream = file.add_stream("mjpeg", rate=25, width=4096, height=2400, pix_fmt="yuvj420p")
+        file.mux(stream.encode(av.VideoFrame(4096, 2400, "yuvj420p")))
+        file.mux(stream.encode(None))
+    with pytest.raises(TooLargeException, match=f"pixels; at most {4096 * 2304} in all"):
+        count(buffer.getvalue())

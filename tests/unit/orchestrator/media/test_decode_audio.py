@@ -87,7 +87,7 @@ def _pitch(pcm: npt.NDArray[np.float32], rate: int) -> float:
 @pytest.mark.parametrize("file", FILES, ids=IDS)
 def test_every_format_is_heard(file: tuple[str, str, int, str, str]) -> None:
     """Length, pitch and level of a tone survive any container, codec, rate, width and channel count."""
-    pcm = decode_audio(_encode(*file), RATE, LIMIT)
+    pcm = decode_audio(_encode(*file), RATE, LIMIT).pcm
     assert pcm.dtype == np.float32
     assert pcm.ndim == 1
     assert len(pcm) / RATE == pytest.approx(2.0, abs=0.1)
@@ -100,7 +100,7 @@ def test_what_a_browser_records_is_heard() -> None:
     live = _encode("webm", "libopus", 48_000, "mono", "flt", options={"live": "1"})
     with av.open(io.BytesIO(live)) as container:
         assert container.duration is None
-    assert len(decode_audio(live, RATE, LIMIT)) / RATE == pytest.approx(2.0, abs=0.1)
+    assert len(decode_audio(live, RATE, LIMIT).pcm) / RATE == pytest.approx(2.0, abs=0.1)
     with pytest.raises(TooLargeException):
         decode_audio(live, RATE, 1.0)
 
@@ -163,7 +163,7 @@ def _many_channels(pcm: npt.NDArray[np.int16]) -> bytes:
 def test_any_number_of_channels_is_mixed(channels: int) -> None:
     """The mean of all; PyAV crashes the process where the samples of eight or more are planar."""
     pcm = np.arange(channels, dtype=np.int16) * 200 - 300
-    mono = decode_audio(_many_channels(np.tile(pcm, (3_000, 1))), RATE, LIMIT)
+    mono = decode_audio(_many_channels(np.tile(pcm, (3_000, 1))), RATE, LIMIT).pcm
     assert mono.shape == (3_000,)
     np.testing.assert_allclose(mono, pcm.mean() / 32_768, atol=1e-6)
 
@@ -204,13 +204,13 @@ def test_an_hour_of_unknown_length_is_given_up_at_the_limit() -> None:
 
 def test_a_length_at_the_limit_is_taken() -> None:
     """The limit itself is allowed, and the result is never longer."""
-    pcm = decode_audio(_wav(bytes(5 * RATE * 2)), RATE, 5.0)
+    pcm = decode_audio(_wav(bytes(5 * RATE * 2)), RATE, 5.0).pcm
     assert len(pcm) == 5 * RATE
 
 
 def test_a_piped_wav_of_unknown_length_is_taken() -> None:
     """Recorders that write to a pipe leave the size at its maximum; the file's end counts then."""
-    assert len(decode_audio(_wav(bytes(RATE * 2), claimed=0xFFFF_FFFF), RATE, LIMIT)) == RATE
+    assert len(decode_audio(_wav(bytes(RATE * 2), claimed=0xFFFF_FFFF), RATE, LIMIT).pcm) == RATE
 
 
 @pytest.mark.parametrize(("rate_in", "rate_out"), [(22_050, 16_000), (24_000, 48_000), (16_000, 16_000)])

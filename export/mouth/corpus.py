@@ -1,0 +1,147 @@
+"""The recordings of the training and of the evaluation: who speaks, how much, kept in shards.
+
+A shard is a minute or two of one voice, made from a seed of its own: an interrupted run goes on where
+it was, and more of a voice can be added.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from export.mouth.espeak_voice import RESAMPLING, EspeakVoice
+from export.mouth.neural_voices import Hibari, Joe, Kokoro, blended, kokoro_styles
+from export.mouth.noises import Noises
+from export.mouth.texts import LANGUAGES, held_out, sentence
+from export.mouth.utterance import Utterance, Voice, resampled, seed_of
+from lumen.families.espeak.library import library
+from lumen.visemes.curves import TimedPhoneme
+
+SHARD_SECONDS: Final = 60.0
+PCM16: Final = 32_767
+
+HELD_OUT_STYLES: Final = ("jf_nezumi", "jf_tebukuro")
+"""Kokoro's voices that the training never hears, alone or in a blend."""
+
+HELD_OUT_LANGUAGES: Final = ("en", "de", "fr", "es", "it", "pl")
+"""Languages in which the evaluation hears them."""
+
+BLENDS: Final = 160
+"""Blended Kokoro voices of the training."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Minutes of every voice in the training."""
+
+    espeak: int = 50
+    hibari: int = 20
+    kokoro: int = 21
+    noises: int = 10
+
+    def shards(self) -> Iterator[tuple[str, int]]:
+        """Names and numbers of all shards."""
+        for name, minutes in asdict(self).items():
+            yield from ((name, index) for index in range(minutes))
+
+
+def make(recipe: Recipe, folder: Path, report: Callable[[str], None]) -> list[Path]:
+    """Make the shards that are not in ``folder`` yet; all of the recipe's paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, index in recipe.shards():
+        path = folder / f"{name}-{index:03}.npz"
+        paths.append(path)
+        if not path.is_file():
+            save(path, shard(name, index))
+            report(f"{path.name} is there")
+    return paths
+
+
+def shard(name: str, index: int) -> list[Utterance]:
+    """About ``SHARD_SECONDS`` of the training's voice ``name``."""
+    rng = np.random.default_rng(seed_of(name, index))
+    voice, found, seconds = _voices()[name](), [], 0.0
+    while seconds < SHARD_SECONDS:
+        language = "en" if name == "hibari" else str(rng.choice(list(LANGUAGES)))
+        utterance = voice.speak(sentence(language, rng), LANGUAGES[language], rng)
+        if name in ("hibari", "kokoro"):
+            utterance = resampled(utterance, rng.uniform(*RESAMPLING))
+        found.append(utterance)
+        seconds += utterance.seconds
+    return found
+
+
+@cache
+def _voices() -> dict[str, Callable[[], Voice]]:
+    """How to get each voice; a package is asked for only where its voice speaks."""
+    return {
+        "espeak": lambda: EspeakVoice(library().variants()),
+        "hibari": Hibari,
+        "kokoro": lambda: Kokoro(_blends()),
+        "noises": Noises,
+    }
+
+
+@cache
+def _blends() -> Sequence[np.ndarray]:  # type: ignore[type-arg]
+    known = [style for name, style in sorted(kokoro_styles().items()) if name not in HELD_OUT_STYLES]
+    rng = np.random.default_rng(seed_of("blends"))
+    return [*known, *(blended(known, rng) for _ in range(BLENDS))]
+
+
+def evaluation_speech(folder: Path) -> dict[str, list[Utterance]]:
+    """Voices and sentences that are in no training: "joe" in English, "kok2" in six languages.
+
+    They are kept in ``folder``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name, speak in (("joe", _spoken_by_joe), ("kok2", _spoken_by_two)):
+        path = folder / f"evaluation-{name}.npz"
+        if not path.is_file():
+            save(path, speak(np.random.default_rng(seed_of("evaluation", name))))
+        found[name] = load(path)
+    return found
+
+
+def _spoken_by_joe(rng: np.random.Generator) -> list[Utterance]:
+    joe = Joe()
+    return [joe.speak(text, LANGUAGES["en"], rng) for text in held_out("en")]
+
+
+def _spoken_by_two(rng: np.random.Generator) -> list[Utterance]:
+    styles = kokoro_styles()
+    pair = [Kokoro([styles[name]]) for name in HELD_OUT_STYLES]
+    texts = [(text, language) for language in HELD_OUT_LANGUAGES for text in held_out(language)[:8]]
+    return [voice.speak(text, LANGUAGES[language], rng) for voice in pair for text, language in texts]
+
+
+def save(path: Path, utterances: Sequence[Utterance]) -> None:
+    """Write a shard: samples of all utterances in 16 bits, and their phonemes."""
+    phonemes = [[(each.ipa, each.start, each.end) for each in one.phonemes] for one in utterances]
+    pcm = np.concatenate([one.pcm for one in utterances])
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez(
+        temporary,
+        pcm=np.round(np.clip(pcm, -1, 1) * PCM16).astype(np.int16),
+        lengths=np.array([len(one.pcm) for one in utterances]),
+        phonemes=np.array(json.dumps(phonemes)),
+    )
+    temporary.replace(path)
+
+
+def load(path: Path) -> list[Utterance]:
+    """Read a shard."""
+    with np.load(path) as data:
+        pcm = data["pcm"].astype(np.float32) / PCM16
+        bounds = np.cumsum(data["lengths"])[:-1]
+        phonemes = json.loads(str(data["phonemes"]))
+    return [
+        Utterance(part, tuple(TimedPhoneme(*each) for each in rows))
+        for part, rows in zip(np.split(pcm, bounds), phonemes, strict=True)
+    ]

@@ -1,0 +1,78 @@
+"""Speech with its phonemes: what every voice of the training makes."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import numpy as np
+import soxr  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from lumen.contracts import FACE_SAMPLE_RATE
+from lumen.visemes.curves import TimedPhoneme
+
+Pcm = NDArray[np.float32]
+
+MARKS_OF_NEXT: Final = frozenset("ˈˌ")
+"""Symbols whose time belongs to the phoneme after them."""
+
+MARKS_OF_LAST: Final = frozenset("ːˑʰʲʷˠ̩̯̃̊̚ˤʼ 0123456789")
+"""Symbols whose time belongs to the phoneme before them; blanks between words too."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """pcm: float32 [n_samples], 16 kHz, in [-1, 1]. phonemes: in seconds of it; none for a noise."""
+
+    pcm: Pcm
+    phonemes: tuple[TimedPhoneme, ...]
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / FACE_SAMPLE_RATE
+
+
+class Voice(Protocol):
+    """Somebody who speaks a text and knows when each phoneme sounds."""
+
+    def speak(self, text: str, language: str, rng: np.random.Generator) -> Utterance:
+        """language: a file of eSpeak's data, such as "gmw/de"."""
+
+
+def at_face_rate(pcm: Pcm, rate: float) -> Pcm:
+    """float32 [n_samples] at 16 kHz of sound at ``rate``."""
+    return np.asarray(soxr.resample(pcm, rate, FACE_SAMPLE_RATE), np.float32)
+
+
+def resampled(utterance: Utterance, factor: float) -> Utterance:
+    """The same played ``factor`` times as fast: pitch, formants and times move together."""
+    phonemes = (
+        replace(each, start=each.start / factor, end=each.end / factor) for each in utterance.phonemes
+    )
+    return Utterance(at_face_rate(utterance.pcm, FACE_SAMPLE_RATE * factor), tuple(phonemes))
+
+
+def timed(symbols: Sequence[str], seconds: Sequence[float], late: float) -> tuple[TimedPhoneme, ...]:
+    """Phonemes of single symbols and their durations, moved ``late`` seconds to the front.
+
+    Marks of stress give their time to the phoneme after them, marks of length and blanks to the one
+    before.
+    """
+    found: list[TimedPhoneme] = []
+    start = end = -late
+    for symbol, duration in zip(symbols, seconds, strict=True):
+        end += duration
+        if symbol in MARKS_OF_LAST and found:
+            found[-1] = replace(found[-1], end=end)
+        elif symbol not in MARKS_OF_NEXT:
+            found.append(TimedPhoneme(symbol, start, end))
+        else:
+            continue
+        start = end
+    return tuple(found)
+
+
+def seed_of(*parts: object) -> int:
+    """A number that says which of the recipe's draws this is; the same in every process."""
+    return zlib.crc32("|".join(map(str, parts)).encode())

@@ -1,0 +1,100 @@
+"""The portrait of a conversation: found by name, encoded once, ready for every answer."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+from lumen.contracts import MAX_SEED
+from lumen.errors import LumenException
+from lumen.families.description import NoOptions
+from lumen.settings import Settings
+from orchestrator.core.model_manager import ModelManager
+from orchestrator.faces.animation import AnimationOptions, CropOptions
+from orchestrator.faces.face import Face, PortraitFeatures
+from orchestrator.faces.face_search import encode_face
+from orchestrator.faces.portraits import PortraitImage, Portraits
+from orchestrator.live.client_events import ClientEventError
+from orchestrator.pipeline.filming import Scene
+
+IDLE_VERSION = "1"
+"""Changed with the way idle clips are made, whose names it is part of."""
+
+
+@dataclass(frozen=True)
+class Character:
+    """A portrait or an avatar that is chosen, not yet encoded.
+
+    Attributes:
+        name: as the client named it. size: side of its frames in pixels.
+        key: hash of all that its idle clip depends on.
+        image: the portrait's. features: an avatar's.
+    """
+
+    name: str
+    size: int
+    key: str
+    image: PortraitImage | None = None
+    features: PortraitFeatures | None = None
+
+
+class Characters:
+    """Finds characters and prepares their scenes."""
+
+    def __init__(self, settings: Settings, models: ModelManager, portraits: Portraits) -> None:
+        self._settings = settings
+        self._models = models
+        self._portraits = portraits
+
+    async def find(self, name: str, side: int | None) -> Character:
+        """Find a bundled portrait or an avatar.
+
+        Args:
+            side: of the frames that are wanted; the nearest size that the face makes is taken.
+
+        Raises:
+            ClientEventError: there is none of that name.
+        """
+        face = self._models.get_face()
+        try:
+            if name in await asyncio.to_thread(self._portraits.names):
+                data = await asyncio.to_thread(self._portraits.read, name)
+                size = _size(face, side or self._settings.video_size)
+                key = _key(face, hashlib.sha256(data).hexdigest(), size)
+                return Character(name, size, key, image=await self._portraits.bundled(name))
+            avatars = self._models.get_avatars()
+            card = await asyncio.to_thread(avatars.find, name)
+            features = await asyncio.to_thread(avatars.load, card)
+            return Character(name, card.size, _key(face, card.id, card.size), features=features)
+        except LumenException as error:
+            raise ClientEventError("invalid_character", error.message, "session.avatar.character") from error
+
+    async def scene(self, character: Character, seed: int) -> Scene:
+        """Make the scene of an answer; the portrait is encoded once.
+
+        Raises:
+            LumenException: the models are not there, or find no face in the portrait.
+        """
+        face, features = self._models.get_face(), character.features
+        await self._models.ensure(face.models)
+        if features is None:
+            assert character.image is not None
+            crop_options = CropOptions(character.size)
+            features = await encode_face(face, self._models.triton, character.image, crop_options)
+        animation = AnimationOptions(seed % (MAX_SEED + 1), _default_options(face))
+        compositor = await asyncio.to_thread(face.compositor, features, animation)
+        return Scene(face, features, compositor, animation)
+
+
+def _default_options(face: Face) -> object:
+    options = face.family.options
+    return NoOptions() if options is NoOptions else options()
+
+
+def _size(face: Face, side: int) -> int:
+    """The least size that is enough, or the greatest that there is."""
+    return min((size for size in face.sizes if size >= side), default=max(face.sizes))
+
+
+def _key(face: Face, source: str, size: int) -> str:
+    text = " ".join([IDLE_VERSION, face.name, face.source, source, str(size)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

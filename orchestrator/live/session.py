@@ -1,0 +1,406 @@
+"""One conversation: the client's events in order, what holds, and the responses that are made."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from lumen.aio import cancel
+from lumen.contracts import MAX_SEED
+from lumen.errors import LumenException
+from lumen.settings import Settings
+from orchestrator.core.model_manager import ModelManager
+from orchestrator.live import client_events as events
+from orchestrator.live.client_events import ClientEvent, ClientEventError, parse, pcm_of
+from orchestrator.live.config import LiveConfig, side_of, wants_picture
+from orchestrator.live.conversation import Conversation, Item, question_of
+from orchestrator.live.dialects import Dialect
+from orchestrator.live.idle import IdleClips
+from orchestrator.live.pacing import Pacer
+from orchestrator.live.response import CLIENT_CANCELLED, Parts, Plan, Response
+from orchestrator.live.scene import Character, Characters
+from orchestrator.live.server_events import (
+    INVALID_REQUEST,
+    SERVER_ERROR,
+    error,
+    item_event,
+    item_object,
+    new_id,
+)
+from orchestrator.live.speech import GivenSpeech
+from orchestrator.live.transport import INTERNAL, NORMAL, RESTART, Transport
+from orchestrator.voices.voice import SpeechOptions, Voice
+from orchestrator.writers.writer import WriterRequest
+
+log = logging.getLogger("lumen")
+
+E = TypeVar("E")
+
+RESTART_SECONDS: Final = 5
+"""After so long it is worth coming back to a server that stops."""
+
+WATCH_SECONDS: Final = 1.0
+"""Between two looks at a conversation's limits of time."""
+
+MAX_RESPONSES: Final = 8
+"""Responses that are made or played at once: one is made, others may still be played."""
+
+MAX_INPUT_SECONDS: Final = 60
+"""Sound of a user that waits to be recognised."""
+
+DEFAULT_LANGUAGE: Final = "en"
+
+
+class Session:
+    """A conversation over one transport."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        dialect: Dialect,
+        settings: Settings,
+        models: ModelManager,
+        characters: Characters,
+        idle: IdleClips,
+    ) -> None:
+        self.id: Final = new_id("sess")
+        self._transport = transport
+        self._dialect = dialect
+        self._settings = settings
+        self._models = models
+        self._characters = characters
+        self._idle = idle
+        self._conversation = Conversation()
+        self._responses: dict[str, Response] = {}
+        self._given: tuple[Response, GivenSpeech] | None = None
+        self._input_samples = 0
+        self._seed = secrets.randbelow(MAX_SEED)
+        self._config = LiveConfig(settings.default_voice, DEFAULT_LANGUAGE, None)
+        self._began = self._active = time.monotonic()
+        self._preparing: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Serve the conversation to its end; everything of it is freed then."""
+        sending = asyncio.create_task(self._transport.run())
+        reading, watching = asyncio.create_task(self._read()), asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done() or not reading.result():
+                await sending
+        finally:
+            preparing = [] if self._preparing is None else [self._preparing]
+            await asyncio.gather(*(response.stop() for response in self._responses.values()))
+            await cancel(sending, reading, watching, *preparing)
+
+    def end(self, code: int, reason: str, message: str, **hint: Any) -> None:
+        """End the conversation and say why."""
+        self._transport.send(error(SERVER_ERROR, reason, message, **hint))
+        self._transport.close(code, reason)
+
+    def restart(self) -> None:
+        """End the conversation because the server stops."""
+        message = f"The server stops; come back in {RESTART_SECONDS} s."
+        self.end(RESTART, "server_shutting_down", message, retry_after_ms=RESTART_SECONDS * 1000)
+
+    # Tasks.
+
+    async def _read(self) -> bool:
+        """Handle the client's events; True when it has left, False after a bug."""
+        try:
+            await self._begin()
+            while await self._read_one():
+                pass
+        except Exception:
+            log.exception("A conversation failed")
+            self._transport.close(INTERNAL, "internal error")
+            return False
+        return True
+
+    async def _begin(self) -> None:
+        try:
+            character = await self._characters.find(self._settings.portrait, None)
+        except ClientEventError as refusal:
+            log.warning("The conversation has no picture: %s", refusal.message)
+            character = None
+        self._config = self._config.updated(events.SessionFields(), character, self._settings.default_voice)
+        self._prepare()
+        self._transport.send({"type": "session.created", "session": self._session()})
+
+    async def _read_one(self) -> bool:
+        """Handle the next event; False when the client has left."""
+        event_id = None
+        try:
+            fields = await self._transport.receive()
+            if fields is None:
+                return False
+            self._active = time.monotonic()
+            event_id = fields.get("event_id") if isinstance(fields.get("event_id"), str) else None
+            await self._handle(parse(fields))
+        except ClientEventError as refusal:
+            told = refusal.event_id or event_id
+            self._transport.send(error(INVALID_REQUEST, refusal.code, refusal.message, refusal.param, told))
+        except LumenException as failure:
+            kind = INVALID_REQUEST if failure.status < 500 else SERVER_ERROR
+            name = type(failure).__name__
+            self._transport.send(error(kind, name, failure.message, event_id=event_id))
+        return True
+
+    async def _watch(self) -> None:
+        """End the conversation when its time is over."""
+        settings = self._settings
+        while True:
+            now = time.monotonic()
+            if now - self._began > settings.max_session_seconds:
+                limit = f"{settings.max_session_seconds:g} s"
+                self.end(NORMAL, "session_expired", f"The conversation has reached its limit of {limit}.")
+                return
+            if now - self._active > settings.session_idle_seconds:
+                limit = f"{settings.session_idle_seconds:g} s"
+                self.end(NORMAL, "session_idle", f"No event came for {limit}.")
+                return
+            await asyncio.sleep(min(WATCH_SECONDS, settings.session_idle_seconds / 4))
+
+    def _prepare(self) -> None:
+        """Load models, encode the portrait and make the idle clip meanwhile: the first answer finds them."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+        self._preparing = asyncio.create_task(self._prepared(self._config.character))
+
+    async def _prepared(self, character: Character | None) -> None:
+        try:
+            await self._models.ensure(self._voice(self._config).models)
+            if character is not None:
+                await self._characters.scene(character, self._seed)
+                self._idle.url(character)
+                await self._idle.file(character.key)
+        except LumenException as failure:
+            log.warning("A conversation is not prepared: %s: %s", type(failure).__name__, failure.message)
+
+    # Events.
+
+    async def _handle(self, event: ClientEvent) -> None:
+        handlers: dict[type[Any], Callable[[Any], Awaitable[None]]] = {
+            events.SessionUpdate: self._update,
+            events.ItemCreate: self._create_item,
+            events.ItemDelete: self._delete_item,
+            events.ItemRetrieve: self._retrieve_item,
+            events.ItemTruncate: self._truncate_item,
+            events.ResponseCreate: self._create_response,
+            events.ResponseCancel: self._cancel_response,
+            events.OutputClear: self._clear_output,
+            events.Played: self._note_played,
+            events.InputAppend: self._append_input,
+            events.InputCommit: self._commit_input,
+            events.InputClear: self._clear_input,
+            events.AgentSpeak: self._speak,
+            events.AgentSpeakEnd: self._end_speech,
+            events.AgentInterrupt: self._clear_output,
+        }
+        await handlers[type(event)](event)
+
+    async def _update(self, event: events.SessionUpdate) -> None:
+        fields = event.session
+        character, before = None, self._config.character
+        if wants_picture(fields, before is not None):
+            character = before if before is not None and not _names_character(fields) else None
+            if character is None:
+                avatar = fields.avatar
+                name = avatar.character if avatar is not None else None
+                chosen = name or (before.name if before is not None else self._settings.portrait)
+                character = await self._characters.find(chosen, side_of(avatar))
+        config = self._config.updated(fields, character, self._settings.default_voice)
+        await self._voice(config).bind(_speech_options(config, None))
+        self._config = config
+        if character is not before:
+            self._prepare()
+        self._transport.send({"type": "session.updated", "session": self._session()})
+
+    async def _create_item(self, event: events.ItemCreate) -> None:
+        item = self._checked(event.item)
+        previous = self._conversation.add(item)
+        self._transport.send(item_event("added", item, previous))
+        self._transport.send(item_event("done", item, previous))
+
+    def _checked(self, given: events.Item) -> Item:
+        text, limit = given.text, self._settings.max_text_length
+        if given.role == "user" and len(text) > limit:
+            message = f"item: has {len(text)} characters; at most {limit} are taken"
+            raise ClientEventError("text_too_long", message, "item.content")
+        if not text:
+            raise ClientEventError("invalid_value", "item: has no text", "item.content")
+        return Item(given.id or new_id("item"), given.role, text)
+
+    async def _delete_item(self, event: events.ItemDelete) -> None:
+        self._conversation.remove(event.item_id)
+        self._transport.send({"type": "conversation.item.deleted", "item_id": event.item_id})
+
+    async def _retrieve_item(self, event: events.ItemRetrieve) -> None:
+        item = item_object(self._conversation.find(event.item_id))
+        self._transport.send({"type": "conversation.item.retrieved", "item": item})
+
+    async def _truncate_item(self, event: events.ItemTruncate) -> None:
+        item = self._conversation.find(event.item_id)
+        if item.role != "assistant" or not item.spoken:
+            raise ClientEventError("invalid_item", "Only a spoken answer is truncated.", "item_id")
+        item.truncate(event.audio_end_ms)
+        fields = {"item_id": item.id, "content_index": 0, "audio_end_ms": event.audio_end_ms}
+        self._transport.send({"type": "conversation.item.truncated", **fields})
+
+    async def _create_response(self, event: events.ResponseCreate) -> None:
+        fields = event.response or events.ResponseFields()
+        await self._make_way(fields.cancel_previous)
+        kept = fields.conversation != "none"
+        items = list(self._conversation)
+        if fields.input is not None:
+            items = [self._checked(given) for given in fields.input]
+        question = question_of(items, fields.instructions)
+        own = [line for line in (self._config.instructions, question.instructions) if line]
+        asked = fields.max_output_tokens
+        tokens = {"max_tokens": asked} if isinstance(asked, int) else {}
+        request = WriterRequest(
+            question.prompt,
+            question.history,
+            self._config.language,
+            instructions="\n".join(own) or None,
+            **tokens,
+        )
+        self._respond(request, fields, kept)
+
+    async def _cancel_response(self, event: events.ResponseCancel) -> None:
+        making = self._making()
+        if making is None or event.response_id not in (None, making.id):
+            raise ClientEventError("response_cancel_not_active", "No such response is being made.")
+        await making.interrupt(CLIENT_CANCELLED)
+
+    async def _clear_output(self, _: events.OutputClear | events.AgentInterrupt) -> None:
+        for response in self._current():
+            await response.interrupt(CLIENT_CANCELLED)
+        self._given = None
+
+    async def _note_played(self, event: events.Played) -> None:
+        if (response := self._responses.get(event.response_id)) is not None:
+            response.pacer.acknowledge(event.audio_end_ms / 1000)
+
+    async def _append_input(self, event: events.InputAppend) -> None:
+        samples = self._input_samples + len(pcm_of(event.audio))
+        if samples > MAX_INPUT_SECONDS * events.PCM_RATE:
+            message = f"Over {MAX_INPUT_SECONDS} s of sound wait; commit or clear them."
+            raise ClientEventError("input_audio_buffer_full", message, "audio")
+        self._input_samples = samples
+
+    async def _commit_input(self, _: events.InputCommit) -> None:
+        if not self._input_samples:
+            raise ClientEventError("input_audio_buffer_commit_empty", "There is no sound to commit.")
+        self._input_samples = 0
+        raise ClientEventError("no_recognizer", "This server recognises no speech; send text.")
+
+    async def _clear_input(self, _: events.InputClear) -> None:
+        self._input_samples = 0
+        self._transport.send({"type": "input_audio_buffer.cleared"})
+
+    async def _speak(self, event: events.AgentSpeak) -> None:
+        pcm = pcm_of(event.audio)
+        if self._given is None or not self._given[0].making:
+            await self._make_way(None)
+            speech = GivenSpeech(self._settings.max_audio_seconds)
+            self._given = self._respond(speech, events.ResponseFields(), kept=False), speech
+        self._given[1].add(pcm)
+
+    async def _end_speech(self, _: events.AgentSpeakEnd) -> None:
+        if self._given is None:
+            raise ClientEventError("no_speech", "No speech is being sent.")
+        self._given[1].end()
+        self._given = None
+
+    # Responses.
+
+    async def _make_way(self, cancel_previous: bool | None) -> None:
+        """Let no other response be made now.
+
+        Raises:
+            ClientEventError: one is made, and the client does not want it cancelled.
+        """
+        if (making := self._making()) is not None:
+            wanted = self._dialect.cancels_previous if cancel_previous is None else cancel_previous
+            if not wanted:
+                message = f"The response {making.id} is being made; cancel it first."
+                raise ClientEventError("conversation_already_has_active_response", message)
+            await making.interrupt(CLIENT_CANCELLED)
+        current = self._current()
+        if len(current) >= MAX_RESPONSES:
+            await current[0].interrupt(CLIENT_CANCELLED)
+
+    def _respond(
+        self, source: WriterRequest | GivenSpeech, fields: events.ResponseFields, kept: bool
+    ) -> Response:
+        config = self._config
+        text_only = fields.output_modalities == ["text"] and isinstance(source, WriterRequest)
+        picture, pcm = (False, False) if text_only else (config.picture, config.pcm)
+        if isinstance(source, GivenSpeech) and not (picture or pcm):
+            raise ClientEventError("invalid_value", "The session is text alone; speech needs a picture.")
+        item = Item(new_id("item"), "assistant", status="in_progress", spoken=picture or pcm)
+        previous = self._conversation.add(item) if kept else None
+        told = {
+            "conversation_id": f"conv_{self.id.partition('_')[2]}" if kept else None,
+            "output_modalities": ["text"] if text_only else list(config.modalities),
+            "metadata": fields.metadata,
+        }
+        plan = Plan(source, picture, pcm, previous, kept, told)
+        begins = max((response.pacer.ends for response in self._current()), default=0.0)
+        response = Response(plan, self._parts(config), item, self._transport, Pacer(begins))
+        self._responses = {known.id: known for known in self._current()} | {response.id: response}
+        response.start()
+        return response
+
+    def _parts(self, config: LiveConfig) -> Parts:
+        self._seed = (self._seed + 1) % (MAX_SEED + 1)
+        seed, character = self._seed, config.character
+        voice = self._voice(config)
+
+        async def scene() -> Any:
+            assert character is not None
+            return await self._characters.scene(character, seed)
+
+        return Parts(
+            self._models.get_writer(),
+            voice,
+            self._models.ensure,
+            scene,
+            _speech_options(config, seed if voice.family.seeded else None),
+            self._settings.max_audio_seconds,
+        )
+
+    def _current(self) -> list[Response]:
+        """Responses that are made or played, in order."""
+        return [response for response in self._responses.values() if not response.over]
+
+    def _making(self) -> Response | None:
+        return next((response for response in self._current() if response.making), None)
+
+    def _voice(self, config: LiveConfig) -> Voice:
+        return self._models.get_voice().choose(config.language, config.voice)
+
+    def _session(self) -> dict[str, Any]:
+        character, writer = self._config.character, self._models.get_writer()
+        parts = {"writer": writer.name, "voice": self._voice(self._config).name}
+        return {
+            "id": self.id,
+            "object": "realtime.session",
+            "type": "realtime",
+            "model": "lumen",
+            **self._config.described(None if character is None else self._idle.url(character)),
+            "parts": {**parts, "face": self._models.get_face().name},
+            "note": writer.note,
+            "expires_at": int(time.time() + self._settings.max_session_seconds),
+        }
+
+
+def _names_character(fields: events.SessionFields) -> bool:
+    avatar = fields.avatar
+    return avatar is not None and (avatar.character is not None or side_of(avatar) is not None)
+
+
+def _speech_options(config: LiveConfig, seed: int | None) -> SpeechOptions:
+    return SpeechOptions(config.language, config.voice, config.speed, seed)

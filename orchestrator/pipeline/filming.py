@@ -1,0 +1,152 @@
+"""The second half of the procedure: speech becomes frames of a portrait, and both are encoded."""
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lumen.aio import Stream, tee
+from lumen.contracts import FACE_FPS
+from lumen.visemes.track import PhonemeTrack
+from orchestrator.faces.animation import AnimationOptions
+from orchestrator.faces.face import Compositor, Face, Frames, Pixels, PortraitFeatures
+from orchestrator.faces.windows import UNKNOWN
+from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, PacketSink, encoding
+from orchestrator.media.encoder_thread import EncoderThread
+from orchestrator.media.wav import wav_file
+from orchestrator.pipeline.speech import resampled
+from orchestrator.pipeline.stopwatch import Stopwatch
+from orchestrator.store.files import disk_errors
+
+Pcm = npt.NDArray[np.float32]
+
+POSTER_QUALITY: Final = 85
+"""Quality of a poster in Pillow's scale."""
+
+FADE_FRAMES: Final = 3
+"""Frames of a cross-fade back to a clip's first frame: 120 ms."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A portrait that is ready to be animated.
+
+    Attributes:
+        clip_frames: how many there will be, where that is known.
+        phonemes: of the speech, where its voice tells them.
+    """
+
+    face: Face
+    features: PortraitFeatures
+    compositor: Compositor
+    animation: AnimationOptions
+    clip_frames: int = UNKNOWN
+    phonemes: PhonemeTrack | None = None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The form in which a scene is encoded.
+
+    Attributes:
+        sinks: take the encoded clip.
+        fps: frames per second of the video.
+        live: whether somebody watches while it is made.
+        returns: whether the clip ends in its first frame, after a cross-fade.
+        wav: a file for the speech alone, and its samples per second.
+        poster: a JPEG for the first frame.
+        watch: marked with the first frame and when all frames are encoded.
+        seen: called with the frames as they are drawn.
+    """
+
+    sinks: Sequence[PacketSink]
+    fps: int = FACE_FPS
+    live: bool = False
+    returns: bool = False
+    wav: tuple[Path, int] | None = None
+    poster: Path | None = None
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    seen: Sequence[Callable[[Frames], None]] = ()
+
+
+async def film(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
+    """Animate ``speech`` of ``rate`` samples per second; yields the seconds that are encoded.
+
+    A value comes after each batch of frames, the last one when the sinks have all of the clip.
+    """
+    face, size = scene.face, scene.compositor
+    clip_format = ClipFormat(size.width, size.height, recording.fps, rate, recording.live)
+    async with EncoderThread() as thread:
+        clip = await thread.open(encoding(clip_format, *recording.sinks))
+        writers: list[Callable[[Pcm], None]] = [clip.write_audio]
+        if recording.wav is not None:
+            path, wav_rate = recording.wav
+            writers.append(await thread.open(wav_file(path, rate, wav_rate)))
+        picture = _Picture(clip, scene.compositor)
+        heard = resampled(_recorded(speech, thread, writers), rate, face.sample_rate)
+        first_frame = recording.watch.first("first_frame")
+        drawn = face.animate(scene.features, heard, scene.animation, scene.clip_frames, scene.phonemes)
+        async with aclosing(tee(drawn, first_frame, *recording.seen)) as batches:
+            async for batch in batches:
+                await thread.run(picture.write, batch.pixels)
+                yield clip.seconds
+        if recording.returns:
+            await thread.run(picture.return_to_first)
+        if recording.poster is not None:
+            await thread.run(picture.write_poster, recording.poster)
+        recording.watch.mark("frames")
+    yield clip.seconds
+
+
+class _Picture:
+    """Composes and encodes one frame at a time: one put back into a large picture takes megabytes."""
+
+    def __init__(self, clip: ClipEncoder, compositor: Compositor) -> None:
+        self._clip = clip
+        self._compositor = compositor
+        self._first: Pixels | None = None
+        self._last: Pixels | None = None
+
+    def write(self, frames: Pixels) -> None:
+        """Encode a face's frames: uint8 [n, S, S, 3]."""
+        for frame in frames:
+            composed = self._compositor.finish(frame)
+            self._first = composed if self._first is None else self._first
+            self._last = composed
+            self._clip.write_frames(composed[None])
+
+    def write_poster(self, path: Path) -> None:
+        """Write the first frame as a JPEG.
+
+        Raises:
+            StorageException: the disk is full.
+        """
+        if self._first is not None:
+            with disk_errors(path):
+                Image.fromarray(self._first).save(path, "JPEG", quality=POSTER_QUALITY)
+
+    def return_to_first(self) -> None:
+        """Cross-fade from the last frame to the first one."""
+        if self._first is None or self._last is None:
+            return
+        first, last = self._first.astype(np.float32), self._last.astype(np.float32)
+        for step in range(1, FADE_FRAMES + 1):
+            share = step / FADE_FRAMES
+            mixed = np.rint(last + (first - last) * share).astype(np.uint8)
+            self._clip.write_frames(mixed[None])
+
+
+async def _recorded(
+    speech: Stream[Pcm], thread: EncoderThread, writers: Sequence[Callable[[Pcm], None]]
+) -> Stream[Pcm]:
+    """Yield ``speech`` after it is written."""
+    async with aclosing(speech):
+        async for pcm in speech:
+            for write in writers:
+                await thread.run(write, pcm)
+            yield pcm

@@ -1,0 +1,73 @@
+"""Places for work: so much of a kind at once, and so much of it for one client."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from lumen.errors import BusyException, ServiceUnavailableException
+from orchestrator.request_context import client
+
+_reserved: Final[ContextVar[frozenset[str]]] = ContextVar("reserved", default=frozenset())
+"""Kinds of work for which the request that is being served has its place already."""
+
+
+class Places:
+    """Args: the work's name in messages, such as clips; places in all; places of one client."""
+
+    def __init__(self, kind: str, total: int, share: int) -> None:
+        self._kind = kind
+        self._total = total
+        self._share = share
+        self._taken: Counter[str] = Counter()
+
+    @property
+    def taken(self) -> int:
+        """Places that are taken now."""
+        return self._taken.total()
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Take a place for a request before anything costly is done for it; `place` is then the same one.
+
+        Raises: see `place`.
+        """
+        with self.place():
+            token = _reserved.set(_reserved.get() | {self._kind})
+            try:
+                yield
+            finally:
+                _reserved.reset(token)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Take a place while the block runs, for the client of the request that is being served.
+
+        Raises:
+            ServiceUnavailableException: all are taken.
+            BusyException: the client has as many as one may have.
+        """
+        if self._kind in _reserved.get():
+            yield
+            return
+        name = client.get()
+        self._check(name)
+        self._taken[name] += 1
+        try:
+            yield
+        finally:
+            self._taken[name] -= 1
+            if not self._taken[name]:
+                del self._taken[name]
+
+    def _check(self, name: str) -> None:
+        if self.taken >= self._total:
+            raise ServiceUnavailableException(
+                f"{self._total} {self._kind} are being made, which is all at once; try again in a moment."
+            )
+        if self._taken[name] >= self._share:
+            raise BusyException(
+                f"{self._share} {self._kind} are being made for you, which is your share; "
+                "try again when one is done."
+            )

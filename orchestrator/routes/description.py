@@ -1,0 +1,81 @@
+"""The API's description, OpenAPI, from which clients are generated."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic.json_schema import models_json_schema
+
+from orchestrator.routes.bodies import REFERENCE
+from orchestrator.schemas.bodies import (
+    AvatarRequest,
+    FullRequest,
+    TextRequest,
+    TtsRequest,
+    VideoRequest,
+    VoiceRequest,
+)
+
+REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest)
+
+NEVER_SENT: Final = "422"
+"""Status that FastAPI describes for every path parameter; here what is invalid is 400."""
+
+UNUSED_SCHEMAS: Final = ("HTTPValidationError", "ValidationError")
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of the route's function: generated clients call their functions so."""
+    return route.name
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's description of ``app`` with the request bodies that it does not see."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            servers=app.servers,
+        )
+        _, bodies = models_json_schema([(model, "validation") for model in REQUESTS], ref_template=REFERENCE)
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(bodies["$defs"])
+        for name in UNUSED_SCHEMAS:
+            schemas.pop(name, None)
+        for operation in _operations(schema):
+            operation["responses"].pop(NEVER_SENT, None)
+        _tell_defaults(schema)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in schema["paths"].values():
+        yield from item.values()
+
+
+def _tell_defaults(node: Any) -> None:
+    """Say defaults in words: generators take a field that has one for required.
+
+    Null is said by nothing: a field that is left out is null.
+    """
+    if isinstance(node, list):
+        for item in node:
+            _tell_defaults(item)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key != "examples":
+                _tell_defaults(value)
+        if "default" in node and not isinstance(node["default"], dict):
+            default = node.pop("default")
+            if default is not None:
+                said = f"{_spelled(default)} by default"
+                node["description"] = f"{node['description']}; {said}" if "description" in node else said
+
+
+def _spelled(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

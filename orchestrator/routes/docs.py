@@ -1,0 +1,46 @@
+"""``/docs`` and ``/redoc``, whose scripts are served from here: they open without the internet.
+
+The scripts are those of the package `fastapi-offline`; its app, which is FastAPI's, is not used.
+"""
+
+from importlib.resources import files
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+SCRIPTS: Final = "/docs/scripts"
+
+router = APIRouter(include_in_schema=False)
+
+
+def add_docs(app: FastAPI) -> None:
+    """Serve both pages; ``app`` is made without FastAPI's own."""
+    app.include_router(router)
+    app.mount(SCRIPTS, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs")
+
+
+@router.get("/docs")
+async def swagger_ui() -> HTMLResponse:
+    """Swagger UI."""
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="LUMEN - Swagger UI",
+        swagger_js_url=f"{SCRIPTS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{SCRIPTS}/swagger-ui.css",
+        swagger_favicon_url=f"{SCRIPTS}/favicon.png",
+    )
+
+
+@router.get("/redoc")
+async def redoc() -> HTMLResponse:
+    """ReDoc."""
+    return get_redoc_html(
+        openapi_url="/openapi.json",
+        title="LUMEN - ReDoc",
+        redoc_js_url=f"{SCRIPTS}/redoc.standalone.js",
+        redoc_favicon_url=f"{SCRIPTS}/favicon.png",
+        with_google_fonts=False,
+    )

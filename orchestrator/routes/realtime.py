@@ -1,0 +1,106 @@
+"""``GET /v1/realtime``: the live conversation (docs/live.md), also under Voice Live's address and names."""
+
+import logging
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, WebSocket
+from starlette.responses import FileResponse, Response
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from orchestrator.live.dialects import Dialect, OpenAI, VoiceLive
+from orchestrator.live.transport import BINARY_PROTOCOL, POLICY
+from orchestrator.request_context import new_request_id, request_id
+from orchestrator.routes.bodies import describe_errors
+from orchestrator.services import Services, services, socket_services
+
+log = logging.getLogger("lumen")
+
+router = APIRouter(tags=["live"])
+
+Use = Annotated[Services, Depends(services)]
+UseSocket = Annotated[Services, Depends(socket_services)]
+
+PROTOCOLS: Final = (BINARY_PROTOCOL, "realtime")
+"""Subprotocols that are spoken; OpenAI's clients in browsers offer the second one."""
+
+IDLE_HEADERS: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+"""The address of an idle clip has the hash of what it is made of."""
+
+ANYONE: Final = "*"
+
+
+class StarletteSocket:
+    """A WebSocket of Starlette's as `orchestrator.live.transport.Socket`."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    async def receive(self) -> str | bytes | None:
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+        text, data = message.get("text"), message.get("bytes")
+        return text if text is not None else data or b""
+
+    async def send(self, message: str | bytes) -> None:
+        try:
+            if isinstance(message, str):
+                await self._socket.send_text(message)
+            else:
+                await self._socket.send_bytes(message)
+        except (WebSocketDisconnect, RuntimeError):
+            log.debug("The client has left; an event is not sent")
+
+    async def close(self, code: int, reason: str) -> None:
+        if self._socket.application_state != WebSocketState.DISCONNECTED:
+            try:
+                await self._socket.close(code, reason)
+            except (WebSocketDisconnect, RuntimeError):
+                log.debug("The client has left before it was told")
+
+
+@router.websocket("/v1/realtime")
+async def converse(socket: WebSocket, use: UseSocket) -> None:
+    """A live conversation in OpenAI's names."""
+    await _serve(socket, OpenAI(), use)
+
+
+@router.websocket("/voice-live/realtime")
+async def converse_voice_live(socket: WebSocket, use: UseSocket) -> None:
+    """A live conversation in Voice Live's names."""
+    await _serve(socket, VoiceLive(), use)
+
+
+@router.get(
+    "/v1/realtime/idle/{name}.mp4",
+    response_class=FileResponse,
+    responses={200: {"content": {"video/mp4": {}}}, **describe_errors(404, 503)},
+)
+async def read_idle_clip(name: str, use: Use) -> Response:
+    """The silent clip that loops while nobody speaks; `session.created` tells its address."""
+    path = await use.live.idle.file(name)
+    return FileResponse(path, media_type="video/mp4", headers=IDLE_HEADERS)
+
+
+async def _serve(socket: WebSocket, dialect: Dialect, use: Services) -> None:
+    token = request_id.set(new_request_id())
+    try:
+        offered = socket.scope.get("subprotocols", [])
+        protocol = next((known for known in PROTOCOLS if known in offered), None)
+        await socket.accept(subprotocol=protocol)
+        if not _may_connect(socket, use):
+            await socket.close(POLICY, "origin not allowed")
+            return
+        await use.live.serve(StarletteSocket(socket), dialect, binary=protocol == BINARY_PROTOCOL)
+    finally:
+        request_id.reset(token)
+
+
+def _may_connect(socket: WebSocket, use: Services) -> bool:
+    """Whether the page that connects is the server's own or one of ``CORS_ORIGINS``; programs send none."""
+    origin = socket.headers.get("origin")
+    allowed = use.settings.cors_origins
+    if origin is None or ANYONE in allowed or origin in allowed:
+        return True
+    return urlsplit(origin).netloc == socket.headers.get("host")

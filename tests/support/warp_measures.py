@@ -1,0 +1,50 @@
+"""Measures of a rendered face: by a face mesh network that never saw the motion, and on its pixels."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumen.families.portrait.face_mesh import FaceMesher
+from lumen.families.portrait.portrait import Portrait
+from lumen.families.warp.mesh_points import CHIN, FOREHEAD, MOUTH_CORNERS, Eye
+from tests.support.warp_scenes import Frames
+
+SAME = 10
+"""Levels of 255 that a pixel may differ from the portrait's and still count as the same."""
+
+Points = NDArray[np.float32]
+
+
+def meshes(frames: Frames) -> list[Points]:
+    """The mesh of the one face in every frame, float32 [468, 2] in pixels."""
+    mesher = FaceMesher()
+    found = [mesher.find(frame) for frame in frames]
+    assert all(len(faces) == 1 for faces in found)
+    return [faces[0].mesh for faces in found]
+
+
+def mouth_width(mesh: Points) -> float:
+    """Between the corners, in heights of the face."""
+    left, right, top, chin = mesh[[*MOUTH_CORNERS, FOREHEAD, CHIN]]
+    return float(np.linalg.norm(right - left) / np.linalg.norm(chin - top))
+
+
+def eye_pixels(who: Portrait, eye: Eye) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the open eye's middle, from lid to lid."""
+    upper, lower = (pixels_of(who, ids[3:6]) for ids in (eye.upper, eye.lower))
+    columns = np.arange(round(upper[0, 0]), round(upper[-1, 0]))
+    top, bottom = (np.interp(columns, line[:, 0], line[:, 1]) for line in (upper, lower))
+    places = [(y, x) for x, a, b in zip(columns, top, bottom, strict=True) for y in range(int(a) + 1, int(b))]
+    rows, across = np.array(places).T
+    return rows, across
+
+
+def pixels_of(who: Portrait, points: tuple[int, ...]) -> NDArray[np.float64]:
+    """Points of the mesh in pixels of the crop, [K, 2]."""
+    return np.asarray((who.mesh[list(points), :2] + 1) * len(who.crop) / 2, np.float64)
+
+
+def eye_openness(frame: NDArray[np.uint8], who: Portrait, eye: Eye) -> float:
+    """Share of the eye that is still seen: 1 as in the portrait, 0 shut."""
+    where = eye_pixels(who, eye)
+    change = np.abs(frame[where].astype(int) - who.crop[where]).max(axis=-1)
+    return float((change <= SAME).mean())
