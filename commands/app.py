@@ -1,6 +1,7 @@
 """The command line: ``lumen --help``."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,8 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from commands import gfpgan, hibari, sadtalker, xtts
+from commands.exporting import PLAIN_HELP, Repository
 from commands.options import face_options, voice_options, with_options
+from lumen import __version__
 from lumen.reported import console, reported
+from lumen.runtime.cores import bound_threads
 from lumen.settings import load_settings
 
 DEMO_TEXT = (
@@ -22,8 +26,12 @@ app = typer.Typer(
     epilog="Settings come from environment variables, .env and configs/; the README lists them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=PLAIN_HELP,
 )
-export = typer.Typer(help="Build the artifacts in model_repository/.", no_args_is_help=True)
+export = typer.Typer(
+    help="Build the artifacts in model_repository/.", no_args_is_help=True, rich_markup_mode=PLAIN_HELP
+)
 app.add_typer(export, name="export")
 export.command("xtts")(xtts.export_xtts)
 export.command("sadtalker")(sadtalker.export_sadtalker)
@@ -32,12 +40,31 @@ export.add_typer(xtts.random, name="random")
 export.add_typer(xtts.download, name="download")
 xtts.download.command("hibari", help=hibari.HELP)(hibari.download_hibari)
 
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"lumen {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    bound_threads(os.environ)  # before a command imports PyTorch
+
+
 Profile = Annotated[str | None, typer.Option(help="A profile of configs/, or a path to one.")]
 
 
 @app.command()
 def serve(profile: Profile = None) -> None:
-    """Run Triton and the API together until Ctrl-C."""
+    """Run Triton and the API together until Ctrl-C.
+
+    Example: lumen serve --profile cpu
+    """
     from commands import serving as serve
 
     with reported():
@@ -46,7 +73,10 @@ def serve(profile: Profile = None) -> None:
 
 @app.command()
 def triton(profile: Profile = None) -> None:
-    """Run Triton alone, with the models of the profile, until Ctrl-C."""
+    """Run Triton alone, with the models of the profile, until Ctrl-C.
+
+    Example: TRITON_HOST=0.0.0.0 lumen triton --profile gpu
+    """
     from lumen.triton.serve import run
 
     with reported():
@@ -55,17 +85,28 @@ def triton(profile: Profile = None) -> None:
 
 @app.command()
 def api(profile: Profile = None) -> None:
-    """Run the API alone; TRITON_URL says where Triton is."""
+    """Run the API alone; TRITON_URL says where Triton is.
+
+    Example: TRITON_URL=gpu-host:8001 lumen api
+    """
     from orchestrator import run
 
     with reported():
         run.serve(load_settings(profile))
 
 
+def _check_output(path: Path) -> Path:
+    if path.suffix.lower() != ".mp4":
+        raise typer.BadParameter(f"{path} is no MP4; give a name that ends in .mp4")
+    path = path.expanduser()
+    if not path.absolute().parent.is_dir():
+        raise typer.BadParameter(f"the folder of {path} is not there; make it first")
+    return path
+
+
 @app.command()
 @with_options
 def say(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")],
     text: Annotated[
         str | None, typer.Argument(help="What to answer; without a Gemini key, what to say.")
     ] = None,
@@ -82,10 +123,16 @@ def say(
     size: Annotated[int | None, typer.Option(help="Side of the video in pixels: 256 or 512.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same motion.")] = None,
     avatar: Annotated[str | None, typer.Option(help="Id or name of an avatar of the API.")] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", callback=_check_output, help="The MP4 to write.")
+    ] = Path("lumen.mp4"),
     profile: Profile = None,
     **options: Any,
 ) -> None:
-    """Make one video. Uses the API that runs on this machine, or starts everything for this clip."""
+    """Make one video. Uses the API that runs on this machine, or starts everything for this clip.
+
+    Example: lumen say "Good morning." -o morning.mp4 --portrait alan
+    """
     from commands import serving as serve
     from lumen.client import Clip
 
@@ -116,12 +163,27 @@ def quickstart(
     once: Annotated[bool, typer.Option("--once", help="Stop everything after the clip.")] = False,
     profile: Profile = None,
 ) -> None:
-    """Start Triton and the API, make a clip, and keep serving."""
+    """Start Triton and the API, make a clip, and keep serving.
+
+    Example: lumen quickstart --once "Just a word."
+    """
     from commands import serving as serve
     from lumen.client import Clip
 
     with reported():
         asyncio.run(serve.quickstart(load_settings(profile), console, Clip(text), once))
+
+
+@app.command()
+def doctor(profile: Profile = None) -> None:
+    """Say what is installed, found and missing, and what to do about it.
+
+    Example: lumen doctor --profile gpu
+    """
+    from commands.doctor import examine
+
+    with reported():
+        raise typer.Exit(examine(load_settings(profile)))
 
 
 @app.command()
@@ -136,7 +198,10 @@ def bench(
     clips: Annotated[int, typer.Option(min=0, help="Whole clips for each load; 0 for none.")] = 6,
     profile: Profile = None,
 ) -> None:
-    """Measure the models and whole clips of a LUMEN that runs (start it with `lumen serve`)."""
+    """Measure the models and whole clips of a LUMEN that runs (start it with `lumen serve`).
+
+    Example: lumen bench --model warp_renderer --seconds 5
+    """
     from bench.run import run
 
     with reported():
@@ -148,12 +213,15 @@ def bench(
 
 @export.command()
 def warp(
-    repository: Annotated[Path | None, typer.Option(help="The model repository to write into.")] = None,
+    repository: Repository = None,
 ) -> None:
-    """Build the frame renderer of the warp face and check it against an independent one."""
-    from export.warp.export import export_renderer
+    """Build the frame renderer of the warp face and check it against an independent one.
 
+    Example: lumen export warp --repository /srv/models
+    """
     with reported(), console.status("building and checking warp_renderer …"):
+        from export.warp.export import export_renderer
+
         path = export_renderer(repository or load_settings().model_repository)
     sys.stdout.write(f"{path}\n")
 
@@ -162,9 +230,12 @@ def warp(
 def portraits(
     folder: Annotated[Path | None, typer.Option(help="Where the PNGs go.")] = None,
 ) -> None:
-    """Draw the bundled portraits."""
-    from export.warp.portraits import write_portraits
+    """Draw the bundled portraits.
 
+    Example: lumen export portraits --folder drawn
+    """
     with reported(), console.status("drawing the portraits …"):
+        from export.warp.portraits import write_portraits
+
         for path in write_portraits(folder or load_settings().assets_path / "portraits"):
             sys.stdout.write(f"{path}\n")

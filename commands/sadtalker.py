@@ -1,30 +1,38 @@
 """``lumen export sadtalker``, ``lumen export random sadtalker``, ``lumen export download sadtalker``."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from commands.xtts import Device, Format, consent, download, progress, random
+from commands.exporting import (
+    Checkpoint,
+    Download,
+    NewCheckpoint,
+    Repository,
+    Seed,
+    Tiny,
+    find_checkpoint,
+    new_checkpoint,
+    print_made,
+    progress,
+    table_of,
+)
+from commands.xtts import Device, Format, consent, download, random
 from lumen.reported import console, reported
 from lumen.settings import load_settings
 
-if TYPE_CHECKING:
-    from export.models import ExportedModel
 
-
-class Precision(str, Enum):
+class Precision(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     BF16 = "bf16"
 
 
-class Sizes(str, Enum):
+class Sizes(StrEnum):
     SMALL = "256"
     LARGE = "512"
     BOTH = "both"
@@ -34,10 +42,11 @@ Size = Annotated[int, typer.Option(help="Side of the frames in pixels: 256 or 51
 
 
 def export_sadtalker(
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Folder of the checkpoint; models/sadtalker without it.")
+    checkpoint: Checkpoint = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Side of the frames in pixels: 256 or 512; the one whose file is there, or 256."),
     ] = None,
-    size: Size = 256,
     device: Annotated[Device, typer.Option(help="Where the models will run.")] = Device.CPU,
     precision: Annotated[
         Precision | None, typer.Option(help="Of the renderer; fp32 on a CPU and fp16 on a GPU without it.")
@@ -51,16 +60,19 @@ def export_sadtalker(
     onnxruntime: Annotated[str, typer.Option(help="Version of ONNX Runtime that a GPU's models are for.")] = (
         "1.19"
     ),
-    repository: Annotated[Path | None, typer.Option(help="The model repository to write into.")] = None,
+    repository: Repository = None,
     only: Annotated[str | None, typer.Option(help="One model to export again.")] = None,
 ) -> None:
-    """Turn a SadTalker checkpoint into seven Triton models, each checked against the checkpoint."""
-    from export.sadtalker.export import SadTalkerOptions, export_sadtalker
+    """Turn a SadTalker checkpoint into seven Triton models, each checked against the checkpoint.
 
+    Example: lumen export sadtalker --size 512
+    """
     with reported():
-        settings = load_settings()
+        from export.sadtalker.export import SadTalkerOptions, export_sadtalker
+
+        settings, folder = load_settings(), find_checkpoint(checkpoint, "sadtalker")
         wanted = SadTalkerOptions(
-            size,
+            size or _size_in(folder),
             device.value,
             precision.value if precision else None,
             kind.value if kind else None,
@@ -68,7 +80,7 @@ def export_sadtalker(
         )
         with progress() as on_progress:
             done = export_sadtalker(
-                checkpoint or settings.models_path / "sadtalker",
+                folder,
                 repository or settings.model_repository,
                 wanted,
                 only,
@@ -76,26 +88,31 @@ def export_sadtalker(
             )
         for note in filter(None, (each.note for each in done)):
             console.print(note, style="yellow", highlight=False)
-        Console().print(_table(done))
+        Console().print(table_of(done))
+
+
+def _size_in(folder: Path) -> int:
+    """The size whose networks are in a checkpoint; 256 where both are, or none."""
+    from export.sadtalker.files import SIZES, networks_file
+
+    return next((size for size in SIZES if (folder / networks_file(size)).is_file()), SIZES[0])
 
 
 @random.command("sadtalker")
 def random_sadtalker(
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = 1,
-    size: Size = 256,
-    tiny: Annotated[bool, typer.Option("--tiny", help="Networks a sixteenth as wide.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Where it goes; models/sadtalker-random without it.")
-    ] = None,
+    seed: Seed = 1, size: Size = 256, tiny: Tiny = False, checkpoint: NewCheckpoint = None
 ) -> None:
-    """Write a SadTalker checkpoint with random weights: all of LUMEN runs with it, but it draws noise."""
-    from export.sadtalker.random import write_random
-    from lumen.families.sadtalker.dims import TINY
+    """Write a SadTalker checkpoint with random weights: all of LUMEN runs with it, but it draws noise.
 
+    Example: lumen export random sadtalker --tiny
+    """
     with reported(), console.status("writing random weights …"):
-        folder = out or load_settings().models_path / "sadtalker-random"
+        from export.sadtalker.random import write_random
+        from lumen.families.sadtalker.dims import TINY
+
+        folder = new_checkpoint(checkpoint, "sadtalker")
         write_random(folder, seed, size, TINY if tiny else None)
-    Console().print(str(folder), soft_wrap=True)
+    print_made(folder, "sadtalker", "--size", str(size))
 
 
 @download.command("sadtalker")
@@ -103,9 +120,7 @@ def download_sadtalker(
     size: Annotated[
         Sizes, typer.Option(help="Side in pixels of the frames whose networks are fetched.")
     ] = Sizes.SMALL,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Folder that they go into; models/sadtalker without it.")
-    ] = None,
+    checkpoint: Download = None,
 ) -> None:
     """Fetch the official SadTalker files (1.0 GB for one size, 1.8 GB for both) from their GitHub release.
 
@@ -115,25 +130,16 @@ def download_sadtalker(
 
     The licence is shown and has to be accepted; SADTALKER_TOS_AGREED=1 says yes
     beforehand. GITHUB_ENDPOINT names a mirror that has GitHub's paths.
-    """
-    from export.sadtalker.download import RELEASE, TERMS, download_sadtalker
-    from export.sadtalker.files import SIZES
 
+    Example: lumen export download sadtalker --size both
+    """
     with reported():
+        from export.sadtalker.download import RELEASE, TERMS, download_sadtalker
+        from export.sadtalker.files import SIZES
+
         settings = load_settings()
         folder = checkpoint or settings.models_path / "sadtalker"
         sizes = SIZES if size is Sizes.BOTH else (int(size.value),)
         release = replace(RELEASE, endpoint=settings.github_endpoint)
         download_sadtalker(folder, *consent(TERMS.variable), sizes, release)
         Console().print(str(folder), soft_wrap=True)
-
-
-def _table(done: "Sequence[ExportedModel]") -> Table:
-    table = Table("model", "format", "precision")
-    for name in ("MB", "difference", "tolerance", "seconds"):
-        table.add_column(name, justify="right")
-    for each in done:
-        found = f"{each.worst.largest:.1e}", f"{each.worst.tolerance:.0e}"
-        kind = each.options.format, each.options.precision
-        table.add_row(each.model, *kind, f"{each.size / 1e6:.1f}", *found, f"{each.seconds:.1f}")
-    return table

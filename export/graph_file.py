@@ -8,6 +8,7 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from lumen.runtime.onnx_config import bound_session_threads
 from lumen.runtime.onnx_file import DEFAULT_FILE
 
 ERRORS: Final = 3
@@ -25,7 +26,7 @@ class GraphFile:
     def __init__(self, folder: Path) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = ERRORS
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        bound_session_threads(options, 0)
         path = str(folder / DEFAULT_FILE)
         self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

@@ -100,7 +100,10 @@ class LumenClient:
     def __init__(self, url: str, timeout: float = STALLED_SECONDS) -> None:
         self.url = url
         self._timeout = timeout
-        self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS))
+        # A proxy of the environment leads to the world, not to one's own machine or network.
+        self._http = httpx.AsyncClient(
+            base_url=url, timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS), trust_env=False
+        )
 
     async def __aenter__(self) -> "LumenClient":
         return self

@@ -5,10 +5,12 @@ Sources, first wins: arguments, environment variables, ``.env``, the profile
 listed here is an error.
 """
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -18,18 +20,21 @@ from pydantic_settings import (
 )
 
 from lumen import registry
+from lumen.errors import InvalidInputException
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
+ENV_FILE: Final = PROJECT_ROOT / ".env"
 
 VoiceName = Annotated[str, AfterValidator(lambda name: registry.voice(name).name)]
 FaceName = Annotated[str, AfterValidator(lambda name: registry.face(name).name)]
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. Paths are relative to the project's root unless absolute."""
+    """Everything an operator can set. Paths that are not absolute begin with ~ or at the project's root."""
 
     model_config = SettingsConfigDict(
-        env_file=PROJECT_ROOT / ".env",
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
@@ -112,6 +117,9 @@ class Settings(BaseSettings):
     )
     max_audio_seconds: float = Field(120.0, gt=0, description="seconds of audio that one video may have")
     max_concurrent_clips: int = Field(8, ge=1, description="clips made at once; more are answered 503")
+    max_shared_turns: int = Field(
+        0, ge=0, description="clips drawn at once while several clients have some; 0: one per two cores"
+    )
     max_concurrent_speech: int = Field(
         16, ge=1, description="speech without a clip made at once; more is answered 503"
     )
@@ -192,7 +200,8 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _anchor(cls, value: Path) -> Path:
-        return value if value.is_absolute() else PROJECT_ROOT / value
+        path = value.expanduser()
+        return path if path.is_absolute() else PROJECT_ROOT / path
 
     @classmethod
     def settings_customise_sources(
@@ -212,10 +221,46 @@ def load_settings(profile: str | None = None) -> Settings:
     """The settings of this process, with another profile where one is named.
 
     Raises:
-        pydantic.ValidationError: a value or a key is not what is listed above.
+        InvalidInputException: a value or a key is not what is listed above, or a file is not text in UTF-8;
+            the message says where it was read.
         FileNotFoundError: there is no such profile.
     """
-    return Settings() if profile is None else Settings(profile=profile)
+    _check_text(ENV_FILE)
+    try:
+        return Settings() if profile is None else Settings(profile=profile)
+    except ValidationError as error:
+        complaints = (_complaint(".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in error.errors())
+        raise InvalidInputException("; ".join(complaints)) from error
+
+
+def _check_text(file: Path) -> None:
+    """Refuse a file that an editor has saved as UTF-16 or in an 8-bit encoding.
+
+    Raises:
+        InvalidInputException: it is not UTF-8.
+    """
+    try:
+        data = file.read_bytes() if file.is_file() else b""
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidInputException(f"{file} is not UTF-8 (line {line}); save it as UTF-8") from error
+    if b"\0" in data:
+        raise InvalidInputException(f"{file} is not UTF-8 (it has zero bytes); save it as UTF-8")
+
+
+def _complaint(key: str, kind: str, message: str) -> str:
+    """One line about a key, with the place that it was read from."""
+    text = "there is no such setting" if kind == "extra_forbidden" else message
+    return f"{key.upper()}: {text} (in {_place_of(key)})"
+
+
+def _place_of(key: str) -> str:
+    if key.lower() in map(str.lower, os.environ):
+        return "the environment"
+    if ENV_FILE.is_file() and re.search(rf"(?im)^\W*(export )?\s*{key}\s*=", ENV_FILE.read_text()):
+        return str(ENV_FILE)
+    return "the profile or the command line"
 
 
 def profile_path(profile: str) -> Path:
@@ -224,7 +269,8 @@ def profile_path(profile: str) -> Path:
     Raises:
         FileNotFoundError: there is no such profile; the message lists those there are.
     """
-    path = Path(profile) if Path(profile).suffix else PROJECT_ROOT / "configs" / f"{profile}.yaml"
+    named = Path(profile).expanduser()
+    path = named if named.suffix else PROJECT_ROOT / "configs" / f"{profile}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in (PROJECT_ROOT / "configs").glob("*.yaml")))
         raise FileNotFoundError(f"profile {profile!r} is not there ({path}); known profiles: {known}")

@@ -1,18 +1,35 @@
 """Triton and the API together in one process, for commands and benchmarks."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 
 from lumen.settings import Settings
 from lumen.triton.ports import claim_port, reachable
-from lumen.triton.serve import StoppedError, loading, options_of, ready_line, stop_signals, unless
+from lumen.triton.serve import (
+    StoppedError,
+    check_models,
+    loading,
+    options_of,
+    ready_line,
+    stop_signals,
+    unless,
+)
 from lumen.triton.server import TritonServer
+from lumen.triton.supervisor import Supervisor
+from lumen.triton.watcher import SaidEvents
+from orchestrator.store.outputs import Outputs
+
+if TYPE_CHECKING:
+    from orchestrator.core.model_manager import ModelManager
+
+log = logging.getLogger("lumen")
 
 POLL_SECONDS: Final = 0.1
 
@@ -24,7 +41,7 @@ class Running:
     Attributes:
         url: of the API, e.g. ``http://127.0.0.1:8000``.
         settings: those in force, with the ports that were taken.
-        wait: returns when somebody asks to stop; raises when Triton ends by itself.
+        wait: returns when somebody asks to stop; raises when Triton ends by itself again and again.
     """
 
     url: str
@@ -39,17 +56,19 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
     Port 0 takes a free one.
 
     Raises:
-        LumenException: a port is taken, or Triton did not start.
+        LumenException: a port is taken, the outputs cannot be written, or Triton did not start.
     """
     port = claim_port(settings.api_host, settings.api_port, "API_PORT")
+    Outputs(settings.outputs_path).check_writable()
+    check_models(settings)
     with stop_signals() as stopped:
         server = TritonServer(options_of(settings))
         try:
             await _start(server, stopped, console)
             in_force = settings.model_copy(update={"api_port": port, **_ports_of(server)})
-            async with _api(in_force):
+            async with _api(in_force) as models, _supervised(server, models) as supervisor:
                 url = f"http://{reachable(settings.api_host)}:{port}"
-                yield Running(url, in_force, lambda: _until_stopped(server, stopped))
+                yield Running(url, in_force, lambda: _until_stopped(supervisor, stopped))
         finally:
             await asyncio.to_thread(server.stop)
 
@@ -72,8 +91,9 @@ async def _start(server: TritonServer, stopped: threading.Event, console: Consol
 
 
 @asynccontextmanager
-async def _api(settings: Settings) -> AsyncIterator[None]:
+async def _api(settings: Settings) -> AsyncIterator["ModelManager"]:
     # Imported here because it takes seconds, and `say` does without where an API runs.
+    from orchestrator.core.model_manager import model_manager
     from orchestrator.run import make_server
 
     api = make_server(settings)
@@ -84,14 +104,41 @@ async def _api(settings: Settings) -> AsyncIterator[None]:
             if task.done():
                 task.result()
                 raise SystemExit(1)
-        yield
+        yield model_manager
     finally:
         api.should_exit = True
         await task
 
 
-async def _until_stopped(server: TritonServer, stopped: threading.Event) -> None:
+class _Events(SaidEvents):
+    """Tells the API's models too."""
+
+    def __init__(self, models: "ModelManager") -> None:
+        super().__init__(log.warning)
+        self._models = models
+
+    def died(self, model: str) -> None:
+        super().died(model)
+        self._models.died(model)
+
+    def reloaded(self, model: str, seconds: float) -> None:
+        super().reloaded(model, seconds)
+        self._models.reloaded(model)
+
+
+@asynccontextmanager
+async def _supervised(server: TritonServer, models: "ModelManager") -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(server, log.error, _Events(models), on_restart=models.restarted)
+    models.mend_with(supervisor.reload)
+    try:
+        yield supervisor
+    finally:
+        models.mend_with(None)
+        await asyncio.to_thread(supervisor.stop)
+
+
+async def _until_stopped(supervisor: Supervisor, stopped: threading.Event) -> None:
     while not stopped.is_set():
-        if not server.running:
-            raise server.failure()
+        if supervisor.failure is not None:
+            raise supervisor.failure
         await asyncio.sleep(POLL_SECONDS)

@@ -2,14 +2,17 @@
 
 import uuid
 from contextvars import ContextVar
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Final
 
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="-")
 """Identifier of the request that is being served; - outside of one."""
 
-client: Final[ContextVar[str]] = ContextVar("client", default="-")
-"""Name of the client that the request comes from; - outside of one."""
+NOBODY: Final = "-"
+"""Client of what no request asks for."""
+
+client: Final[ContextVar[str]] = ContextVar("client", default=NOBODY)
+"""Name of the client that the request comes from."""
 
 
 def new_request_id() -> str:
@@ -18,7 +21,7 @@ def new_request_id() -> str:
 
 def utc_timestamp() -> str:
     """Now, in ISO 8601 with the offset of UTC."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def stamp() -> dict[str, str]:

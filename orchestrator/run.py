@@ -43,7 +43,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         StorageException: the outputs cannot be written.
     """
     app = create_app(settings, model_manager.configure(settings))
-    app.state.services.outputs.create()
+    app.state.services.outputs.check_writable()
     allow_files(settings.max_connections)
     return ApiServer(server_config(app, settings), app.state.services.live)
 

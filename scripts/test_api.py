@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Walks all endpoints of a running LUMEN API as a user would, and says how each went.
 
-    scripts/test_api.py [--url http://127.0.0.1:8000] [--timeout SECONDS]
+    .venv/bin/python scripts/test_api.py [--url http://127.0.0.1:8000] [--timeout SECONDS]
+
+Without an address it takes that of the settings.
 
 Ends with 0 when everything passed, 1 when something failed, 2 when no server answers.
 """
@@ -17,6 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
+
+from lumen.settings import load_settings
+from lumen.triton.ports import reachable
 
 PROMPT: Final = "Hello! This is a short test of the whole chain."
 SPEECH: Final = "This sentence is spoken by the voice."
@@ -176,16 +181,24 @@ STEPS: Final[tuple[tuple[str, Callable[[Walk], str]], ...]] = (
 )
 
 
+def own_address() -> str:
+    """The address of the API that these settings start, ``.env`` included."""
+    settings = load_settings()
+    return f"http://{reachable(settings.api_host)}:{settings.api_port}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Walks all endpoints of a running LUMEN API.")
-    parser.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API")
+    parser.add_argument("--url", default=None, help="address of the API; that of the settings without it")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds that one request may take")
     arguments = parser.parse_args()
-    with httpx.Client(base_url=arguments.url, timeout=arguments.timeout) as client:
+    url = arguments.url or own_address()
+    # A proxy of the environment leads to the world, not to one's own machine.
+    with httpx.Client(base_url=url, timeout=arguments.timeout, trust_env=False) as client:
         try:
             client.get("/")
         except httpx.HTTPError as error:
-            say(f"No API answers at {arguments.url} ({error}); start one with `lumen serve`.")
+            say(f"No API answers at {url} ({error}); start one with `lumen serve`.")
             return 2
         walk = Walk(client)
         for name, check in STEPS:

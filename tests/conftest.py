@@ -1,8 +1,11 @@
 """The fixtures of ``tests/support``, and the marker that a test's folder gives it."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+from lumen.runtime.cores import bound_threads
 
 TESTS = Path(__file__).parent
 WITH_TRITON = (TESTS / "triton", TESTS / "end_to_end")
@@ -10,6 +13,8 @@ WITH_TRITON = (TESTS / "triton", TESTS / "end_to_end")
 
 COSTLY = "sadtalker_repository"
 """The fixture that is to be made once, not once in each worker: its tests go to one of them."""
+
+bound_threads(os.environ)  # before any test imports PyTorch
 
 pytest.register_assert_rewrite("tests.support")
 pytest_plugins = (

@@ -9,6 +9,7 @@ from typing import Any, Final
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from lumen.errors import ModelLoadException
+from lumen.runtime.cores import RUNTIME_SPIN_MICROSECONDS, usable_cores
 from lumen.runtime.model_config import parameters
 
 CUDA: Final = "CUDAExecutionProvider"
@@ -26,6 +27,7 @@ _CUDA_CHOICES: Final = {
 }
 _CUDA_VALUES: Final = ("gpu_mem_limit", "do_copy_in_default_stream")
 _SHRINKAGE: Final = "memory.enable_memory_arena_shrinkage"
+_SPIN: Final = "session.intra_op.spin_duration_us"
 _BOOLEANS: Final = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -40,7 +42,7 @@ def session_options(config: dict[str, Any]) -> ort.SessionOptions:
         _graph_level(config), ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     )
     options.execution_mode = _EXECUTION_MODES[_choice(config, "execution_mode", len(_EXECUTION_MODES))]
-    options.intra_op_num_threads = max(0, _integer(config, "intra_op_thread_count"))
+    bound_session_threads(options, _integer(config, "intra_op_thread_count"))
     options.inter_op_num_threads = max(0, _integer(config, "inter_op_thread_count"))
     options.enable_cpu_mem_arena = _boolean(config, "enable_mem_arena", options.enable_cpu_mem_arena)
     options.enable_mem_pattern = _boolean(config, "enable_mem_pattern", options.enable_mem_pattern)
@@ -50,6 +52,16 @@ def session_options(config: dict[str, Any]) -> ort.SessionOptions:
     for library in config.get("model_operations", {}).get("op_library_filename", []):
         options.register_custom_ops_library(library)
     return options
+
+
+def bound_session_threads(options: ort.SessionOptions, threads: int) -> None:
+    """Set the threads of an operator, and how long they spin.
+
+    Args:
+        threads: 0 takes the cores that this process may use; ONNX Runtime's own 0 takes those of the machine.
+    """
+    options.intra_op_num_threads = threads if threads > 0 else usable_cores()
+    options.add_session_config_entry(_SPIN, str(RUNTIME_SPIN_MICROSECONDS))
 
 
 def run_options(config: dict[str, Any]) -> ort.RunOptions:

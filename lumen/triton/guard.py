@@ -57,7 +57,8 @@ def main(prefix: str, workdir: str, grace: float, command: list[str]) -> int:
 def remove_segments(prefix: str) -> None:
     """Remove the shared-memory segments whose names begin with `prefix`."""
     for segment in SHARED_MEMORY.glob(f"{prefix}*"):
-        segment.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # another user's
+            segment.unlink(missing_ok=True)
 
 
 def _raise_stop(signum: int, frame: FrameType | None) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lumen.errors import ServiceUnavailableException
+from lumen.runtime.cores import bound_threads
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 WHEEL = "nvidia-pytriton"
@@ -143,7 +144,10 @@ def _environment(links: Path) -> dict[str, str]:
         links.mkdir(parents=True)
         (links / "python3").symlink_to(Path(sys.executable).resolve())
     path = _joined([binaries], os.environ.get("PATH"))
-    return {**os.environ, "PATH": path, "PYTHONPATH": _joined([PROJECT_ROOT], os.environ.get("PYTHONPATH"))}
+    own = {"PATH": path, "PYTHONPATH": _joined([PROJECT_ROOT], os.environ.get("PYTHONPATH"))}
+    environment = {**os.environ, **own}
+    bound_threads(environment)
+    return environment
 
 
 def _joined(first: list[Path], rest: str | None) -> str:

@@ -12,10 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lumen import registry
-from lumen.errors import InvalidInputException, LumenException
+from lumen.errors import InvalidInputException, LumenException, ModelLoadException
+from lumen.runtime.artifacts import read_manifest
 from lumen.settings import Settings
 from lumen.triton.install import gpu_usable
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
+from lumen.triton.supervisor import Supervisor
+from lumen.triton.watcher import SaidEvents
 
 _WATCH_SECONDS: Final = 0.5
 
@@ -23,6 +26,27 @@ _WATCH_SECONDS: Final = 0.5
 def models_of(settings: Settings) -> tuple[str, ...]:
     """Names of the Triton models that the chain of `settings` needs."""
     return (*registry.voice(settings.voice).models, *registry.face(settings.face).models)
+
+
+def check_models(settings: Settings) -> None:
+    """Look for the models of the chain before a server is started for them.
+
+    Raises:
+        ModelLoadException: one is not in the repository, or not exported; the message says what to run.
+    """
+    for family in (registry.voice(settings.voice), registry.face(settings.face)):
+        command = f"lumen export {family.name}"
+        for model in family.models:
+            folder = settings.model_repository / model
+            if not (folder / "config.pbtxt").is_file():
+                raise ModelLoadException(
+                    f"There is no model {model} in {settings.model_repository}; set MODEL_REPOSITORY, "
+                    f"or run `{command}`."
+                )
+            if not any((folder / "1").glob("*")):
+                raise ModelLoadException(f"{model} is not exported; run `{command}`.")
+        if family.checkpoint is not None:
+            read_manifest(settings.model_repository / family.checkpoint / "1", command)
 
 
 def options_of(settings: Settings) -> TritonOptions:
@@ -51,11 +75,12 @@ def run(settings: Settings) -> int:
     console = Console(stderr=True)
     with stop_signals() as stopped:
         try:
+            check_models(settings)
             with TritonServer(options_of(settings)) as server:
                 with loading(console, server.options.models) as on_progress:
                     server.wait_ready(unless(stopped, on_progress))
                 console.print(ready_line(server))
-                _watch(server, stopped)
+                _supervise(server, stopped, console)
         except StoppedError:
             return 0
         except LumenException as error:
@@ -74,7 +99,13 @@ def ready_line(server: TritonServer) -> str:
 
 @contextmanager
 def loading(console: Console, models: tuple[str, ...]) -> Iterator[Callable[[LoadProgress], None]]:
-    """A progress bar over the models that load; gives what `TritonServer.wait_ready` reports to."""
+    """A progress bar over the models that load, or lines where no terminal is.
+
+    Gives what `TritonServer.wait_ready` reports to.
+    """
+    if not console.is_terminal:
+        yield _lines(console, models)
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("Triton: starting", total=len(models))
@@ -85,6 +116,20 @@ def loading(console: Console, models: tuple[str, ...]) -> Iterator[Callable[[Loa
             bar.update(task, completed=len(progress.loaded), description=text)
 
         yield show
+
+
+def _lines(console: Console, models: tuple[str, ...]) -> Callable[[LoadProgress], None]:
+    """Reporter that writes a line at the start and for each model that is loaded."""
+    console.print(f"Triton: loading {', '.join(models)}", highlight=False, soft_wrap=True)
+    said: set[str] = set()
+
+    def show(progress: LoadProgress) -> None:
+        for model in progress.loaded:
+            if model not in said:
+                console.print(f"Triton: loaded {model}", highlight=False, soft_wrap=True)
+        said.update(progress.loaded)
+
+    return show
 
 
 @contextmanager
@@ -118,11 +163,19 @@ def unless(
     return report
 
 
-def _watch(server: TritonServer, stopped: threading.Event) -> None:
-    """Return when stopped; raise when the server ends by itself."""
-    while not stopped.wait(_WATCH_SECONDS):
-        if not server.running:
-            raise server.failure()
+def _supervise(server: TritonServer, stopped: threading.Event, console: Console) -> None:
+    """Return when stopped; raise when the server ends by itself again and again."""
+
+    def say(line: str) -> None:
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
+    supervisor = Supervisor(server, say, SaidEvents(say))
+    try:
+        while not stopped.wait(_WATCH_SECONDS):
+            if supervisor.failure is not None:
+                raise supervisor.failure
+    finally:
+        supervisor.stop()
 
 
 def _port_of(url: str) -> int:

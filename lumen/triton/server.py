@@ -24,9 +24,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
 
-from lumen.errors import LumenException, ModelLoadException, ServiceUnavailableException
+from lumen.errors import (
+    LumenException,
+    ModelLoadException,
+    ServiceUnavailableException,
+    StorageException,
+)
 from lumen.triton import guard, logfile, shm
 from lumen.triton.install import PROJECT_ROOT, TritonInstall, find_triton
+from lumen.triton.plain_paths import plain_folder, plain_path
 from lumen.triton.ports import claim_port, reachable
 
 POLL_SECONDS: Final = 0.05
@@ -111,6 +117,7 @@ class TritonServer:
         self.options = options
         self.prefix = shm.new_prefix()
         self._workdir: Path | None = None
+        self._repository = options.model_repository
         self._guard: subprocess.Popen[bytes] | None = None
         self._deadline = 0.0
 
@@ -135,10 +142,12 @@ class TritonServer:
 
         Raises:
             ServiceUnavailableException: no server is installed, or a port is taken.
+        StorageException: the log cannot be written.
         """
         shm.remove_stale()
         self.options = _with_ports(self.options)
-        self._workdir = Path(tempfile.mkdtemp(prefix=self.prefix + "-"))
+        self._workdir = Path(tempfile.mkdtemp(prefix=self.prefix + "-", dir=plain_folder()))
+        self._repository = plain_path(self.options.model_repository, self._workdir / "models")
         try:
             self._guard = self._spawn(find_triton(self.options.backends, self._workdir))
         except BaseException:
@@ -239,7 +248,7 @@ class TritonServer:
     def _arguments(self, install: TritonInstall) -> list[str]:
         options = self.options
         return [
-            f"--model-repository={options.model_repository}",
+            f"--model-repository={self._repository}",
             *([f"--backend-directory={install.backends}"] if install.backends else []),
             "--model-control-mode=explicit",
             *[f"--load-model={name}" for name in options.models],
@@ -304,10 +313,20 @@ def visible_devices(options: TritonOptions) -> str:
 
 
 def _fresh_log(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        path.replace(path.with_name(path.name + ".1"))
-    return path.open("wb")
+    """The log file, empty; what it held before is kept as ``<name>.1``.
+
+    Raises:
+        StorageException: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.replace(path.with_name(path.name + ".1"))
+        return path.open("wb")
+    except OSError as error:
+        raise StorageException(
+            f"{path} cannot be written ({error.strerror}); set LOGS_PATH to a folder that can."
+        ) from error
 
 
 def _ending(code: int) -> str:

@@ -5,6 +5,7 @@ process started it, and a token. So segments without an owner are recognised, an
 are touched.
 """
 
+import contextlib
 import os
 import re
 import secrets
@@ -28,7 +29,8 @@ def remove_stale() -> None:
     for segment in SHARED_MEMORY.glob("lumen_*"):
         owner = _PREFIX.match(segment.name)
         if owner and int(owner[1]) == _pid_namespace() and not (_PROC / owner[2]).exists():
-            segment.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # another user's
+                segment.unlink(missing_ok=True)
 
 
 def kill_holders(prefix: str, spared: Container[int] = ()) -> None:

@@ -20,7 +20,7 @@ from orchestrator.faces.avatars import Avatars
 from orchestrator.faces.face import Face
 from orchestrator.faces.portraits import ImageDecoder
 from orchestrator.media.decode_gate import DecodeGate, make_gate
-from orchestrator.triton.client import TritonClient
+from orchestrator.triton.client import Reload, TritonClient
 from orchestrator.voices import make_voice
 from orchestrator.voices.voice import Voice
 from orchestrator.writers.writer import KEY_SOURCE, NO_KEY, SET_TO_ECHO, EchoWriter, Writer
@@ -60,6 +60,7 @@ class ModelManager:
         self._avatars: Avatars | None = None
         self._decode_gate: DecodeGate | None = None
         self._locks: dict[str, asyncio.Lock] = {}
+        self._reload: Reload | None = None
 
     def configure(self, settings: Settings) -> "ModelManager":
         """Use these settings from now on."""
@@ -76,7 +77,7 @@ class ModelManager:
     @property
     def triton(self) -> TritonClient:
         if self._triton is None:
-            self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout)
+            self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout, self._reload)
         return self._triton
 
     @property
@@ -85,6 +86,27 @@ class ModelManager:
         if self._decode_gate is None:
             self._decode_gate = make_gate(self.settings)
         return self._decode_gate
+
+    def mend_with(self, reload: Reload | None) -> None:
+        """Let dead models be loaded anew by who watches Triton's processes."""
+        self._reload = reload
+        if self._triton is not None:
+            self._triton.mend_with(reload)
+
+    def died(self, model: str) -> None:
+        """Hear that a model's process has ended: what waits for its answers fails; any thread."""
+        if self._triton is not None:
+            self._triton.died(model)
+
+    def reloaded(self, model: str) -> None:
+        """Hear that a model that had died is loaded again; any thread."""
+        if self._triton is not None:
+            self._triton.reloaded(model)
+
+    def restarted(self) -> None:
+        """Hear that Triton is another one, and its models with it; any thread."""
+        if self._triton is not None:
+            self._triton.reloaded()
 
     def get_gemini_client(self) -> "genai.Client":
         """Google's client for the key of the settings.

@@ -22,17 +22,28 @@ Role = Literal["user", "assistant", "system"]
 
 @dataclass
 class SpokenSentence:
-    """A sentence of an answer and where its sound lies in it, in milliseconds; ``end`` when it is known."""
+    """A sentence of an answer and where its sound lies in it, in milliseconds.
+
+    Attributes:
+        end: None while it is spoken.
+        words: with their ends, where the voice knows them.
+    """
 
     text: str
     start: int
     end: int | None = None
+    words: list[tuple[str, int]] = field(default_factory=list)
 
     def heard_by(self, position: int) -> str:
-        """Return its words that were heard whole when ``position`` was played, by their share of its time."""
-        if self.end is None or position >= self.end:
-            return self.text if self.end is not None else ""
-        if position <= self.start:
+        """Return its words that were heard whole when ``position`` was played.
+
+        Without the words' times they count by the share of the sentence's time.
+        """
+        if self.end is not None and position >= self.end:
+            return self.text
+        if self.words:
+            return " ".join(word for word, end in self.words if end <= position)
+        if self.end is None or position <= self.start:
             return ""
         words = self.text.split()
         share = (position - self.start) / (self.end - self.start)

@@ -29,7 +29,7 @@ OPENAI_VOICES: Final = frozenset(
 )
 """OpenAI's own voices; clients name them without asking whether they are there."""
 
-AZURE_VOICE: Final = re.compile(r"([a-z]{2,3}-[A-Z]{2})-\w+(?::\w+)?Neural")
+AZURE_VOICE: Final = re.compile(r"([a-z]{2,3})-[A-Z]{2}-\w+(?::\w+)?Neural")
 """A voice of Azure's, with its language."""
 
 

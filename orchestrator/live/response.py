@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from lumen.aio import Stream, cancel, read_ahead, tee
 from lumen.errors import InvalidInputException, LumenException
 from lumen.utterance import Sentence, SpeechChunk
+from lumen.visemes.track import PhonemeTrack
 from orchestrator.live.client_events import PCM_RATE
 from orchestrator.live.conversation import Item, SpokenSentence
 from orchestrator.live.pacing import Pacer
@@ -27,7 +28,7 @@ from orchestrator.pipeline.filming import Recording, Scene, film
 from orchestrator.pipeline.pipeline import SPEECH_AHEAD, TEXT_AHEAD
 from orchestrator.pipeline.speech import DurationLimit
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.voices.voice import SpeechOptions, Voice
+from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
 from orchestrator.writers.writer import Writer, WriterRequest
 
 log = logging.getLogger("lumen")
@@ -106,6 +107,7 @@ class Response:
         self._watch = Stopwatch()
         self._script: list[str] = []
         self._captions: dict[int, str] = {}
+        self._phonemes: PhonemeTrack | None = None
         self._samples = 0
         self._begun = False
         self._interruption: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -255,16 +257,18 @@ class Response:
         first = self._watch.first("first_audio")
         if isinstance(self._plan.source, GivenSpeech):
             return tee(self._plan.source.stream(), first), PCM_RATE
+        options = self._parts.options
         voice = self._parts.voice
-        bound = await voice.bind(self._parts.options)
+        bound = await voice.bind(options)
         await self._parts.ensure(voice.models)
         limit = DurationLimit(voice.sample_rate, self._parts.max_seconds)
-        chunks = bound.speak(self._sentences())
-        return read_ahead(self._sound(chunks, limit, first), SPEECH_AHEAD), voice.sample_rate
+        self._phonemes = PhonemeTrack(voice.sample_rate)
+        chunks = tee(bound.speak(self._sentences(bound)), first, self._phonemes.add)
+        return read_ahead(self._sound(chunks, limit), SPEECH_AHEAD), voice.sample_rate
 
-    async def _sentences(self) -> Stream[Sentence]:
-        silent = True
-        async with aclosing(quick_sentences(read_ahead(self._text(), TEXT_AHEAD))) as sentences:
+    async def _sentences(self, voice: BoundVoice) -> Stream[Sentence]:
+        text, silent = read_ahead(self._text(), TEXT_AHEAD), True
+        async with aclosing(quick_sentences(text, voice.language, voice.family.reading)) as sentences:
             async for sentence in sentences:
                 silent = False
                 self._captions[sentence.index] = sentence.text
@@ -272,19 +276,17 @@ class Response:
         if silent:
             raise InvalidInputException("The text has nothing that can be spoken; send words.")
 
-    async def _sound(
-        self, chunks: Stream[SpeechChunk], limit: DurationLimit, first: Callable[[object], None]
-    ) -> Stream[Pcm]:
+    async def _sound(self, chunks: Stream[SpeechChunk], limit: DurationLimit) -> Stream[Pcm]:
         """Yield the samples of chunks, with captions on the way."""
         open_sentence = -1
         async with aclosing(chunks):
             async for chunk in chunks:
-                first(chunk)
                 limit.add(chunk.pcm)
                 if chunk.sentence != open_sentence:
                     self._end_sentence(chunk.start)
                     self._begin_sentence(chunk)
                     open_sentence = chunk.sentence
+                self._note_words(chunk)
                 yield chunk.pcm
         self._end_sentence(limit.seconds)
 
@@ -300,6 +302,19 @@ class Response:
             text=text,
             audio_offset_ms=sentence.start,
         )
+
+    def _note_words(self, chunk: SpeechChunk) -> None:
+        """Tell when words are spoken, where the voice knows."""
+        for word in chunk.speech.words:
+            start, end = (round((chunk.start + at) * 1000) for at in (word.start, word.end))
+            self.item.sentences[-1].words.append((word.label, end))
+            self._tell(
+                "response.audio_timestamp.delta",
+                audio_offset_ms=start,
+                audio_duration_ms=end - start,
+                text=word.label,
+                timestamp_type="word",
+            )
 
     def _end_sentence(self, seconds: float) -> None:
         if not self.item.sentences or self.item.sentences[-1].end is not None:
@@ -318,7 +333,7 @@ class Response:
         sink = FragmentedMp4Sink()
         recording = Recording([sink], live=True, returns=True, watch=self._watch)
         async with aclosing(speech):
-            scene = await self._parts.scene()
+            scene = replace(await self._parts.scene(), phonemes=self._phonemes)
             async with aclosing(film(scene, speech, rate, recording)) as filmed:
                 async for seconds in filmed:
                     await self._send_video(sink.take(), seconds)

@@ -27,7 +27,7 @@ class Character:
     Attributes:
         name: as the client named it. size: side of its frames in pixels.
         key: hash of all that its idle clip depends on.
-        image: the portrait. features: an avatar's.
+        image: the portrait's. features: an avatar's.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Characters:
                 data = await asyncio.to_thread(self._portraits.read, name)
                 size = _size(face, side or self._settings.video_size)
                 key = _key(face, hashlib.sha256(data).hexdigest(), size)
-                return Character(name, size, key, image=await self._portraits.decode(data))
+                return Character(name, size, key, image=await self._portraits.bundled(name))
             avatars = self._models.get_avatars()
             card = await asyncio.to_thread(avatars.find, name)
             features = await asyncio.to_thread(avatars.load, card)
@@ -78,8 +78,8 @@ class Characters:
         await self._models.ensure(face.models)
         if features is None:
             assert character.image is not None
-            triton, crop_options = self._models.triton, CropOptions(character.size)
-            features = await encode_face(face, triton, character.image, crop_options)
+            crop_options = CropOptions(character.size)
+            features = await encode_face(face, self._models.triton, character.image, crop_options)
         animation = AnimationOptions(seed % (MAX_SEED + 1), _default_options(face))
         compositor = await asyncio.to_thread(face.compositor, features, animation)
         return Scene(face, features, compositor, animation)

@@ -31,7 +31,7 @@ from orchestrator.live.server_events import (
 )
 from orchestrator.live.speech import GivenSpeech
 from orchestrator.live.transport import INTERNAL, NORMAL, RESTART, Transport
-from orchestrator.voices.voice import SpeechOptions
+from orchestrator.voices.voice import SpeechOptions, Voice
 from orchestrator.writers.writer import WriterRequest
 
 log = logging.getLogger("lumen")
@@ -170,7 +170,7 @@ class Session:
 
     async def _prepared(self, character: Character | None) -> None:
         try:
-            await self._models.ensure(self._models.get_voice().models)
+            await self._models.ensure(self._voice(self._config).models)
             if character is not None:
                 await self._characters.scene(character, self._seed)
                 self._idle.url(character)
@@ -211,7 +211,7 @@ class Session:
                 chosen = name or (before.name if before is not None else self._settings.portrait)
                 character = await self._characters.find(chosen, side_of(avatar))
         config = self._config.updated(fields, character, self._settings.default_voice)
-        await self._models.get_voice().bind(_speech_options(config, None))
+        await self._voice(config).bind(_speech_options(config, None))
         self._config = config
         if character is not before:
             self._prepare()
@@ -357,7 +357,7 @@ class Session:
     def _parts(self, config: LiveConfig) -> Parts:
         self._seed = (self._seed + 1) % (MAX_SEED + 1)
         seed, character = self._seed, config.character
-        voice = self._models.get_voice()
+        voice = self._voice(config)
 
         async def scene() -> Any:
             assert character is not None
@@ -379,9 +379,12 @@ class Session:
     def _making(self) -> Response | None:
         return next((response for response in self._current() if response.making), None)
 
+    def _voice(self, config: LiveConfig) -> Voice:
+        return self._models.get_voice().choose(config.language, config.voice)
+
     def _session(self) -> dict[str, Any]:
         character, writer = self._config.character, self._models.get_writer()
-        parts = {"writer": writer.name, "voice": self._models.get_voice().name}
+        parts = {"writer": writer.name, "voice": self._voice(self._config).name}
         return {
             "id": self.id,
             "object": "realtime.session",

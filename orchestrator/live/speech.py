@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.aio import Stream
+from lumen.text.spoken import Reading
 from lumen.text.stream import TextSentence, spoken_sentences
 from orchestrator.live.client_events import PCM_RATE, ClientEventError
 
@@ -24,10 +25,14 @@ CLAUSE_ENDS: Final = ",;:\N{EN DASH}\N{EM DASH}\N{FULLWIDTH COMMA}\N{IDEOGRAPHIC
 Pcm = npt.NDArray[np.float32]
 
 
-async def quick_sentences(chunks: Stream[str]) -> Stream[TextSentence]:
-    """Yield the sentences of a text while it is written; a long first one comes in two parts."""
+async def quick_sentences(chunks: Stream[str], language: str, reading: Reading) -> Stream[TextSentence]:
+    """Yield the sentences of a text while it is written; a long first one comes in two parts.
+
+    Args:
+        reading: what the voice reads by itself.
+    """
     shift = 0
-    async with aclosing(spoken_sentences(chunks, "")) as sentences:
+    async with aclosing(spoken_sentences(chunks, language, reading)) as sentences:
         async for sentence in sentences:
             for part in _parts(sentence):
                 yield replace(part, index=part.index + shift)

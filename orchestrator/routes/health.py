@@ -71,6 +71,7 @@ async def health(use: Use) -> HealthResponse:
         gpu_enabled=use.settings.gpu_enabled,
         gpus=gpus,
         active_clips=use.pipeline.active_clips,
+        live_sessions=use.live.count,
     )
 
 
@@ -175,6 +176,7 @@ def _limits(use: Services) -> dict[str, Any]:
         "max_concurrent_clips": settings.max_concurrent_clips,
         "max_concurrent_speech": settings.max_concurrent_speech,
         "client_share": settings.client_share,
+        "max_live_sessions": settings.max_live_sessions,
         "rate_limit": settings.rate_limit,
         "history_messages": HISTORY_MESSAGES,
         "history_characters": HISTORY_CHARACTERS,

@@ -430,6 +430,7 @@ class HealthResponse(Answer):
     gpu_enabled: bool
     gpus: list[GpuHealth] = Field(description="that Triton sees; none without a GPU")
     active_clips: int
+    live_sessions: int = Field(description="conversations that go on")
 
 
 class StatusResponse(Answer):

@@ -1,12 +1,13 @@
 """Where generated files lie, and what their addresses are."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from lumen.errors import InvalidInputException, NotFoundException
+from lumen.errors import InvalidInputException, NotFoundException, StorageException
 from orchestrator.messages import excerpt
 from orchestrator.store.files import disk_errors, remove
 from orchestrator.store.owners import remove_ownerless
@@ -37,6 +38,22 @@ class Outputs:
         """Remove what a process that was killed had begun to write."""
         for kind in ("audio", "video"):
             remove_ownerless(self.root / kind)
+
+    def check_writable(self) -> None:
+        """Refuse, before anything starts, a folder that nothing can be written into.
+
+        Raises:
+            StorageException: the message names the folder and the setting.
+        """
+        try:
+            self.create()
+            refused = [folder for folder in self.root.iterdir() if not os.access(folder, os.W_OK | os.X_OK)]
+        except (OSError, StorageException):
+            refused = [self.root]
+        if refused:
+            raise StorageException(
+                f"{refused[0]} cannot be written; set OUTPUTS_PATH to a folder that can be."
+            )
 
     def audio(self, name: str) -> Path:
         return self.root / "audio" / f"{name}.wav"

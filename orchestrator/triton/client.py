@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import aclosing
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -36,6 +37,9 @@ Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Load: TypeAlias = Callable[[Iterable[str]], Awaitable[None]]
 """Loads those of the named models that are not loaded."""
 
+Reload: TypeAlias = Callable[[str], "Future[None]"]
+"""Begins to load a model anew whose process has died."""
+
 PROBE_TIMEOUT: Final = 3.0
 """Seconds that Triton may take to say how it is."""
 
@@ -45,6 +49,8 @@ SILENCE_SECONDS: Final = 2.0
 CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", 2**31 - 1),
     ("grpc.max_receive_message_length", 2**31 - 1),
+    # Triton is on one's own machine or network, which no proxy leads to.
+    ("grpc.enable_http_proxy", 0),
     # A Triton that comes back is found again within two seconds.
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
@@ -59,11 +65,13 @@ class TritonClient:
     Args:
         url: host:port of Triton's gRPC.
         timeout: seconds that one answer, or the next piece of a stream, may take.
+        reload: loads dead models anew; without it they are unloaded and loaded here.
     """
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, reload: Reload | None = None) -> None:
         self.url = url
         self._timeout = timeout
+        self._reload = reload
         self._client: Any = None
         self._dead: set[str] = set()
         self._deaths: Counter[str] = Counter()
@@ -197,11 +205,15 @@ class TritonClient:
         """
         try:
             if model in self._dead:
-                # Loading a model that Triton takes for loaded does nothing.
-                await self._channel().unload_model(model, client_timeout=timeout)
+                if self._reload is not None:
+                    await with_timeout(timeout, asyncio.shield(asyncio.wrap_future(self._reload(model))))
+                else:  # loading a model that Triton takes for loaded does nothing
+                    await self._channel().unload_model(model, client_timeout=timeout)
             await self._channel().load_model(model, client_timeout=timeout)
         except InferenceServerException as error:
             raise _translate_load(model, error) from error
+        except TimeoutError as error:
+            raise UpstreamTimeoutException(_LATE.format(model)) from error
         self._dead.discard(model)
 
     async def unload(self, model: str) -> None:
@@ -226,14 +238,26 @@ class TritonClient:
         if client is not None:
             await client.close()
 
+    def mend_with(self, reload: Reload | None) -> None:
+        """Let dead models be loaded anew by somebody else; None: here."""
+        self._reload = reload
+
+    def died(self, model: str) -> None:
+        """Hear that a model's process has ended: it counts as not loaded, and its streams end; any thread."""
+        self._dead.add(model)
+        self._deaths[model] += 1
+
+    def reloaded(self, model: str | None = None) -> None:
+        """Hear that a model that had died is loaded again, or with None all of Triton; any thread."""
+        self._dead -= self._dead.copy() if model is None else {model}
+
     def _died(self, error: Any) -> ServiceUnavailableException | None:
         """The exception for an error that says that a model's process has died; None for another."""
         found = _DEAD_PROCESS.fullmatch(_detail(error))
         if found is None:
             return None
         log.error("The process of model %s has died; the next request loads it anew", found[1])
-        self._dead.add(found[1])
-        self._deaths[found[1]] += 1
+        self.died(found[1])
         return _stopped(found[1])
 
     async def _probe(self, method: str) -> bool:
@@ -288,6 +312,7 @@ _DEAD_PROCESS: Final = re.compile(
 )
 """What Triton's Python backend says of a model instance without a process, also through another model."""
 
+_LATE: Final = "The model {!r} was not loaded in time; try again."
 _STOPPING: Final = "Server is stopping"
 _UNLOADED: Final = ("Request for unknown model", "Model version not ready")
 """How errors of Triton begin, of which its streams drop the code."""
@@ -309,7 +334,7 @@ def _stopped(model: str) -> ServiceUnavailableException:
 def _translate_load(model: str, error: Any) -> LumenException:
     code, detail = _code(error), _detail(error)
     if code == "DEADLINE_EXCEEDED":
-        return UpstreamTimeoutException(f"The model {model!r} was not loaded in time; try again.")
+        return UpstreamTimeoutException(_LATE.format(model))
     if code == "UNAVAILABLE" and "load" not in detail:
         return translate(model, error)
     return ModelLoadException(f"The model {model!r} did not load: {_first_line(detail)}")

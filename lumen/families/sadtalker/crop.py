@@ -4,7 +4,7 @@ The square around a face follows FFHQ (Karras et al., 2018, arXiv:1812.04948), w
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -42,7 +42,7 @@ LEAST_SIDE: Final = 8
 """Pixels of a crop's side, at least."""
 
 
-class Preprocess(str, Enum):
+class Preprocess(StrEnum):
     """Part of the picture that is animated.
 
     crop: the square around the face. extcrop: with a border. full and extfull: the same, to be pasted back

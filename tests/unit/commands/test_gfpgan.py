@@ -13,9 +13,10 @@ from lumen.families.gfpgan.dims import TINY
 
 def test_random_weights_are_a_checkpoint(tmp_path: Path, gfpgan_checkpoint: Path) -> None:
     """``--seed`` and ``--tiny`` reach what is written; the folder is said."""
-    command = ["export", "random", "gfpgan", "--seed", "1", "--tiny", "--out", str(tmp_path)]
+    command = ["export", "random", "gfpgan", "--seed", "1", "--tiny", "--checkpoint", str(tmp_path)]
     done = CliRunner().invoke(app, command)
     assert (done.exit_code, done.stdout.strip()) == (0, str(tmp_path))
+    assert f"lumen export gfpgan --checkpoint {tmp_path}" in done.stderr
     assert load_checkpoint(tmp_path).dims == TINY
     assert (tmp_path / FILE).stat().st_size == gfpgan_checkpoint.stat().st_size
 

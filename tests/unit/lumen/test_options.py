@@ -1,7 +1,7 @@
 """Options of a part: one declaration, and what is made of it."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -24,7 +24,7 @@ from lumen.options import (
 )
 
 
-class Mood(str, Enum):
+class Mood(StrEnum):
     GLAD = "glad"
     SAD = "sad"
 

@@ -311,7 +311,7 @@ def _tables(path: Path) -> dict[str, Float32]:
 
 def _session(path: Path, threads: int, kind: str, device_id: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    onnx_config.bound_session_threads(options, threads)
     options.add_session_config_entry("session.force_spinning_stop", "1")  # other models want the cores
     options.add_session_config_entry("session.x64quantprecision", "0" if sums_are_exact() else "1")
     try:

@@ -108,4 +108,4 @@ async def test_all_voices_and_languages_are_listed(client: httpx.AsyncClient) ->
     assert {"en", "de", "en-gb"} <= status["languages"].keys()
     assert (await client.get("/api/voices/f2")).json()["name"] == "f2"
     assert (await client.get("/api/voices/heart")).json()["name"] == "heart"
-    assert "hibari" in (await client.delete("/api/voices/heart")).text
+    assert "VOICE=xtts" in (await client.delete("/api/voices/heart")).text
