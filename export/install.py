@@ -4,7 +4,7 @@ import ctypes
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -26,18 +26,27 @@ _RENAME_EXCHANGE: Final = 2
 
 
 def install(
-    artifact: Artifact[Checkpoint], model: Checkpoint, repository: Path, options: ExportOptions
+    artifact: Artifact[Checkpoint],
+    model: Checkpoint,
+    repository: Path,
+    options: ExportOptions,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> Differences:
     """Export one model into ``repository/<name>/1``.
 
     The old version stays when writing or verifying fails.
+
+    Args:
+        on_step: called with the name of each step at its beginning.
 
     Raises:
         ModelLoadException: the artifact does not do what the torch module does.
         StorageException: the repository cannot be written, or the disk is full.
     """
     with staged_version(artifact.name, repository) as folder:
+        on_step("writing")
         artifact.write(model, folder, options)
+        on_step("verifying")
         found = artifact.verify(model, folder, options)
         write_manifest(folder, artifact.name, model, options, found)
     return found

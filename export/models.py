@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
 from export.artifact import Artifact, Checkpoint, Difference, ExportOptions
 from export.install import VERSION, folder_size, install
@@ -73,15 +74,20 @@ def export_models(
     loaded = load(checkpoint)
     exported = []
     for number, plan in enumerate(plans, 1):
-        report(plan.artifact.name, number, total)
-        exported.append(_export(plan, loaded, repository))
+        exported.append(_export(plan, loaded, repository, partial(_report, report, plan, number, total)))
     report("done", total, total)
     return exported
 
 
-def _export(plan: ExportPlan[Checkpoint], loaded: Checkpoint, repository: Path) -> ExportedModel:
+def _report(on_progress: OnProgress, plan: ExportPlan[Any], number: int, total: int, step: str) -> None:
+    on_progress(f"{plan.artifact.name}: {step}", number, total)
+
+
+def _export(
+    plan: ExportPlan[Checkpoint], loaded: Checkpoint, repository: Path, on_step: Callable[[str], None]
+) -> ExportedModel:
     name, started = plan.artifact.name, time.perf_counter()
-    differences = install(plan.artifact, loaded, repository, plan.options)
+    differences = install(plan.artifact, loaded, repository, plan.options, on_step)
     seconds = time.perf_counter() - started
     size = folder_size(repository / name / VERSION)
     return ExportedModel(name, plan.options, size, differences.worst, seconds, plan.note)

@@ -25,6 +25,16 @@ def test_committed_portraits_are_those_the_code_draws(tmp_path: Path) -> None:
         assert (difference > 24).mean() < 1e-3
 
 
+def test_portraits_that_are_there_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing again on another processor left tracked files changed."""
+    there = Image.new("RGB", (8, 8), (100, 100, 100))
+    monkeypatch.setattr("export.warp.portraits.draw", lambda _: Image.new("RGB", (8, 8), (101, 100, 100)))
+    there.save(tmp_path / "ada.png")
+    write_portraits(tmp_path)
+    assert np.array(Image.open(tmp_path / "ada.png"))[0, 0, 0] == 100
+    assert np.array(Image.open(tmp_path / "alan.png"))[0, 0, 0] == 101
+
+
 def test_portraits_are_small_files() -> None:
     """RGB below 400 kB each, one file for each name, the drawn ones 768 x 768."""
     assert {path.stem for path in COMMITTED.glob("*.png")} == set(PORTRAITS) | PAINTINGS

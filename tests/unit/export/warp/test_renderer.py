@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from export.warp import check, reference
-from export.warp.export import export_renderer
+from export.warp.export import export_renderer, manifest
 from export.warp.renderer import build
 from lumen.errors import ModelLoadException
 from lumen.families.portrait.face_mesh import FaceMesher
@@ -41,6 +41,20 @@ def test_export_is_repeatable_and_described(tmp_path: Path) -> None:
     assert manifest["sha256"] == hashlib.sha256(first.read_bytes()).hexdigest()
     assert sorted(path.name for path in first.parent.iterdir()) == ["manifest.json", "model.onnx"]
     assert first.stat().st_size < 2**20
+
+
+def test_constants_that_are_rounded_otherwise_change_no_file(tmp_path: Path) -> None:
+    """Another processor's last bits left tracked files changed; another graph is written."""
+    path = export_renderer(tmp_path)
+    graph = onnx.load(str(path))
+    constant = next(c for c in graph.graph.initializer if c.data_type == onnx.TensorProto.FLOAT and c.dims)
+    array = numpy_helper.to_array(constant)
+    for shift, stays in ((1e-6, True), (0.1, False)):
+        constant.CopyFrom(numpy_helper.from_array(array + np.float32(shift), constant.name))
+        data = graph.SerializeToString(deterministic=True)
+        path.write_bytes(data)
+        (path.parent / "manifest.json").write_text(json.dumps(manifest(data)))
+        assert (export_renderer(tmp_path).read_bytes() == data) == stays
 
 
 def test_committed_manifest_fits() -> None:
