@@ -108,4 +108,6 @@ def addresses(chain: Running) -> str:
 [bold]API:[/]         {chain.url}
 [bold]Docs:[/]        {chain.url}/docs and {chain.url}/redoc
 [bold]Health:[/]      {chain.url}/health
-Stop with Ctrl-C."""
+Stop with Ctrl-C.
+
+Open [bold]{chain.url}/chat[/] and talk to the portrait."""

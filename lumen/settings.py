@@ -117,13 +117,16 @@ class Settings(BaseSettings):
     )
     max_audio_seconds: float = Field(120.0, gt=0, description="seconds of audio that one video may have")
     max_concurrent_clips: int = Field(8, ge=1, description="clips made at once; more are answered 503")
+    max_shared_turns: int = Field(
+        0, ge=0, description="clips drawn at once while several clients have some; 0: one per two cores"
+    )
+    max_concurrent_speech: int = Field(
+        16, ge=1, description="speech without a clip made at once; more is answered 503"
+    )
     max_live_sessions: int = Field(16, ge=0, description="live conversations at once; more are refused")
     max_session_seconds: float = Field(7200.0, gt=0, description="seconds of one live conversation")
     session_idle_seconds: float = Field(
         900.0, gt=0, description="seconds without an event from its client after which a conversation ends"
-    )
-    max_concurrent_speech: int = Field(
-        16, ge=1, description="speech without a clip made at once; more is answered 503"
     )
     max_reference_seconds: float = Field(
         60.0, ge=3, description="seconds of the recordings that one voice is made of, all together"

@@ -20,6 +20,7 @@ from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.routes import avatars, generation, health, realtime, voices
+from orchestrator.routes.chat import mount_chat
 from orchestrator.routes.description import openapi, operation_id
 from orchestrator.routes.docs import add_docs
 from orchestrator.routes.files import OutputFiles
@@ -54,6 +55,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(voices.router)
     app.include_router(avatars.router)
     app.include_router(realtime.router)
+    mount_chat(app)
     app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
     add_docs(app)
     add_handlers(app)

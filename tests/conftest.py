@@ -20,6 +20,7 @@ pytest.register_assert_rewrite("tests.support")
 pytest_plugins = (
     "tests.support.api_server",
     "tests.support.face_mesher",
+    "tests.support.chromium",
     "tests.support.file_limit",
     "tests.support.gfpgan",
     "tests.support.launching",

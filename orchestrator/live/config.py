@@ -8,6 +8,7 @@ from orchestrator.live.client_events import PCM_RATE, Avatar, SessionFields
 from orchestrator.live.dialects import known_voice
 from orchestrator.live.scene import Character
 from orchestrator.media.clip_encoder import KEYFRAME_SECONDS
+from orchestrator.voices.voice import SpeechOptions, Voice
 
 TEXT: Final = "text"
 AUDIO: Final = "audio"
@@ -41,6 +42,14 @@ class LiveConfig:
     @property
     def pcm(self) -> bool:
         return self.modalities != (TEXT,) and (self.character is None or self.audit)
+
+    def speaker(self, voice: Voice) -> Voice:
+        """The part that speaks, out of the chain's ``voice``."""
+        return voice.choose(self.language, self.voice)
+
+    def speech_options(self, seed: int | None) -> SpeechOptions:
+        """Options of its speech."""
+        return SpeechOptions(self.language, self.voice, self.speed, seed)
 
     def updated(self, fields: SessionFields, character: Character | None, default_voice: str) -> "LiveConfig":
         """Apply a ``session.update``; ``character`` is the one that holds after it."""

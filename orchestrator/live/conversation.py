@@ -1,5 +1,6 @@
 """The conversation so far. It holds what was heard of an answer, no more."""
 
+import secrets
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Conversation:
     """Items in order, at most ``MAX_ITEMS``."""
 
     def __init__(self) -> None:
+        self.id: Final = f"conv_{secrets.token_hex(12)}"
         self._items: OrderedDict[str, Item] = OrderedDict()
 
     def __iter__(self) -> Iterator[Item]:

@@ -3,28 +3,19 @@
 import asyncio
 import re
 from collections import OrderedDict
-from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from lumen.aio import once
 from lumen.contracts import FACE_FPS
 from lumen.errors import NotFoundException
-from orchestrator.faces.face import Pixels
-from orchestrator.live.scene import Character, Characters
+from orchestrator.live.scene import IDLE_SEED, Character, Characters, silent_frames
 from orchestrator.media.clip_encoder import ClipFormat, encoding
 from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.sinks import Mp4FileSink
-from orchestrator.pipeline.filming import Scene
 from orchestrator.store.files import disk_errors
 
 HALF_SECONDS: Final = 4
 """Length of the motion, which is played forwards and then backwards: 8 s without a seam."""
-
-IDLE_SEED: Final = 1
-"""Seed of the motion: everybody's idle clip of a portrait is the same file."""
 
 KNOWN: Final = 256
 """Characters whose clip may be asked for before it is made."""
@@ -78,24 +69,13 @@ class IdleClips:
         scene = await self._characters.scene(character, IDLE_SEED)
         with disk_errors(path):
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-        forwards = await _silent_frames(scene)
+        forwards = await silent_frames(scene, HALF_SECONDS * FACE_FPS)
         size, rate = scene.compositor, scene.face.sample_rate
         async with EncoderThread() as thread:
             sink = Mp4FileSink(path, sound=False)
             clip = await thread.open(encoding(ClipFormat(size.width, size.height, FACE_FPS, rate), sink))
             for frame in [*forwards, *forwards[-2:0:-1]]:
                 await thread.run(lambda one=frame: clip.write_frames(size.finish(one)[None]))
-
-
-async def _silent_frames(scene: Scene) -> list[Pixels]:
-    """Frames of ``HALF_SECONDS`` of silence, each uint8 [S, S, 3]."""
-    silence = once(np.zeros(HALF_SECONDS * scene.face.sample_rate, np.float32))
-    frames: list[Pixels] = []
-    drawn = scene.face.animate(scene.features, silence, scene.animation, HALF_SECONDS * FACE_FPS)
-    async with aclosing(drawn) as batches:
-        async for batch in batches:
-            frames.extend(batch.pixels)
-    return frames
 
 
 def _no_clip() -> NotFoundException:

@@ -331,7 +331,7 @@ class Response:
 
     async def _film(self, speech: Stream[Pcm], rate: int) -> None:
         sink = FragmentedMp4Sink()
-        recording = Recording([sink], live=True, returns=True, watch=self._watch)
+        recording = Recording([sink], live=True, watch=self._watch)
         async with aclosing(speech):
             scene = replace(await self._parts.scene(), phonemes=self._phonemes)
             async with aclosing(film(scene, speech, rate, recording)) as filmed:

@@ -2,22 +2,34 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Final
 
-from lumen.contracts import MAX_SEED
+import numpy as np
+
+from lumen.aio import once
+from lumen.async_cache import AsyncCache
+from lumen.contracts import FACE_FPS, MAX_SEED
 from lumen.errors import LumenException
 from lumen.families.description import NoOptions
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.animation import AnimationOptions, CropOptions
-from orchestrator.faces.face import Face, PortraitFeatures
+from orchestrator.faces.face import Face, Pixels, PortraitFeatures
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.portraits import PortraitImage, Portraits
 from orchestrator.live.client_events import ClientEventError
 from orchestrator.pipeline.filming import Scene
 
-IDLE_VERSION = "1"
+IDLE_VERSION: Final = "1"
 """Changed with the way idle clips are made, whose names it is part of."""
+
+IDLE_SEED: Final = 1
+"""Seed of the motion at rest: everybody's idle clip of a portrait is the same file."""
+
+CACHED_RESTS: Final = 32
+"""Faces at rest that are kept: below 1 MB each."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,7 @@ class Characters:
         self._settings = settings
         self._models = models
         self._portraits = portraits
+        self._rests: AsyncCache[Pixels] = AsyncCache(CACHED_RESTS)
 
     async def find(self, name: str, side: int | None) -> Character:
         """Find a bundled portrait or an avatar.
@@ -82,7 +95,25 @@ class Characters:
             features = await encode_face(face, self._models.triton, character.image, crop_options)
         animation = AnimationOptions(seed % (MAX_SEED + 1), _default_options(face))
         compositor = await asyncio.to_thread(face.compositor, features, animation)
-        return Scene(face, features, compositor, animation)
+        scene = Scene(face, features, compositor, animation)
+        return replace(scene, rest=await self._rests.get(character.key, lambda: _rest(scene)))
+
+
+async def _rest(scene: Scene) -> Pixels:
+    """The face at rest: the first frame of its idle clip, uint8 [S, S, 3]."""
+    resting = replace(scene, animation=replace(scene.animation, seed=IDLE_SEED))
+    return (await silent_frames(resting, 1))[0]
+
+
+async def silent_frames(scene: Scene, count: int) -> list[Pixels]:
+    """Draw ``count`` frames in which nobody speaks, each uint8 [S, S, 3]."""
+    silence = once(np.zeros(count * scene.face.sample_rate // FACE_FPS, np.float32))
+    frames: list[Pixels] = []
+    drawn = scene.face.animate(scene.features, silence, scene.animation, count)
+    async with aclosing(drawn) as batches:
+        async for batch in batches:
+            frames.extend(batch.pixels)
+    return frames
 
 
 def _default_options(face: Face) -> object:

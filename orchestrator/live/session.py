@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from lumen.aio import cancel
-from lumen.contracts import MAX_SEED
 from lumen.errors import LumenException
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
@@ -18,9 +16,9 @@ from orchestrator.live.config import LiveConfig, side_of, wants_picture
 from orchestrator.live.conversation import Conversation, Item, question_of
 from orchestrator.live.dialects import Dialect
 from orchestrator.live.idle import IdleClips
-from orchestrator.live.pacing import Pacer
-from orchestrator.live.response import CLIENT_CANCELLED, Parts, Plan, Response
-from orchestrator.live.scene import Character, Characters
+from orchestrator.live.response import CLIENT_CANCELLED
+from orchestrator.live.responses import Responses
+from orchestrator.live.scene import IDLE_SEED, Character, Characters
 from orchestrator.live.server_events import (
     INVALID_REQUEST,
     SERVER_ERROR,
@@ -29,23 +27,16 @@ from orchestrator.live.server_events import (
     item_object,
     new_id,
 )
-from orchestrator.live.speech import GivenSpeech
 from orchestrator.live.transport import INTERNAL, NORMAL, RESTART, Transport
-from orchestrator.voices.voice import SpeechOptions, Voice
 from orchestrator.writers.writer import WriterRequest
 
 log = logging.getLogger("lumen")
-
-E = TypeVar("E")
 
 RESTART_SECONDS: Final = 5
 """After so long it is worth coming back to a server that stops."""
 
 WATCH_SECONDS: Final = 1.0
 """Between two looks at a conversation's limits of time."""
-
-MAX_RESPONSES: Final = 8
-"""Responses that are made or played at once: one is made, others may still be played."""
 
 MAX_INPUT_SECONDS: Final = 60
 """Sound of a user that waits to be recognised."""
@@ -73,10 +64,8 @@ class Session:
         self._characters = characters
         self._idle = idle
         self._conversation = Conversation()
-        self._responses: dict[str, Response] = {}
-        self._given: tuple[Response, GivenSpeech] | None = None
+        self._responses = Responses(transport, self._conversation, settings, models, characters)
         self._input_samples = 0
-        self._seed = secrets.randbelow(MAX_SEED)
         self._config = LiveConfig(settings.default_voice, DEFAULT_LANGUAGE, None)
         self._began = self._active = time.monotonic()
         self._preparing: asyncio.Task[None] | None = None
@@ -91,7 +80,7 @@ class Session:
                 await sending
         finally:
             preparing = [] if self._preparing is None else [self._preparing]
-            await asyncio.gather(*(response.stop() for response in self._responses.values()))
+            await self._responses.stop()
             await cancel(sending, reading, watching, *preparing)
 
     def end(self, code: int, reason: str, message: str, **hint: Any) -> None:
@@ -170,9 +159,9 @@ class Session:
 
     async def _prepared(self, character: Character | None) -> None:
         try:
-            await self._models.ensure(self._voice(self._config).models)
+            await self._models.ensure(self._config.speaker(self._models.get_voice()).models)
             if character is not None:
-                await self._characters.scene(character, self._seed)
+                await self._characters.scene(character, IDLE_SEED)
                 self._idle.url(character)
                 await self._idle.file(character.key)
         except LumenException as failure:
@@ -211,7 +200,7 @@ class Session:
                 chosen = name or (before.name if before is not None else self._settings.portrait)
                 character = await self._characters.find(chosen, side_of(avatar))
         config = self._config.updated(fields, character, self._settings.default_voice)
-        await self._voice(config).bind(_speech_options(config, None))
+        await config.speaker(self._models.get_voice()).bind(config.speech_options(None))
         self._config = config
         if character is not before:
             self._prepare()
@@ -250,37 +239,37 @@ class Session:
 
     async def _create_response(self, event: events.ResponseCreate) -> None:
         fields = event.response or events.ResponseFields()
-        await self._make_way(fields.cancel_previous)
-        kept = fields.conversation != "none"
+        wanted = fields.cancel_previous
+        await self._responses.make_way(cancel=self._dialect.cancels_previous if wanted is None else wanted)
         items = list(self._conversation)
         if fields.input is not None:
             items = [self._checked(given) for given in fields.input]
         question = question_of(items, fields.instructions)
-        own = [line for line in (self._config.instructions, question.instructions) if line]
+        own = self._config.instructions
+        if question.instructions:
+            own = f"{own or self._settings.system_instruction}\n{question.instructions}"
         asked = fields.max_output_tokens
         tokens = {"max_tokens": asked} if isinstance(asked, int) else {}
         request = WriterRequest(
             question.prompt,
             question.history,
             self._config.language,
-            instructions="\n".join(own) or None,
+            instructions=own,
             **tokens,
         )
-        self._respond(request, fields, kept)
+        self._responses.start(request, self._config, fields, kept=fields.conversation != "none")
 
     async def _cancel_response(self, event: events.ResponseCancel) -> None:
-        making = self._making()
+        making = self._responses.making
         if making is None or event.response_id not in (None, making.id):
             raise ClientEventError("response_cancel_not_active", "No such response is being made.")
         await making.interrupt(CLIENT_CANCELLED)
 
     async def _clear_output(self, _: events.OutputClear | events.AgentInterrupt) -> None:
-        for response in self._current():
-            await response.interrupt(CLIENT_CANCELLED)
-        self._given = None
+        await self._responses.interrupt_all()
 
     async def _note_played(self, event: events.Played) -> None:
-        if (response := self._responses.get(event.response_id)) is not None:
+        if (response := self._responses.find(event.response_id)) is not None:
             response.pacer.acknowledge(event.audio_end_ms / 1000)
 
     async def _append_input(self, event: events.InputAppend) -> None:
@@ -301,90 +290,15 @@ class Session:
         self._transport.send({"type": "input_audio_buffer.cleared"})
 
     async def _speak(self, event: events.AgentSpeak) -> None:
-        pcm = pcm_of(event.audio)
-        if self._given is None or not self._given[0].making:
-            await self._make_way(None)
-            speech = GivenSpeech(self._settings.max_audio_seconds)
-            self._given = self._respond(speech, events.ResponseFields(), kept=False), speech
-        self._given[1].add(pcm)
+        cancel = self._dialect.cancels_previous
+        await self._responses.add_speech(pcm_of(event.audio), self._config, cancel=cancel)
 
     async def _end_speech(self, _: events.AgentSpeakEnd) -> None:
-        if self._given is None:
-            raise ClientEventError("no_speech", "No speech is being sent.")
-        self._given[1].end()
-        self._given = None
-
-    # Responses.
-
-    async def _make_way(self, cancel_previous: bool | None) -> None:
-        """Let no other response be made now.
-
-        Raises:
-            ClientEventError: one is made, and the client does not want it cancelled.
-        """
-        if (making := self._making()) is not None:
-            wanted = self._dialect.cancels_previous if cancel_previous is None else cancel_previous
-            if not wanted:
-                message = f"The response {making.id} is being made; cancel it first."
-                raise ClientEventError("conversation_already_has_active_response", message)
-            await making.interrupt(CLIENT_CANCELLED)
-        current = self._current()
-        if len(current) >= MAX_RESPONSES:
-            await current[0].interrupt(CLIENT_CANCELLED)
-
-    def _respond(
-        self, source: WriterRequest | GivenSpeech, fields: events.ResponseFields, kept: bool
-    ) -> Response:
-        config = self._config
-        text_only = fields.output_modalities == ["text"] and isinstance(source, WriterRequest)
-        picture, pcm = (False, False) if text_only else (config.picture, config.pcm)
-        if isinstance(source, GivenSpeech) and not (picture or pcm):
-            raise ClientEventError("invalid_value", "The session is text alone; speech needs a picture.")
-        item = Item(new_id("item"), "assistant", status="in_progress", spoken=picture or pcm)
-        previous = self._conversation.add(item) if kept else None
-        told = {
-            "conversation_id": f"conv_{self.id.partition('_')[2]}" if kept else None,
-            "output_modalities": ["text"] if text_only else list(config.modalities),
-            "metadata": fields.metadata,
-        }
-        plan = Plan(source, picture, pcm, previous, kept, told)
-        begins = max((response.pacer.ends for response in self._current()), default=0.0)
-        response = Response(plan, self._parts(config), item, self._transport, Pacer(begins))
-        self._responses = {known.id: known for known in self._current()} | {response.id: response}
-        response.start()
-        return response
-
-    def _parts(self, config: LiveConfig) -> Parts:
-        self._seed = (self._seed + 1) % (MAX_SEED + 1)
-        seed, character = self._seed, config.character
-        voice = self._voice(config)
-
-        async def scene() -> Any:
-            assert character is not None
-            return await self._characters.scene(character, seed)
-
-        return Parts(
-            self._models.get_writer(),
-            voice,
-            self._models.ensure,
-            scene,
-            _speech_options(config, seed if voice.family.seeded else None),
-            self._settings.max_audio_seconds,
-        )
-
-    def _current(self) -> list[Response]:
-        """Responses that are made or played, in order."""
-        return [response for response in self._responses.values() if not response.over]
-
-    def _making(self) -> Response | None:
-        return next((response for response in self._current() if response.making), None)
-
-    def _voice(self, config: LiveConfig) -> Voice:
-        return self._models.get_voice().choose(config.language, config.voice)
+        self._responses.end_speech()
 
     def _session(self) -> dict[str, Any]:
         character, writer = self._config.character, self._models.get_writer()
-        parts = {"writer": writer.name, "voice": self._voice(self._config).name}
+        parts = {"writer": writer.name, "voice": self._config.speaker(self._models.get_voice()).name}
         return {
             "id": self.id,
             "object": "realtime.session",
@@ -400,7 +314,3 @@ class Session:
 def _names_character(fields: events.SessionFields) -> bool:
     avatar = fields.avatar
     return avatar is not None and (avatar.character is not None or side_of(avatar) is not None)
-
-
-def _speech_options(config: LiveConfig, seed: int | None) -> SpeechOptions:
-    return SpeechOptions(config.language, config.voice, config.speed, seed)

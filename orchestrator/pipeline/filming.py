@@ -29,7 +29,7 @@ POSTER_QUALITY: Final = 85
 """Quality of a poster in Pillow's scale."""
 
 FADE_FRAMES: Final = 3
-"""Frames of a cross-fade back to a clip's first frame: 120 ms."""
+"""Frames of a cross-fade from the face at rest, and back to it: 120 ms."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Scene:
     Attributes:
         clip_frames: how many there will be, where that is known.
         phonemes: of the speech, where its voice tells them.
+        rest: the face at rest, uint8 [S, S, 3], in which the clip begins and ends after cross-fades;
+            without one it begins and ends as it is spoken.
     """
 
     face: Face
@@ -47,6 +49,7 @@ class Scene:
     animation: AnimationOptions
     clip_frames: int = UNKNOWN
     phonemes: PhonemeTrack | None = None
+    rest: Pixels | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,6 @@ class Recording:
         sinks: take the encoded clip.
         fps: frames per second of the video.
         live: whether somebody watches while it is made.
-        returns: whether the clip ends in its first frame, after a cross-fade.
         wav: a file for the speech alone, and its samples per second.
         poster: a JPEG for the first frame.
         watch: marked with the first frame and when all frames are encoded.
@@ -67,7 +69,6 @@ class Recording:
     sinks: Sequence[PacketSink]
     fps: int = FACE_FPS
     live: bool = False
-    returns: bool = False
     wav: tuple[Path, int] | None = None
     poster: Path | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
@@ -87,7 +88,7 @@ async def film(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recordin
         if recording.wav is not None:
             path, wav_rate = recording.wav
             writers.append(await thread.open(wav_file(path, rate, wav_rate)))
-        picture = _Picture(clip, scene.compositor)
+        picture = _Picture(clip, scene.compositor, scene.rest)
         heard = resampled(_recorded(speech, thread, writers), rate, face.sample_rate)
         first_frame = recording.watch.first("first_frame")
         drawn = face.animate(scene.features, heard, scene.animation, scene.clip_frames, scene.phonemes)
@@ -95,8 +96,7 @@ async def film(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recordin
             async for batch in batches:
                 await thread.run(picture.write, batch.pixels)
                 yield clip.seconds
-        if recording.returns:
-            await thread.run(picture.return_to_first)
+        await thread.run(picture.come_to_rest)
         if recording.poster is not None:
             await thread.run(picture.write_poster, recording.poster)
         recording.watch.mark("frames")
@@ -106,9 +106,11 @@ async def film(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recordin
 class _Picture:
     """Composes and encodes one frame at a time: one put back into a large picture takes megabytes."""
 
-    def __init__(self, clip: ClipEncoder, compositor: Compositor) -> None:
+    def __init__(self, clip: ClipEncoder, compositor: Compositor, rest: Pixels | None) -> None:
         self._clip = clip
         self._compositor = compositor
+        self._rest = None if rest is None else compositor.finish(rest)
+        self._count = 0
         self._first: Pixels | None = None
         self._last: Pixels | None = None
 
@@ -116,8 +118,11 @@ class _Picture:
         """Encode a face's frames: uint8 [n, S, S, 3]."""
         for frame in frames:
             composed = self._compositor.finish(frame)
+            if self._rest is not None and self._count < FADE_FRAMES:
+                composed = _mixed(self._rest, composed, self._count / FADE_FRAMES)
             self._first = composed if self._first is None else self._first
             self._last = composed
+            self._count += 1
             self._clip.write_frames(composed[None])
 
     def write_poster(self, path: Path) -> None:
@@ -130,15 +135,18 @@ class _Picture:
             with disk_errors(path):
                 Image.fromarray(self._first).save(path, "JPEG", quality=POSTER_QUALITY)
 
-    def return_to_first(self) -> None:
-        """Cross-fade from the last frame to the first one."""
-        if self._first is None or self._last is None:
+    def come_to_rest(self) -> None:
+        """Cross-fade from the last frame to the face at rest, where there is one."""
+        if self._rest is None or self._last is None:
             return
-        first, last = self._first.astype(np.float32), self._last.astype(np.float32)
         for step in range(1, FADE_FRAMES + 1):
-            share = step / FADE_FRAMES
-            mixed = np.rint(last + (first - last) * share).astype(np.uint8)
-            self._clip.write_frames(mixed[None])
+            self._clip.write_frames(_mixed(self._last, self._rest, step / FADE_FRAMES)[None])
+
+
+def _mixed(one: Pixels, other: Pixels, share: float) -> Pixels:
+    """Mix two frames; ``share`` is the other's."""
+    mixed = one + (other.astype(np.float32) - one) * np.float32(share)
+    return np.asarray(np.rint(mixed), np.uint8)
 
 
 async def _recorded(

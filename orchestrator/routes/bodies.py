@@ -220,9 +220,8 @@ def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
     form.pop("$defs", None)
     for name, most in upload_limits(model).items():
         file = {"type": "string", "format": "binary"}
-        form["properties"][name] = (
-            file if most == 1 else {"type": "array", "items": file, "minItems": 1, "maxItems": most}
-        )
+        several = {"type": "array", "items": file, "minItems": 1, "maxItems": most}
+        form["properties"][name] = file if most == 1 else several
     if getattr(model, "form_only", False):
         form["required"] = [*form.get("required", []), *upload_limits(model)]
     return form

@@ -1,9 +1,10 @@
 """``GET /``, ``/livez``, ``/readyz``, ``/health`` and ``/api/status``."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import RedirectResponse, Response
 
 from lumen import __version__
 from lumen.contracts import FACE_FPS, MAX_SEED
@@ -33,10 +34,15 @@ router = APIRouter(tags=["health"], responses=describe_errors(429, 500))
 
 Use = Annotated[Services, Depends(services)]
 
+VARIES: Final = {"Vary": "Accept"}
 
-@router.get("/")
-async def root() -> RootResponse:
-    """Whether the API is there."""
+
+@router.get("/", response_model=RootResponse)
+async def root(request: Request, response: Response) -> RootResponse | Response:
+    """Whether the API is there. A browser, which asks for HTML, is led to the page at /chat."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("chat", headers=VARIES)
+    response.headers.update(VARIES)
     return RootResponse(**stamp(), status="ok", service="LUMEN", version=__version__, docs="/docs")
 
 

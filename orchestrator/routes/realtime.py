@@ -11,7 +11,6 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from orchestrator.live.dialects import Dialect, OpenAI, VoiceLive
 from orchestrator.live.transport import BINARY_PROTOCOL, POLICY
 from orchestrator.request_context import new_request_id, request_id
-from orchestrator.routes.bodies import describe_errors
 from orchestrator.services import Services, services, socket_services
 
 log = logging.getLogger("lumen")
@@ -75,7 +74,7 @@ async def converse_voice_live(socket: WebSocket, use: UseSocket) -> None:
 @router.get(
     "/v1/realtime/idle/{name}.mp4",
     response_class=FileResponse,
-    responses={200: {"content": {"video/mp4": {}}}, **describe_errors(404, 503)},
+    include_in_schema=False,  # nobody makes its address up
 )
 async def read_idle_clip(name: str, use: Use) -> Response:
     """The silent clip that loops while nobody speaks; `session.created` tells its address."""

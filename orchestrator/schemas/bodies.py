@@ -244,6 +244,7 @@ class Timings(TypedDict, total=False):
     first_audio: float
     audio: float
     first_frame: float
+    first_fragment: float
     frames: float
     video: float
 

@@ -46,8 +46,8 @@ def test_answers_begin_and_end_where_the_idle_clip_begins(chain: Chain) -> None:
         response = answered(client, QUESTION)
         film = frames_of(client.media(response))
         idle = frames_of(idle_clip(chain, client))
-    assert difference(film[0], film[-1]) < 2.0
-    assert difference(film[0], idle[0]) < 3.0
+    assert difference(film[0], film[-1]) < 1.5
+    assert difference(film[0], idle[0]) < 1.5
     assert difference(idle[0], idle[-1]) < 2.0
     middle = max(difference(film[0], frame) for frame in film)
     assert middle > 2 * difference(film[0], film[-1])

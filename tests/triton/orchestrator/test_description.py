@@ -16,8 +16,7 @@ SCHEMATHESIS: Final = Path(sys.executable).with_name("schemathesis")
 
 EXPLAINED: Final = {
     "positive_data_acceptance": "the schema allows what depends on the server: names of voices, portraits "
-    "and avatars that are not there (404, 400), options of parts that are not served, exactly one source of "
-    "sound",
+    "and avatars that are not there, options of parts that are not served, two sources of sound",
 }
 """Checks of Schemathesis that are left out, each with its reason."""
 
@@ -78,10 +77,9 @@ def test_short_names_and_no_status_that_never_comes(described: Api) -> None:
     """Operations have short names, errors theirs, and a busy server says when to come back."""
     schema = described.client.get("/openapi.json").json()
     operations = [operation for item in schema["paths"].values() for operation in item.values()]
-    assert {"generate_full", "generate_text", "health", "list_voices"} <= {
-        o["operationId"] for o in operations
-    }
-    assert max(len(operation["operationId"]) for operation in operations) < 20
+    ids = [operation["operationId"] for operation in operations]
+    assert {"generate_full", "generate_text", "health", "list_voices"} <= set(ids)
+    assert max(map(len, ids)) < 24
     assert not [operation for operation in operations if "422" in operation["responses"]]
     busy = schema["paths"]["/api/generate/full"]["post"]["responses"]["429"]
     assert busy["headers"]["Retry-After"]["schema"]["type"] == "integer"
@@ -90,9 +88,7 @@ def test_short_names_and_no_status_that_never_comes(described: Api) -> None:
     assert schema["servers"]
     request = schema["components"]["schemas"]["FullRequest"]
     assert request["required"] == ["prompt"]
-    assert "default" not in json.dumps(request["properties"]).replace("by default", "").replace(
-        "'s default", ""
-    )
+    assert '"default":' not in json.dumps(request["properties"])
 
 
 @pytest.mark.heavy
@@ -101,7 +97,8 @@ def test_requests_of_a_stranger(described: Api, tmp_path: Path) -> None:
     """No request of any form, allowed or not, gets an answer that the description does not tell."""
     options = ["--exclude-checks", ",".join(EXPLAINED), "--max-examples", str(EXAMPLES), "--seed", "1"]
     command = [str(SCHEMATHESIS), "run", f"{described.url}/openapi.json", "--checks", "all", *options]
-    assert "Tested: 18" in run(*command, folder=tmp_path)
+    paths = described.client.get("/openapi.json").json()["paths"].values()
+    assert f"Tested: {sum(map(len, paths))}" in run(*command, folder=tmp_path)
 
 
 @pytest.mark.heavy

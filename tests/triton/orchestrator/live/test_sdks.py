@@ -3,13 +3,15 @@
 import base64
 from typing import Any
 
+import openai
 import pytest
+from azure.ai.voicelive import aio as voicelive
+from azure.ai.voicelive import models
+from azure.core.credentials import AzureKeyCredential
 
 from orchestrator.live.client_events import PCM_RATE
 from tests.support.api_server import Api
 from tests.support.live_client import decoded
-
-openai = pytest.importorskip("openai", reason="needs OpenAI's SDK: pip install openai")
 
 QUESTION = "one two three four five"
 
@@ -57,11 +59,8 @@ async def test_openai_sees_a_face(api: Api) -> None:
 
 async def test_voice_live_sees_and_hears(api: Api) -> None:
     """Azure's client gets its own names: avatar over the socket, text, sound for review, timestamps."""
-    voicelive = pytest.importorskip("azure.ai.voicelive.aio", reason="needs azure-ai-voicelive[aiohttp]")
-    models = pytest.importorskip("azure.ai.voicelive.models")
-    core = pytest.importorskip("azure.core.credentials")
     events = []
-    key = core.AzureKeyCredential("none")
+    key = AzureKeyCredential("none")
     async with voicelive.connect(endpoint=api.url, credential=key, model="gpt-realtime") as connection:
         avatar = models.AvatarConfig(
             character="ada", customized=False, output_protocol="websocket", output_audit_audio=True

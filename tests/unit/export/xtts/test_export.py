@@ -256,13 +256,13 @@ def test_the_export_command_ends_with_a_table(xtts_checkpoint: Path, tmp_path: P
     assert done.exit_code == 0
     (row,) = (line for line in done.output.splitlines() if line.startswith("│"))
     cells = [cell.strip() for cell in row.strip("│").split("│")]
-    assert cells[:5] == [XTTS, "fp32", "0.1", "0.0e+00", "0e+00"]
+    assert cells[:4] == [XTTS, "onnx fp32", "0.1", "0.0e+00 of 0e+00"]
 
 
 def test_the_random_command_refuses_in_one_line(tmp_path: Path) -> None:
     """It never writes over a checkpoint."""
     (tmp_path / "model.pth").touch()
-    refused = invoke(random_command, "--out", str(tmp_path))
+    refused = invoke(random_command, "--checkpoint", str(tmp_path))
     assert refused.exit_code == 1
     assert "model.pth already" in refused.output
 

@@ -1,0 +1,218 @@
+"""A served chain while strangers try to stop it: what a well-behaved client notices, and what is left behind.
+
+Serves the starter profile in a process of its own, makes clips undisturbed, then the same while all of
+`bench.hostile_clients` go on at once, and reads the process's memory, its log and its outputs.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from bench.hostile_clients import ATTACKS, HOST, Target
+from bench.processes import memory_bytes
+from bench.runner import Report, run_benchmark, table_of
+from lumen.errors import ServiceUnavailableException
+from lumen.triton.ports import claim_port
+
+PROMPT: Final = "Good morning. Shall I tell you more about tomorrow?"
+
+START_SECONDS: Final = 120.0
+QUIET_SECONDS: Final = 30.0
+"""How long the service may take to be rid of the strangers' work when they have left."""
+
+MOST_SLOWER: Final = 2.0
+MOST_BYTES: Final = 1_500_000_000
+REFUSALS: Final = ("503", "507")
+"""Statuses of the 500s that are no failures."""
+
+PORTS: Final = ("API_PORT", "TRITON_HTTP_PORT", "TRITON_METRICS_PORT")
+
+
+@dataclass
+class Served:
+    """A running service: its process, port and folder; the most memory that its process had."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def peak_bytes(self) -> int:
+        return memory_bytes(self.process.pid, "VmHWM")
+
+    def log(self) -> str:
+        return (self.folder / "logs" / "lumen.log").read_text(errors="replace")
+
+    def unfinished(self) -> list[str]:
+        return [path.name for path in (self.folder / "outputs").rglob(".*")]
+
+
+@dataclass
+class Felt:
+    """Seconds that the well-behaved client waited for each clip and each health check; what failed."""
+
+    clips: list[float] = field(default_factory=list)
+    health: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "clips": len(self.clips),
+            "clip_p50_s": _percentile(self.clips, 50),
+            "clip_p95_s": _percentile(self.clips, 95),
+            "health_p95_s": _percentile(self.health, 95),
+            "failures": self.failures,
+        }
+
+
+def measure(options: argparse.Namespace) -> Report:
+    with tempfile.TemporaryDirectory(prefix="lumen-hostile-") as folder, _served(Path(folder)) as served:
+        return asyncio.run(_measure(served, options.clips, options.seconds, options.only))
+
+
+async def _measure(served: Served, clips: int, seconds: float, chosen: Sequence[str]) -> Report:
+    await _felt(served, 2)  # loads models and caches
+    undisturbed = await _felt(served, clips)
+    target = Target(served.port, asyncio.get_running_loop().time() + seconds)
+    attacks = [asyncio.ensure_future(attack(target)) for attack in ATTACKS if attack.__name__ in chosen]
+    await asyncio.sleep(1.0)
+    disturbed = await _felt(served, clips)
+    target.until = min(target.until, asyncio.get_running_loop().time())
+    errors = [error for error in await asyncio.gather(*attacks, return_exceptions=True) if error]
+    active = await _active_when_quiet(served)
+    return _report(served, undisturbed, disturbed, target.answers, active, list(map(repr, errors)))
+
+
+async def _felt(served: Served, clips: int) -> Felt:
+    """Make clips one after the other, and ask for health meanwhile."""
+    felt = Felt()
+    done = asyncio.Event()
+
+    async def ask_health() -> None:
+        async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
+            while not done.is_set():
+                start = time.perf_counter()
+                await client.get("/api/status")
+                felt.health.append(time.perf_counter() - start)
+                await asyncio.sleep(0.5)
+
+    asking = asyncio.create_task(ask_health())
+    async with httpx.AsyncClient(base_url=served.url, timeout=300) as client:
+        for _ in range(clips):
+            start = time.perf_counter()
+            answer = await client.post("/api/generate/full", json={"prompt": PROMPT, "size": 256, "seed": 7})
+            felt.clips.append(time.perf_counter() - start)
+            if answer.status_code != httpx.codes.OK:
+                felt.failures.append(answer.text[:200])
+    done.set()
+    await asking
+    return felt
+
+
+async def _active_when_quiet(served: Served) -> int:
+    """Clips that are still being made when the strangers have left for a while."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
+        while (active := int((await client.get("/health")).json()["active_clips"])) > 0:
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.5)
+    return active
+
+
+def _report(
+    served: Served, before: Felt, during: Felt, answers: Counter[str], active: int, errors: list[str]
+) -> Report:
+    statuses = Counter(re.findall(r" - (\d{3}) - \d+\.\d+ s - ", served.log()))
+    slower = _percentile(during.clips, 95) / _percentile(before.clips, 95)
+    failed = {status: n for status, n in statuses.items() if status >= "500" and status not in REFUSALS}
+    result = {
+        "undisturbed": before.told(),
+        "disturbed": during.told(),
+        "p95_ratio": round(slower, 2),
+        "peak_mb": round(served.peak_bytes() / 1e6),
+        "answers_to_strangers": dict(answers),
+        "statuses_logged": dict(statuses),
+        "failed": failed,
+        "log_mb": round(len(served.log()) / 1e6, 2),
+        "tracebacks": served.log().count("Traceback"),
+        "control_characters": sum(not c.isprintable() and c != "\n" for c in served.log()),
+        "left_active": active,
+        "left_unfinished": served.unfinished(),
+        "errors_of_strangers": errors,
+    }
+    passed = (
+        slower < MOST_SLOWER
+        and served.peak_bytes() < MOST_BYTES
+        and not during.failures
+        and not any(result[name] for name in ("failed", "tracebacks", "control_characters"))
+        and not any(result[name] for name in ("left_active", "left_unfinished", "errors_of_strangers"))
+    )
+    rows = [(name, str(value)) for name, value in result.items()]
+    return Report(result, [table_of("Strangers at the door", ["measure", "value"], [], rows)], passed)
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[Served]:
+    ports = {name: str(claim_port(HOST, 0, name)) for name in PORTS}
+    fixed = {"API_HOST": HOST, "GEMINI_API_KEY": "", "PROFILE": "starter"}
+    paths = {"OUTPUTS_PATH": str(folder / "outputs"), "LOGS_PATH": str(folder / "logs")}
+    triton = {"TRITON_URL": f"{HOST}:{claim_port(HOST, 0, 'TRITON_URL')}"}
+    command = [str(Path(sys.executable).with_name("lumen")), "serve"]
+    environment = {**os.environ, **ports, **fixed, **paths, **triton}
+    with (folder / "console.txt").open("wb") as console:
+        process = subprocess.Popen(command, env=environment, stdout=console, stderr=console)
+    served = Served(process, int(ports["API_PORT"]), folder)
+    try:
+        _wait_for(served)
+        yield served
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _wait_for(served: Served) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and served.process.poll() is None:
+        try:
+            httpx.get(f"{served.url}/livez", timeout=1.0)
+        except httpx.TransportError:
+            continue
+        return
+    console = (served.folder / "console.txt").read_text(errors="replace")
+    raise ServiceUnavailableException(f"lumen serve did not start: {console[-2000:]}")
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    """A percentile, in seconds; of fewer than two values the only one."""
+    if len(values) < 2:
+        return round(sum(values), 3)
+    return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 3)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clips", type=int, default=20, help="clips of the well-behaved client, each time")
+    parser.add_argument("--seconds", type=float, default=300.0, help="how long the strangers go on at most")
+    names = [attack.__name__ for attack in ATTACKS]
+    parser.add_argument("--only", nargs="*", choices=names, default=names, help="some of the strangers")
+
+
+if __name__ == "__main__":
+    sys.exit(run_benchmark(__doc__, add_arguments, measure))
