@@ -1,4 +1,4 @@
-"""What every request passes, outermost first: identity and log, form, CORS, errors, rate, size, disconnect.
+"""Middleware of every request, outermost first: identity and log, form, CORS, errors, rate, size, disconnect.
 
 All are plain ASGI: nothing is buffered, and a cancelled request is cancelled to its core.
 """

@@ -101,7 +101,7 @@ def decode_audio(data: bytes, sample_rate: int, max_seconds: float) -> DecodedAu
 
 
 class _Recording:
-    """One pass through a file.
+    """Reads a file once, from beginning to end.
 
     Args:
         channel: the one that is heard; the mean of all without one.

@@ -253,7 +253,7 @@ def _flat(image: Image.Image) -> Image.Image:
 
 
 def _methods(image: Image.Image, turns: int) -> list[Image.Transpose]:
-    """How the picture is turned: as its file says that it is shown, then by quarters, counter-clockwise."""
+    """List the turns of a picture: the one that its file asks for, then quarters, counter-clockwise."""
     shown = SHOWN.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     turned = QUARTERS[turns % 4]
     return [method for method in (shown, turned) if method is not None]

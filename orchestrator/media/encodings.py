@@ -220,7 +220,7 @@ def choose_encoding(accept: str) -> Encoding:
 
 
 def _wish(encoding: Encoding, ranges: dict[str, float]) -> tuple[float, int]:
-    """How much an encoding is wanted, and how precisely it is named: the precise name counts."""
+    """Quality value of an encoding and the precision of the range that gives it: the exact name counts."""
     for names, precision in (
         ((encoding.media_type, *encoding.aliases), 2),
         (("audio/*",), 1),

@@ -60,7 +60,7 @@ async def make_avatar(request: Request, response: Response, use: Use, held: Held
 
 @router.get("/{avatar}", response_model_exclude_none=True, responses=describe_errors(404))
 async def read_avatar(avatar: str, use: Use) -> AvatarResponse:
-    """One avatar, by its id or its name."""
+    """Describe an avatar, by its id or its name."""
     return _told(await asyncio.to_thread(use.models.get_avatars().find, avatar))
 
 

@@ -175,7 +175,7 @@ async def generate_full(request: Request, use: Use, held: Held) -> FullResponse 
 
 @router.get("/progress/{key}", responses=describe_errors(404))
 async def read_progress(key: str, use: Use) -> ProgressResponse:
-    """How far the clip is whose request carries `key` in its header."""
+    """Report the progress of the clip whose request carries `key` in its header."""
     progress = use.progress.read(key)
     return ProgressResponse(**stamp(), audio_seconds=progress.audio_seconds, frames=progress.frames)
 
@@ -190,7 +190,7 @@ def _writer_request(fields: TextRequest, language: str | None = None) -> WriterR
 def _speech_options(
     fields: TtsRequest | FullRequest, text: str, use: Services, seed: int | None
 ) -> SpeechOptions:
-    """How to speak; a seed by chance where the voice has a use for one and none is given.
+    """Speech options of a request; a seed by chance where the voice has a use for one and none is given.
 
     Args:
         text: says the language where none is given.
@@ -282,7 +282,7 @@ async def _audio(body: Body[VideoRequest], use: Services) -> DecodedAudio:
 
 
 def _silence(seconds: float, use: Services) -> npt.NDArray[np.float32]:
-    """What is heard of somebody who does not speak: float32 [n_samples] at the settings' rate."""
+    """Silence of somebody who does not speak: float32 [n_samples] at the settings' rate."""
     if seconds > use.settings.max_audio_seconds:
         raise InvalidInputException(
             f"idle_seconds is {seconds:g}; the limit is {use.settings.max_audio_seconds:g} s"
@@ -291,7 +291,7 @@ def _silence(seconds: float, use: Services) -> npt.NDArray[np.float32]:
 
 
 def _sound(body: Body[VideoRequest]) -> str:
-    """What a video is made from, for the log."""
+    """Describe the sound that a video is made from, for the log."""
     fields = body.fields
     if fields.idle_seconds is not None:
         return f"{fields.idle_seconds:g} s idle"

@@ -57,7 +57,7 @@ CHANNEL_OPTIONS: Final = (
 
 
 class TritonClient:
-    """One gRPC channel, opened in the event loop that first uses it.
+    """Client of Triton over one gRPC channel, opened in the event loop that first uses it.
 
     Triton calls a Python model READY for good, also when its process has died and every request
     fails. Such models are known here by their errors: they count as not loaded, and are loaded anew.
@@ -279,7 +279,7 @@ class TritonClient:
 
 
 def text_tensor(text: str) -> npt.NDArray[np.object_]:
-    """One string as Triton's BYTES [1]."""
+    """Encode a string as Triton's BYTES [1]."""
     return np.array([text.encode()], dtype=np.object_)
 
 

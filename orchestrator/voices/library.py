@@ -35,7 +35,7 @@ CACHED_VOICES: Final = 64
 
 @dataclass(frozen=True)
 class Latents:
-    """What XTTS knows of a voice.
+    """Latents by which XTTS knows a voice.
 
     Attributes:
         gpt_cond_latent: float32 [32, width].
@@ -48,7 +48,7 @@ class Latents:
 
 @dataclass(frozen=True)
 class ClonedVoice:
-    """What a voice was made of.
+    """Origin of a cloned voice: its recordings and the parameters of the conditioning.
 
     Attributes:
         id: hash of the recordings' bytes and of ``parameters``.
@@ -187,7 +187,7 @@ class VoiceLibrary:
         return None if header is None else self._card(voice, header)
 
     def _card(self, voice: str, header: Mapping[str, str]) -> VoiceCard | None:
-        """What the header of a learned voice says; None when it is damaged."""
+        """Card of a cloned voice from its file's header; None when the header is damaged."""
         try:
             return _card_of(voice, header, self._source())
         except (KeyError, ValueError) as error:

@@ -152,7 +152,7 @@ class Voice(Protocol):
         ...
 
     async def bind(self, options: SpeechOptions) -> BoundVoice:
-        """Who speaks in this manner. No model is asked for that, and none needs to be loaded.
+        """Bind the voice to ``options``. No model is asked for that, and none needs to be loaded.
 
         Raises:
             InvalidInputException: it does not know the language or the voice.
