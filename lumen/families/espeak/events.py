@@ -42,7 +42,7 @@ class _Event(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Event:
-    """One event.
+    """Event of eSpeak's synthesis.
 
     Attributes:
         position: of the word in the text, in characters.
