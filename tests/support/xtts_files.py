@@ -1,4 +1,4 @@
-"""What the orchestrator reads of an exported XTTS checkpoint: its manifest and its speakers."""
+"""Files of an exported XTTS checkpoint that the orchestrator reads: its manifest and its speakers."""
 
 import json
 from pathlib import Path

@@ -44,7 +44,7 @@ async def test_another_program_is_not_taken_for_lumen(stranger: str) -> None:
 
 
 async def test_an_answer_of_another_program_is_one_clear_error(stranger: str) -> None:
-    """What is not LUMEN's body is named with its status, without a traceback."""
+    """A body that is not LUMEN's is one error with its status, without a traceback."""
     async with LumenClient(stranger) as client:
         with pytest.raises(GenerationException, match=r"answered \d+, and not as LUMEN"):
             await client.make(Clip("Hi"))

@@ -21,7 +21,7 @@ TTS, VIDEO, FULL = (f"/api/generate/{name}" for name in ("tts", "video", "full")
 
 
 def events(repository: Path, event: str) -> int:
-    """How often the stand-in voice has written down ``event``."""
+    """Count how often the stand-in voice has written down ``event``."""
     path = repository / "espeak" / "events"
     return path.read_text().splitlines().count(event) if path.is_file() else 0
 
@@ -111,7 +111,7 @@ def test_failures_on_the_way(
 
 
 def test_a_reply_that_is_too_long_ends_with_its_last_sentence(serve_with: Serve, triton_url: str) -> None:
-    """What was made is kept, and a warning says that there was more."""
+    """A reply that is too long ends with its last sentence, and a warning says that there was more."""
     api = serve_with(triton_url=triton_url, max_audio_seconds=4)
     body = api.client.post(FULL, json={"prompt": "one two three four five. " * 8}).json()
     assert 3 <= body["audio_seconds"] <= 4

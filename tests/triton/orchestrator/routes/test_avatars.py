@@ -73,7 +73,7 @@ def test_avatars_are_listed_read_and_removed(sadtalker: Api) -> None:
 
 
 def test_an_avatar_has_its_own_portrait(sadtalker: Api) -> None:
-    """What belongs to the avatar cannot be sent besides it; the message names both."""
+    """A portrait or crop option sent beside an avatar is refused; the message names both."""
     made = sadtalker.client.post(AVATARS, json={"portrait": "ada", "name": "Own"})
     assert made.status_code == 201, made.text
     upload = film_with(sadtalker, "portrait_file", image_bytes(), avatar="Own")
@@ -100,7 +100,7 @@ def test_avatars_that_are_refused(sadtalker: Api) -> None:
 
 
 def test_names_are_not_taken_at_once(sadtalker: Api) -> None:
-    """Of two avatars of one name that are made at the same time, one is refused and leaves nothing."""
+    """Two avatars of one name, made at the same time: one is refused and leaves no file."""
     files = [{"portrait_file": picture(120, 100 + 20 * index, (90, 60, 40))} for index in range(2)]
     with ThreadPoolExecutor(2) as threads:
         made = threads.map(

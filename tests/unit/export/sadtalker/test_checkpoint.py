@@ -35,7 +35,7 @@ def folder(sadtalker_checkpoint: Path, tmp_path: Path) -> Path:
 
 
 def refusal(folder: Path, size: int = 256) -> str:
-    """What loading says; one line."""
+    """Message of a refused checkpoint; one line."""
     with pytest.raises(ModelLoadException) as caught:
         load_checkpoint(folder, size)
     assert "\n" not in caught.value.message

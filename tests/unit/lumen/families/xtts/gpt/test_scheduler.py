@@ -214,7 +214,7 @@ def test_a_cancelled_sentence_frees_its_slot_within_a_step() -> None:
 
 
 def test_a_sentence_in_the_queue_can_be_cancelled() -> None:
-    """It never gets a slot, and its place is free."""
+    """A sentence that is cancelled in the queue never gets a slot, and its place is free."""
     gate = Gate("step")
     with Scheduler(FakeStepper(1, gate), 1, CHUNKS) as scheduler:
         first, second, third = Heard(), Heard(), Heard()
