@@ -146,7 +146,7 @@ class Avatars:
             return await asyncio.to_thread(self._add, key, name, features), True
 
     def delete(self, avatar: str) -> None:
-        """Remove an avatar by its id; whoever is filmed with it is filmed to the end.
+        """Remove an avatar by its id; clips that are being made of it are made to the end.
 
         Raises:
             NotFoundException: there is none.

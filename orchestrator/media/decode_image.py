@@ -66,7 +66,7 @@ SHOWN: Final = {
 
 QUARTERS: Final = (None, _T.ROTATE_90, _T.ROTATE_180, _T.ROTATE_270)
 SWAPPING: Final = (_T.TRANSPOSE, _T.TRANSVERSE, _T.ROTATE_90, _T.ROTATE_270)
-"""What exchanges width and height."""
+"""Turns that exchange width and height."""
 
 # Pillow's own limit only warns; `_check_size` refuses by the header, before a pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None

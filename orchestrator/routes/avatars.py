@@ -66,7 +66,7 @@ async def read_avatar(avatar: str, use: Use) -> AvatarResponse:
 
 @router.delete("/{avatar}", status_code=204, responses=describe_errors(404))
 async def remove_avatar(avatar: str, use: Use) -> None:
-    """Remove an avatar, by its id. Who is filmed with it now is filmed to the end."""
+    """Remove an avatar, by its id. Clips that are being made of it are made to the end."""
     log.info("Avatar removal: %s", excerpt(avatar))
     await asyncio.to_thread(use.models.get_avatars().delete, avatar)
 

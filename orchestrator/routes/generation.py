@@ -65,14 +65,14 @@ STREAMED: Final[dict[str, Any]] = {
         encoding.media_type: {"schema": {"type": "string", "format": "binary"}} for encoding in ENCODINGS
     }
 }
-"""What the speech endpoint answers besides JSON."""
+"""Answers of the speech endpoint besides JSON."""
 
 VIDEO_TYPE: Final = "video/mp4"
 
 STREAMED_VIDEO: Final[dict[str, Any]] = {
     "content": {VIDEO_TYPE: {"schema": {"type": "string", "format": "binary"}}}
 }
-"""What the video endpoints answer besides JSON."""
+"""Answers of the video endpoints besides JSON."""
 
 router = APIRouter(
     prefix="/api/generate",

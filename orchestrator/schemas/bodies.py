@@ -49,7 +49,7 @@ def _within_limit(text: str, info: ValidationInfo) -> str:
 
 
 Text = Annotated[str, AfterValidator(_within_limit), AfterValidator(readable)]
-"""What is written or spoken; bounded by the settings."""
+"""Text to be written or spoken; bounded by the settings."""
 
 Temperature = Annotated[
     float, Field(ge=0, le=2, allow_inf_nan=False, description="0 is the most predictable, 2 the most varied")
@@ -156,7 +156,7 @@ class TtsRequest(Strict):
 
 
 SCENE_FILES: Final = {"portrait_file": 1, **uploads_of(FACE_OPTIONS)}
-"""Uploads of a scene: a portrait, and files that are options of a face."""
+"""Uploads for a clip: a portrait, and files that are options of a face."""
 
 
 VideoStream = Annotated[

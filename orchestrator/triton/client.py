@@ -310,12 +310,12 @@ _DEAD_PROCESS: Final = re.compile(
     r"(?:Failed to process the request\(s\) for model instance '\w+', message: )?"
     r"Stub process '(\w+)_\d+_\d+' is not healthy\.?(?:; try again\.)?"
 )
-"""What Triton's Python backend says of a model instance without a process, also through another model."""
+"""Message of Triton's Python backend about a model instance without a process, also through another model."""
 
 _LATE: Final = "The model {!r} was not loaded in time; try again."
 _STOPPING: Final = "Server is stopping"
 _UNLOADED: Final = ("Request for unknown model", "Model version not ready")
-"""How errors of Triton begin, of which its streams drop the code."""
+"""Beginnings of those errors of Triton of which its streams drop the code."""
 
 _DIED: Final = ("UNLOADED", "its process has died; the next request loads it anew")
 
