@@ -35,7 +35,7 @@ DETECTION_SIDE: Final = 1024
 """Pixels of the longer side that detection needs: a larger image is reduced to less than twice that."""
 
 SAME_FACE_SHARE: Final = 0.6
-"""Of the smaller of two faces, what they have in common from which they are one: meshes of small faces differ
+"""Overlap, as a share of the smaller of two faces, from which they are one: meshes of small faces differ
 in size, and lie within each other then."""
 
 MIN_PRESENCE: Final = 0.5
