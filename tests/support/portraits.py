@@ -14,7 +14,7 @@ PORTRAITS = ROOT / "assets" / "portraits"
 Pixels = NDArray[np.uint8]
 
 NOSE_TIP = 4
-"""Of the mesh's points."""
+"""Index among the mesh's points."""
 
 
 def portrait(name: str) -> Pixels:

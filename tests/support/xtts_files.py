@@ -11,7 +11,7 @@ from lumen.runtime.onnx_file import MANIFEST
 
 WIDTH = 64
 SPEAKERS = {"Ada Lovelace": 2.0, "Bède": 3.0}
-"""What a speaker's latents are full of: the stand-in speaks with so many hundred hertz."""
+"""Values of the speakers' latents: the stand-in speaks with so many hundred hertz."""
 
 
 def write_checkpoint(folder: Path, source: str = "a" * 64, width: int = WIDTH) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("quick_downloads")
 NAME = "weights.pth"
 CONTENT = os.urandom(40 * CHUNK + 123)
 OTHER = os.urandom(len(CONTENT))
-"""Of the same size, and not what was released."""
+"""Content of the same size that was not released."""
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ async def test_a_clip_that_gets_on_may_take_long() -> None:
     async def tell(request: Request) -> Response:
         nonlocal asked
         asked += 1
-        if asked == 3 * 4:  # a client asks four times within its patience
+        if asked == 3 * 4:  # a client asks four times within its time limit
             done.set()
         return JSONResponse({"audio_seconds": 1.0, "frames": asked})
 

@@ -16,7 +16,7 @@ from tests.support.launching import prefix_of, segments, start_serving
 from tests.support.waiting import wait_until
 
 SECONDS = 40.0
-"""That a server's beginning or end may take."""
+"""Seconds that a server's beginning or end may take."""
 
 
 @pytest.fixture

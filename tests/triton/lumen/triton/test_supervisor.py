@@ -20,7 +20,7 @@ from tests.support.launching import segments
 from tests.support.waiting import wait_until
 
 SECONDS = 40.0
-"""That a server's or a model's beginning may take."""
+"""Seconds that a server's or a model's beginning may take."""
 
 SLOW = """
 import pathlib

@@ -157,7 +157,7 @@ def test_a_model_that_hangs(serve_with: Serve, triton_url: str, repository: Path
 
 
 def test_a_server_that_stops(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    """A request that has not ended when a stopping server's patience has: 503 like any, no traceback."""
+    """A request that outlasts a stopping server's grace period is a 503 like any, without a traceback."""
     app = create_app(api.settings)
     with ThreadPoolExecutor(1) as pool:
         with served(app) as url:

@@ -111,7 +111,7 @@ def test_text_alone(api: Api) -> None:
 
 
 def test_finished_speech_for_the_face(api: Api) -> None:
-    """Speech that a client sends faster than it is heard is filmed; nothing of it enters the conversation."""
+    """Speech that a client sends faster than it is heard is drawn; nothing of it enters the conversation."""
     silence = bytes(2 * PCM_RATE)
     import base64
 

@@ -27,7 +27,7 @@ def post(api: Api, *recordings: bytes, **data: str) -> httpx.Response:
 
 
 def spoken_pitch(api: Api, **fields: Any) -> float:
-    """The pitch of what is spoken in a manner."""
+    """Pitch of speech with these options."""
     response = api.client.post(TTS, json={"text": "one two three", **fields})
     assert response.status_code == 200, response.text
     pcm, rate = heard(api.client.get(response.json()["audio_url"]).content)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_gradients")
 NETWORKS = networks_file(256)
 CROP, FULL = MAPPINGS[MOTION], MAPPINGS[COEFFICIENTS]
 RELEASED_BYTES = 725_066_984
-"""Of either released networks file."""
+"""Size of either released networks file."""
 
 State = dict[str, Tensor]
 

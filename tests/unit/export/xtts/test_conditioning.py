@@ -30,7 +30,7 @@ from tests.support.hum import recording
 Audio = npt.NDArray[np.float32]
 
 TOLERANCE = 1e-4
-"""Of the latents' largest magnitude, fp32."""
+"""Share of the latents' largest magnitude, fp32."""
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tests.support.comparing import worst
 from tests.support.hum import recording
 
 TOLERANCE = 1e-4
-"""Of the embedding's largest magnitude."""
+"""Share of the embedding's largest magnitude."""
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ def test_sentences_start_in_the_order_in_which_they_come() -> None:
 
 
 def test_a_long_prompt_does_not_stop_the_others() -> None:
-    """While a prompt is read in pieces, the others step as often as their patience says."""
+    """While a prompt is read in pieces, the others step as often as ``max_wait`` says."""
     calls: list[str] = []
     gate = Gate("step")
 
