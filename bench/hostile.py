@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,14 +84,14 @@ class Felt:
 
 def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory(prefix="lumen-hostile-") as folder, _served(Path(folder)) as served:
-        return asyncio.run(_measure(served, options.clips, options.seconds))
+        return asyncio.run(_measure(served, options.clips, options.seconds, options.only))
 
 
-async def _measure(served: Served, clips: int, seconds: float) -> Report:
+async def _measure(served: Served, clips: int, seconds: float, chosen: Sequence[str]) -> Report:
     await _felt(served, 2)  # loads models and caches
     undisturbed = await _felt(served, clips)
     target = Target(served.port, asyncio.get_running_loop().time() + seconds)
-    attacks = [asyncio.ensure_future(attack(target)) for attack in ATTACKS]
+    attacks = [asyncio.ensure_future(attack(target)) for attack in ATTACKS if attack.__name__ in chosen]
     await asyncio.sleep(1.0)
     disturbed = await _felt(served, clips)
     target.until = min(target.until, asyncio.get_running_loop().time())
@@ -210,6 +210,8 @@ def _percentile(values: list[float], percent: int) -> float:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=20, help="clips of the well-behaved client, each time")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long the strangers go on at most")
+    names = [attack.__name__ for attack in ATTACKS]
+    parser.add_argument("--only", nargs="*", choices=names, default=names, help="some of the strangers")
 
 
 if __name__ == "__main__":

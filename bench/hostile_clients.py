@@ -8,10 +8,9 @@ import io
 import math
 import wave
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 
@@ -19,6 +18,9 @@ HOST: Final = "127.0.0.1"
 
 HALF_A_HEAD: Final = b"GET / HTTP/1.1\r\nHost: x\r\nX-"
 HALF_HEADS: Final = 600
+
+AGAIN_SECONDS: Final = 2.0
+"""Until a connection that was cut off is opened again."""
 
 TRICKLES: Final = 60
 TRICKLE_BYTES: Final = 2_000_000
@@ -54,7 +56,12 @@ class Target:
         return await asyncio.open_connection(HOST, self.port, local_addr=(address, 0))
 
 
-Attack = Callable[[Target], Awaitable[None]]
+class Attack(Protocol):
+    """A hostile client: runs until the target's time is over."""
+
+    __name__: str
+
+    async def __call__(self, target: Target) -> None: ...
 
 
 async def half_heads(target: Target) -> None:
@@ -67,7 +74,7 @@ async def half_heads(target: Target) -> None:
                 writer.write(HALF_A_HEAD)
                 await _until_closed(target, reader)
                 writer.close()
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     await asyncio.gather(*(one() for _ in range(HALF_HEADS)))
 

@@ -8,8 +8,11 @@ from typing import Final
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="-")
 """Identifier of the request that is being served; - outside of one."""
 
-client: Final[ContextVar[str]] = ContextVar("client", default="-")
-"""Name of the client that the request comes from; - outside of one."""
+NOBODY: Final = "-"
+"""Client of what no request asks for."""
+
+client: Final[ContextVar[str]] = ContextVar("client", default=NOBODY)
+"""Name of the client that the request comes from."""
 
 
 def new_request_id() -> str:

@@ -31,6 +31,7 @@ from orchestrator.pipeline.progress import Progress
 from orchestrator.pipeline.results import Rendered, Spoken, Written
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
 from orchestrator.pipeline.stopwatch import Stopwatch
+from orchestrator.pipeline.turns import Turns
 from orchestrator.store.files import write_text
 from orchestrator.store.outputs import Outputs, kept_together
 from orchestrator.triton.client import TritonClient
@@ -88,6 +89,7 @@ class Pipeline:
             settings.client_share,
         )
         self.clips = Places("clips", total, share_of(total, share))
+        self._drawn = Turns(settings.max_shared_turns).share
         self.speeches = Places("speeches", speeches, share_of(speeches, share))
 
     @property
@@ -193,7 +195,7 @@ class Pipeline:
             take = await self._prepare(face.models, job, watch, progress, frames)
             speech = tee(in_pieces(pcm, self._rate), limit.add, progress.hear(limit))
             recording = self._recording(take, [Mp4FileSink(path), *live], live=bool(live), poster=poster)
-            async with aclosing(film(take.scene, speech, self._rate, recording)) as filmed:
+            async with aclosing(self._drawn(film(take.scene, speech, self._rate, recording))) as filmed:
                 async for seconds in filmed:
                     yield seconds
             watch.mark("video")
@@ -227,7 +229,7 @@ class Pipeline:
             recording = self._recording(
                 take, [Mp4FileSink(mp4), *live], live=bool(live), poster=poster, wav=(wav, self._rate)
             )
-            async with aclosing(film(scene, speech, voice.sample_rate, recording)) as filmed:
+            async with aclosing(self._drawn(film(scene, speech, voice.sample_rate, recording))) as filmed:
                 async for seconds in filmed:
                     yield seconds
             captions = narration.captions.captions()

@@ -27,6 +27,10 @@ class Places:
         """Places that are taken now."""
         return self._taken.total()
 
+    def check(self) -> None:
+        """Refuse a request that would get no place, before its body is read. Raises: see `place`."""
+        self._check(client.get())
+
     @contextmanager
     def reserved(self) -> Iterator[None]:
         """Take a place for a request before anything costly is done for it; `place` is then the same one.

@@ -135,6 +135,7 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
 )
 async def generate_video(request: Request, use: Use, held: Held) -> VideoResponse | Response:
     """Video of a portrait that speaks given audio: a file, or with `stream` the video while it is made."""
+    use.pipeline.clips.check()
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", _sound(body))
     held.enter_context(use.pipeline.clips.reserved())
@@ -158,6 +159,7 @@ async def generate_video(request: Request, use: Use, held: Held) -> VideoRespons
 )
 async def generate_full(request: Request, use: Use, held: Held) -> FullResponse | Response:
     """The full pipeline: text, audio, video; with `stream` the video itself while it is made."""
+    use.pipeline.clips.check()
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
     held.enter_context(use.pipeline.clips.reserved())
