@@ -284,7 +284,7 @@ def test_a_read_only_disk(serve_with: Serve, triton_url: str, small_disk: Path, 
 
 
 def test_a_client_has_its_share(serve_with: Serve, triton_url: str) -> None:
-    """Who speaks as much as one may is 429; another client speaks meanwhile, and films do not wait for it."""
+    """A client that speaks as much as one may gets 429; another speaks meanwhile, and clips do not wait."""
     limits = {"max_concurrent_speech": 2, "client_share": 0.5, "triton_timeout": 3.0}
     api = serve_with(triton_url=triton_url, **limits)
     hanging = threading.Thread(target=lambda: httpx.post(api.url + TTS, json={"text": "WAIT"}))
