@@ -42,7 +42,7 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services
 def crop_options_of(
     body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
 ) -> CropOptions:
-    """The framing that a request asks for, or the server's default.
+    """Crop options that a request asks for, or the server's default.
 
     Raises:
         InvalidInputException: the face makes no frames of this size.

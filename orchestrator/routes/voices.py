@@ -58,7 +58,7 @@ async def make_voice(request: Request, response: Response, use: Use, held: Held)
 
 @router.get("/{voice}", response_model_exclude_none=True, responses=describe_errors(404))
 async def read_voice(voice: str, use: Use) -> VoiceResponse:
-    """One voice, by its id or its name."""
+    """Describe a voice, by its id or its name."""
     return _told(await use.models.get_voice().card(voice))
 
 

@@ -49,7 +49,7 @@ def _within_limit(text: str, info: ValidationInfo) -> str:
 
 
 Text = Annotated[str, AfterValidator(_within_limit), AfterValidator(readable)]
-"""What is written or spoken; bounded by the settings."""
+"""Text to be written or spoken; bounded by the settings."""
 
 Temperature = Annotated[
     float, Field(ge=0, le=2, allow_inf_nan=False, description="0 is the most predictable, 2 the most varied")
@@ -64,12 +64,12 @@ TtsSeed = Annotated[
 
 
 def _shortened(content: object) -> object:
-    """What a writer replied is taken back, however long or odd it is."""
+    """Shorten a message of the conversation: a writer's reply is taken back however long or odd it is."""
     return printable(content)[:HISTORY_CHARACTERS].strip() if isinstance(content, str) else content
 
 
 class Message(Strict):
-    """One message of the conversation so far."""
+    """A message of the conversation so far."""
 
     role: Literal["user", "assistant", "model"] = Field(description="assistant and model mean the same")
     content: Annotated[
@@ -156,7 +156,7 @@ class TtsRequest(Strict):
 
 
 SCENE_FILES: Final = {"portrait_file": 1, **uploads_of(FACE_OPTIONS)}
-"""Uploads of a scene: a portrait, and files that are options of a face."""
+"""Uploads for a clip: a portrait, and files that are options of a face."""
 
 
 VideoStream = Annotated[
@@ -263,7 +263,7 @@ class Controls(BaseModel):
 
 
 class Answer(BaseModel):
-    """What every response carries."""
+    """Fields that every response carries."""
 
     request_id: str = Field(description="UUID; the log's lines of this request carry it too")
     timestamp: str = Field(description="ISO 8601, UTC")
@@ -275,7 +275,7 @@ class ProgressResponse(Answer):
 
 
 class Made(Answer):
-    """What every generated response carries besides."""
+    """Fields that every generated response carries besides."""
 
     processing_time: float = Field(description="seconds")
     parts: Parts
@@ -351,7 +351,7 @@ class VoiceInfo(BaseModel):
 
 
 class VoiceResponse(Answer, VoiceInfo):
-    """One voice."""
+    """Description of one voice."""
 
 
 class VoicesResponse(Answer):
@@ -373,7 +373,7 @@ class AvatarInfo(BaseModel):
 
 
 class AvatarResponse(Answer, AvatarInfo):
-    """One avatar."""
+    """Description of one avatar."""
 
 
 class AvatarsResponse(Answer):

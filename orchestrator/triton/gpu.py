@@ -1,4 +1,4 @@
-"""What Triton's metrics say about its GPUs."""
+"""Facts about Triton's GPUs, read from its metrics."""
 
 import re
 from collections import defaultdict
