@@ -146,6 +146,16 @@ def test_a_server_that_dies_again_and_again_is_given_up(supervise: Supervise) ->
     assert "\n" not in supervisor.failure.message
 
 
+async def test_a_proxy_for_the_world_is_not_asked_for_triton(
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything answered 503 where `http_proxy` was set: gRPC went through it."""
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert await answers(supervise())
+
+
 async def test_a_model_that_is_unloaded_stays_so(supervise: Supervise, said: list[str]) -> None:
     """A process that ends because its model was unloaded is no death."""
     supervisor = supervise()
