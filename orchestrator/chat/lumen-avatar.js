@@ -137,7 +137,7 @@ export class LumenAvatar extends HTMLElement {
       event_id: `turn_${this.#turn}`,
       response: { cancel_previous: true, metadata: { turn: String(this.#turn) } },
     });
-    this.#enter("thinking");
+    this.#await();
   }
 
   interrupt() {
@@ -288,7 +288,12 @@ export class LumenAvatar extends HTMLElement {
     const turn = metadata?.turn ?? String(this.#turn);
     if (turn !== String(this.#turn)) return;
     this.#answers.add(id);
-    this.#enter(this.#state === "speaking" ? "speaking" : "thinking");
+    this.#await();
+  }
+
+  /** An answer is to come; one that plays plays on. */
+  #await() {
+    if (this.#state !== "speaking") this.#enter("thinking");
   }
 
   /** @param {Record<string, any>} response */
@@ -329,7 +334,7 @@ export class LumenAvatar extends HTMLElement {
   #refuse({ code, message, event_id }) {
     if (/^turn_/.test(event_id ?? "") && event_id !== `turn_${this.#turn}`) return;
     if (this.#messages.delete(event_id)) this.interrupt();
-    if (event_id === `turn_${this.#turn}`) this.#enter("idle");
+    if (event_id === `turn_${this.#turn}` && this.#state === "thinking") this.#enter("idle");
     this.#tell("error", { code, message });
   }
 
