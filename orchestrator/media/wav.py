@@ -30,7 +30,9 @@ class WavWriter:
 
     def __enter__(self) -> "WavWriter":
         with disk_errors(self._file.final):
-            self._wave = wave.open(str(self._file.path), "wb")
+            # Not by its name: of a file that cannot be opened, `wave` would leave half a writer behind.
+            self._stream = self._file.path.open("wb")
+        self._wave = wave.open(self._stream, "wb")
         self._wave.setnchannels(1)
         self._wave.setsampwidth(2)
         self._wave.setframerate(self._rate)
@@ -42,11 +44,14 @@ class WavWriter:
         try:
             with disk_errors(self._file.final):
                 self._wave.close()
+                self._stream.close()
                 if kind is None:
                     self._file.publish()
         finally:
             with suppress(OSError):
                 self._wave.close()
+            with suppress(OSError):
+                self._stream.close()
             self._file.discard()
 
     def write(self, pcm: npt.NDArray[np.float32]) -> None:

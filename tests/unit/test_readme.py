@@ -17,7 +17,7 @@ def test_settings_are_listed() -> None:
 
 def shown(default: object) -> str:
     """A default as the table has it."""
-    if default is None:
+    if default is None or default == []:
         return ""
     if isinstance(default, list):
         return f"`{','.join(default)}`"

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -264,6 +265,38 @@ def test_a_full_disk(serve_with: Serve, triton_url: str, small_disk: Path, path:
     response = api.client.post(path, **request)
     assert_error(response, 507, "StorageException")
     assert api.files() == []
+
+
+@pytest.mark.parametrize("path", [TTS, VIDEO, FULL])
+def test_a_read_only_disk(serve_with: Serve, triton_url: str, small_disk: Path, path: str) -> None:
+    """Outputs that cannot be written are 507, not a bug."""
+    api = serve_with(triton_url=triton_url, outputs_path=small_disk / "outputs")
+    request = {
+        TTS: {"json": {"text": "one"}},
+        VIDEO: {"json": {"idle_seconds": 0.2}},
+        FULL: {"json": {"prompt": "one"}},
+    }[path]
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    try:
+        assert_error(api.client.post(path, **request), 507, "StorageException")
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+
+
+def test_a_client_has_its_share(serve_with: Serve, triton_url: str) -> None:
+    """Who speaks as much as one may is 429; another client speaks meanwhile, and films do not wait for it."""
+    limits = {"max_concurrent_speech": 2, "client_share": 0.5, "triton_timeout": 3.0}
+    api = serve_with(triton_url=triton_url, **limits)
+    hanging = threading.Thread(target=lambda: httpx.post(api.url + TTS, json={"text": "WAIT"}))
+    hanging.start()
+    wait_until(lambda: api.services.pipeline.active_clips == 1)
+    refused = api.client.post(TTS, json={"text": "one"})
+    assert_error(refused, 429, "BusyException", "share")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert api.client.post(VIDEO, json={"idle_seconds": 0.2}).status_code == 200
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=60) as other:
+        assert other.post(api.url + TTS, json={"text": "one"}).status_code == 200
+    hanging.join()
 
 
 @pytest.mark.parametrize("path", [TTS, VIDEO, FULL])

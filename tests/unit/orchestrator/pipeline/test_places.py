@@ -1,0 +1,60 @@
+"""Places for work, and each client's share of them."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from lumen.errors import BusyException, ServiceUnavailableException
+from orchestrator.pipeline.places import Places
+from orchestrator.request_context import client
+
+
+@contextmanager
+def asked_by(name: str) -> Iterator[None]:
+    token = client.set(name)
+    try:
+        yield
+    finally:
+        client.reset(token)
+
+
+def test_a_client_has_its_share_and_others_theirs() -> None:
+    """Who holds its share is told to wait, 429; others still find a place."""
+    places = Places("clips", total=4, share=2)
+    with ExitStack() as held:
+        with asked_by("ada"):
+            held.enter_context(places.place())
+            held.enter_context(places.place())
+            with pytest.raises(BusyException, match="2 clips"), places.place():
+                pass
+        with asked_by("bob"):
+            held.enter_context(places.place())
+        assert places.taken == 3
+    assert places.taken == 0
+
+
+def test_all_places_are_taken() -> None:
+    """Where nobody finds a place, it is nobody's fault: 503."""
+    places = Places("clips", total=1, share=1)
+    with asked_by("ada"), places.place(), asked_by("bob"), pytest.raises(ServiceUnavailableException):
+        places.check()
+
+
+def test_a_reserved_place_is_one_place() -> None:
+    """A request that reserved its place before its upload was decoded does not take a second one."""
+    places, others = Places("clips", total=1, share=1), Places("speeches", total=1, share=1)
+    with places.reserved():
+        with places.place(), others.place():
+            assert (places.taken, others.taken) == (1, 1)
+        assert (places.taken, others.taken) == (1, 0)
+    assert places.taken == 0
+
+
+def test_a_place_comes_back_after_a_failure() -> None:
+    """Work that fails gives its place back."""
+    places = Places("clips", total=1, share=1)
+    with pytest.raises(ZeroDivisionError), places.reserved():
+        raise ZeroDivisionError
+    with places.place():
+        assert places.taken == 1
