@@ -141,6 +141,19 @@ def test_without_pytorch_a_command_says_so(tmp_path: Path, command: tuple[str, .
     assert "scripts/setup --models" in done.stderr
 
 
+def test_the_walk_takes_its_address_from_the_settings() -> None:
+    """`scripts/test_api.py` asked port 8000 whatever the settings said."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "test_api.py"],
+        env={**os.environ, "API_PORT": "1", "http_proxy": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "No API answers at http://127.0.0.1:1 " in done.stdout
+
+
 def test_help_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """`-h` and `--version` work; options have whole names at 80 columns, every command an example."""
     monkeypatch.setenv("COLUMNS", "80")
