@@ -13,7 +13,7 @@ from orchestrator.messages import excerpt
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
 from orchestrator.routes.render_jobs import animation_of, crop_options_of, portrait_of
-from orchestrator.schemas.bodies import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
+from orchestrator.schemas.avatars import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, held_places, services
 
 log = logging.getLogger("lumen")

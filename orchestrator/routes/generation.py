@@ -38,16 +38,12 @@ from orchestrator.routes.bodies import Body, describe_body, describe_errors, rea
 from orchestrator.routes.render_jobs import render_job
 from orchestrator.routes.responses import full_response, speech_response, text_response, video_response
 from orchestrator.routes.streamed import StreamedResponse
-from orchestrator.schemas.bodies import (
-    FullRequest,
+from orchestrator.schemas.generation import FullRequest, SamplingFields, TextRequest, TtsRequest, VideoRequest
+from orchestrator.schemas.generation_results import (
     FullResponse,
     ProgressResponse,
-    SamplingFields,
-    TextRequest,
     TextResponse,
-    TtsRequest,
     TtsResponse,
-    VideoRequest,
     VideoResponse,
 )
 from orchestrator.services import Services, held_places, services

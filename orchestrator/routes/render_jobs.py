@@ -13,8 +13,9 @@ from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.portraits import PortraitImage
 from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.routes.bodies import Body
-from orchestrator.schemas.bodies import AvatarRequest, FullRequest, VideoRequest
+from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.fields import FACE_OPTIONS
+from orchestrator.schemas.generation import FullRequest, VideoRequest
 from orchestrator.services import Services
 
 

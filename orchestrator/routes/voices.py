@@ -11,7 +11,7 @@ from lumen.errors import InvalidInputException
 from orchestrator.messages import excerpt
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
-from orchestrator.schemas.bodies import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
+from orchestrator.schemas.voices import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
 from orchestrator.services import Services, held_places, services
 from orchestrator.voices.voice import VoiceCard
 

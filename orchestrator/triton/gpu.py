@@ -6,7 +6,7 @@ from http.client import HTTPException
 from typing import Final
 from urllib.request import ProxyHandler, build_opener
 
-from orchestrator.schemas.bodies import GpuHealth
+from orchestrator.schemas.health import GpuHealth
 
 TIMEOUT: Final = 2.0
 """Seconds that the metrics may take."""
