@@ -26,6 +26,7 @@ class Narration:
     """Speaks one text.
 
     Attributes:
+        voice: the one that speaks.
         captions: sentences and words so far. phonemes: likewise, where the voice tells them.
         warnings: about the text and its speech; complete at the end.
 
@@ -44,7 +45,7 @@ class Narration:
         self.captions = CaptionTrack(rate)
         self.phonemes = PhonemeTrack(rate)
         self.warnings: list[str] = []
-        self._voice = voice
+        self.voice = voice
         self._utterance = utterance
         self._max_seconds = max_seconds
         self._ends_early = ends_early
@@ -62,8 +63,8 @@ class Narration:
         Raises:
             InvalidInputException: too little of it has a sound; the message names the text's language.
         """
-        reading = self._voice.family.reading
-        self.warnings += check_speakable(text, self._voice.language, reading.can_speak)
+        reading = self.voice.family.reading
+        self.warnings += check_speakable(text, self.voice.language, reading.can_speak)
 
     async def speak(self, text: Stream[str]) -> Stream[Pcm]:
         """Yield the sound of a text, whole or still being written: float32 [n_samples].
@@ -71,8 +72,8 @@ class Narration:
         Raises:
             InvalidInputException: nothing of it can be spoken, or it is too long.
         """
-        sentences = sentences_of(text, self._utterance, self._voice.language, self._voice.family.reading)
-        chunks = self._voice.speak(tee(self._fitting(sentences), self.captions.write))
+        sentences = sentences_of(text, self._utterance, self.voice.language, self.voice.family.reading)
+        chunks = self.voice.speak(tee(self._fitting(sentences), self.captions.write))
         async with aclosing(chunks):
             async for chunk in chunks:
                 if self._ends_early and self._is_too_much(chunk):
@@ -99,7 +100,7 @@ class Narration:
         return heard + pace * len(sentence.text) <= self._max_seconds
 
     def _is_too_much(self, chunk: SpeechChunk) -> bool:
-        return self._limit.seconds + len(chunk.pcm) / self._voice.family.sample_rate > self._max_seconds
+        return self._limit.seconds + len(chunk.pcm) / self.voice.family.sample_rate > self._max_seconds
 
     def _end(self, where: str) -> None:
         self.warnings.append(

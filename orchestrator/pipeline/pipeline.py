@@ -33,10 +33,10 @@ from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_len
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.pipeline.turns import Turns
 from orchestrator.store.files import write_text
-from orchestrator.store.outputs import Outputs, kept_together
+from orchestrator.store.outputs import ClipFiles, Outputs, kept_together
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices.voice import SpeechOptions, Voice
-from orchestrator.writers.writer import ECHO, Writer, WriterRequest
+from orchestrator.writers.writer import ECHO, Reply, Writer, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -213,48 +213,28 @@ class Pipeline:
         watch, script = Stopwatch(), list[str]()
         writer, face = self._parts.get_writer(), self._parts.get_face()
         voice = self._parts.get_voice().choose(options.language, options.voice)
-        bound = await voice.bind(options)
-        narration = Narration(bound, job.name, self._max_seconds, ends_early=True)
+        narration = Narration(await voice.bind(options), job.name, self._max_seconds, ends_early=True)
         if writer.name == ECHO:
             narration.check(request.prompt)
-        wav, mp4 = self._outputs.audio(job.name), self._outputs.video(job.name)
-        poster, vtt = self._outputs.poster(job.name), self._outputs.captions(job.name)
-        with self._clip(wav, mp4, poster, vtt):
+        files = self._outputs.clip(job.name)
+        with self._clip(*files):
             take = await self._prepare((*voice.models, *face.models), job, watch, progress)
-            scene = replace(take.scene, phonemes=narration.phonemes)
             reply = writer.write(request)
             text = read_ahead(tee(reply, script.append, watch.first("first_text")), TEXT_AHEAD)
             seen = progress.hear(narration.limit), watch.first("first_audio")
             speech = read_ahead(tee(narration.speak(text), *seen), SPEECH_AHEAD)
-            recording = self._recording(
-                take, [Mp4FileSink(mp4), *live], live=bool(live), poster=poster, wav=(wav, self._rate)
-            )
+            sinks, wav = [Mp4FileSink(files.video), *live], (files.audio, self._rate)
+            recording = self._recording(take, sinks, live=bool(live), poster=files.poster, wav=wav)
+            scene = replace(take.scene, phonemes=narration.phonemes)
             async with aclosing(self._drawn(film(scene, speech, voice.sample_rate, recording))) as filmed:
                 async for seconds in filmed:
                     yield seconds
-            captions = narration.captions.captions()
-            await asyncio.to_thread(write_text, vtt, webvtt(captions))
+            await asyncio.to_thread(write_text, files.captions, webvtt(narration.captions.captions()))
             watch.mark("video")
         written = "".join(script).strip()
         if writer.name != ECHO:
             check_written(narration, written)
-        done(
-            _rendered(
-                take,
-                mp4,
-                narration.limit.seconds,
-                {"writer": writer.name, "voice": voice.name, "face": face.name},
-                text=written,
-                voice=bound.voice,
-                language=bound.language,
-                note=writer.note,
-                audio=wav,
-                poster=poster,
-                vtt=vtt,
-                captions=captions,
-                warnings=(*reply.warnings, *narration.warnings, *take.scene.features.warnings),
-            )
-        )
+        done(_replied(take, files, narration, reply, writer, written))
 
     def _recording(self, take: "_Take", sinks: Sequence[PacketSink], **options: Any) -> Recording:
         return Recording(sinks, self._fps, watch=take.watch, seen=[take.progress.see], **options)
@@ -310,6 +290,28 @@ async def _taken(making: Stream[float], live: FragmentedMp4Sink) -> Stream[bytes
 
 def _log_streamed(made: Rendered) -> None:
     log.info("Streamed %.2f s of video: %s", made.seconds, made.timing.marks)
+
+
+def _replied(
+    take: _Take, files: ClipFiles, narration: Narration, reply: Reply, writer: Writer, written: str
+) -> Rendered:
+    """Result of a clip whose text a writer wrote."""
+    voice = narration.voice
+    return _rendered(
+        take,
+        files.video,
+        narration.limit.seconds,
+        {"writer": writer.name, "voice": voice.family.name, "face": take.scene.face.name},
+        text=written,
+        voice=voice.voice,
+        language=voice.language,
+        note=writer.note,
+        audio=files.audio,
+        poster=files.poster,
+        vtt=files.captions,
+        captions=narration.captions.captions(),
+        warnings=(*reply.warnings, *narration.warnings, *take.scene.features.warnings),
+    )
 
 
 def _rendered(take: _Take, video: Path, seconds: float, parts: dict[str, str], **known: Any) -> Rendered:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from lumen.errors import InvalidInputException, NotFoundException, StorageException
 from orchestrator.messages import excerpt
@@ -15,6 +15,15 @@ from orchestrator.store.owners import remove_ownerless
 URL_PREFIX: Final = "/outputs"
 
 _AUDIO_URL: Final = re.compile(r"/outputs/(audio|video)/([A-Za-z0-9_-]{1,200}\.[a-z0-9]{2,4})")
+
+
+class ClipFiles(NamedTuple):
+    """Files of one clip: the video, its speech alone, a picture of it, and its captions."""
+
+    video: Path
+    audio: Path
+    poster: Path
+    captions: Path
 
 
 class Outputs:
@@ -66,6 +75,10 @@ class Outputs:
 
     def poster(self, name: str) -> Path:
         return self.root / "video" / f"{name}.jpg"
+
+    def clip(self, name: str) -> ClipFiles:
+        """Files of the clip of this name."""
+        return ClipFiles(self.video(name), self.audio(name), self.poster(name), self.captions(name))
 
     def url(self, path: Path) -> str:
         """The address of a generated file, from the server's root."""
