@@ -66,11 +66,12 @@ class Served:
 
 @dataclass
 class Felt:
-    """Seconds that the well-behaved client waited for each clip and each health check; what failed."""
+    """Seconds that the well-behaved client waited for each clip and each health check; what failed; marks of the clips."""
 
     clips: list[float] = field(default_factory=list)
     health: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    marks: dict[str, list[float]] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         return {
@@ -78,6 +79,7 @@ class Felt:
             "clip_p50_s": _percentile(self.clips, 50),
             "clip_p95_s": _percentile(self.clips, 95),
             "health_p95_s": _percentile(self.health, 95),
+            "marks_p50_s": {mark: _percentile(values, 50) for mark, values in self.marks.items()},
             "failures": self.failures,
         }
 
@@ -121,6 +123,9 @@ async def _felt(served: Served, clips: int) -> Felt:
             felt.clips.append(time.perf_counter() - start)
             if answer.status_code != httpx.codes.OK:
                 felt.failures.append(answer.text[:200])
+                continue
+            for mark, seconds in answer.json()["timings"].items():
+                felt.marks.setdefault(mark, []).append(seconds)
     done.set()
     await asking
     return felt

@@ -1,4 +1,4 @@
-"""``/openapi.json``, and ``/docs`` and ``/redoc``, whose scripts are served from here: they open without the internet.
+"""``/openapi.json``; ``/docs`` and ``/redoc``, which open without the internet: their scripts are here.
 
 The scripts are those of the package `fastapi-offline`; its app, which is FastAPI's, is not used.
 """
