@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,9 +66,12 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
         try:
             await _start(server, stopped, console)
             in_force = settings.model_copy(update={"api_port": port, **_ports_of(server)})
-            async with _api(in_force) as models, _supervised(server, models) as supervisor:
-                url = f"http://{reachable(settings.api_host)}:{port}"
-                yield Running(url, in_force, lambda: _until_stopped(supervisor, stopped))
+            events = _Events()
+            # From the first moment: a model that dies while the API starts is missed later.
+            async with _supervised(server, events) as supervisor, _api(in_force) as models:
+                with _told(models, events, supervisor):
+                    url = f"http://{reachable(settings.api_host)}:{port}"
+                    yield Running(url, in_force, lambda: _until_stopped(supervisor, stopped))
         finally:
             await asyncio.to_thread(server.stop)
 
@@ -111,30 +114,45 @@ async def _api(settings: Settings) -> AsyncIterator["ModelManager"]:
 
 
 class _Events(SaidEvents):
-    """Tells the API's models too."""
+    """Tells the API's models too, once there are some."""
 
-    def __init__(self, models: "ModelManager") -> None:
+    def __init__(self) -> None:
         super().__init__(log.warning)
-        self._models = models
+        self.models: ModelManager | None = None
 
     def died(self, model: str) -> None:
         super().died(model)
-        self._models.died(model)
+        if self.models is not None:
+            self.models.died(model)
 
     def reloaded(self, model: str, seconds: float) -> None:
         super().reloaded(model, seconds)
-        self._models.reloaded(model)
+        if self.models is not None:
+            self.models.reloaded(model)
+
+    def restarted(self) -> None:
+        if self.models is not None:
+            self.models.restarted()
 
 
 @asynccontextmanager
-async def _supervised(server: TritonServer, models: "ModelManager") -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(server, log.error, _Events(models), on_restart=models.restarted)
-    models.mend_with(supervisor.reload)
+async def _supervised(server: TritonServer, events: _Events) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(server, log.error, events, on_restart=events.restarted)
     try:
         yield supervisor
     finally:
-        models.mend_with(None)
         await asyncio.to_thread(supervisor.stop)
+
+
+@contextmanager
+def _told(models: "ModelManager", events: _Events, supervisor: Supervisor) -> Iterator[None]:
+    """Let the API's models hear of Triton's, and have the supervisor mend what they find dead."""
+    events.models = models
+    models.mend_with(supervisor.reload)
+    try:
+        yield
+    finally:
+        models.mend_with(None)
 
 
 async def _until_stopped(supervisor: Supervisor, stopped: threading.Event) -> None:

@@ -16,6 +16,7 @@ export class Playback {
   #work = Promise.resolve();
   #appending = false;
   #playing = false;
+  #atStart = false;
   /** Time at which the video was paused, by the browser where it plays. */
   #pausedAt = 0;
 
@@ -45,7 +46,7 @@ export class Playback {
 
   /** Takes whole boxes of the answer. @param {Uint8Array<ArrayBuffer>} bytes */
   append(bytes) {
-    this.#queue(async (buffer) => {
+    this.#queue(async (buffer, valid) => {
       this.#appending = true;
       try {
         buffer.appendBuffer(bytes);
@@ -53,7 +54,7 @@ export class Playback {
       } finally {
         this.#appending = false;
       }
-      if (buffer.buffered.length) await this.#advance(buffer);
+      if (valid() && buffer.buffered.length) await this.#advance(buffer);
     });
   }
 
@@ -85,17 +86,18 @@ export class Playback {
   }
 
   /**
-   * Runs a step after those before it, unless the answer is flushed by then.
-   * @param {(buffer: SourceBuffer) => Promise<void>} step
+   * Runs a step after those before it, unless the answer is flushed by then; `valid` says whether it is meanwhile.
+   * @param {(buffer: SourceBuffer, valid: () => boolean) => Promise<void>} step
    */
   #queue(step) {
     const generation = this.#generation;
+    const valid = () => generation === this.#generation;
     this.#work = this.#work.then(async () => {
-      if (generation !== this.#generation) return;
+      if (!valid()) return;
       try {
-        await step(/** @type {SourceBuffer} */ (this.#buffer));
+        await step(/** @type {SourceBuffer} */ (this.#buffer), valid);
       } catch (error) {
-        if (generation === this.#generation) this.#fail(error);
+        if (valid()) this.#fail(error);
       }
     });
   }
@@ -103,6 +105,7 @@ export class Playback {
   /** Empties the buffer for an answer. @param {string} mime */
   async #prepare(mime) {
     this.#playing = false;
+    this.#atStart = false;
     const source = this.#source?.readyState === "closed" ? null : this.#source;
     const buffer = this.#buffer;
     if (!source || !buffer) {
@@ -116,14 +119,14 @@ export class Playback {
     }
     if (source.readyState === "open") buffer.abort(); // a box that was cut off is forgotten
     buffer.changeType(mime);
-    this.video.currentTime = 0;
   }
 
   /** Starts when enough is there, and removes what is long over. @param {SourceBuffer} buffer */
   async #advance(buffer) {
     const { buffered } = buffer;
     const [begins, ends] = [buffered.start(0), buffered.end(buffered.length - 1)];
-    if (this.video.currentTime < begins) this.video.currentTime = begins;
+    if (!this.#atStart) this.video.currentTime = begins; // a seek in an empty buffer would be ignored
+    this.#atStart = true;
     if (ends - begins >= LEAD_SECONDS) this.#play();
     const old = this.video.currentTime - KEPT_SECONDS;
     if (old - begins > KEPT_SECONDS) {

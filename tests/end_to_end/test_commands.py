@@ -1,18 +1,24 @@
 """The commands end well, whatever ends them."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.support.lumen_process import LUMEN, environment_in, start_chain
+from tests.support.lumen_process import LUMEN, Chain, environment_in, start_chain
 from tests.support.paths import ROOT
+from tests.support.waiting import wait_until
 
 STOP_SECONDS = 30.0
+RESTART_SECONDS = 60.0
 SERVER_NAMES = ("tritonserver", "triton_python_b")
 
 
@@ -81,14 +87,66 @@ def test_serve_stops_while_models_load(tmp_path: Path) -> None:
     assert gone(tmp_path, set())
 
 
-def test_serve_ends_when_triton_does(tmp_path: Path) -> None:
-    """A Triton that dies ends `lumen serve` with one clear line and status 1."""
-    chain = start_chain(tmp_path)
-    for process in servers(tmp_path):
-        if (process / "comm").read_text().startswith("tritonserver"):
-            os.kill(int(process.name), signal.SIGKILL)
-    assert chain.process.wait(STOP_SECONDS) == 1
-    assert "Triton was killed by SIGKILL" in (tmp_path / "console.txt").read_text()
+def kill(folder: Path, name: str, argument: str = "") -> None:
+    """Kill the server, or the process of a model of this path."""
+    (process,) = (
+        each
+        for each in servers(folder)
+        if (each / "comm").read_text().startswith(name) and argument in (each / "cmdline").read_text()
+    )
+    os.kill(int(process.name), signal.SIGKILL)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Chain]:
+    """`lumen serve`, which ends well in the end."""
+    chain = start_chain(folder)
+    try:
+        yield chain
+    finally:
+        chain.process.terminate()
+        assert chain.process.wait(STOP_SECONDS) == 0
+
+
+def said(folder: Path) -> str:
+    return (folder / "console.txt").read_text()
+
+
+def speaks(chain: Chain) -> bool:
+    body = {"text": "Bonjour.", "language": "fr"}
+    return httpx.post(f"{chain.url}/api/generate/tts", json=body, timeout=60).status_code == 200
+
+
+def test_serve_goes_on_when_triton_ends(tmp_path: Path) -> None:
+    """A Triton that dies ended `lumen serve`: it is started again, in a line, and requests are served."""
+    with serving(tmp_path) as chain:
+        kill(tmp_path, "tritonserver")
+        wait_until(lambda: "Triton is ready again" in said(tmp_path), RESTART_SECONDS)
+        assert "Triton was killed by SIGKILL" in said(tmp_path)
+        assert speaks(chain)
+    assert gone(tmp_path, set())
+
+
+def test_serve_loads_a_dead_model_anew(tmp_path: Path) -> None:
+    """Health said READY of a dead model and the next request failed: it is loaded again, and says so."""
+    with serving(tmp_path) as chain:
+        kill(tmp_path, "triton_python_b", "/espeak/")
+        wait_until(lambda: "The model espeak is loaded again" in said(tmp_path), RESTART_SECONDS)
+        assert httpx.get(f"{chain.url}/health").json()["models"]["espeak"]["state"] == "READY"
+        assert speaks(chain)
+
+
+def test_unusual_surroundings_work(tmp_path: Path) -> None:
+    """A proxy for the world, and paths with blanks, brackets and umlauts, which a shell takes apart."""
+    folder = tmp_path / "Käse [2] (b) & co"
+    shutil.copytree(ROOT / "model_repository", folder / "models")
+    nowhere = "http://127.0.0.1:9"
+    proxies = {"http_proxy": nowhere, "https_proxy": nowhere, "HTTP_PROXY": nowhere, "no_proxy": ""}
+    paths = {"MODEL_REPOSITORY": str(folder / "models"), "TMPDIR": str(folder)}
+    made = folder / "clip ü.mp4"
+    done = run(folder, "say", "Just a word.", "-o", str(made), **proxies, **paths)
+    assert done.returncode == 0, done.stderr
+    assert made.read_bytes()[4:8] == b"ftyp"
 
 
 @pytest.mark.parametrize("setting", ["API_PORT", "TRITON_HTTP_PORT"])

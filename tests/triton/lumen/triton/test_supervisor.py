@@ -20,7 +20,7 @@ from tests.support.launching import segments
 from tests.support.waiting import wait_until
 
 SECONDS = 40.0
-"""That a server's or a model's beginning may take."""
+"""Seconds that a server's or a model's beginning may take."""
 
 SLOW = """
 import pathlib
@@ -137,13 +137,23 @@ async def test_a_server_that_is_killed_is_started_again(supervise: Supervise, sa
 
 
 def test_a_server_that_dies_again_and_again_is_given_up(supervise: Supervise) -> None:
-    """One line says what happened and how often it was tried."""
+    """A server that dies again and again ends in one line: what happened, and how often it was tried."""
     supervisor = supervise(pauses=())
     os.kill(tritonserver(supervisor), signal.SIGKILL)
     wait_until(lambda: supervisor.failure is not None, SECONDS)
     assert isinstance(supervisor.failure, ServiceUnavailableException)
     assert "given up after 0 new starts" in supervisor.failure.message
     assert "\n" not in supervisor.failure.message
+
+
+async def test_a_proxy_for_the_world_is_not_asked_for_triton(
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything answered 503 where `http_proxy` was set: gRPC went through it."""
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert await answers(supervise())
 
 
 async def test_a_model_that_is_unloaded_stays_so(supervise: Supervise, said: list[str]) -> None:

@@ -1,19 +1,27 @@
 """The Triton launcher: what it leaves behind, and what it says when something is wrong."""
 
+import os
 import socket
 import subprocess
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from lumen.errors import InvalidInputException, ServiceUnavailableException
 from lumen.settings import Settings
-from lumen.triton import install, serve, shm
+from lumen.triton import guard, install, serve, shm
 from lumen.triton.guard import SHARED_MEMORY
-from lumen.triton.server import TritonOptions, TritonServer, visible_devices
+from lumen.triton.plain_paths import plain_path
+from lumen.triton.server import LoadProgress, TritonOptions, TritonServer, visible_devices
 from tests.support.launching import prefix_of, start_serving
 from tests.support.paths import ROOT
+
+NOBODY = 65534
+NO_PROCESS = 2**22 + 1
+"""More than the greatest process id of Linux."""
 
 
 def test_a_taken_port_is_one_line_and_exit_code_1(echo_repository: Path) -> None:
@@ -82,6 +90,43 @@ def test_only_segments_without_an_owner_are_removed() -> None:
     finally:
         for path in (ours, stale, elsewhere):
             path.unlink(missing_ok=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+def test_another_users_stale_segment_stays_and_blocks_nothing() -> None:
+    """Shared memory is sticky: who may not remove a stale segment starts beside it."""
+    stale = SHARED_MEMORY / f"{prefix_of(NO_PROCESS)}0123abcd-segment"
+    stale.touch()
+    try:
+        os.seteuid(NOBODY)
+        shm.remove_stale()
+        guard.remove_segments(stale.name)
+        assert stale.exists()
+    finally:
+        os.seteuid(0)
+        stale.unlink()
+
+
+@pytest.mark.parametrize("name", ["mödels", "my models", "models [2]", "models (old)", "a&b", "$HOME"])
+def test_paths_that_a_shell_takes_apart_are_linked(tmp_path: Path, name: str) -> None:
+    """Triton starts the processes of models through a shell, without quotes."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "model").touch()
+    found = plain_path(tmp_path / name, tmp_path / "link")
+    assert found == tmp_path / "link"
+    assert (found / "model").is_file()
+    assert plain_path(tmp_path, tmp_path / "other") == tmp_path
+
+
+def test_without_a_terminal_each_model_is_a_line() -> None:
+    """A log of a service showed nothing until everything was loaded: no progress bar is drawn there."""
+    written = StringIO()
+    with serve.loading(Console(file=written), ("espeak", "warp")) as show:
+        show(LoadProgress((), ("espeak", "warp"), ready=False))
+        show(LoadProgress(("warp",), ("espeak",), ready=False))
+        show(LoadProgress(("espeak", "warp"), (), ready=True))
+    lines = ["loading espeak, warp", "loaded warp", "loaded espeak"]
+    assert written.getvalue().splitlines() == [f"Triton: {line}" for line in lines]
 
 
 def test_the_profile_names_the_models() -> None:
