@@ -66,18 +66,20 @@ class Served:
 
 @dataclass
 class Felt:
-    """Seconds that the well-behaved client waited for each clip and each health check; what failed."""
+    """Seconds that the well-behaved client waited for clips and status, the clips' marks, what failed."""
 
     clips: list[float] = field(default_factory=list)
-    health: list[float] = field(default_factory=list)
+    status: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    marks: dict[str, list[float]] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         return {
             "clips": len(self.clips),
             "clip_p50_s": _percentile(self.clips, 50),
             "clip_p95_s": _percentile(self.clips, 95),
-            "health_p95_s": _percentile(self.health, 95),
+            "status_p95_s": _percentile(self.status, 95),
+            "marks_p50_s": {mark: _percentile(values, 50) for mark, values in self.marks.items()},
             "failures": self.failures,
         }
 
@@ -101,19 +103,19 @@ async def _measure(served: Served, clips: int, seconds: float, chosen: Sequence[
 
 
 async def _felt(served: Served, clips: int) -> Felt:
-    """Make clips one after the other, and ask for health meanwhile."""
+    """Make clips one after the other, and ask for the status meanwhile."""
     felt = Felt()
     done = asyncio.Event()
 
-    async def ask_health() -> None:
+    async def ask_status() -> None:
         async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
             while not done.is_set():
                 start = time.perf_counter()
                 await client.get("/api/status")
-                felt.health.append(time.perf_counter() - start)
+                felt.status.append(time.perf_counter() - start)
                 await asyncio.sleep(0.5)
 
-    asking = asyncio.create_task(ask_health())
+    asking = asyncio.create_task(ask_status())
     async with httpx.AsyncClient(base_url=served.url, timeout=300) as client:
         for _ in range(clips):
             start = time.perf_counter()
@@ -121,6 +123,9 @@ async def _felt(served: Served, clips: int) -> Felt:
             felt.clips.append(time.perf_counter() - start)
             if answer.status_code != httpx.codes.OK:
                 felt.failures.append(answer.text[:200])
+                continue
+            for mark, seconds in answer.json()["timings"].items():
+                felt.marks.setdefault(mark, []).append(seconds)
     done.set()
     await asking
     return felt

@@ -4,12 +4,13 @@ Least attained service first: of the clients that wait, the one for which least 
 """
 
 import asyncio
+import math
 import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from lumen.aio import Stream
 from orchestrator.request_context import NOBODY, client
@@ -21,6 +22,13 @@ HALF_LIFE: Final = 30.0
 
 LONGEST_WAIT: Final = 5.0
 """Seconds without a turn after which a client gets one whatever it had: nobody's clips stand still."""
+
+
+ABOUT_TO_ASK: Final = 0.1
+"""Seconds for which a turn is kept for whom least was done, as the next is asked for soon."""
+
+Waiting: TypeAlias = "tuple[str, float, asyncio.Future[None]]"
+"""Who waits, since when, and what is told when there is a turn."""
 
 
 class Turns:
@@ -36,7 +44,7 @@ class Turns:
         self._clock = clock
         self._clips: Counter[str] = Counter()
         self._served: dict[str, tuple[float, float]] = {}
-        self._waiting: list[tuple[str, float, asyncio.Future[None]]] = []
+        self._waiting: list[Waiting] = []
 
     async def share(self, source: Stream[T]) -> Stream[T]:
         """Yield what ``source`` yields; each item is made in a turn of the client whose request this is.
@@ -94,9 +102,7 @@ class Turns:
         try:
             await given
         except asyncio.CancelledError:
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
-            else:
+            if not given.cancelled():  # the turn was given at the same time
                 self._free += 1
                 self._give()
             raise
@@ -106,13 +112,25 @@ class Turns:
 
     def _give(self) -> None:
         """Give what turns there are to those that wait, all to all where one client is alone."""
+        self._waiting = [waiting for waiting in self._waiting if not waiting[2].done()]
         while self._waiting and (self._free > 0 or not self._shared()):
             chosen = min(self._waiting, key=self._rank)
+            if self._another_is_about_to_ask(chosen):
+                asyncio.get_running_loop().call_later(ABOUT_TO_ASK, self._give)
+                return
             self._waiting.remove(chosen)
             self._free -= 1
             chosen[2].set_result(None)
 
-    def _rank(self, waiting: tuple[str, float, "asyncio.Future[None]"]) -> tuple[bool, float, float]:
+    def _another_is_about_to_ask(self, chosen: Waiting) -> bool:
+        """Whether one for whom less was done had a turn just now, and encodes what came of it."""
+        if self._rank(chosen)[0] is False or not self._shared() or self._free > 1:
+            return False
+        least = min(self._clips, key=self._recently)
+        had = self._served.get(least, (0.0, -math.inf))[1]
+        return least != chosen[0] and self._clock() - had < ABOUT_TO_ASK
+
+    def _rank(self, waiting: Waiting) -> tuple[bool, float, float]:
         name, since, _ = waiting
         overdue = self._clock() - max(since, self._served.get(name, (0.0, 0.0))[1]) > LONGEST_WAIT
         return (not overdue, since if overdue else self._recently(name), since)

@@ -1,4 +1,4 @@
-"""``/docs`` and ``/redoc`` without the internet: their scripts and styles are served from here.
+"""``/openapi.json``; ``/docs`` and ``/redoc``, which open without the internet: their scripts are here.
 
 The scripts are those of the package `fastapi-offline`; its app, which is FastAPI's, is not used.
 """
