@@ -35,6 +35,9 @@ WARM_UP: Final = 3
 SPINNING: Final = {"GOMP_SPINCOUNT": "300000"}
 SPIN_ENTRY: Final = "session.intra_op.spin_duration_us"
 
+THREADS: Final = {WARP_RENDERER: "1"}
+"""Threads that a model's configuration names; others have as many as there are cores."""
+
 SHAPES: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = {
     WARP_RENDERER: {"crop": (1, 256, 256, 3)},
     GFPGAN: {},
@@ -141,7 +144,7 @@ def _onnx(version: Path, shapes: Mapping[str, Sequence[int]], entries: Mapping[s
     from lumen.runtime.onnx_session import open_session
     from lumen.runtime.onnx_types import graph_of
 
-    threads = {"intra_op_thread_count": "0", **entries}
+    threads = {"intra_op_thread_count": THREADS.get(version.parent.name, "0"), **entries}
     config = {"parameters": {key: {"string_value": value} for key, value in threads.items()}}
     session = open_session(config, version, "CPU", 0)
     random = np.random.default_rng(1)

@@ -235,7 +235,7 @@ def test_an_error_is_told(chromium: Chromium, api: Api) -> None:
 
 
 def test_an_iphone(chromium: Chromium, api: Api) -> None:
-    """Where there is only a ManagedMediaSource, as on iPhones, the answer plays through it."""
+    """The answer plays through a ManagedMediaSource where there is nothing else, as on iPhones."""
     managed = "window.ManagedMediaSource = window.MediaSource; delete window.MediaSource;"
     with chatting(chromium, api.url, managed) as page:
         assert page.tab.run("typeof MediaSource") == "undefined"
@@ -252,7 +252,7 @@ def test_an_old_browser_is_told(chromium: Chromium, api: Api) -> None:
 
 
 def test_sound_waits_for_a_gesture(api: Api, tmp_path: Path) -> None:
-    """Where a page may not make sound by itself, the answer plays without, and a button turns it on."""
+    """The answer plays muted where a page may not make sound by itself, and a button turns the sound on."""
     button = "part('button')"
     with browsing(tmp_path) as browser, chatting(browser, api.url) as page:
         page.tab.run(f"avatar.say({json.dumps(LONG)})")

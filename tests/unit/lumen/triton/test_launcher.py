@@ -4,16 +4,18 @@ import os
 import socket
 import subprocess
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from lumen.errors import InvalidInputException, ServiceUnavailableException
 from lumen.settings import Settings
 from lumen.triton import guard, install, serve, shm
 from lumen.triton.guard import SHARED_MEMORY
 from lumen.triton.plain_paths import plain_path
-from lumen.triton.server import TritonOptions, TritonServer, visible_devices
+from lumen.triton.server import LoadProgress, TritonOptions, TritonServer, visible_devices
 from tests.support.launching import prefix_of, start_serving
 from tests.support.paths import ROOT
 
@@ -114,6 +116,17 @@ def test_paths_that_a_shell_takes_apart_are_linked(tmp_path: Path, name: str) ->
     assert found == tmp_path / "link"
     assert (found / "model").is_file()
     assert plain_path(tmp_path, tmp_path / "other") == tmp_path
+
+
+def test_without_a_terminal_each_model_is_a_line() -> None:
+    """A log of a service showed nothing until everything was loaded: no progress bar is drawn there."""
+    written = StringIO()
+    with serve.loading(Console(file=written), ("espeak", "warp")) as show:
+        show(LoadProgress((), ("espeak", "warp"), ready=False))
+        show(LoadProgress(("warp",), ("espeak",), ready=False))
+        show(LoadProgress(("espeak", "warp"), (), ready=True))
+    lines = ["loading espeak, warp", "loaded warp", "loaded espeak"]
+    assert written.getvalue().splitlines() == [f"Triton: {line}" for line in lines]
 
 
 def test_the_profile_names_the_models() -> None:

@@ -1,0 +1,47 @@
+"""`lumen doctor`."""
+
+from pathlib import Path
+
+import pytest
+
+from commands.doctor import examine, findings
+from lumen.settings import Settings
+from tests.support.paths import ROOT
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(outputs_path=tmp_path, logs_path=tmp_path, model_repository=ROOT / "model_repository")
+
+
+def test_all_that_the_starter_profile_needs_is_found(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each part, and the exit status 0."""
+    assert examine(settings) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert not [line for line in lines if line.startswith("MISS")]
+    for subject in (
+        "LUMEN",
+        "cores",
+        "Triton",
+        "GPU",
+        "package",
+        "models",
+        "folder",
+        "port",
+        "memory",
+        "writer",
+    ):
+        assert any(line[6:].startswith(subject) for line in lines), subject
+
+
+def test_what_is_missing_comes_with_what_to_do(settings: Settings, tmp_path: Path) -> None:
+    """Models that are not exported, and a folder that cannot be written, with the setting."""
+    (tmp_path / "file").touch()
+    changes = {"model_repository": tmp_path, "logs_path": tmp_path / "file" / "logs"}
+    found = findings(settings.model_copy(update=changes))
+    missing = {each.subject: each for each in found if each.advice and each.needed}
+    assert "MODEL_REPOSITORY" in missing["models"].text
+    assert missing["folder"].advice == "set LOGS_PATH"
+    assert examine(settings.model_copy(update={"model_repository": tmp_path})) == 1
