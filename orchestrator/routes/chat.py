@@ -1,12 +1,13 @@
 """``GET /chat``: the page to talk to the portrait, its files, and the pictures of the bundled portraits."""
 
 import asyncio
+import os
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from starlette.responses import FileResponse
-from starlette.staticfiles import StaticFiles
+from starlette.responses import FileResponse, RedirectResponse
+from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
 
 from orchestrator.routes.bodies import describe_errors
@@ -59,8 +60,10 @@ PORTRAIT_HEADERS: Final = {"Cache-Control": "public, max-age=3600"}
 class ChatFiles(StaticFiles):
     """The page's scripts, styles and icon."""
 
-    def file_response(self, full_path: Any, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(full_path, *args, **kwargs)
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers.update(FILE_HEADERS)
         return response
 
@@ -74,25 +77,33 @@ class ChatFiles(StaticFiles):
 class _Page(ChatFiles):
     """The page itself, at an address without a name."""
 
-    def file_response(self, full_path: Any, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(full_path, *args, **kwargs)
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers.update(PAGE_HEADERS)
         return response
 
 
-_page = _Page(directory=FILES)
+_page = _Page(directory=FILES, check_dir=False)
 
 
 def mount_chat(app: FastAPI) -> None:
     """Serve the page and its files."""
     app.include_router(router)
-    app.mount(f"{ADDRESS}/", ChatFiles(directory=FILES), name="chat")
+    app.mount(f"{ADDRESS}/", ChatFiles(directory=FILES, check_dir=False), name="chat")
 
 
 @router.get(ADDRESS, response_class=FileResponse, include_in_schema=False)
 async def chat(request: Request) -> Response:
     """The page to talk to the portrait."""
     return await _page.get_response(PAGE, request.scope)
+
+
+@router.get(f"{ADDRESS}/", include_in_schema=False)
+async def chat_folder() -> Response:
+    """The page's address with a slash behind it, from which its files would not be found."""
+    return RedirectResponse(ADDRESS)
 
 
 @router.get(

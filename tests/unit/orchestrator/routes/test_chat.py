@@ -48,6 +48,15 @@ def test_a_browser_is_led_to_the_page_and_a_program_is_not(lonely: Api) -> None:
     assert "Accept" in program.headers["vary"]
 
 
+def test_other_ways_to_the_page(lonely: Api) -> None:
+    """A slash too many leads to the page too, and HEAD is answered as GET is."""
+    slash = lonely.client.get("/chat/", follow_redirects=True)
+    assert (slash.status_code, slash.url.path) == (200, "/chat")
+    head = lonely.client.head("/chat")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == slash.headers["etag"]
+
+
 def test_the_bundled_portraits_can_be_seen(lonely: Api) -> None:
     """A page shows the portraits that `/api/status` names."""
     picture = lonely.client.get("/api/portraits/ada")
