@@ -79,7 +79,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def table_of(done: "Sequence[ExportedModel]") -> Table:
-    """What was exported, within 80 columns: names are whole, and differences stand beside what is allowed."""
+    """Table of exported models in 80 columns: names are whole, differences stand beside what is allowed."""
     table = Table(padding=(0, 0))
     table.add_column("model", no_wrap=True)
     table.add_column("format", no_wrap=True)

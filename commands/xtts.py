@@ -120,7 +120,7 @@ def download_xtts(
 
 
 def consent(variable: str) -> tuple[bool, Callable[[str], bool] | None]:
-    """What ``Terms.require`` takes, of an environment variable and the person at the terminal."""
+    """Consent as ``Terms.require`` takes it, of an environment variable and the person at the terminal."""
     return os.environ.get(variable) == "1", _ask if sys.stdin.isatty() else None
 
 

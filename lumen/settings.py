@@ -250,7 +250,7 @@ def _check_text(file: Path) -> None:
 
 
 def _complaint(key: str, kind: str, message: str) -> str:
-    """One line about a key, with the place that it was read from."""
+    """Complain about a key in a line, with the place that it was read from."""
     text = "there is no such setting" if kind == "extra_forbidden" else message
     return f"{key.upper()}: {text} (in {_place_of(key)})"
 

@@ -27,7 +27,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class TimedSpeech:
-    """One chunk of speech.
+    """Chunk of speech with the times of its phonemes and words.
 
     Attributes:
         pcm: float32 [n_samples] in -1..1, mono.

@@ -42,6 +42,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
         title="LUMEN",
         version=__version__,
         description=DESCRIPTION,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,

@@ -1,4 +1,4 @@
-"""What the routes work with, made once per app."""
+"""Services that the routes work with, made once per app."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
@@ -43,7 +43,7 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
 
 
 async def held_places() -> AsyncIterator[ExitStack]:
-    """What a route holds until it returns; a dependency of routes. A stream takes its place by itself."""
+    """Hold a route's places until it returns; a dependency of routes. A stream takes its place by itself."""
     with ExitStack() as stack:
         yield stack
 

@@ -90,7 +90,7 @@ def run(settings: Settings) -> int:
 
 
 def ready_line(server: TritonServer) -> str:
-    """Where the server answers, for people."""
+    """Say in a line, for people, where the server answers."""
     return (
         f"Triton is ready: gRPC {server.grpc_url}, HTTP {server.http_url}, "
         f"metrics {server.metrics_url}, log {_short(server.options.log_file)}"

@@ -42,7 +42,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TimedPhoneme:
-    """One phoneme, in seconds of the clip. ipa: "m", "aɪ", "tʃ"; empty is a pause."""
+    """A phoneme with its time, in seconds of the clip. ipa: "m", "aɪ", "tʃ"; empty is a pause."""
 
     ipa: str
     start: float

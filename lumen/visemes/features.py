@@ -1,4 +1,4 @@
-"""What the mouth network is given of the sound: log-mel spectra against the loudness so far.
+"""Features of the sound for the mouth network: log-mel spectra against the loudness so far.
 
 Sound is cut into blocks of ``BLOCK_FRAMES`` frames on a fixed grid of the clip. A block is computed
 from its own samples in one shape, so a frame's numbers are the same in every request, to the bit,

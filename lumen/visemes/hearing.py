@@ -13,7 +13,7 @@ BATCH_BLOCKS: Final = 16
 """Most blocks in one run of the network: ``max_batch_size`` of the model ``mouth``."""
 
 Listen = Callable[[NDArray[np.float32]], Awaitable[NDArray[np.float32]]]
-"""One run of the network: features float32 [B, MELS, BLOCK_COLUMNS] -> curves [B, BLOCK_FRAMES, 6]."""
+"""Run of the network: features float32 [B, MELS, BLOCK_COLUMNS] -> curves [B, BLOCK_FRAMES, 6]."""
 
 
 async def mouth_curves(

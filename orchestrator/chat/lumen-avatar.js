@@ -17,7 +17,7 @@ import { Connection } from "./connection.js";
 
 /** Time in which the speaking picture and the silent one go over into each other. */
 const CROSS_FADE_MS = 120;
-/** Messages with which a conversation is restored after the connection was lost. */
+/** Messages that are kept, with which a conversation is restored after the connection was lost. */
 const RESTORED_MESSAGES = 50;
 
 const STYLE = `
@@ -120,7 +120,7 @@ export class LumenAvatar extends HTMLElement {
     this.interrupt();
     this.#unlock();
     const message = { id: `item_${crypto.getRandomValues(new Uint32Array(3)).join("")}`, role: "user", text };
-    this.#messages.set(message.id, message);
+    this.#keep(message);
     this.#unanswered = true;
     if (this.#session) {
       this.#add(message);
@@ -137,7 +137,7 @@ export class LumenAvatar extends HTMLElement {
       event_id: `turn_${this.#turn}`,
       response: { cancel_previous: true, metadata: { turn: String(this.#turn) } },
     });
-    this.#enter("thinking");
+    this.#await();
   }
 
   interrupt() {
@@ -260,7 +260,7 @@ export class LumenAvatar extends HTMLElement {
       const wishes = this.#wishes(name);
       if (Object.keys(wishes).length > 1) this.send({ type: "session.update", session: wishes });
     }
-    for (const message of [...this.#messages.values()].slice(-RESTORED_MESSAGES)) this.#add(message);
+    for (const message of this.#messages.values()) this.#add(message);
     this.#enter("idle");
     if (this.#unanswered) this.respond();
   }
@@ -288,7 +288,12 @@ export class LumenAvatar extends HTMLElement {
     const turn = metadata?.turn ?? String(this.#turn);
     if (turn !== String(this.#turn)) return;
     this.#answers.add(id);
-    this.#enter(this.#state === "speaking" ? "speaking" : "thinking");
+    this.#await();
+  }
+
+  /** An answer is to come; one that plays plays on. */
+  #await() {
+    if (this.#state !== "speaking") this.#enter("thinking");
   }
 
   /** @param {Record<string, any>} response */
@@ -309,20 +314,27 @@ export class LumenAvatar extends HTMLElement {
   /** @param {Record<string, any>} item */
   #remember({ id, role, content }) {
     const text = content.map((/** @type {any} */ one) => one.text ?? one.transcript ?? "").join("\n");
-    if (text) this.#messages.set(id, { id, role, text });
+    if (text) this.#keep({ id, role, text });
     else this.#messages.delete(id);
+  }
+
+  /** @param {{id: string, role: string, text: string}} message */
+  #keep(message) {
+    this.#messages.set(message.id, message);
+    const [oldest] = this.#messages.keys();
+    if (this.#messages.size > RESTORED_MESSAGES && oldest !== undefined) this.#messages.delete(oldest);
   }
 
   /** What the user said was recognised. @param {WireEvent} event */
   #understand({ item_id: id, transcript: text }) {
-    this.#messages.set(id, { id, role: "user", text });
+    this.#keep({ id, role: "user", text });
   }
 
   /** @param {Record<string, any>} error */
   #refuse({ code, message, event_id }) {
     if (/^turn_/.test(event_id ?? "") && event_id !== `turn_${this.#turn}`) return;
     if (this.#messages.delete(event_id)) this.interrupt();
-    if (event_id === `turn_${this.#turn}`) this.#enter("idle");
+    if (event_id === `turn_${this.#turn}` && this.#state === "thinking") this.#enter("idle");
     this.#tell("error", { code, message });
   }
 

@@ -23,7 +23,7 @@ from orchestrator.messages import excerpt
 FORM_TYPE: Final = "multipart/form-data"
 
 BODY_SECONDS: Final = 120.0
-"""How long a request's body may take to arrive: the largest one comes in time at 2 Mbit/s."""
+"""Seconds that a request's body may take to arrive: the largest one comes in time at 2 Mbit/s."""
 
 
 @dataclass(frozen=True)

@@ -30,5 +30,5 @@ def client_of(scope: Scope) -> str:
 
 
 def share_of(total: int, share: float) -> int:
-    """How much of ``total`` one client may have: at least 1."""
+    """Share of ``total`` that one client may have: at least 1."""
     return max(1, int(total * share))

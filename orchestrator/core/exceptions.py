@@ -86,7 +86,7 @@ def unhandled(error: Exception) -> JSONResponse:
 
 
 def invalid(error: ValidationError | RequestValidationError) -> InvalidInputException:
-    """What a body got wrong, field by field, without repeating what was sent."""
+    """Make the error of a body that is not valid, field by field, without repeating what was sent."""
     errors = _errors(error)
     lines = [_describe(item) for item in errors[:REPORTED_ERRORS]]
     more = len(errors) - REPORTED_ERRORS
@@ -94,7 +94,7 @@ def invalid(error: ValidationError | RequestValidationError) -> InvalidInputExce
 
 
 def _errors(error: ValidationError | RequestValidationError) -> Sequence[Any]:
-    """What is wrong; without pydantic's copies of the inputs and its addresses, which nobody reads here."""
+    """List a validation's errors, without pydantic's copies of the inputs and its addresses."""
     if isinstance(error, ValidationError):
         return error.errors(include_url=False, include_context=False, include_input=False)
     return error.errors()
@@ -131,7 +131,7 @@ def http_error(
 
 
 def _allowed(request: Request) -> str:
-    """What may be done with the path of ``request``; each of its routes knows its own methods alone."""
+    """List the methods of the path of ``request``, for ``Allow``; each of its routes knows its own alone."""
     routes = [route for route in request.app.routes if not isinstance(route, Mount)]
 
     def answers(method: str) -> bool:

@@ -1,4 +1,4 @@
-"""What every request passes, outermost first: identity and log, form, CORS, errors, rate, size, disconnect.
+"""Middleware of every request, outermost first: identity and log, form, CORS, errors, rate, size, disconnect.
 
 All are plain ASGI: nothing is buffered, and a cancelled request is cancelled to its core.
 """
@@ -34,19 +34,19 @@ SAMPLE_RATE_HEADER: Final = "X-Sample-Rate"
 SEED_HEADER: Final = "X-Seed"
 VOICE_PART_HEADER: Final = "X-Voice-Part"
 VIDEO_URL_HEADER: Final = "X-Video-Url"
-"""What a streamed answer tells that others tell in their JSON."""
+"""Header of a streamed answer, for what others tell in their JSON."""
 
 API_PREFIX: Final = "/api/"
 """Paths that the rate limit counts. Files under /outputs, health checks and the docs are free."""
 
 FREE_PATHS: Final = ("/api/status", "/api/generate/progress/")
-"""Those among them that are free too: clients ask often, and little is done for it."""
+"""Exceptions from these that are free too: clients ask often, and little is done for it."""
 
 WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars")
 """Paths whose work stops when the client leaves."""
 
 CLIENT_CLOSED: Final = 499
-"""What the log says of a request whose client left: no status was sent."""
+"""Status in the log of a request whose client left: no status was sent."""
 
 
 def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> None:

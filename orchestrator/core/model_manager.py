@@ -82,7 +82,7 @@ class ModelManager:
 
     @property
     def decode_gate(self) -> DecodeGate:
-        """Where uploads are decoded."""
+        """Gate to the processes that decode uploads."""
         if self._decode_gate is None:
             self._decode_gate = make_gate(self.settings)
         return self._decode_gate

@@ -21,7 +21,7 @@ STORAGE_TIMEOUT: Final = 1.0
 """Seconds that Redis may take to connect or to answer."""
 
 OUTAGE_SECONDS: Final = 5.0
-"""How long a storage that failed is left alone before it is tried again."""
+"""Seconds that a storage that failed is left alone before it is tried again."""
 
 
 class RateLimiter:

@@ -1,4 +1,4 @@
-"""Requests to a face: framing of the portrait, and its motion."""
+"""Requests to a face: crop options of the portrait, and its motion."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ from lumen.options import shown
 
 @dataclass(frozen=True)
 class CropOptions:
-    """Framing of a portrait: all that its features depend on besides the picture.
+    """Crop of a portrait: all that its features depend on besides the picture.
 
     Attributes:
         size: side in pixels of the square that is animated.

@@ -39,7 +39,7 @@ PICTURE: Final = "picture.png"
 
 @dataclass(frozen=True)
 class AvatarCard:
-    """What is told of an avatar; boxes are left, top, right, bottom in the picture.
+    """Description of an avatar; boxes are left, top, right, bottom in the picture.
 
     Attributes:
         part: the face that it was made for.
@@ -94,7 +94,7 @@ class Avatars:
         return card or self._store.pick(avatar, self.cards())
 
     def load(self, card: AvatarCard) -> PortraitFeatures:
-        """What the face knows of it; reads files.
+        """Read an avatar's features, as the face made them, from its file.
 
         Raises:
             InvalidInputException: it was made with another face or checkpoint, or by another version.
@@ -146,7 +146,7 @@ class Avatars:
             return await asyncio.to_thread(self._add, key, name, features), True
 
     def delete(self, avatar: str) -> None:
-        """Remove an avatar by its id; whoever is filmed with it is filmed to the end.
+        """Remove an avatar by its id; clips that are being made of it are made to the end.
 
         Raises:
             NotFoundException: there is none.
@@ -182,7 +182,7 @@ class Avatars:
         return self._read(key, header)
 
     def _card(self, key: str, header: Mapping[str, str]) -> AvatarCard | None:
-        """What a header says; None when it is damaged."""
+        """Card of an avatar from its file's header; None when the header is damaged."""
         try:
             return self._read(key, header)
         except (KeyError, ValueError) as error:

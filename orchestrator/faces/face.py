@@ -98,7 +98,7 @@ class Face(Protocol):
 
     @property
     def source(self) -> str:
-        """Names its checkpoint: what was learned of a portrait with another one is of no use."""
+        """Names its checkpoint: features that another one made of a portrait are of no use."""
         ...
 
     def resolve_crop(self, crop_options: CropOptions) -> CropOptions:

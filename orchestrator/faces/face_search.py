@@ -38,7 +38,7 @@ Pixels = npt.NDArray[np.uint8]
 async def encode_face(
     face: Face, triton: TritonClient, image: PortraitImage, crop_options: CropOptions
 ) -> PortraitFeatures:
-    """What ``face`` keeps of the part of a portrait that shows somebody's face, turned upright.
+    """Encode the part of a portrait that shows somebody's face, turned upright, with ``face``.
 
     Raises:
         InvalidInputException: no face, several faces, or one that is too small.
@@ -84,7 +84,7 @@ async def _encode(
 async def _focused(
     triton: TritonClient, image: PortraitImage, picture: Picture, crop_options: CropOptions, view: View
 ) -> Picture:
-    """What is to be encoded of a portrait that is larger than its small copy ``picture``."""
+    """Choose the part to encode of a portrait that is larger than its small copy ``picture``."""
     width, height = picture.width, picture.height
     faces = await _faces(triton, picture)
     if _is_cropped(crop_options):
@@ -137,7 +137,7 @@ def _region(face: FoundFace, picture: Picture) -> tuple[int, int, int, int]:
 
 
 def _in_file(features: PortraitFeatures, picture: Picture) -> Box | None:
-    """Where the face lies in the caller's pixels."""
+    """Box of the face in the caller's pixels."""
     if features.face is None:
         return None
     scale = picture.scale if features.picture is None else picture.width / features.picture.shape[1]

@@ -61,7 +61,7 @@ class Levels:
         return self._mean_power < CANCELLED * float(self._power.max())
 
     def warnings(self) -> Iterator[str]:
-        """What may spoil the result, a sentence each."""
+        """List what may spoil the result, a sentence each."""
         if self._peak < SILENT:
             yield "The audio is silent: no sample is louder than -50 dBFS, so nobody is heard to speak."
             return

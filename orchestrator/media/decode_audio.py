@@ -37,18 +37,18 @@ SOUND: Final = Allowed(
         *("adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
     ),
 )
-"""What is opened of an upload of sound."""
+"""Demuxers and decoders that may open an upload of sound."""
 
 EXPECTED: Final = "expected a WAV, FLAC, MP3, OGG, Opus, M4A, AAC, AMR, AIFF, CAF or WebM file"
 
 SLACK_SECONDS: Final = 0.1
-"""How far a whole file may differ from the length in its header: encoders' delay and padding."""
+"""Seconds by which a whole file may differ from the length in its header: encoders' delay and padding."""
 
 CLOCK_SLACK_SECONDS: Final = 1.0
 """The same where recorders fill the length in from a clock; a file's structure shows whether it is whole."""
 
 GAP_SECONDS: Final = 0.05
-"""How far a time stamp may lie behind the samples so far until silence is put in: stamps are rounded."""
+"""Seconds of a gap in the time stamps from which silence fills it: smaller ones come of rounding."""
 
 LEAD_SECONDS: Final = 10.0
 """From here on a first time stamp is the place in a longer stream, and no silence at the beginning."""
@@ -101,7 +101,7 @@ def decode_audio(data: bytes, sample_rate: int, max_seconds: float) -> DecodedAu
 
 
 class _Recording:
-    """One pass through a file.
+    """Reads a file once, from beginning to end.
 
     Args:
         channel: the one that is heard; the mean of all without one.

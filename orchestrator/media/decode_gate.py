@@ -162,7 +162,7 @@ def _receive(receiver: Connection, process: ForkServerProcess) -> tuple[Any] | E
 
 
 def _failure(exit_code: int | None) -> LumenException:
-    """What is said of a decoder that ended without a message."""
+    """Make the error of a decoder that ended without a message."""
     if exit_code == -signal.SIGXCPU:
         return TooLargeException("The upload takes too much time to decode; send a smaller or plainer file.")
     if exit_code == -signal.SIGKILL:

@@ -66,7 +66,7 @@ SHOWN: Final = {
 
 QUARTERS: Final = (None, _T.ROTATE_90, _T.ROTATE_180, _T.ROTATE_270)
 SWAPPING: Final = (_T.TRANSPOSE, _T.TRANSVERSE, _T.ROTATE_90, _T.ROTATE_270)
-"""What exchanges width and height."""
+"""Turns that exchange width and height."""
 
 # Pillow's own limit only warns; `_check_size` refuses by the header, before a pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -253,7 +253,7 @@ def _flat(image: Image.Image) -> Image.Image:
 
 
 def _methods(image: Image.Image, turns: int) -> list[Image.Transpose]:
-    """How the picture is turned: as its file says that it is shown, then by quarters, counter-clockwise."""
+    """List the turns of a picture: the one that its file asks for, then quarters, counter-clockwise."""
     shown = SHOWN.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     turned = QUARTERS[turns % 4]
     return [method for method in (shown, turned) if method is not None]

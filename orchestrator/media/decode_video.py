@@ -32,13 +32,13 @@ PICTURE: Final = Allowed(
     ),
     max_pixels=MAX_PIXELS,
 )
-"""What is opened of an upload of a video: MP4, QuickTime, Matroska, WebM, AVI; its sound is not decoded."""
+"""Demuxers and decoders of a video's pictures: MP4, QuickTime, Matroska, WebM, AVI; never its sound."""
 
 READ_SIDE: Final = 640
 """Pixels of the longer side that a face is read from; larger frames are made smaller."""
 
 SLACK_SECONDS: Final = 0.25
-"""How far a whole video may differ from the length in its header."""
+"""Seconds by which a whole video may differ from the length in its header."""
 
 
 def driving_pieces(video: bytes, name: str, max_seconds: float, size: int) -> Iterator[npt.NDArray[np.uint8]]:

@@ -31,7 +31,7 @@ SAMPLE_BYTES: Final = 2
 WAV_FORMAT_BYTES: Final = 16
 WAV_PCM: Final = 1
 WAV_LENGTH_UNKNOWN: Final = 0xFFFF_FFFF
-"""What a WAV says whose length is not known when it begins; players read on to the end."""
+"""Length in the header of a WAV that begins before its length is known; players read on to the end."""
 
 
 class Coder(Protocol):
@@ -175,7 +175,7 @@ ENCODINGS: Final = (
     Encoding("audio/ogg", ("audio/opus", "application/ogg"), OPUS_RATES, _opus),
     Encoding(PCM_TYPE, (), PCM_RATES, _pcm),
 )
-"""Those that there are; the first ones are preferred where a caller does not mind."""
+"""Encodings of speech; the first ones are preferred where a caller does not mind."""
 
 
 class StreamEncoder:
@@ -220,7 +220,7 @@ def choose_encoding(accept: str) -> Encoding:
 
 
 def _wish(encoding: Encoding, ranges: dict[str, float]) -> tuple[float, int]:
-    """How much an encoding is wanted, and how precisely it is named: the precise name counts."""
+    """Quality value of an encoding and the precision of the range that gives it: the exact name counts."""
     for names, precision in (
         ((encoding.media_type, *encoding.aliases), 2),
         (("audio/*",), 1),

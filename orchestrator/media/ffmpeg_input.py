@@ -15,7 +15,7 @@ MAX_STREAMS: Final = 16
 """Tracks of a file, covers and subtitles included."""
 
 PROBE_BYTES: Final = 2**20
-"""What FFmpeg may read in order to find out what the streams are."""
+"""Bytes that FFmpeg may read in order to find out what the streams are."""
 
 PROBE_MICROSECONDS: Final = 5_000_000
 """The same in time of the streams."""

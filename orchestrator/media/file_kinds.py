@@ -90,7 +90,7 @@ def kind_of(data: bytes) -> str | None:
 
 
 def description(data: bytes) -> str:
-    """What came, for a message: the kind, or that it is not known, and the bytes."""
+    """Describe an upload for a message: its kind, or that it is not known, and its bytes."""
     return f"{kind_of(data) or 'a file of an unknown kind'} ({len(data)} bytes)"
 
 

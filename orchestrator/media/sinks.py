@@ -15,7 +15,7 @@ from orchestrator.media.outbox import Outbox
 from orchestrator.store.files import PendingFile, disk_errors
 
 INTERLEAVE_MICROSECONDS: Final = 120 * 10**6
-"""How far encoded speech may run ahead of its frames in memory (12 kB a second)."""
+"""Microseconds by which encoded speech may run ahead of its frames in memory (12 kB a second)."""
 
 FRAGMENT_MICROSECONDS: Final = 100_000
 """Length of a fragment. Browsers stall at fragments of one frame (Media Source Extensions, muxed sound)."""

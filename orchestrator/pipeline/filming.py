@@ -54,7 +54,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Recording:
-    """The form in which a scene is encoded.
+    """Form in which a clip is encoded.
 
     Attributes:
         sinks: take the encoded clip.

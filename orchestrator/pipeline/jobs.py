@@ -9,7 +9,7 @@ from orchestrator.faces.portraits import PortraitImage
 
 @dataclass(frozen=True)
 class RenderJob:
-    """One clip to be rendered: of a portrait, or of an avatar whose ``features`` are known.
+    """Order of one clip: of a portrait, or of an avatar whose ``features`` are known.
 
     Attributes:
         name: of the files that are made; whoever makes a clip names it.

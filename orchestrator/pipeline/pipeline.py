@@ -66,7 +66,7 @@ class Parts(Protocol):
 
 @dataclass(frozen=True)
 class _Take:
-    """A job under way: the scene that is filmed, and what is watched meanwhile."""
+    """A render job under way: its inputs, its times and its progress."""
 
     job: RenderJob
     scene: Scene

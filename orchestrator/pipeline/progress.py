@@ -1,4 +1,4 @@
-"""How far clips are that are being made, under keys that their clients chose."""
+"""Progress of the clips that are being made, under keys that their clients chose."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 @dataclass
 class Progress:
-    """Of one clip.
+    """Progress of one clip.
 
     Attributes:
         audio_seconds: speech made so far.

@@ -19,7 +19,7 @@ T = TypeVar("T")
 HALF_LIFE: Final = 30.0
 """Seconds after which half of what was done for a client is forgotten."""
 
-LONGEST_WAIT: Final = 2.0
+LONGEST_WAIT: Final = 5.0
 """Seconds without a turn after which a client gets one whatever it had: nobody's clips stand still."""
 
 
@@ -39,10 +39,16 @@ class Turns:
         self._waiting: list[tuple[str, float, asyncio.Future[None]]] = []
 
     async def share(self, source: Stream[T]) -> Stream[T]:
-        """Yield what ``source`` yields; each item is made in a turn of the client whose request this is."""
+        """Yield what ``source`` yields; each item is made in a turn of the client whose request this is.
+
+        The first one needs none: with it begins what runs ahead of its reader, as the models do.
+        """
         name = client.get()
         with self._counted(name):
             async with aclosing(source):
+                async for item in source:
+                    yield item
+                    break
                 while True:
                     async with self._turn(name):
                         try:

@@ -13,7 +13,7 @@ from orchestrator.messages import excerpt
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
 from orchestrator.routes.render_jobs import animation_of, crop_options_of, portrait_of
-from orchestrator.schemas.bodies import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
+from orchestrator.schemas.avatars import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, held_places, services
 
 log = logging.getLogger("lumen")
@@ -60,13 +60,13 @@ async def make_avatar(request: Request, response: Response, use: Use, held: Held
 
 @router.get("/{avatar}", response_model_exclude_none=True, responses=describe_errors(404))
 async def read_avatar(avatar: str, use: Use) -> AvatarResponse:
-    """One avatar, by its id or its name."""
+    """Describe an avatar, by its id or its name."""
     return _told(await asyncio.to_thread(use.models.get_avatars().find, avatar))
 
 
 @router.delete("/{avatar}", status_code=204, responses=describe_errors(404))
 async def remove_avatar(avatar: str, use: Use) -> None:
-    """Remove an avatar, by its id. Who is filmed with it now is filmed to the end."""
+    """Remove an avatar, by its id. Clips that are being made of it are made to the end."""
     log.info("Avatar removal: %s", excerpt(avatar))
     await asyncio.to_thread(use.models.get_avatars().delete, avatar)
 

@@ -16,9 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from lumen.errors import InvalidInputException, UnsupportedMediaException
 from orchestrator.core.exceptions import invalid
 from orchestrator.messages import excerpt
-from orchestrator.schemas.bodies import (
-    ErrorResponse,
-)
+from orchestrator.schemas.answers import ErrorResponse
 
 M = TypeVar("M", bound=BaseModel)
 

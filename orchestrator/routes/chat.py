@@ -89,7 +89,7 @@ def mount_chat(app: FastAPI) -> None:
     app.mount(f"{ADDRESS}/", ChatFiles(directory=FILES), name="chat")
 
 
-@router.get(ADDRESS, response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
+@router.get(ADDRESS, response_class=FileResponse, include_in_schema=False)
 async def chat(request: Request) -> Response:
     """The page to talk to the portrait."""
     return await _page.get_response(PAGE, request.scope)

@@ -9,14 +9,9 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from orchestrator.routes.bodies import REFERENCE
-from orchestrator.schemas.bodies import (
-    AvatarRequest,
-    FullRequest,
-    TextRequest,
-    TtsRequest,
-    VideoRequest,
-    VoiceRequest,
-)
+from orchestrator.schemas.avatars import AvatarRequest
+from orchestrator.schemas.generation import FullRequest, TextRequest, TtsRequest, VideoRequest
+from orchestrator.schemas.voices import VoiceRequest
 
 REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest)
 

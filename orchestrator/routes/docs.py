@@ -1,4 +1,4 @@
-"""``/docs`` and ``/redoc``, whose scripts are served from here: they open without the internet.
+"""``/docs`` and ``/redoc`` without the internet: their scripts and styles are served from here.
 
 The scripts are those of the package `fastapi-offline`; its app, which is FastAPI's, is not used.
 """
@@ -6,9 +6,9 @@ The scripts are those of the package `fastapi-offline`; its app, which is FastAP
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 SCRIPTS: Final = "/docs/scripts"
@@ -20,6 +20,15 @@ def add_docs(app: FastAPI) -> None:
     """Serve both pages; ``app`` is made without FastAPI's own."""
     app.include_router(router)
     app.mount(SCRIPTS, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs")
+
+
+@router.get("/openapi.json")
+async def read_description(request: Request) -> Response:
+    """The API's description. Its JSON is made once: it takes milliseconds of the event loop."""
+    state = request.app.state
+    if not hasattr(state, "description"):
+        state.description = JSONResponse(request.app.openapi()).body
+    return Response(state.description, media_type="application/json")
 
 
 @router.get("/docs")

@@ -38,16 +38,12 @@ from orchestrator.routes.bodies import Body, describe_body, describe_errors, rea
 from orchestrator.routes.render_jobs import render_job
 from orchestrator.routes.responses import full_response, speech_response, text_response, video_response
 from orchestrator.routes.streamed import StreamedResponse
-from orchestrator.schemas.bodies import (
-    FullRequest,
+from orchestrator.schemas.generation import FullRequest, SamplingFields, TextRequest, TtsRequest, VideoRequest
+from orchestrator.schemas.generation_results import (
     FullResponse,
     ProgressResponse,
-    SamplingFields,
-    TextRequest,
     TextResponse,
-    TtsRequest,
     TtsResponse,
-    VideoRequest,
     VideoResponse,
 )
 from orchestrator.services import Services, held_places, services
@@ -65,14 +61,14 @@ STREAMED: Final[dict[str, Any]] = {
         encoding.media_type: {"schema": {"type": "string", "format": "binary"}} for encoding in ENCODINGS
     }
 }
-"""What the speech endpoint answers besides JSON."""
+"""Answers of the speech endpoint besides JSON."""
 
 VIDEO_TYPE: Final = "video/mp4"
 
 STREAMED_VIDEO: Final[dict[str, Any]] = {
     "content": {VIDEO_TYPE: {"schema": {"type": "string", "format": "binary"}}}
 }
-"""What the video endpoints answer besides JSON."""
+"""Answers of the video endpoints besides JSON."""
 
 router = APIRouter(
     prefix="/api/generate",
@@ -177,7 +173,7 @@ async def generate_full(request: Request, use: Use, held: Held) -> FullResponse 
 
 @router.get("/progress/{key}", responses=describe_errors(404))
 async def read_progress(key: str, use: Use) -> ProgressResponse:
-    """How far the clip is whose request carries `key` in its header."""
+    """Report the progress of the clip whose request carries `key` in its header."""
     progress = use.progress.read(key)
     return ProgressResponse(**stamp(), audio_seconds=progress.audio_seconds, frames=progress.frames)
 
@@ -192,7 +188,7 @@ def _writer_request(fields: TextRequest, language: str | None = None) -> WriterR
 def _speech_options(
     fields: TtsRequest | FullRequest, text: str, use: Services, seed: int | None
 ) -> SpeechOptions:
-    """How to speak; a seed by chance where the voice has a use for one and none is given.
+    """Speech options of a request; a seed by chance where the voice has a use for one and none is given.
 
     Args:
         text: says the language where none is given.
@@ -284,7 +280,7 @@ async def _audio(body: Body[VideoRequest], use: Services) -> DecodedAudio:
 
 
 def _silence(seconds: float, use: Services) -> npt.NDArray[np.float32]:
-    """What is heard of somebody who does not speak: float32 [n_samples] at the settings' rate."""
+    """Silence of somebody who does not speak: float32 [n_samples] at the settings' rate."""
     if seconds > use.settings.max_audio_seconds:
         raise InvalidInputException(
             f"idle_seconds is {seconds:g}; the limit is {use.settings.max_audio_seconds:g} s"
@@ -293,7 +289,7 @@ def _silence(seconds: float, use: Services) -> npt.NDArray[np.float32]:
 
 
 def _sound(body: Body[VideoRequest]) -> str:
-    """What a video is made from, for the log."""
+    """Describe the sound that a video is made from, for the log."""
     fields = body.fields
     if fields.idle_seconds is not None:
         return f"{fields.idle_seconds:g} s idle"

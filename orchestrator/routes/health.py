@@ -17,9 +17,8 @@ from orchestrator.core.model_manager import ModelManager
 from orchestrator.media.encodings import ENCODINGS
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_errors
-from orchestrator.schemas.bodies import (
-    HISTORY_CHARACTERS,
-    HISTORY_MESSAGES,
+from orchestrator.schemas.generation import HISTORY_CHARACTERS, HISTORY_MESSAGES
+from orchestrator.schemas.health import (
     HealthResponse,
     ModelHealth,
     ReadyResponse,

@@ -13,8 +13,9 @@ from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.portraits import PortraitImage
 from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.routes.bodies import Body
-from orchestrator.schemas.bodies import AvatarRequest, FullRequest, VideoRequest
+from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.fields import FACE_OPTIONS
+from orchestrator.schemas.generation import FullRequest, VideoRequest
 from orchestrator.services import Services
 
 
@@ -42,7 +43,7 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services
 def crop_options_of(
     body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
 ) -> CropOptions:
-    """The framing that a request asks for, or the server's default.
+    """Crop options that a request asks for, or the server's default.
 
     Raises:
         InvalidInputException: the face makes no frames of this size.

@@ -6,7 +6,7 @@ from typing import Any
 from orchestrator.pipeline.captions import Caption
 from orchestrator.pipeline.results import Rendered, Spoken, Written
 from orchestrator.request_context import stamp
-from orchestrator.schemas.bodies import (
+from orchestrator.schemas.generation_results import (
     FullResponse,
     TextResponse,
     TimedSentence,

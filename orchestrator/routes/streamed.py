@@ -15,7 +15,7 @@ from lumen.errors import LumenException
 log = logging.getLogger("lumen")
 
 SEND_SECONDS: Final = 120.0
-"""How long a client may take to take a chunk; one that does not read holds a place that others want."""
+"""Seconds that a client may take to take a chunk; one that does not read holds a place that others want."""
 
 
 class StreamedResponse(Response):

@@ -11,7 +11,7 @@ from lumen.errors import InvalidInputException
 from orchestrator.messages import excerpt
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
-from orchestrator.schemas.bodies import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
+from orchestrator.schemas.voices import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
 from orchestrator.services import Services, held_places, services
 from orchestrator.voices.voice import VoiceCard
 
@@ -58,7 +58,7 @@ async def make_voice(request: Request, response: Response, use: Use, held: Held)
 
 @router.get("/{voice}", response_model_exclude_none=True, responses=describe_errors(404))
 async def read_voice(voice: str, use: Use) -> VoiceResponse:
-    """One voice, by its id or its name."""
+    """Describe a voice, by its id or its name."""
     return _told(await use.models.get_voice().card(voice))
 
 

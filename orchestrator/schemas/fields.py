@@ -43,7 +43,7 @@ class Strict(BaseModel):
 
 @with_options({PREPROCESS: FACE_OPTIONS.get(PREPROCESS, {})})
 class CropFields(Strict):
-    """Portrait and framing."""
+    """Portrait and crop options."""
 
     portrait: Name | None = Field(None, description="a bundled portrait; the server's default without one")
     size: Size | None = None

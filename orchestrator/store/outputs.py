@@ -1,4 +1,4 @@
-"""Where generated files lie, and what their addresses are."""
+"""Places of generated files, and their addresses."""
 
 import os
 import re

@@ -29,7 +29,7 @@ ID_CHARACTERS: Final = 32
 
 
 class Card(Protocol):
-    """What is told of a thing."""
+    """Description of a stored thing."""
 
     @property
     def id(self) -> str: ...
@@ -60,7 +60,7 @@ class TensorStore:
         return self._folder / f"{key}.safetensors"
 
     def header(self, key: str) -> Mapping[str, str] | None:
-        """What the file of this id says of itself; None when it is not there or damaged."""
+        """Header of the file of this id; None when it is not there or damaged."""
         if not ID.fullmatch(key):
             return None
         try:

@@ -57,7 +57,7 @@ CHANNEL_OPTIONS: Final = (
 
 
 class TritonClient:
-    """One gRPC channel, opened in the event loop that first uses it.
+    """Client of Triton over one gRPC channel, opened in the event loop that first uses it.
 
     Triton calls a Python model READY for good, also when its process has died and every request
     fails. Such models are known here by their errors: they count as not loaded, and are loaded anew.
@@ -279,7 +279,7 @@ class TritonClient:
 
 
 def text_tensor(text: str) -> npt.NDArray[np.object_]:
-    """One string as Triton's BYTES [1]."""
+    """Encode a string as Triton's BYTES [1]."""
     return np.array([text.encode()], dtype=np.object_)
 
 
@@ -310,12 +310,12 @@ _DEAD_PROCESS: Final = re.compile(
     r"(?:Failed to process the request\(s\) for model instance '\w+', message: )?"
     r"Stub process '(\w+)_\d+_\d+' is not healthy\.?(?:; try again\.)?"
 )
-"""What Triton's Python backend says of a model instance without a process, also through another model."""
+"""Message of Triton's Python backend about a model instance without a process, also through another model."""
 
 _LATE: Final = "The model {!r} was not loaded in time; try again."
 _STOPPING: Final = "Server is stopping"
 _UNLOADED: Final = ("Request for unknown model", "Model version not ready")
-"""How errors of Triton begin, of which its streams drop the code."""
+"""Beginnings of those errors of Triton of which its streams drop the code."""
 
 _DIED: Final = ("UNLOADED", "its process has died; the next request loads it anew")
 

@@ -1,4 +1,4 @@
-"""What Triton's metrics say about its GPUs."""
+"""Facts about Triton's GPUs, read from its metrics."""
 
 import re
 from collections import defaultdict
@@ -6,7 +6,7 @@ from http.client import HTTPException
 from typing import Final
 from urllib.request import ProxyHandler, build_opener
 
-from orchestrator.schemas.bodies import GpuHealth
+from orchestrator.schemas.health import GpuHealth
 
 TIMEOUT: Final = 2.0
 """Seconds that the metrics may take."""

@@ -1,6 +1,6 @@
-"""XTTS voices on disk: the checkpoint's own and learned ones, as safetensors.
+"""XTTS voices on disk: the checkpoint's own and cloned ones, as safetensors.
 
-A learned voice is one file, ``<id>.safetensors``, whose header tells its name and what it was made of.
+A cloned voice is one file, ``<id>.safetensors``, whose header tells its name and what it was made of.
 It belongs to the checkpoint that made it: another one hears other things in the same numbers.
 """
 
@@ -35,7 +35,7 @@ CACHED_VOICES: Final = 64
 
 @dataclass(frozen=True)
 class Latents:
-    """What XTTS knows of a voice.
+    """Latents by which XTTS knows a voice.
 
     Attributes:
         gpt_cond_latent: float32 [32, width].
@@ -48,7 +48,7 @@ class Latents:
 
 @dataclass(frozen=True)
 class ClonedVoice:
-    """What a voice was made of.
+    """Origin of a cloned voice: its recordings and the parameters of the conditioning.
 
     Attributes:
         id: hash of the recordings' bytes and of ``parameters``.
@@ -67,9 +67,9 @@ class VoiceLibrary:
     """The voices of one checkpoint; every call may read files, so async code calls it in a thread.
 
     Args:
-        folder: of the learned voices; made when the first one comes.
+        folder: of the cloned voices; made when the first one comes.
         checkpoint: folder with the checkpoint's manifest and speakers.
-        max_voices: learned ones at most.
+        max_voices: cloned ones at most.
         max_cached: voices that are kept in memory at most.
     """
 
@@ -81,7 +81,7 @@ class VoiceLibrary:
         self._cache: LruCache[tuple[str, int], Latents] = LruCache(max_cached)
 
     def cards(self) -> list[VoiceCard]:
-        """The checkpoint's voices by name, then the learned ones by age.
+        """The checkpoint's voices by name, then the cloned ones by age.
 
         Raises:
             ModelLoadException: the checkpoint is not there.
@@ -122,12 +122,12 @@ class VoiceLibrary:
         return latents
 
     def cloned(self, voice: str) -> VoiceCard | None:
-        """The learned voice of this id where this checkpoint can use it."""
+        """Find the cloned voice of this id where this checkpoint can use it."""
         card = self._of_id(voice)
         return card if card is not None and card.usable else None
 
     def check_name(self, name: str, voice: str) -> None:
-        """Refuse a name for the learned voice of this id, or one voice too many.
+        """Refuse a name for the cloned voice of this id, or one voice too many.
 
         Raises:
             InvalidInputException: another voice has the name.
@@ -158,7 +158,7 @@ class VoiceLibrary:
         return _card_of(cloned.id, header, self._source())
 
     def remove(self, voice: str) -> None:
-        """Remove a learned voice by its id.
+        """Remove a cloned voice by its id.
 
         Raises:
             NotFoundException: there is none.
@@ -187,7 +187,7 @@ class VoiceLibrary:
         return None if header is None else self._card(voice, header)
 
     def _card(self, voice: str, header: Mapping[str, str]) -> VoiceCard | None:
-        """What the header of a learned voice says; None when it is damaged."""
+        """Card of a cloned voice from its file's header; None when the header is damaged."""
         try:
             return _card_of(voice, header, self._source())
         except (KeyError, ValueError) as error:

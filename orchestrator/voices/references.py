@@ -34,7 +34,7 @@ Recordings: TypeAlias = Sequence[npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Pieces:
-    """What the models hear of the recordings, one piece a request.
+    """Pieces of the recordings as the models hear them, one a request.
 
     Attributes:
         chunks: for the GPT: float32 [n_samples] at `XTTS_REFERENCE_RATE`.

@@ -15,7 +15,7 @@ from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
 ROOM_SECONDS: Final = 0.5
 ROOM_ATTEMPTS: Final = 60
-"""How long the later sentences of an utterance wait for a model that has no room: half a minute."""
+"""Tries of the later sentences of an utterance at a model that has no room: half a minute."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Voice(Protocol):
         ...
 
     async def bind(self, options: SpeechOptions) -> BoundVoice:
-        """Who speaks in this manner. No model is asked for that, and none needs to be loaded.
+        """Bind the voice to ``options``. No model is asked for that, and none needs to be loaded.
 
         Raises:
             InvalidInputException: it does not know the language or the voice.
@@ -163,16 +163,16 @@ class Voice(Protocol):
         """A voice like that in ``recordings``, which are whole files, and whether it is a new one.
 
         Raises:
-            InvalidInputException: they cannot be used, or it cannot learn.
+            InvalidInputException: they cannot be used, or it cannot clone voices.
         """
         ...
 
     async def delete(self, voice: str) -> None:
-        """Remove a learned voice by its id; who speaks with it now goes on.
+        """Remove a cloned voice by its id; speech that it has begun goes on.
 
         Raises:
             NotFoundException: there is none of that id.
-            InvalidInputException: it was not learned.
+            InvalidInputException: it is not a cloned one.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The voice XTTS v2 behind Triton: 17 languages, in the checkpoint's voices and in learned ones."""
+"""The voice XTTS v2 behind Triton: 17 languages, in the checkpoint's voices and in cloned ones."""
 
 import asyncio
 from collections.abc import Sequence

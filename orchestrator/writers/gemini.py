@@ -32,7 +32,7 @@ FIRST_DELAY: Final = 0.5
 
 @dataclass(frozen=True)
 class GeminiSettings:
-    """How Gemini writes.
+    """Settings of Gemini's replies.
 
     Attributes:
         model: such as ``gemini-2.5-flash``.

@@ -24,7 +24,7 @@ SET_TO_ECHO: Final = (
 
 @dataclass(frozen=True)
 class Message:
-    """One message of the conversation so far."""
+    """A message of the conversation so far."""
 
     role: Literal["user", "model"]
     content: str
@@ -32,7 +32,7 @@ class Message:
 
 @dataclass(frozen=True)
 class WriterRequest:
-    """What a writer is asked.
+    """Request to a writer, besides the conversation.
 
     Attributes:
         language: code of the language to reply in; None leaves it to the writer.
@@ -83,7 +83,7 @@ class Writer(Protocol):
 
     @property
     def note(self) -> str | None:
-        """What a response should say about the part."""
+        """Note about the part that a response should carry."""
         ...
 
     def write(self, request: WriterRequest) -> Reply:

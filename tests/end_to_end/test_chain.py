@@ -117,7 +117,7 @@ def test_say_films_what_is_spoken_already(chain: Chain, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sources", [(), ("Hello.", "--idle", "1")], ids=["none", "two"])
 def test_say_wants_one_source(chain: Chain, tmp_path: Path, sources: tuple[str, ...]) -> None:
-    """It is told before anything starts."""
+    """`lumen say` with no source, or two, is refused before anything starts."""
     done = lumen(chain, "say", *sources, "-o", str(tmp_path / "clip.mp4"))
     assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
     assert "give one of a text, --audio and --idle" in done.stderr

@@ -51,7 +51,7 @@ def test_the_portrait_speaks_and_moves(chromium: Chromium, chain: Chain) -> None
 
 
 def test_a_browser_is_led_to_the_page(chromium: Chromium, chain: Chain) -> None:
-    """Who opens the server's address in a browser finds the page, and what it is made by is said on it."""
+    """A browser at the server's address finds the page, which says what makes its video."""
     with chromium.tab() as tab:
         tab.open(f"{chain.url}/")
         assert tab.run("location.pathname") == "/chat"
@@ -63,7 +63,7 @@ def test_a_browser_is_led_to_the_page(chromium: Chromium, chain: Chain) -> None:
 
 
 def test_the_microphone_reaches_the_server(tmp_path: Path, chain: Chain) -> None:
-    """What the microphone hears arrives as PCM of 24 kHz at its own pitch."""
+    """The microphone's sound arrives as PCM of 24 kHz at its own pitch."""
     sound = tmp_path / "tone.wav"
     _write_tone(sound)
     flags = (

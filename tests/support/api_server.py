@@ -52,7 +52,7 @@ class Api:
     services: Services
 
     def files(self) -> list[str]:
-        """What lies in the outputs, temporary files included."""
+        """List the files in the outputs, temporary ones included."""
         root = self.settings.outputs_path
         return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 

@@ -14,7 +14,7 @@ for (const name of ["state", "caption", "error"]) {
 }
 window.part = (name) => document.getElementById("avatar").shadowRoot.querySelector(name);
 """
-"""What the tests see of the page: the element's events, and its two videos."""
+"""Script that shows the tests the page: the element's events, and its two videos."""
 
 SOUND: Final = """
 (() => {

@@ -1,4 +1,4 @@
-"""How far two results are apart."""
+"""Differences between two results."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What the media tests share."""
+"""A fixture of the media tests: files that cannot grow."""
 
 import resource
 from collections.abc import Callable, Iterator

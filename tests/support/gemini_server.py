@@ -52,7 +52,7 @@ PASSING: dict[str, list[tuple[Any, ...]]] = {
     "BUSY TWICE": [(503, "UNAVAILABLE"), (503, "UNAVAILABLE")],
     "QUOTA SOON": [(429, "RESOURCE_EXHAUSTED", SOON)],
 }
-"""What a prompt is answered at first, the last one first."""
+"""Errors that answer a prompt at first, the last one first."""
 
 ERRORS: dict[str, tuple[Any, ...]] = {
     "QUOTA": (429, "RESOURCE_EXHAUSTED", [{"@type": "x/google.rpc.RetryInfo", "retryDelay": "16.5s"}]),

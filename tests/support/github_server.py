@@ -57,7 +57,7 @@ class GitHub:
     tokens: list[str | None] = field(default_factory=list)
 
     def release(self) -> Release:
-        """What the files are now, and where."""
+        """Make the release of the files as they are now, at the server's address."""
         assets = {
             name: Asset(len(content), hashlib.sha256(content).hexdigest())
             for name, content in self.files.items()

@@ -1,7 +1,7 @@
 """Limits of the differences from the reference implementation of SadTalker."""
 
 TOLERANCE = 1e-4
-"""Of the largest value, for everything but frames."""
+"""Tolerance as a share of the largest value, for everything but frames."""
 
 ENERGY = 0.02
 """Relative difference of the energy of motion."""

@@ -89,7 +89,7 @@ def request(n: int, **changes: object) -> GptRequest:
 
 
 def alone(n: int, **changes: object) -> Heard:
-    """What sentence number n says when nobody else is there."""
+    """Speak sentence number n alone in a scheduler."""
     heard = Heard()
     with Scheduler(FakeStepper(1), 0, CHUNKS) as scheduler:
         scheduler.submit(request(n, **changes), heard)

@@ -19,7 +19,7 @@ SECONDS = 20.0
 
 
 class LiveClient:
-    """One conversation; ``events`` has all that came, in order."""
+    """Client of one conversation; ``events`` has all that came, in order."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket

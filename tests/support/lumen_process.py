@@ -69,7 +69,7 @@ def _wait_for(chain: Chain) -> None:
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """One chain for all tests that leave it as it was."""
+    """Run one chain for all tests that leave it as it was."""
     chain = start_chain(tmp_path_factory.mktemp("chain"))
     yield chain
     chain.process.terminate()

@@ -1,4 +1,4 @@
-"""One onnx_repository of small ONNX models and the Triton that serves it."""
+"""A repository of small ONNX models and the Triton that serves it."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ PORTRAITS = ROOT / "assets" / "portraits"
 Pixels = NDArray[np.uint8]
 
 NOSE_TIP = 4
-"""Of the mesh's points."""
+"""Index among the mesh's points."""
 
 
 def portrait(name: str) -> Pixels:
@@ -59,7 +59,7 @@ def turned(image: Pixels, face: Face, degrees: float) -> Pixels:
 
 
 def drawn_points(who: Likeness) -> dict[int, tuple[float, float]]:
-    """Where the drawing put what a mesh point stands for, in pixels of the 768-pixel portrait."""
+    """Places of mesh points as they were drawn, in pixels of the 768-pixel portrait."""
     eyes, lips = who.eyes, who.lips
     outer, corner = eyes.apart + eyes.half_width, lips.half_width
     return {

@@ -73,7 +73,7 @@ def no_gradients() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def golden_folder() -> Path:
-    """What the reference implementation computes, and the script that writes the weights it used."""
+    """Folder of the reference implementation's numbers and of the script that writes the weights it used."""
     given = os.environ.get(GOLDEN_VARIABLE)
     folder = Path(given) if given else ROOT.parent / "shared" / "golden"
     if not (folder / "sadtalker_seed1.npz").is_file():

@@ -32,7 +32,7 @@ def frames_of(api: Api, response: httpx.Response) -> list[Any]:
 
 
 def told(repository: Path, model: str = "sadtalker") -> list[Any]:
-    """What a stand-in was told, request by request."""
+    """Read a stand-in's record of its requests, one by one."""
     path = repository / model / "events"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 

@@ -13,7 +13,7 @@ from lumen.runtime.onnx_file import MANIFEST
 
 @pytest.fixture
 def damageable_sadtalker(sadtalker_repository: Path, tmp_path: Path) -> Path:
-    """One to damage: files are links, so replace them, never write into them."""
+    """Copy a repository to damage: files are links, so replace them, never write into them."""
     return Path(shutil.copytree(sadtalker_repository, tmp_path / "models", copy_function=os.link))
 
 

@@ -18,7 +18,7 @@ NETWORK = ROOT / "model_repository" / MOUTH / "1" / "model.onnx"
 
 
 class Served:
-    """One run of the network for each call, counted."""
+    """Counts the network's runs, one for each call."""
 
     def __init__(self) -> None:
         self.runs = 0

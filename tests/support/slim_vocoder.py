@@ -10,7 +10,7 @@ from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.vocoder_windows import Latents, VocoderContext, Window, Windows
 
 TOLERANCE = 1e-3
-"""Of the reference's largest sample, fp32."""
+"""Share of the reference's largest sample, fp32."""
 
 WIDTH = 8
 

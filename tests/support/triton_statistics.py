@@ -1,4 +1,4 @@
-"""What Triton has counted of a model: it counts after it answers, so a test has to wait for the numbers."""
+"""Triton's counts of a model: they grow after it answers, so a test has to wait for them."""
 
 import time
 from typing import Any
@@ -18,7 +18,7 @@ def counted(client: grpc.InferenceServerClient, model: str, answered: int = 0) -
 
 
 def settled(client: grpc.InferenceServerClient, model: str) -> int:
-    """How many inferences there were, once none has been added for a second."""
+    """Count a model's inferences, once none has been added for a second."""
     count, since = statistics(client, model).inference_count, time.monotonic()
 
     def is_quiet() -> bool:

@@ -16,7 +16,7 @@ Answer = NDArray[np.uint8] | InferenceServerException
 
 
 class Stream:
-    """One client of one model: a gRPC stream with any number of requests."""
+    """Client of one model: a gRPC stream with any number of requests."""
 
     def __init__(self, server: TritonServer, model: str) -> None:
         self._model = model

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 SEED = 1
 WIDTH = 64
-"""Of a tiny latent."""
+"""Numbers in a tiny latent."""
 
 SLOTS = 8
 QUEUE = 8
-"""Of the GPT in `xtts_server` and `gpt_server_int8`."""
+"""Room of the GPT in `xtts_server` and `gpt_server_int8`."""
 
 
 @pytest.fixture(scope="session")

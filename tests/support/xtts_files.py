@@ -1,4 +1,4 @@
-"""What the orchestrator reads of an exported XTTS checkpoint: its manifest and its speakers."""
+"""Files of an exported XTTS checkpoint that the orchestrator reads: its manifest and its speakers."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from lumen.runtime.onnx_file import MANIFEST
 
 WIDTH = 64
 SPEAKERS = {"Ada Lovelace": 2.0, "Bède": 3.0}
-"""What a speaker's latents are full of: the stand-in speaks with so many hundred hertz."""
+"""Values of the speakers' latents: the stand-in speaks with so many hundred hertz."""
 
 
 def write_checkpoint(folder: Path, source: str = "a" * 64, width: int = WIDTH) -> None:

@@ -100,7 +100,7 @@ def test_the_command_line_describes_them(project: Path) -> None:
 
 
 def test_they_make_a_clip(project: Path, tmp_path: Path) -> None:
-    """`lumen say` films the toy face in the colour that was asked for, with the toy voice's tone."""
+    """`lumen say` draws the toy face in the colour that was asked for, with the toy voice's tone."""
     clip = tmp_path / "clip.mp4"
     options = ("--colour", "green", "--brightness", "200", "--sampling-hertz", "440")
     done = run(project, LUMEN, "say", "one two three four", "-o", str(clip), *options)

@@ -22,7 +22,7 @@ BURSTS: Final = "ptk"
 """Plosives whose event is at their burst; those of others are where the closure begins."""
 
 CLOSURE_SECONDS: Final = 0.035
-"""How long such a plosive is closed before its burst."""
+"""Seconds that such a plosive is closed before its burst."""
 
 
 class _Event(ctypes.Structure):
@@ -42,7 +42,7 @@ class _Event(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Event:
-    """One event.
+    """Event of eSpeak's synthesis.
 
     Attributes:
         position: of the word in the text, in characters.

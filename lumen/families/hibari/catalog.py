@@ -15,7 +15,7 @@ LANGUAGES: Final[dict[str, str]] = {
 """Codes with the languages' English names. The voice decides the accent."""
 
 REPOSITORY: Final = "maureesewilliams/hibari"
-"""Where the hub keeps the voices that are not in the package."""
+"""Repository on the hub of the voices that are not in the package."""
 
 
 @dataclass(frozen=True)

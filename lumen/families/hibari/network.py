@@ -1,4 +1,4 @@
-"""One voice's network, with the durations that are inside its graph."""
+"""Network of one voice, with the durations that are inside its graph."""
 
 from pathlib import Path
 from typing import Any, Final

@@ -25,7 +25,7 @@ from lumen.text import sentences
 from lumen.timed_speech import Interval, TimedSpeech
 
 ASSETS: Final = Path(hibari.__file__).parent / "assets"
-"""Of the package: the networks, dictionaries and the alphabet."""
+"""Folder of the package's networks, dictionaries and the alphabet."""
 
 MIN_RATE: Final = 0.5
 MAX_RATE: Final = 2.0
@@ -43,7 +43,7 @@ PEAK_LIMIT: Final = 0.95
 
 ONSET_LEVEL: Final = 10 ** (-60 / 20)
 SILENCE_LEVEL: Final = 10 ** (-50 / 20)
-"""Of full scale: what is softer is cut off before a chunk, and after it."""
+"""Share of full scale: softer sound is cut off before a chunk, and after it."""
 
 ONSET_SECONDS: Final = 0.02
 """Left of the silence before a chunk."""

@@ -22,7 +22,7 @@ Found where the hiss of /s/ and the voice of vowels fit their intervals best, at
 
 
 def symbols_of(words: Sequence[Word], known: frozenset[str]) -> tuple[str, list[int]]:
-    """What the network reads of words, with blanks between them, and each symbol's word.
+    """Join the network's symbols of words, with blanks between them, and name each symbol's word.
 
     Args:
         known: the network's alphabet; other symbols are left out.

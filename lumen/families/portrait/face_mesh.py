@@ -35,7 +35,7 @@ DETECTION_SIDE: Final = 1024
 """Pixels of the longer side that detection needs: a larger image is reduced to less than twice that."""
 
 SAME_FACE_SHARE: Final = 0.6
-"""Of the smaller of two faces, what they have in common from which they are one: meshes of small faces differ
+"""Overlap, as a share of the smaller of two faces, from which they are one: meshes of small faces differ
 in size, and lie within each other then."""
 
 MIN_PRESENCE: Final = 0.5
@@ -170,7 +170,7 @@ def _distinct(faces: list[Face]) -> list[Face]:
 
 
 def _shared(box: FloatArray, boxes: FloatArray) -> FloatArray:
-    """What a box [4] has in common with each of boxes [N, 4], as a share of the smaller of the two -> [N]."""
+    """Overlap of a box [4] with each of boxes [N, 4], as a share of the smaller of the two -> [N]."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     common = np.prod(np.maximum(high - low, 0), axis=1)
     areas = np.minimum(np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))

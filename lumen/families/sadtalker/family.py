@@ -45,7 +45,7 @@ _TURN: Final = Doc("degrees in place of the predicted ones; several are the stop
 
 @dataclass(frozen=True)
 class SadTalkerOptions:
-    """Framing of the portrait, and its motion."""
+    """Crop of the portrait, and its motion."""
 
     preprocess: Annotated[
         Preprocess | None,

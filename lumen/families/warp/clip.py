@@ -1,4 +1,4 @@
-"""One request of the ``warp`` model: what is asked, checked, and the order in which it is rendered."""
+"""Requests of the ``warp`` model: their options, the checks of them, and the order of rendering."""
 
 import asyncio
 from collections import deque

@@ -1,4 +1,4 @@
-"""What the face hears: level and colour of the sound under every frame.
+"""Features of the sound that move the face: level and colour under every frame.
 
 Row f describes 64 ms around the middle of frame f. Each row is computed from its own samples
 alone, so it does not depend on how the audio is cut into windows.
@@ -35,7 +35,7 @@ HISS_BAND: Final = (3800.0, 7900.0)
 
 @dataclass(frozen=True)
 class Sound:
-    """One row per frame, float64 [T].
+    """Features of the sound, one row per frame, float64 [T].
 
     level: dBFS in the speech band. brightness: dB of the spread vowels' band over the rounded
     ones'. hiss: share of the power in the band of s, 0 to 1.

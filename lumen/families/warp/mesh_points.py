@@ -1,4 +1,4 @@
-"""Which of the 468 mesh points (MediaPipe's topology) are what.
+"""Named points among the 468 of the face mesh (MediaPipe's topology).
 
 Rows of points run from the image's left to its right.
 """

@@ -1,4 +1,4 @@
-"""How well a mouth follows the speech, measured on finished frames.
+"""Measures of how well a mouth follows the speech, on finished frames.
 
 The opening is what the face mesh network sees in the frames; the motion that made them is not
 looked at. Used by the tests and by the benchmark.

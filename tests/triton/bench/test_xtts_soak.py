@@ -9,7 +9,7 @@ from lumen.triton.server import TritonServer
 
 WIDTH = 64
 GROWTH_MIB = 8.0
-"""That the allocator may keep of a crowd."""
+"""Memory that the allocator may keep of a crowd."""
 
 
 async def soaked(server: TritonServer, plan: SoakPlan) -> SoakResult:

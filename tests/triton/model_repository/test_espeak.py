@@ -30,7 +30,7 @@ def server(triton: Callable[[Path, list[str]], TritonServer]) -> TritonServer:
 
 
 class Stream:
-    """One gRPC stream of requests; answers come in the order in which Triton gives them."""
+    """A gRPC stream of requests; answers come in the order in which Triton gives them."""
 
     def __init__(self, url: str) -> None:
         self._client = grpc.InferenceServerClient(url)

@@ -30,7 +30,7 @@ SIDE = 256
 
 @pytest.fixture(scope="module")
 def repository(gfpgan_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an export leaves in another repository, and the landmarks that are there in every one."""
+    """Export into another repository, and add the landmarks that are there in every one."""
     folder = tmp_path_factory.mktemp("repository")
     export_gfpgan(gfpgan_checkpoint, folder)
     shutil.copytree(ROOT / "model_repository" / FACE_LANDMARKS, folder / FACE_LANDMARKS)
@@ -58,7 +58,7 @@ def landmarks(frame: Pixels) -> Any:
 
 
 def test_the_graph_fits_its_configurations(repository: Path) -> None:
-    """Of the CPU and of the GPU; the configurations and the code went along, paths of this machine not."""
+    """The graph fits both devices' configurations, which are copied with the code; it holds no local path."""
     assert str(ROOT).encode() not in (repository / GFPGAN / "1" / "model.onnx").read_bytes()
     configurations = sorted((REPOSITORY / GFPGAN).rglob("*.pbtxt"))
     assert len(configurations) == 2

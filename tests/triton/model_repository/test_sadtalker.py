@@ -51,10 +51,10 @@ pytestmark = pytest.mark.usefixtures("no_gradients")
 
 CLIP_FRAMES = 20
 CALLS_IN_FLIGHT = 2
-"""Of one clip, of one frame each, as in sadtalker's config.pbtxt."""
+"""Calls of one clip at once, of one frame each, as in sadtalker's config.pbtxt."""
 
 ONE_STEP = 1
-"""Of 255: frames of another batch are rounded from numbers that differ in their last bits."""
+"""Most, of 255: frames of another batch are rounded from numbers that differ in their last bits."""
 
 
 @pytest.fixture(scope="module")

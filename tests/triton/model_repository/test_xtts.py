@@ -209,7 +209,7 @@ async def test_a_refusal_leaves_the_neighbours_alone(client: TritonClient, serve
 async def test_a_cancelled_speech_frees_its_slot_and_leaves_the_others(
     client: TritonClient, server: TritonServer
 ) -> None:
-    """Of four long speeches three are left at once, one after its first chunk; a fifth is not disturbed."""
+    """Four long speeches are cancelled, three at once, one after a chunk; a fifth is not disturbed."""
     before = counted(server, "codes_total")
     staying = {"text": "Hello.", "seed": 1, "speed": 2.0}
     heard = asyncio.create_task(speech(client, **staying))

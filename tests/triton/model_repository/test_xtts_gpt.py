@@ -68,7 +68,7 @@ async def said(client: TritonClient, values: Tensors) -> Tensors:
 
 
 async def long_sentence(client: TritonClient) -> Tensors:
-    """One that speaks to the last code there is."""
+    """Make a sentence that speaks to the last code there is."""
     for n in range(100, 140):
         values = sentence(n, max_codes=605, repetition_penalty=1.0)
         if len((await said(client, values))["codes"]) == 605:
@@ -235,7 +235,7 @@ async def test_a_stream_is_cancelled_by_its_name(xtts_server: TritonServer, clie
 async def test_a_model_has_one_chunk_for_each_request(
     xtts_server: TritonServer, client: TritonClient
 ) -> None:
-    """What a stream says, in answers that each end theirs; then it is forgotten. Refusals are answers too."""
+    """A stream comes in one answer for each request, then it is forgotten; refusals are answers too."""
     values, named = sentence(3), {"stream_id": tensor("stream_id", 78), "caller": CALLER}
     said_at_once = await said(client, values)
     chunks = [await answer_of(client, values | named)]

@@ -1,4 +1,4 @@
-"""What surrounds generation: ids, logs, limits, CORS, health, status, the published schema."""
+"""Service around generation: ids, logs, limits, CORS, health, status, the published schema."""
 
 import os
 import re

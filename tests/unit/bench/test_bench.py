@@ -61,7 +61,7 @@ async def test_an_open_loop_does_not_wait_for_answers() -> None:
 
 
 async def test_an_open_loop_has_a_bound() -> None:
-    """What would be too many at once is counted as failed and not sent."""
+    """Requests over the bound of an open loop are counted as failed and not sent."""
     job = Job(0.3)
     outcome = await open_loop(job, 100_000.0, OPEN_LOOP_BOUND + 6)
     assert job.most <= OPEN_LOOP_BOUND
@@ -70,7 +70,7 @@ async def test_an_open_loop_has_a_bound() -> None:
 
 
 async def test_a_failed_request_is_counted_and_said() -> None:
-    """One failure does not end the load, and its message is kept."""
+    """A failed request does not end the load, and its message is kept."""
     outcome = await closed_loop(Job(0.001, fails_at=2), 1, 4)
     assert len(outcome.samples) == 3
     assert outcome.errors == ("GenerationException: broken",)

@@ -8,7 +8,7 @@ from bench.xtts_streams import main
 
 
 def test_no_server_and_no_voice_are_one_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is missing is said, without a traceback."""
+    """A missing server and a missing voice are one line each, without a traceback."""
     assert main(["--url", "127.0.0.1:1"]) == 1
     assert "Triton" in capsys.readouterr().out
     assert main(["--voice", str(tmp_path / "none.safetensors")]) == 1

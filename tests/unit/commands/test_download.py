@@ -67,7 +67,7 @@ def agreed(what: str) -> dict[str, str]:
 
 
 def test_nothing_is_fetched_without_consent(what: str, github: GitHub, tmp_path: Path) -> None:
-    """One line that names the licence and the variable, status 1; the server hears nothing."""
+    """No consent is status 1 and a line with the licence and the variable; the server hears no request."""
     done = command(what, "--checkpoint", str(tmp_path))
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()

@@ -48,7 +48,7 @@ def test_a_voice_arrives_where_the_model_looks(hub: Hub, tmp_path: Path) -> None
 
 
 def test_a_cut_download_goes_on(hub: Hub, tmp_path: Path) -> None:
-    """What came is kept under another name, which no model takes for a voice."""
+    """A cut download is kept under another name, which no model takes for a voice, and goes on."""
     hub.cut_after = 8 * CHUNK
     with pytest.raises(LumenException, match="again"):
         download_voice("emma", tmp_path, _at(hub))
@@ -81,7 +81,7 @@ def _command(*given: str) -> Result:
 
 @pytest.mark.parametrize("voice", ["nobody", "heart", "../emma", ""])
 def test_only_voices_that_are_on_the_hub_are_fetched(voice: str, tmp_path: Path) -> None:
-    """One line that names those there are, status 1."""
+    """A voice that is not on the hub is status 1 and a line that names those that are."""
     done = _command(voice, "--repository", str(tmp_path))
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()

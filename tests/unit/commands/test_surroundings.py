@@ -73,7 +73,7 @@ def test_a_bad_key_names_its_file(env_file: Path, line: str, expected: str) -> N
 
 
 def test_a_bad_variable_names_the_environment(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the environment says wins over the file, and is named where it is wrong."""
+    """A variable of the environment wins over the file, and the message names it where it is wrong."""
     env_file.write_text("API_PORT=1")
     monkeypatch.setenv("API_PORT", "high")
     with pytest.raises(InvalidInputException, match=r"API_PORT: .*\(in the environment\)"):
@@ -131,7 +131,7 @@ def test_models_that_are_not_exported_are_named_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_without_pytorch_a_command_says_so(tmp_path: Path, command: tuple[str, ...]) -> None:
-    """One line that names PyTorch and what installs it, for any family."""
+    """A command without PyTorch is one line that says what installs it, for any family."""
     code = [sys.executable, "-c", WITHOUT, "torch,TTS,safetensors.torch", *command]
     done = subprocess.run(
         [*code, "--checkpoint", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("quick_downloads")
 NAME = "weights.pth"
 CONTENT = os.urandom(40 * CHUNK + 123)
 OTHER = os.urandom(len(CONTENT))
-"""Of the same size, and not what was released."""
+"""Content of the same size that was not released."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_broken_connection_is_resumed_at_once(github: GitHub, tmp_path: Path) 
 
 
 def test_the_next_run_goes_on_from_a_mirror_too(github: GitHub, tmp_path: Path) -> None:
-    """What came is kept when the server stays away; another one, with an ETag of its own, has the rest."""
+    """Bytes that came are kept when the server stays away; a mirror with its own ETag sends the rest."""
     partial = partial_of(github.release(), tmp_path)
     github.cuts, github.down_after_cuts = [20 * CHUNK], True
     with pytest.raises(ServiceUnavailableException, match="run the command again") as caught:
@@ -146,7 +146,7 @@ def test_a_file_of_somebody_else_is_never_overwritten(github: GitHub, tmp_path: 
 def test_refusals_are_told_in_one_line(
     github: GitHub, tmp_path: Path, status: int, kind: type[Exception], said: str
 ) -> None:
-    """What was asked for, what the server said and what to do; nothing is left in the folder."""
+    """A refusal is one line: the request, the server's answer, what to do; the folder stays empty."""
     github.status = status
     with pytest.raises(kind, match=said) as caught:
         fetch(github.release(), [NAME], tmp_path)
@@ -166,7 +166,7 @@ def test_no_network_is_told_in_one_line(tmp_path: Path) -> None:
 def test_no_room_is_told_before_anything_comes(
     github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is still to come does not fit: refused without a request for content."""
+    """A full disk is refused, by the bytes still missing, without a request for content."""
     usage: Any = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(StorageException, match="still to come"):
@@ -182,7 +182,7 @@ def test_a_disk_that_fills_up_is_told_in_one_line(github: GitHub, tmp_path: Path
 
 
 def test_no_token_goes_to_it(github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the Hugging Face hub's token opens is nobody else's business."""
+    """The Hugging Face hub's token is sent to no other server."""
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     fetch(github.release(), [NAME], tmp_path)
     assert set(github.tokens) == {None}

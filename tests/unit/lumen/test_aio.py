@@ -49,7 +49,7 @@ async def test_an_item_comes_before_its_stream_and_the_next_piece_are_there() ->
 
 
 async def test_a_stream_ahead_waits_when_its_queue_is_full() -> None:
-    """What is not taken is not made: a stream is at most ``limit`` items, and one in hand, ahead."""
+    """Items that are not taken are not made: a stream is at most ``limit``, and one in hand, ahead."""
     made: list[str] = []
 
     async def many(item: str) -> Stream[str]:
@@ -135,7 +135,7 @@ async def test_streams_stop_their_work_when_the_reader_leaves() -> None:
 
 
 async def test_an_error_passes_through_the_streams() -> None:
-    """What a source raises is raised where its stream is read, after what came before it."""
+    """An error of the source is raised where its stream is read, after the items before it."""
 
     async def broken() -> Stream[str]:
         yield "a"
@@ -169,6 +169,6 @@ async def test_a_cancellation_at_the_last_moment_counts() -> None:
 
 
 async def test_a_time_limit() -> None:
-    """What takes too long is given up."""
+    """Work that takes too long is given up."""
     with pytest.raises(TimeoutError):
         await with_timeout(0.01, asyncio.sleep(10))

@@ -44,7 +44,7 @@ async def test_another_program_is_not_taken_for_lumen(stranger: str) -> None:
 
 
 async def test_an_answer_of_another_program_is_one_clear_error(stranger: str) -> None:
-    """What is not LUMEN's body is named with its status, without a traceback."""
+    """A body that is not LUMEN's is one error with its status, without a traceback."""
     async with LumenClient(stranger) as client:
         with pytest.raises(GenerationException, match=r"answered \d+, and not as LUMEN"):
             await client.make(Clip("Hi"))
@@ -70,7 +70,7 @@ async def test_a_clip_that_gets_on_may_take_long() -> None:
     async def tell(request: Request) -> Response:
         nonlocal asked
         asked += 1
-        if asked == 3 * 4:  # a client asks four times within its patience
+        if asked == 3 * 4:  # a client asks four times within its time limit
             done.set()
         return JSONResponse({"audio_seconds": 1.0, "frames": asked})
 

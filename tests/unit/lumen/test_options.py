@@ -31,7 +31,7 @@ class Mood(StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """One of each kind."""
+    """Options of every kind."""
 
     still: Annotated[bool | None, Doc("a switch")] = None
     style: Annotated[int | None, Interval(ge=0, le=45), TensorType(np.int32), Doc("a whole number")] = None
@@ -108,7 +108,7 @@ def test_what_is_out_of_range_is_refused_by_name(name: str, value: Any, message:
     ],
 )
 def test_a_declaration_that_says_too_little_is_an_error(hint: Any) -> None:
-    """Who adds a family learns at once what is missing: the text, None, or a type that is known."""
+    """A declaration without its text, None or a known type is an error that names the option."""
 
     @dataclass(frozen=True)
     class Wrong:

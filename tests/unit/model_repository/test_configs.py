@@ -36,7 +36,7 @@ def test_a_configuration_parses_and_is_complete(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(REPOSITORY.glob("*/configs/*.pbtxt")), ids=lambda p: p.parts[-3])
 def test_a_configuration_for_another_device_has_the_same_tensors(path: Path) -> None:
-    """Who calls the model need not know where it runs."""
+    """A model's tensors are the same on every device, so its callers need not know where it runs."""
     config, usual = parsed(path), parsed(model_of(path) / "config.pbtxt")
     assert list(config.input) == list(usual.input)
     assert list(config.output) == list(usual.output)

@@ -1,4 +1,4 @@
-"""What the orchestrator sends and the models answer is what each ``config.pbtxt`` says.
+"""Tensors between the orchestrator and the models, against each ``config.pbtxt``.
 
 Triton checks the same of what one model asks of another. It does not check what Python models answer.
 """

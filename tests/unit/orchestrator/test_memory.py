@@ -1,4 +1,4 @@
-"""What the API's process has in memory does not grow with the clips that it makes."""
+"""Memory of the API's process, which does not grow with the clips that it makes."""
 
 import subprocess
 import sys

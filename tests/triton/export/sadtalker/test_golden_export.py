@@ -31,7 +31,7 @@ STEP = 1 / 255
 """Between two neighbouring colours: what rounding to 8 bits may cost twice over is one step."""
 
 ROWS = 8
-"""Of one request to Triton."""
+"""Rows of one request to Triton."""
 
 Array = NDArray[Any]
 Run = Callable[..., Array]

@@ -16,7 +16,7 @@ from tests.support.launching import prefix_of, segments, start_serving
 from tests.support.waiting import wait_until
 
 SECONDS = 40.0
-"""That a server's beginning or end may take."""
+"""Seconds that a server's beginning or end may take."""
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_ctrl_c_while_models_load_stops_everything(echo_repository: Path) -> Non
 
 
 def test_a_model_that_does_not_load_is_named(echo_options: TritonOptions) -> None:
-    """One line with the model and its reason, without a traceback; nothing is left."""
+    """A model that does not load is one line with its reason, without a traceback; no process is left."""
     server = TritonServer(replace(echo_options, models=("espeak", "broken", "absent")))
     server.start()
     with pytest.raises(ModelLoadException) as failure:

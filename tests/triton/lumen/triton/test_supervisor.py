@@ -20,7 +20,7 @@ from tests.support.launching import segments
 from tests.support.waiting import wait_until
 
 SECONDS = 40.0
-"""That a server's or a model's beginning may take."""
+"""Seconds that a server's or a model's beginning may take."""
 
 SLOW = """
 import pathlib
@@ -137,7 +137,7 @@ async def test_a_server_that_is_killed_is_started_again(supervise: Supervise, sa
 
 
 def test_a_server_that_dies_again_and_again_is_given_up(supervise: Supervise) -> None:
-    """One line says what happened and how often it was tried."""
+    """A server that dies again and again ends in one line: what happened, and how often it was tried."""
     supervisor = supervise(pauses=())
     os.kill(tritonserver(supervisor), signal.SIGKILL)
     wait_until(lambda: supervisor.failure is not None, SECONDS)

@@ -45,6 +45,18 @@ new Promise((resolve) => {
 """Milliseconds from the next key to silence, to the first idle frame, and to the last speaking one."""
 
 
+FOLLOW_UP = """
+document.addEventListener("lumen-event", ({detail}) => {
+  if (detail.type !== "response.done" || window.asked) return;
+  window.asked = true;
+  const content = [{type: "input_text", text: "six seven"}];
+  avatar.send({type: "conversation.item.create", item: {type: "message", role: "user", content}});
+  avatar.respond();
+})
+"""
+"""Asks a second question as soon as the first answer is made."""
+
+
 def test_the_page_speaks(chromium: Chromium, api: Api) -> None:
     """A message is answered aloud, in the picture, in the captions and in the conversation."""
     with chatting(chromium, api.url) as page:
@@ -130,6 +142,41 @@ def test_an_answer_that_is_cut_before_it_was_created(chromium: Chromium, api: Ap
         assert page.hear_out("avatar.say('first'); avatar.interrupt(); avatar.say('second')") == ["second"]
 
 
+def test_the_server_interrupts(chromium: Chromium, api: Api) -> None:
+    """What the server cuts off, as when it hears the user speak, falls silent, and keeps what was heard."""
+    with chatting(chromium, api.url) as page:
+        page.tab.run(f"avatar.say({json.dumps(LONG)})")
+        page.reach("speaking")
+        page.tab.until("part('.live').currentTime > 0.7")
+        page.tab.run("avatar.send({type: 'output_audio_buffer.clear'})")
+        page.reach("idle")
+        assert page.tab.run("part('.live').paused")
+        page.tab.until("document.querySelector('#log .assistant small') !== null")
+        assert page.hear_out("window.mark = told.length; avatar.say('short one')") == ["short one"]
+
+
+def test_answers_play_one_after_the_other(chromium: Chromium, api: Api) -> None:
+    """An answer that comes while the one before it is still played waits for its end."""
+    with chatting(chromium, api.url) as page:
+        page.tab.run(FOLLOW_UP)
+        page.tab.run("avatar.say('one two three four five')")
+        page.tab.until("told.filter(([name]) => name === 'caption').length === 2")
+        page.reach("idle")
+        states = [told["state"] for told in page.told("state")]
+        captions = [caption["text"] for caption in page.told("caption")]
+        assert captions == ["one two three four five", "six seven"]
+        assert states[-4:] == ["speaking", "thinking", "speaking", "idle"]
+
+
+def test_a_quiet_conversation_goes_on(chromium: Chromium, api: Api, serve_with: Serve) -> None:
+    """A conversation that the server ends because nobody speaks says so, and goes on with a message."""
+    brief = serve_with(triton_url=api.settings.triton_url, session_idle_seconds=2)
+    with chatting(chromium, brief.url) as page:
+        page.tab.until("document.getElementById('state').innerText.startsWith('The conversation was quiet')")
+        page.ask("one two")
+        assert page.hear_out() == ["one two"]
+
+
 def test_two_tabs_never_mix(chromium: Chromium, api: Api) -> None:
     """Two conversations at once hear their own answers only."""
     with chatting(chromium, api.url) as one, chatting(chromium, api.url) as other:
@@ -188,7 +235,7 @@ def test_an_error_is_told(chromium: Chromium, api: Api) -> None:
 
 
 def test_an_iphone(chromium: Chromium, api: Api) -> None:
-    """Where there is only a ManagedMediaSource, as on iPhones, the answer plays through it."""
+    """The answer plays through a ManagedMediaSource where there is nothing else, as on iPhones."""
     managed = "window.ManagedMediaSource = window.MediaSource; delete window.MediaSource;"
     with chatting(chromium, api.url, managed) as page:
         assert page.tab.run("typeof MediaSource") == "undefined"
@@ -205,7 +252,7 @@ def test_an_old_browser_is_told(chromium: Chromium, api: Api) -> None:
 
 
 def test_sound_waits_for_a_gesture(api: Api, tmp_path: Path) -> None:
-    """Where a page may not make sound by itself, the answer plays without, and a button turns it on."""
+    """The answer plays muted where a page may not make sound by itself, and a button turns the sound on."""
     button = "part('button')"
     with browsing(tmp_path) as browser, chatting(browser, api.url) as page:
         page.tab.run(f"avatar.say({json.dumps(LONG)})")

@@ -22,7 +22,7 @@ TTS, VIDEO, FULL = (f"/api/generate/{name}" for name in ("tts", "video", "full")
 
 
 def events(repository: Path, event: str) -> int:
-    """How often the stand-in voice has written down ``event``."""
+    """Count how often the stand-in voice has written down ``event``."""
     path = repository / "espeak" / "events"
     return path.read_text().splitlines().count(event) if path.is_file() else 0
 
@@ -112,7 +112,7 @@ def test_failures_on_the_way(
 
 
 def test_a_reply_that_is_too_long_ends_with_its_last_sentence(serve_with: Serve, triton_url: str) -> None:
-    """What was made is kept, and a warning says that there was more."""
+    """A reply that is too long ends with its last sentence, and a warning says that there was more."""
     api = serve_with(triton_url=triton_url, max_audio_seconds=4)
     body = api.client.post(FULL, json={"prompt": "one two three four five. " * 8}).json()
     assert 3 <= body["audio_seconds"] <= 4
@@ -158,7 +158,7 @@ def test_a_model_that_hangs(serve_with: Serve, triton_url: str, repository: Path
 
 
 def test_a_server_that_stops(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    """A request that has not ended when a stopping server's patience has: 503 like any, no traceback."""
+    """A request that outlasts a stopping server's grace period is a 503 like any, without a traceback."""
     app = create_app(api.settings)
     with ThreadPoolExecutor(1) as pool:
         with served(app) as url:
@@ -284,7 +284,7 @@ def test_a_read_only_disk(serve_with: Serve, triton_url: str, small_disk: Path, 
 
 
 def test_a_client_has_its_share(serve_with: Serve, triton_url: str) -> None:
-    """Who speaks as much as one may is 429; another client speaks meanwhile, and films do not wait for it."""
+    """A client that speaks as much as one may gets 429; another speaks meanwhile, and clips do not wait."""
     limits = {"max_concurrent_speech": 2, "client_share": 0.5, "triton_timeout": 3.0}
     api = serve_with(triton_url=triton_url, **limits)
     hanging = threading.Thread(target=lambda: httpx.post(api.url + TTS, json={"text": "WAIT"}))

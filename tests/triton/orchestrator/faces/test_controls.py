@@ -68,14 +68,14 @@ def test_what_is_left_out_is_the_models_own(sadtalker: Api, repository: Path) ->
 def test_controls_out_of_range_are_refused_by_name(
     sadtalker: Api, repository: Path, name: str, value: object
 ) -> None:
-    """What is out of range, unknown or of no use here is a 400 that names it; no model is asked."""
+    """A control out of range, unknown or of no use here is a 400 that names it; no model is asked."""
     before = len(told(repository))
     assert_error(film(sadtalker, **{name: value}), 400, "InvalidInputException", name)
     assert len(told(repository)) == before
 
 
 def test_angles_hold_or_turn(sadtalker: Api, repository: Path) -> None:
-    """One angle holds, several turn over the whole clip, none is as predicted."""
+    """A single angle holds, several turn over the whole clip, none is as predicted."""
     before = len(told(repository))
     response = film(sadtalker, idle_seconds=1.0, input_yaw=[-10, 10], input_roll=[5])
     assert response.status_code == 200, response.text

@@ -59,7 +59,7 @@ def test_driving_videos_lend_their_motion(sadtalker: Api, repository: Path, uplo
 def test_driving_videos_that_are_refused(
     serve_with: Serve, triton_url: str, repository: Path, data: bytes, status: int, fragment: str
 ) -> None:
-    """What is no video, too long, damaged or faceless is refused, and the message says what was wrong."""
+    """A file that is no video, too long, damaged or faceless is refused, and the message says which."""
     api = serve_with(
         triton_url=triton_url, model_repository=repository, face="sadtalker", max_driving_seconds=0.5
     )

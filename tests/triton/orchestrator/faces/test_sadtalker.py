@@ -83,7 +83,7 @@ def test_large_pictures_are_made_smaller(serve_with: Serve, triton_url: str, rep
 
 
 def test_warnings_and_refusals_of_the_portrait(sadtalker: Api, repository: Path) -> None:
-    """What the model says of a picture reaches the user; a picture is studied once per preprocess."""
+    """The model's warnings and refusals of a picture reach the user; it is encoded once per preprocess."""
     small = film_with(sadtalker, "portrait_file", picture(40, 40))
     assert small.json()["warnings"] == ["The face is small."]
     before = len(told(repository, "sadtalker_portrait"))
@@ -95,7 +95,7 @@ def test_warnings_and_refusals_of_the_portrait(sadtalker: Api, repository: Path)
 
 
 def test_another_checkpoint_studies_again(sadtalker: Api, repository: Path) -> None:
-    """What one checkpoint's networks said of a picture is not told to another's, though the API goes on."""
+    """A picture that one checkpoint encoded is encoded anew for another, though the API goes on."""
     manifest = repository / "sadtalker_renderer" / "1" / "manifest.json"
     text, before = manifest.read_text(), len(told(repository, "sadtalker_portrait"))
     try:

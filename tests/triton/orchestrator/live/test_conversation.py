@@ -111,7 +111,7 @@ def test_text_alone(api: Api) -> None:
 
 
 def test_finished_speech_for_the_face(api: Api) -> None:
-    """Speech that a client sends faster than it is heard is filmed; nothing of it enters the conversation."""
+    """Speech that a client sends faster than it is heard is drawn; nothing of it enters the conversation."""
     silence = bytes(2 * PCM_RATE)
     import base64
 
@@ -250,7 +250,7 @@ def test_sockets_beyond_the_limit(serve_with: Serve, triton_url: str) -> None:
 
 
 def test_the_idle_clip_loops(api: Api) -> None:
-    """It is made once, has no sound, ends where it begins, and lies under an address that never changes."""
+    """The idle clip is made once, has no sound, ends where it begins, and keeps its address."""
     with talking(api.url) as client:
         url = client.events[0]["session"]["avatar"]["idle_url"]
     first, second = api.client.get(url), api.client.get(url)

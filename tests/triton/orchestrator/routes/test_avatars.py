@@ -1,4 +1,4 @@
-"""Avatars keep what a face learned of a portrait."""
+"""Avatars keep the features that a face made of a portrait."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from tests.support.sadtalker_clips import AVATARS, film, film_with, frames_of, p
 
 
 def test_avatars_are_made_once_and_filmed(sadtalker: Api, repository: Path) -> None:
-    """A portrait is kept with what was learned: the same picture is the same avatar."""
+    """A portrait is kept with its features: the same picture is the same avatar."""
     files = {"portrait_file": picture(160, 120, (90, 160, 60))}
     data = {"name": "Grace", "preprocess": "full"}
     made, again = (sadtalker.client.post(AVATARS, files=files, data=data) for _ in range(2))
@@ -56,7 +56,7 @@ def test_avatars_of_an_older_version_are_not_usable(sadtalker: Api) -> None:
 
 
 def test_avatars_are_listed_read_and_removed(sadtalker: Api) -> None:
-    """Avatars are found by id and name until they are removed; then nobody is filmed with them."""
+    """Avatars are found by id and name until they are removed; then no clip is made of them."""
     one = sadtalker.client.post(AVATARS, json={"portrait": "ada", "name": "One"}).json()
     two = sadtalker.client.post(AVATARS, json={"portrait": "ada", "preprocess": "resize"}).json()
     listed = sadtalker.client.get(AVATARS).json()
@@ -73,7 +73,7 @@ def test_avatars_are_listed_read_and_removed(sadtalker: Api) -> None:
 
 
 def test_an_avatar_has_its_own_portrait(sadtalker: Api) -> None:
-    """What belongs to the avatar cannot be sent besides it; the message names both."""
+    """A portrait or crop option sent beside an avatar is refused; the message names both."""
     made = sadtalker.client.post(AVATARS, json={"portrait": "ada", "name": "Own"})
     assert made.status_code == 201, made.text
     upload = film_with(sadtalker, "portrait_file", image_bytes(), avatar="Own")
@@ -100,7 +100,7 @@ def test_avatars_that_are_refused(sadtalker: Api) -> None:
 
 
 def test_names_are_not_taken_at_once(sadtalker: Api) -> None:
-    """Of two avatars of one name that are made at the same time, one is refused and leaves nothing."""
+    """Two avatars of one name, made at the same time: one is refused and leaves no file."""
     files = [{"portrait_file": picture(120, 100 + 20 * index, (90, 60, 40))} for index in range(2)]
     with ThreadPoolExecutor(2) as threads:
         made = threads.map(

@@ -29,19 +29,19 @@ KINDS = {"audio/wav": 0.001, "audio/mpeg": 0.15, "audio/ogg": 0.001, "audio/pcm"
 
 
 def events(repository: Path, event: str = "") -> list[str]:
-    """What the stand-in has written down that begins with ``event``."""
+    """Read the stand-in's records that begin with ``event``."""
     path = repository / "xtts" / "events"
     lines = path.read_text().splitlines() if path.is_file() else []
     return [line for line in lines if line.startswith(event)]
 
 
 def told(repository: Path) -> dict[str, Any]:
-    """What the stand-in was told last, besides the voice."""
+    """Read the stand-in's last request, besides the voice."""
     return all_told(repository)[-1]
 
 
 def all_told(repository: Path) -> list[dict[str, Any]]:
-    """What the stand-in was told, request by request."""
+    """Read the stand-in's requests, one by one."""
     return [json.loads(line.removeprefix("told ")) for line in events(repository, "told ")]
 
 
@@ -334,7 +334,7 @@ def test_espeak_streams_too(api: Api, accept: str) -> None:
 @pytest.mark.parametrize("path", [TTS, FULL])
 @pytest.mark.parametrize("field", [{"seed": 1}, {"sampling": {"temperature": 0.5}}])
 def test_what_espeak_cannot_do(api: Api, path: str, field: dict[str, Any]) -> None:
-    """What would have no effect is refused by name; a clip's seed has one, on the motion."""
+    """An option without effect on espeak is refused by name; a clip's seed has one, on the motion."""
     text = {"text": "one"} if path == TTS else {"prompt": "one"}
     response = api.client.post(path, json={**text, **field})
     if path == FULL and "seed" in field:

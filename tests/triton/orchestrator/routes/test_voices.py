@@ -27,7 +27,7 @@ def post(api: Api, *recordings: bytes, **data: str) -> httpx.Response:
 
 
 def spoken_pitch(api: Api, **fields: Any) -> float:
-    """The pitch of what is spoken in a manner."""
+    """Pitch of speech with these options."""
     response = api.client.post(TTS, json={"text": "one two three", **fields})
     assert response.status_code == 200, response.text
     pcm, rate = heard(api.client.get(response.json()["audio_url"]).content)
@@ -82,7 +82,7 @@ def test_a_voice_is_made_once(xtts: Api, repository: Path) -> None:
 
 
 def test_requests_at_once_make_a_voice_once(xtts: Api, repository: Path) -> None:
-    """Of several posts of the same recordings one is 201, and the models hear them once."""
+    """Several posts of the same recordings at once: one is 201, and the models hear them once."""
     before = len(events(repository, "xtts_speaker"))
     data = recording(700)
     with ThreadPoolExecutor(6) as pool:
@@ -166,7 +166,7 @@ def test_voices_outlive_a_restart(serve_with: Serve, xtts: Api, triton_url: str,
 def test_a_voice_of_another_checkpoint(
     serve_with: Serve, triton_url: str, repository: Path, tmp_path: Path, changed: dict[str, Any]
 ) -> None:
-    """It is listed as not usable and refused by name; its recordings make it anew under the same id."""
+    """A voice of another checkpoint is refused by name; its recordings make it anew under the same id."""
     checkpoint = tmp_path / "xtts" / "1"
     checkpoint.mkdir(parents=True)
     write_checkpoint(checkpoint)
@@ -250,7 +250,7 @@ def test_names_that_look_like_json(xtts: Api) -> None:
 
 
 def test_names_are_not_taken_at_once(xtts: Api) -> None:
-    """Of two voices of one name that are made at the same time, one is refused."""
+    """Two voices of one name, made at the same time: one is refused."""
     with ThreadPoolExecutor() as threads:
         made = list(threads.map(lambda hertz: post(xtts, recording(hertz), name="Twin"), (500, 600)))
     assert sorted(response.status_code for response in made) == [201, 400]

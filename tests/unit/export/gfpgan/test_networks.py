@@ -108,7 +108,7 @@ def test_a_checkpoint_comes_ready(gfpgan_checkpoint: Path) -> None:
 
 
 def test_the_seed_decides_the_weights(gfpgan_checkpoint: Path, tmp_path: Path) -> None:
-    """One seed, one set of weights; another seed, another one."""
+    """A seed always gives the same weights; another seed, other ones."""
     states = [torch.load(gfpgan_checkpoint, weights_only=True)[ENTRY]]
     for seed in (1, 2):
         file = write_random(tmp_path / str(seed), seed, TINY)

@@ -88,7 +88,7 @@ def test_the_artifact_is_the_network(network: MouthNetwork, tmp_path: Path) -> N
 
 
 def test_torch_features_are_the_served_ones() -> None:
-    """What the training normalises is what serving does: fp32, at most 1e-4."""
+    """Training normalises features as serving does: fp32, at most 1e-4."""
     (utterance,) = spoken(UNSEEN[:1], "m3", 2)
     power = stream_of([utterance], np.random.default_rng(0)).power
     ours = normalized(torch.from_numpy(power[None, :, : features.LOUDNESS_COLUMNS + 100]))[0].numpy()

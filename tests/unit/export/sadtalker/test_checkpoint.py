@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_gradients")
 NETWORKS = networks_file(256)
 CROP, FULL = MAPPINGS[MOTION], MAPPINGS[COEFFICIENTS]
 RELEASED_BYTES = 725_066_984
-"""Of either released networks file."""
+"""Size of either released networks file."""
 
 State = dict[str, Tensor]
 
@@ -35,7 +35,7 @@ def folder(sadtalker_checkpoint: Path, tmp_path: Path) -> Path:
 
 
 def refusal(folder: Path, size: int = 256) -> str:
-    """What loading says; one line."""
+    """Message of a refused checkpoint; one line."""
     with pytest.raises(ModelLoadException) as caught:
         load_checkpoint(folder, size)
     assert "\n" not in caught.value.message

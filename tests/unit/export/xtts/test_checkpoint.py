@@ -255,7 +255,7 @@ def of_v1(weights: dict[str, Any]) -> None:
     ],
 )
 def test_wrong_weights_are_told(copied: Path, spoil: Callable[[dict[str, Any]], None], named: str) -> None:
-    """What is missing, what is too much, and what has another shape or type: by name."""
+    """Weights that are missing, too many, or of another shape or type are named."""
     content = weights_of(copied)
     spoil(content["model"])
     save(copied, content)
@@ -293,7 +293,7 @@ def test_weights_of_something_else_are_told(copied: Path, content: Any) -> None:
     ],
 )
 def test_a_config_of_something_else_is_told(copied: Path, change: dict[str, Any], named: str) -> None:
-    """What config.json says is checked before the weights are read."""
+    """A config.json of another model is refused before the weights are read."""
     config = json.loads((copied / "config.json").read_text())
     replace(copied / "config.json", json.dumps({**config, **change}).encode())
     assert named in refusal(copied)

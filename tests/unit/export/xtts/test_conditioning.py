@@ -30,7 +30,7 @@ from tests.support.hum import recording
 Audio = npt.NDArray[np.float32]
 
 TOLERANCE = 1e-4
-"""Of the latents' largest magnitude, fp32."""
+"""Share of the latents' largest magnitude, fp32."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_half_precision_stays_within_its_tolerance(xtts_loaded: LoadedXtts, tmp_
 def test_a_wrong_graph_is_not_accepted(
     xtts_loaded: LoadedXtts, xtts_repository: Path, tmp_path: Path
 ) -> None:
-    """One weight of an artifact that was accepted is off by a little: it is noticed."""
+    """A weight of an accepted artifact that is off by a little is noticed."""
     options = ExportOptions("cpu", "fp32")
     model = onnx.load(xtts_repository / XTTS_CONDITIONING / "1" / DEFAULT_FILE)
     weights = next(t for t in model.graph.initializer if list(t.dims) == [xtts_loaded.dims.width, 80, 1])

@@ -74,7 +74,7 @@ def test_all_files_arrive_and_are_not_fetched_again(hub: Hub, tmp_path: Path) ->
 
 
 def test_a_cut_connection_is_resumed_in_the_next_run(hub: Hub, tmp_path: Path) -> None:
-    """What came is kept, the next run asks for the rest alone, and the file is whole."""
+    """A cut download is kept, the next run asks for the rest alone, and the file is whole."""
     hub.cut_after = 20 * SMALL_CHUNK
     with pytest.raises(ServiceUnavailableException, match="run the command again"):
         fetch(at(hub), [WEIGHTS], tmp_path)
@@ -159,7 +159,7 @@ def test_no_network_is_told_in_one_line(tmp_path: Path) -> None:
 def test_no_room_is_told_before_anything_comes(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is still to come does not fit: refused without a request for content."""
+    """A full disk is refused, by the bytes still missing, without a request for content."""
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(StorageException, match="still to come"):
@@ -183,7 +183,7 @@ def test_what_is_no_checkpoint_is_refused_after_the_download(hub: Hub, tmp_path:
 
 
 def test_nothing_is_fetched_without_consent(hub: Hub, tmp_path: Path) -> None:
-    """Where nobody can be asked, and where the answer is no, the hub hears nothing; yes fetches."""
+    """The hub hears no request when nobody can be asked or the answer is no; yes fetches."""
     asked: list[str] = []
 
     def answer(yes: bool, text: str) -> bool:

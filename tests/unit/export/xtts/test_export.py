@@ -74,7 +74,7 @@ def test_a_manifest_says_what_the_artifact_is(
 
 
 def _default_mode(repository: Path) -> int:
-    """Of a file that was written without a wish."""
+    """Mode of a file that was written without asking for one."""
     return (repository / XTTS / "config.pbtxt").stat().st_mode & 0o777
 
 
@@ -219,7 +219,9 @@ def test_one_model_is_exported_again(xtts_checkpoint: Path, repository: Path) ->
     )
     assert (done.model, done.options.precision, done.worst.tolerance) == (XTTS, "fp32", 0.0)
     assert [path.name for path in repository.iterdir()] == [XTTS]
-    assert [(what, at) for what, at, _ in steps[1:]] == [(XTTS, 1), ("done", 2)]
+    assert [(what, at) for what, at, _ in steps[1:]] == [
+        (f"{XTTS}: {does}", 1) for does in ("writing", "verifying")
+    ] + [("done", 2)]
     with pytest.raises(InvalidInputException, match="no model 'xtts_x'"):
         export_xtts(xtts_checkpoint, repository, only="xtts_x")
 
@@ -260,7 +262,7 @@ def test_the_export_command_ends_with_a_table(xtts_checkpoint: Path, tmp_path: P
 
 
 def test_the_random_command_refuses_in_one_line(tmp_path: Path) -> None:
-    """It never writes over a checkpoint."""
+    """The command for random weights never writes over a checkpoint."""
     (tmp_path / "model.pth").touch()
     refused = invoke(random_command, "--checkpoint", str(tmp_path))
     assert refused.exit_code == 1
@@ -268,7 +270,7 @@ def test_the_random_command_refuses_in_one_line(tmp_path: Path) -> None:
 
 
 def test_the_five_models_in_order() -> None:
-    """What the repository has of XTTS is what is exported."""
+    """The exported models are all that the repository has of XTTS."""
     assert [artifact.name for artifact in artifacts()] == list(MODELS)
     assert {path.name for path in OWN_REPOSITORY.glob("xtts*")} == set(MODELS)
 
@@ -278,7 +280,7 @@ def test_the_five_models_in_order() -> None:
     [([1.0, 2.0], [1.0, 4.0], 0.5), ([0.0], [0.0], 0.0), ([np.nan], [1.0], np.nan)],
 )
 def test_differences_are_relative_to_the_scale(got: Any, expected: Any, largest: float) -> None:
-    """Of the largest magnitude expected; what is no number is over every tolerance."""
+    """Differences are shares of the largest magnitude expected; NaN is over every tolerance."""
     found = difference("out", got, expected, 0.6)
     np.testing.assert_equal(found.largest, largest)
     if np.isnan(largest):

@@ -20,7 +20,7 @@ from tests.support.comparing import worst
 from tests.support.hum import recording
 
 TOLERANCE = 1e-4
-"""Of the embedding's largest magnitude."""
+"""Share of the embedding's largest magnitude."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_an_embedding_has_length_one_and_tells_voices_apart(graph: GraphFile) ->
 def test_a_wrong_graph_is_not_accepted(
     xtts_loaded: LoadedXtts, xtts_repository: Path, tmp_path: Path
 ) -> None:
-    """One weight of an artifact that was accepted is off by a little: it is noticed."""
+    """A weight of an accepted artifact that is off by a little is noticed."""
     options = ExportOptions("cpu", "fp32")
     model = onnx.load(xtts_repository / XTTS_SPEAKER / "1" / DEFAULT_FILE)
     weights = next(t for t in model.graph.initializer if list(t.dims) == [256, 256, 3, 3])

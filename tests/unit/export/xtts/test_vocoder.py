@@ -52,7 +52,7 @@ def slim_loaded(xtts_loaded: LoadedXtts, slim: Any) -> LoadedXtts:
 
 @pytest.fixture(scope="module", params=["onnx", "torchscript"])
 def decode(request: pytest.FixtureRequest, slim: Any, tmp_path_factory: pytest.TempPathFactory) -> Decoder:
-    """It, as both files."""
+    """Export the slim vocoder as ONNX and as TorchScript, and open it."""
     folder = tmp_path_factory.mktemp("vocoder")
     if request.param == "onnx":
         write(vocoder_graph.build(slim.waveform_decoder), folder)
@@ -106,7 +106,7 @@ def test_half_precision_stays_within_its_tolerance(slim_loaded: LoadedXtts, tmp_
 
 
 def test_a_wrong_graph_is_not_accepted(slim_loaded: LoadedXtts, tmp_path: Path) -> None:
-    """One weight that is off by a little is noticed."""
+    """A weight that is off by a little is noticed."""
     options = ExportOptions("cpu", "fp32")
     VocoderArtifact().write(slim_loaded, tmp_path, options)
     model = onnx.load(tmp_path / DEFAULT_FILE)
@@ -253,7 +253,7 @@ def test_speed_is_the_references_interpolation(speed: float) -> None:
 
 
 def test_a_speed_that_leaves_no_latent_leaves_none() -> None:
-    """One latent at twice the speed is none, and no latents are none at any speed."""
+    """A single latent at twice the speed becomes none, and no latents are none at any speed."""
     for speed, length in ((2.0, 1), (0.5, 0), (1.0, 0)):
         stretch = TimeStretch(speed)
         assert len(stretch.push(sentence(length))) + len(stretch.finish()) == 0

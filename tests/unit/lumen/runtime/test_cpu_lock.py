@@ -67,7 +67,7 @@ def test_a_process_that_is_killed_leaves_its_turn(tmp_path: Path) -> None:
     ("value", "kind", "taken"), [("true", "CPU", True), ("false", "CPU", False), ("true", "GPU", False)]
 )
 def test_a_backend_computes_in_its_turn(value: str, kind: str, taken: bool) -> None:
-    """Where the configuration says so and the model is on the CPU; models of one server have it together."""
+    """A model on the CPU holds the lock if its configuration says so; models of one server share it."""
     server = Path("/proc", str(os.getppid()))
     found: list[bool] = []
 

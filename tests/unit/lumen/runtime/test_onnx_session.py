@@ -45,7 +45,7 @@ def vectors_of(answer: Any) -> list[Any]:
 
 
 def test_requests_of_different_lengths_are_answered_in_order(version: Path) -> None:
-    """What cannot be concatenated runs in groups; every answer still belongs to its request."""
+    """Requests that cannot be concatenated run in groups; every answer still belongs to its request."""
     model = OnnxModel(config_of(), version, "CPU", 0)
     answers = model.execute([ids([1]), ids([2, 3]), ids([4], [5]), ids([6, 7])])
     assert [vectors_of(a) for a in answers] == [[[1]], [[2, 3]], [[4], [5]], [[6, 7]]]

@@ -53,7 +53,7 @@ def request(x: list[list[float]], shift: float, names: tuple[str, str] = ("x", "
 
 
 def test_requests_are_answered_in_order(version: Path) -> None:
-    """Those of one shape as one batch; who asks for what the network refuses is refused alone."""
+    """Requests of one shape run as one batch; one that the network refuses is refused alone."""
     model = ScriptModel(config_of(), version, "CPU", 0)
     answers = model.execute(
         [

@@ -96,7 +96,7 @@ def test_the_chunks_do_not_matter(text: str, steps: list[int]) -> None:
 @EXAMPLES
 @given(texts)
 def test_spoken_text_is_clean(text: str) -> None:
-    """One line without control characters, pictures and double spaces, which cleaning leaves as it is."""
+    """Spoken text is one line without control characters, pictures and double spaces, and stays clean."""
     for sentence in read([text]):
         assert sentence.spoken == " ".join(clean(sentence.spoken).split())
 

@@ -39,7 +39,7 @@ SENTENCES = {
 
 @pytest.mark.parametrize("language", SENTENCES)
 def test_a_sentence_tells_its_language(language: str) -> None:
-    """One short sentence is enough in each of the languages that XTTS speaks."""
+    """A short sentence tells its language, in each of those that XTTS speaks."""
     found = detect(SENTENCES[language])
     assert found is not None
     assert found.language == language
@@ -47,7 +47,7 @@ def test_a_sentence_tells_its_language(language: str) -> None:
 
 
 def test_short_sentences_tell_theirs() -> None:
-    """Of 99 sentences in 26 languages few are unclear, and none is surely taken for another language."""
+    """Few of 99 sentences in 26 languages are unclear, and none is surely taken for another language."""
     sentences = [(language, text) for language, texts in SHORT_SENTENCES.items() for text in texts]
     found = {text: detect(text) for _, text in sentences}
     right = [text for language, text in sentences if (f := found[text]) and f.language == language]
@@ -88,7 +88,7 @@ def test_any_text_can_be_looked_at(text: str) -> None:
     ],
 )
 def test_what_espeak_cannot_speak_is_refused(text: str, language: str, fragment: str) -> None:
-    """It would call each character a letter; the message names the language to ask for."""
+    """A script that eSpeak would spell letter by letter is refused, with the language to ask for."""
     with pytest.raises(InvalidInputException) as caught:
         check_speakable(text, language, can_speak)
     assert fragment in caught.value.message

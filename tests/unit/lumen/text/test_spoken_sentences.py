@@ -89,7 +89,7 @@ def test_characters_get_one_form(text: str, expected: list[str]) -> None:
     ],
 )
 def test_addresses_are_short(text: str, expected: list[str] | str, reading: Reading) -> None:
-    """Of a web address the host is said, of an e-mail address all, and sentences end behind them."""
+    """A web address is spoken as its host, an e-mail address as a whole; sentences end behind them."""
     assert spoken(text, "en", reading) == (expected.split("|") if isinstance(expected, str) else expected)
 
 

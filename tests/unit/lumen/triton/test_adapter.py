@@ -1,4 +1,4 @@
-"""What every ``model.py`` does with requests, on a strict stand-in for Triton's module."""
+"""Adapter of every ``model.py``, on a strict stand-in for Triton's module."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -118,7 +118,7 @@ async def test_only_outputs_that_were_asked_for_are_sent(adapter: Adapter) -> No
 async def test_a_stream_that_fails_ends_too(
     adapter: Adapter, error: Exception, message: str, code: str
 ) -> None:
-    """What was sent stays, then the refusal with class and code; what nobody foresaw tells no detail."""
+    """A stream that fails keeps what was sent, then says class and code; unforeseen errors tell no detail."""
     request = Request()
 
     async def answer(send: Send) -> None:

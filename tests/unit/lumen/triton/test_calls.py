@@ -99,7 +99,7 @@ def asked(response: Response) -> tuple[PbUtils, list[Any]]:
 
 
 def test_the_outputs_come_in_order_as_copies() -> None:
-    """Those that were asked for; none where the answer has none."""
+    """Outputs come in the order of the question, as copies; none where the answer has none."""
     a, b = np.arange(3), np.arange(4.0)
     pb_utils, (first, second) = asked(Response([Tensor("b", b), Tensor("a", a)]))
     a[:] = 7

@@ -1,4 +1,4 @@
-"""What the network is given of the sound."""
+"""Features of the sound for the mouth network."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.support.speech import babble, espeak, noise, silence, tone
 
 
 def test_shape() -> None:
-    """One block for each second that a window touches, on the clip's own grid."""
+    """A window has one block for each second that it touches, on the clip's own grid."""
     blocks = blocks_of(babble(3), 0, 20, 30)
     assert blocks.shape == (2, MELS, BLOCK_COLUMNS)
     assert blocks.dtype == np.float32

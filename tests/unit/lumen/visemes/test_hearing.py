@@ -1,4 +1,4 @@
-"""What the committed network hears, in process."""
+"""Mouth curves of the committed network, in process."""
 
 import numpy as np
 import pytest

@@ -43,7 +43,7 @@ def test_the_mouth_closes_when_a_held_vowel_has_no_sound() -> None:
 
 
 def test_a_voice_that_tells_no_phonemes_leaves_the_mouth_to_the_sound() -> None:
-    """One untold chunk is enough; silence without phonemes is none."""
+    """A chunk without phonemes leaves the mouth to the sound; silence without phonemes does not."""
     track = PhonemeTrack(RATE)
     assert track.curves(0, 5) is None
     track.add(SpeechChunk(TimedSpeech(tone(0.2), [Interval("a", 0.0, 0.2)]), 0.0, 0))

@@ -33,7 +33,7 @@ def test_rate_limit(serve_with: Serve) -> None:
 
 
 class RedisServer:
-    """One redis-server on a port of its own; it keeps the port when it is started again."""
+    """Runs a redis-server on a port of its own; it keeps the port when it is started again."""
 
     def __init__(self, program: str, folder: Path) -> None:
         with socket.socket() as probe:

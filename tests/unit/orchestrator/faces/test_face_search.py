@@ -108,7 +108,7 @@ def test_a_large_face_is_taken_from_the_small_copy(face: LocalFace, triton: Loca
 
 
 def test_the_whole_picture_stays_whole(face: LocalFace, triton: LocalTriton) -> None:
-    """Where frames are put back into the picture, nothing of it is cut off."""
+    """A picture into which frames are put back is not cut."""
     small = scaled(portrait("ada"), 500)
     encode(face, triton, on_canvas([(small, 2_400, 1_500)], 3_600, 2_700), FULL)
     assert face.seen == [(1_536, 2_048, 3)]
@@ -156,7 +156,7 @@ def test_a_small_face_on_its_side(face: LocalFace, triton: LocalTriton) -> None:
 
 
 def test_two_faces_are_refused_as_they_were_sent(face: LocalFace, triton: LocalTriton) -> None:
-    """What is wrong with a picture that stands upright is said of it, not of it turned."""
+    """A refusal of an upright picture speaks of it as it was sent, not as it was turned."""
     two = on_canvas([(scaled(portrait("ada"), 400), 0, 0), (scaled(portrait("alan"), 400), 400, 0)], 800, 400)
     with pytest.raises(InvalidInputException, match="2 faces were found"):
         encode(face, triton, two)

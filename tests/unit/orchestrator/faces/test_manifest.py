@@ -44,7 +44,7 @@ def test_it_is_read_once_and_again_when_it_changes(
 
 @pytest.mark.parametrize("text", [None, "{", "[]", "{}"])
 def test_one_that_cannot_be_read_says_nothing(tmp_path: Path, file: Path, text: str | None) -> None:
-    """Where Triton runs elsewhere, or an export is damaged, the face has the family's own sizes."""
+    """A manifest that is missing (Triton elsewhere) or damaged leaves the face the family's own sizes."""
     if text is None:
         file.unlink()
     else:

@@ -1,4 +1,4 @@
-"""What a conversation holds, and what a writer is told of it."""
+"""Conversations, and the messages that a writer gets of them."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_whole_words_that_were_heard(position: int, heard: str) -> None:
 
 
 def test_a_sentence_that_is_still_spoken() -> None:
-    """Of a sentence whose length is not known nothing counts as heard."""
+    """A sentence whose length is not known yet does not count as heard."""
     item = Item("a", "assistant", spoken=True, sentences=[*ANSWER[:1], SpokenSentence("Five", 2000)])
     item.truncate(5000)
     assert item.text == "One two three four."

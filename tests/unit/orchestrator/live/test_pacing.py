@@ -68,7 +68,7 @@ async def test_an_acknowledgement_wakes_the_sender() -> None:
 
 
 async def test_an_answer_waits_for_the_one_before_it() -> None:
-    """What is sent while another answer plays is not taken for played."""
+    """Media sent while another answer plays is not taken for played."""
     clock = Clock()
     first = Pacer(clock=clock)
     first.note_sent(3.0)

@@ -56,7 +56,7 @@ def video_ends(socket: MemorySocket) -> list[int]:
 
 
 async def settled(value: Callable[[], Any]) -> Any:
-    """What ``value`` gives when it has been the same for a while."""
+    """Wait until ``value`` has been the same for a while, and return it."""
     before, same = object(), 0
     for _ in range(500):
         now = value()

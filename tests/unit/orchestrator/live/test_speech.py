@@ -45,7 +45,7 @@ def test_where_a_clause_ends(text: str, end: int | None) -> None:
 
 
 async def test_given_speech_is_bounded_and_ends() -> None:
-    """It comes out as it went in; too much, or more after the end, is refused."""
+    """Given speech comes out as it went in; too much, or more after the end, is refused."""
     speech = GivenSpeech(1.0)
     speech.add(np.zeros(PCM_RATE // 2, np.float32))
     with pytest.raises(ClientEventError, match="limit"):

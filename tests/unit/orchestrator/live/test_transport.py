@@ -24,7 +24,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def test_events_keep_their_order_and_have_ids(socket: MemorySocket) -> None:
-    """What is put first is sent first; each event has an id of its own; the close comes last."""
+    """Events are sent in order, each with an id of its own; the close comes last."""
     transport = Transport(socket, OpenAI())
     transport.send({"type": "a"})
     await transport.send_media({"type": "b"}, b"\x00\x01", "r")
@@ -71,7 +71,7 @@ async def test_a_slow_reader_holds_its_sender_back(socket: MemorySocket) -> None
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_reader_that_takes_nothing_is_closed(socket: MemorySocket) -> None:
-    """It is told why."""
+    """A reader that takes nothing is closed and told why."""
     socket.reads.clear()
     transport = Transport(socket, OpenAI())
     transport.send({"type": "a"})

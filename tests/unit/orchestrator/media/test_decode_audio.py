@@ -245,7 +245,7 @@ def test_a_wav_is_read_back_as_written(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_wav_leaves_no_file(tmp_path: Path) -> None:
-    """What failed half-way is removed."""
+    """A WAV whose writing is interrupted is removed."""
 
     def interrupted() -> None:
         with WavWriter(tmp_path / "speech.wav", RATE) as writer:

@@ -174,7 +174,7 @@ def test_the_program_is_not_imported_again(tmp_path: Path) -> None:
 
 
 async def test_streams_come_in_order_and_end_with_their_error(gate: DecodeGate) -> None:
-    """What a generator yields is yielded; what it raises is raised after that."""
+    """Items of a generator come in order; its error is raised after them."""
     assert [item async for item in gate.stream(count, 5)] == [0, 1, 2, 3, 4]
     unlucky = gate.stream(count, UNLUCKY)
     assert [await anext(unlucky) for _ in range(UNLUCKY)] == list(range(UNLUCKY))

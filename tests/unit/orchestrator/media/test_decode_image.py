@@ -23,7 +23,7 @@ def test_portraits_of_each_kind(kind: str) -> None:
 
 
 def test_transparent_portraits_get_a_backdrop() -> None:
-    """What is transparent becomes white, not black."""
+    """Transparent pixels become white, not black."""
     assert (decode_image(image_bytes((9, 9, 9, 0)), 10_000).pixels == 255).all()
 
 

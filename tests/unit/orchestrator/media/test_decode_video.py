@@ -113,7 +113,7 @@ def test_whole_videos_are_read(container: str, sound: bool, stands: tuple[int, .
 @pytest.mark.parametrize("stands", [STEADY, UNSTEADY], ids=["steady", "unsteady"])
 @pytest.mark.parametrize("share", [0.3, 0.6])
 def test_cut_videos_are_refused(container: str, sound: bool, stands: tuple[int, ...], share: float) -> None:
-    """Of a video that was cut in the middle the message says so, be it with sound or without."""
+    """A video that was cut in the middle, with sound or without, is refused, and the message says so."""
     data = video(container, sound, stands)
     with pytest.raises(LumenException, match=r"^ref_pose: .*cut off") as refused:
         count(data[: int(len(data) * share)])

@@ -40,6 +40,6 @@ def test_anything_is_acceptable(accept: str) -> None:
 
 @pytest.mark.parametrize("accept", ["text/html", "audio/flac;q=1", "*/*;q=0.0", "audio/mpeg;q=-1"])
 def test_nothing_is_acceptable(accept: str) -> None:
-    """What a caller does not take is not sent."""
+    """An encoding that a caller does not take is not sent."""
     with pytest.raises(NotAcceptableException, match="audio/wav"):
         choose_encoding(accept)

@@ -78,7 +78,7 @@ def level(pcm: npt.NDArray[np.float32], first: float, last: float) -> float:
 
 
 def page_flags(data: bytes) -> int:
-    """Where the flags of the last page of an Ogg file are."""
+    """Offset of the flags of an Ogg file's last page."""
     return data.rindex(b"OggS") + 5
 
 
@@ -126,7 +126,7 @@ def test_a_webm_that_is_cut_within_an_element_is_damaged(
     ("kind", "codec"), [("ogg", "libopus"), ("webm", "libopus"), ("mp4", "aac"), ("mp4", "libopus")]
 )
 def test_packets_left_out_in_silence_are_silence(kind: str, codec: str) -> None:
-    """What comes after a gap comes at its time stamp; the gap is silent, and is not closed up."""
+    """Sound after a gap comes at its time stamp; the gap is silent, and is not closed up."""
     data = encoded(kind, codec, tone(), keep=lambda second: not GAP[0] <= second < GAP[1])
     pcm = decoded(data).pcm
     assert len(pcm) / RATE == pytest.approx(SECONDS, abs=0.06)

@@ -57,7 +57,7 @@ async def test_a_reply_ends_at_the_last_sentence_that_fits() -> None:
 
 
 async def test_a_sentence_that_lasts_longer_than_expected_is_cut() -> None:
-    """What was made before the limit is kept although the first sentence alone is too long."""
+    """Speech before the limit is kept although the first sentence alone is too long."""
     made = narration(1.0, ends_early=True)
     assert await seconds_of(made, "This is one long sentence without an end") == 0
     assert "in the middle of a sentence" in made.warnings[0]

@@ -20,7 +20,7 @@ def asked_by(name: str) -> Iterator[None]:
 
 
 def test_a_client_has_its_share_and_others_theirs() -> None:
-    """Who holds its share is told to wait, 429; others still find a place."""
+    """A client that holds its share is told to wait, 429; others still find a place."""
     places = Places("clips", total=4, share=2)
     with ExitStack() as held:
         with asked_by("ada"):
@@ -35,7 +35,7 @@ def test_a_client_has_its_share_and_others_theirs() -> None:
 
 
 def test_all_places_are_taken() -> None:
-    """Where nobody finds a place, it is nobody's fault: 503."""
+    """A lack of places for everybody is nobody's fault: 503."""
     places = Places("clips", total=1, share=1)
     with asked_by("ada"), places.place(), asked_by("bob"), pytest.raises(ServiceUnavailableException):
         places.check()

@@ -104,7 +104,7 @@ def test_fields_that_cannot_be_taken(api: Api, path: str, fields: str, fragment:
     "body", [b"", b"{", b"[]", b'"Hi"', b"null", b"\xff\xfe", b"[" * 10_000, b'{"prompt": "Hi",}']
 )
 def test_malformed_json(api: Api, body: bytes) -> None:
-    """What is no JSON object is a bad request, not a bug."""
+    """A body that is no JSON object is a bad request, not a bug."""
     assert_error(api.client.post(TEXT, content=body, headers=JSON), 400, "InvalidInputException")
 
 
@@ -242,7 +242,7 @@ def test_video_without_audio(api: Api, fields: dict[str, str]) -> None:
     ids=["text", "image", "truncated", "0 samples", "too long", "1 hour", "empty"],
 )
 def test_uploads_that_are_no_audio(api: Api, audio: bytes, status: int, name: str) -> None:
-    """What cannot be heard is refused with the reason."""
+    """An upload that cannot be heard is refused with the reason."""
     assert_error(api.client.post(VIDEO, files={"audio": ("a.wav", audio)}), status, name)
 
 
@@ -261,7 +261,7 @@ def test_uploads_that_are_no_audio(api: Api, audio: bytes, status: int, name: st
 )
 @pytest.mark.parametrize("path", [VIDEO, FULL])
 def test_uploads_that_are_no_portrait(api: Api, path: str, portrait: bytes, status: int, name: str) -> None:
-    """What cannot be seen is refused, a pixel bomb by its header."""
+    """An upload that cannot be seen is refused, a pixel bomb by its header."""
     files = {
         "portrait_file": ("p.png", portrait),
         **({"audio": ("a.wav", wav_bytes(0.2))} if path == VIDEO else {}),
@@ -292,7 +292,7 @@ def test_forms_that_cannot_be_taken(
 
 
 def test_a_form_with_a_field_twice(api: Api) -> None:
-    """Which of two values counts is not guessed, neither of fields nor of files."""
+    """A form with two values of a field, or two files, is refused: which one counts is not guessed."""
     twice = [("portrait_file", ("p.png", image_bytes()))] * 2
     audio = [("audio", ("a.wav", wav_bytes(0.1)))]
     response = api.client.post(VIDEO, files=twice)

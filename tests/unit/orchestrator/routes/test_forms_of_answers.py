@@ -68,14 +68,14 @@ def test_a_range(api: Api) -> None:
 
 
 def test_preflight_of_a_stranger(api: Api) -> None:
-    """What CORS refuses has the body that all errors have."""
+    """A preflight that CORS refuses has the body that all errors have."""
     headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
     assert_error(api.client.options("/api/generate/text", headers=headers), 400, "InvalidInputException")
 
 
 @pytest.mark.parametrize("path", ["/health/", "/api/voices/?a=b", "/health/?next=//evil.example"])
 def test_redirects_name_no_host(api: Api, path: str) -> None:
-    """Where a request is sent on is a path of this server, whatever its Host header said."""
+    """A redirect names a path of this server, whatever the request's Host header said."""
     response = api.client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
     assert response.status_code == 307
     assert response.headers["location"] == path.replace("/?", "?").rstrip("/")
@@ -102,7 +102,7 @@ def test_lives_without_triton(api: Api) -> None:
 
 
 def test_control_characters_stay_out_of_the_log(api: Api) -> None:
-    """What a client puts into a path, a header or a body moves no terminal's cursor."""
+    """Control characters in a path, a header or a body move no terminal's cursor."""
     port = int(api.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         head = b"GET /%1b%5b2J%0a%c2%9b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -1,4 +1,4 @@
-"""What the service says of itself."""
+"""Health and status of the service."""
 
 import uuid
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumen.text.characters import printable
-from orchestrator.schemas.bodies import HISTORY_CHARACTERS, HISTORY_MESSAGES, TextRequest
+from orchestrator.schemas.generation import HISTORY_CHARACTERS, HISTORY_MESSAGES, TextRequest
 from tests.support.properties import EXAMPLES
 
 contents = st.one_of(st.text(), st.text(max_size=20).map(lambda part: part * 1_000)).map(printable)

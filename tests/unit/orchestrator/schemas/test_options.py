@@ -15,7 +15,7 @@ from orchestrator.schemas.options import uploads_of, with_options
 
 @dataclass(frozen=True)
 class Narrow:
-    """Of one family."""
+    """Options of one family."""
 
     scale: Annotated[float | None, Interval(ge=0, le=1), Doc("how strong")] = None
     turn: Annotated[tuple[Annotated[float, Interval(ge=-90, le=90)], ...] | None, Doc("degrees")] = None
@@ -24,7 +24,7 @@ class Narrow:
 
 @dataclass(frozen=True)
 class Wide:
-    """Of another family, which takes more under the same name."""
+    """Options of another family, which takes more under the same name."""
 
     scale: Annotated[float | None, Interval(ge=2, le=3), Doc("how strong")] = None
 

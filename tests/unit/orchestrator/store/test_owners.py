@@ -20,7 +20,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
-    """What a killed API had begun goes at the next start; what another one writes now stays."""
+    """Files that a killed API had begun go at the next start; those that another one writes now stay."""
     outputs = Outputs(tmp_path)
     outputs.create()
     subprocess.run([sys.executable, "-c", WRITE_AND_DIE, str(outputs.video("lost"))], cwd=ROOT, check=False)

@@ -1,4 +1,4 @@
-"""What Triton says of itself becomes the errors that users get."""
+"""Triton's errors as the errors that users get."""
 
 from unittest.mock import AsyncMock
 
@@ -28,7 +28,7 @@ def test_a_triton_that_goes_is_no_bug(said: str) -> None:
 
 
 def test_any_other_failure_stays_one() -> None:
-    """What nobody foresaw is not taken for an absence."""
+    """A failure that nobody foresaw is not taken for an absence."""
     assert type(translate("xtts", InferenceServerException("onnxruntime: out of memory"))) is (
         GenerationException
     )

@@ -12,7 +12,7 @@ def test_metrics_that_are_not_there(url: str) -> None:
 
 
 def test_gpu_facts_are_read_from_metrics() -> None:
-    """What Triton's metrics say of its GPUs, and nothing where they say nothing."""
+    """Facts about GPUs are read from Triton's metrics; metrics without them give none."""
     metrics = (
         "# HELP nv_gpu_utilization GPU utilization rate [0.0 - 1.0)\n"
         'nv_gpu_utilization{gpu_uuid="GPU-1"} 0.25\n'

@@ -48,7 +48,7 @@ def test_voices_in_memory_are_bounded(tmp_path: Path, checkpoint: Path) -> None:
 
 
 def test_a_replaced_voice_is_not_the_old_one(library: VoiceLibrary) -> None:
-    """What is in memory belongs to the file, not to its name."""
+    """A voice in memory belongs to its file, not to its name."""
     library.add(cloned(1), latents(1.0))
     assert library.load(library.find("voice 1")).gpt_cond_latent[0, 0] == 1
     library.remove(cloned(1).id)
@@ -67,7 +67,7 @@ def test_a_voice_that_goes_while_it_is_looked_up(library: VoiceLibrary) -> None:
 
 
 def test_a_name_that_two_processes_gave(library: VoiceLibrary, tmp_path: Path) -> None:
-    """Which of two voices is meant is not guessed."""
+    """A name of two voices is refused: which one is meant is not guessed."""
     other = VoiceLibrary(tmp_path / "other", tmp_path / "checkpoint", max_voices=100)
     for number, process in ((1, library), (2, other)):
         process.add(cloned(number, "twin"), latents(number))

@@ -30,7 +30,7 @@ def stereo(right: float) -> bytes:
 
 
 def test_what_spoils_a_recording_is_told_of_that_one() -> None:
-    """Of several recordings, a warning names the one that it is about."""
+    """A warning names the one of several recordings that it is about."""
     gate = DecodeGate(max_decodes=1, max_waiting=1, max_bytes=2**28, max_seconds=20)
     files = [stereo(1.0), stereo(-1.0)]
     recordings, warnings = asyncio.run(decode(gate, files, 60.0))

@@ -75,7 +75,7 @@ async def test_a_reply_that_is_cut_off_ends_at_a_whole_sentence(
 
 
 async def test_a_whole_reply_has_no_warning(url: str) -> None:
-    """It comes as it was written."""
+    """A whole reply comes as it was written, without a warning."""
     assert await ask(url, "Hi") == ("Hello from Gemini.", [])
 
 

@@ -88,7 +88,7 @@ def _frame(told: dict[str, Any], index: int) -> Any:
 
 
 def _plain(told: dict[str, Any]) -> dict[str, Any]:
-    """What is small; of what driving videos lend the first column; null for an angle as predicted."""
+    """Select the small values; the first column of driving curves; null for an angle as predicted."""
     plain = {name: told[name][:, 0].tolist() for name in DRIVERS if name in told}
     if "camera" in told:
         plain["camera"] = [[None if np.isnan(v) else float(v) for v in row] for row in told["camera"]]

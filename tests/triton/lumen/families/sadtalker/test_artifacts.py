@@ -17,7 +17,7 @@ from tests.support.triton_server import TritonFactory
 
 
 def test_a_mixture_does_not_become_ready(triton: TritonFactory, damageable_sadtalker: Path) -> None:
-    """One line in the log and from /health; with the right artifact back, the model loads."""
+    """Networks of two checkpoints are refused in one line of log and /health; the right ones load."""
     good = (damageable_sadtalker / SADTALKER_AUDIO2EXP / VERSION / MANIFEST).read_bytes()
     rewrite_manifest(damageable_sadtalker / SADTALKER_AUDIO2EXP / VERSION, source_sha256="b" * 64)
     server = triton(damageable_sadtalker, [])

@@ -54,7 +54,7 @@ def points(sadtalker_networks: SadTalkerNetworks, image: Tensor) -> tuple[Tensor
 
 @pytest.fixture(scope="module")
 def frames(sadtalker_networks: SadTalkerNetworks, image: Tensor, points: tuple[Tensor, Tensor]) -> Tensor:
-    """What the unsplit, unfolded renderer draws of them."""
+    """Draw frames with the unsplit, unfolded renderer."""
     drawn: Tensor = sadtalker_networks.generator(image, *points)
     return drawn
 
@@ -117,7 +117,7 @@ def test_folded_renderer(
 def test_lean_renderer(
     sadtalker_networks: SadTalkerNetworks, image: Tensor, points: tuple[Tensor, Tensor], frames: Tensor
 ) -> None:
-    """What a GPU computes draws the same frame."""
+    """The renderer for GPUs draws the same frame."""
     most, mean = difference("lean", lean_generator(sadtalker_networks.generator)(image, *points), frames)
     assert most < FRAME
     assert mean < 1e-5
@@ -154,7 +154,7 @@ def test_folded_small_networks(sadtalker_networks: SadTalkerNetworks, image: Ten
 
 
 def test_folding_leaves_no_foldable_norm(sadtalker_networks: SadTalkerNetworks) -> None:
-    """What is left of batch norms stands before its convolution; of spectral norms nothing is left."""
+    """Folding leaves only the batch norms that stand before their convolution, and no spectral norm."""
     left = [type(m) for m in folded_generator(sadtalker_networks.generator).modules()]
     assert left.count(nn.BatchNorm3d) == 6
     assert nn.BatchNorm2d not in left

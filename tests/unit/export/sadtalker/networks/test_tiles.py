@@ -28,7 +28,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 )
 @pytest.mark.parametrize("depth", [1, 3])
 def test_tiled_convolution(form: Form, scale: int, depth: int) -> None:
-    """It equals the convolution of the (repeated) volume, at the edges and in a last, smaller band too."""
+    """A tiled convolution equals that of the (repeated) volume, also at edges and in a last, smaller band."""
     conv = nn.Conv3d(5, 7, (depth, 3, 3), padding=(depth // 2, 1, 1))
     x = noise(1, 5, 2, 36, 40)
     expected = conv(nn.functional.interpolate(x, scale_factor=(1.0, float(scale), float(scale))))

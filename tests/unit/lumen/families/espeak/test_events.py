@@ -86,7 +86,7 @@ def test_words_are_those_of_the_text(text: str, language: str, words: list[str])
 
 
 def test_every_language_has_phonemes() -> None:
-    """What sounds is made of phonemes that lie within the sound."""
+    """Phonemes come with the sound in every language, and lie within it."""
     for language in ("fr", "es", "ru", "hi", "ja", "ko", "pt-br"):
         (chunk,) = _say("mama 123", language)
         assert len(chunk.phonemes) >= 4, language

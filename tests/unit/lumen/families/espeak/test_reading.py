@@ -1,4 +1,4 @@
-"""What eSpeak is said to read by itself, against its library."""
+"""Scripts that eSpeak is said to read by itself, against its library."""
 
 from typing import Final
 

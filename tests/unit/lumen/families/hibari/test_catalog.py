@@ -1,4 +1,4 @@
-"""What is told of hibari without loading it is what its package says."""
+"""Description of hibari, made without loading it, against its package."""
 
 import json
 from pathlib import Path

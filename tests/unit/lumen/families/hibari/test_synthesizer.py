@@ -240,7 +240,7 @@ def test_a_seed_below_zero_is_refused(hibari: Hibari) -> None:
 
 @pytest.mark.parametrize("language", ["de", "", "english", "xx", "e", "enx"])
 def test_another_language_is_refused_by_name(hibari: Hibari, language: str) -> None:
-    """It would be read as if it were English."""
+    """Text in another language is refused by name: it would be read as if it were English."""
     with pytest.raises(InvalidInputException, match=repr(language)):
         hibari.speak("Hello", language)
 

@@ -48,7 +48,7 @@ def test_mesh_and_crop_agree() -> None:
 
 @pytest.mark.parametrize(("x", "y"), [(170, 200), (1020, 200), (600, 640)])
 def test_square_is_moved_inside_the_picture(x: float, y: float) -> None:
-    """Where the picture is large enough, nothing is invented."""
+    """A square beyond the edge is moved inside a large enough picture, and no pixel is invented."""
     square = frame_face(face(x, y, 280), 1200, 800)
     assert square.x >= 0
     assert square.y >= 0

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("no_gradients")
 
 LIMITS = Limits(frames_per_call=4, calls_in_flight=2, rows_per_call=16, cache_bytes=2**24)
 CLOSE = 1e-5
-"""Of key points in [-1, 1]: the networks' rows differ by so much with the size of their batch."""
+"""Tolerance of key points in [-1, 1]: the networks' rows differ by so much with the size of their batch."""
 
 
 def clip_of(length: int, **changes: Any) -> Clip:

@@ -100,7 +100,7 @@ def test_blinks_of_any_length(n_frames: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_blinks_do_not_jump_when_the_length_becomes_known(seed: int) -> None:
-    """What is heard of a clip whose end is not known yet shuts the eyes as in the whole clip."""
+    """Blinks before a clip's length is known are those of the whole clip."""
     for n_frames in range(SADTALKER_LOOKAHEAD_FRAMES + 1, 300):
         seen = n_frames - SADTALKER_LOOKAHEAD_FRAMES + WINDOW_RADIUS
         begun = blinks(ENDLESS, seed, n_frames=seen)
@@ -213,7 +213,7 @@ def test_camera_at_rest(stops: list[float], n_frames: int) -> None:
 
 @pytest.mark.parametrize("stops", [[91], [0, -90.5], [float("nan")], [0] * (MAX_STOPS + 1)])
 def test_camera_out_of_range(stops: list[float]) -> None:
-    """What cannot be shown is refused by name."""
+    """A camera that cannot be shown is refused by name."""
     with pytest.raises(InvalidInputException, match="input_roll"):
         camera([], [], stops, 10)
 

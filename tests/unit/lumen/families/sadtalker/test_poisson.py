@@ -33,7 +33,7 @@ def noise(height: int, width: int, seed: int) -> Pixels:
 
 
 def seamless_clone(frame: Pixels, picture: Pixels, box: Box) -> Pixels:
-    """What the reference does with a frame in its modes ``full`` and ``extfull``."""
+    """Paste a frame as the reference does in its modes ``full`` and ``extfull``."""
     fitted = cv2.resize(frame, (box.width, box.height))
     centre = (box.left + box.right) // 2, (box.top + box.bottom) // 2
     mask = np.full_like(fitted, 255)
@@ -65,6 +65,6 @@ def test_frames_do_not_depend_on_each_other() -> None:
 
 
 def test_a_box_that_is_all_seam() -> None:
-    """Where no pixel is far enough inside, the picture stays, as with OpenCV."""
+    """A box without a pixel far enough inside leaves the picture as it is, as with OpenCV."""
     picture = smooth(60, 60, 1)
     np.testing.assert_array_equal(PoissonPaste(picture, Box(10, 10, 50, 18))(noise(64, 64, 2)), picture)

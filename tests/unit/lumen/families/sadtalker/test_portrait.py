@@ -126,7 +126,7 @@ def test_alignment(width: int, height: int) -> None:
 
 
 def test_alignment_beyond_the_picture() -> None:
-    """What lies outside of the picture is black, and values are in 0..1."""
+    """Pixels outside of the picture are black, and values are in 0..1."""
     aligned = align(np.full((256, 256, 3), 255, np.uint8), face((10, 10), 60)).image
     assert aligned.min() == 0
     assert aligned.max() == 1

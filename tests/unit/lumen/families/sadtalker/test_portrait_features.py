@@ -1,4 +1,4 @@
-"""What is taken of a picture with a face, what is warned of, and what is refused by name."""
+"""Features, warnings and refusals of a picture with a face."""
 
 from dataclasses import replace
 
@@ -83,7 +83,7 @@ def test_a_face_that_is_cut_off_is_refused(mesher: FaceMesher) -> None:
 
 
 def test_a_close_up_is_warned_of(mesher: FaceMesher) -> None:
-    """Where the square around the head does not fit, the face is stretched, and the warning says so."""
+    """A face is stretched when the square around its head does not fit, and the warning says so."""
     image = portrait("ada")
     left, top, right, bottom = mesher.find(image)[0].box.astype(int)
     close = np.ascontiguousarray(image[top - 10 : bottom + 10, left - 10 : right + 10])

@@ -1,4 +1,4 @@
-"""One request of the warp model: what is refused, and the order of rendering."""
+"""Requests of the warp model: their refusals, and the order of rendering."""
 
 import asyncio
 import dataclasses
@@ -57,7 +57,7 @@ def with_point(index: int, value: float) -> np.ndarray[Any, Any]:
     ],
 )
 def test_refused(changes: dict[str, Any], message: str) -> None:
-    """What cannot be rendered is refused with what came and what was expected."""
+    """A request that cannot be rendered is refused with what came and what was expected."""
     with pytest.raises(InvalidInputException, match=message):
         clip(**changes).check()
 
@@ -128,7 +128,7 @@ async def test_failure_of_the_renderer_ends_the_clip() -> None:
 
 
 async def test_a_given_mouth_goes_first() -> None:
-    """Where the caller knows the phonemes the network is not asked, and the mouth is the caller's."""
+    """Known phonemes decide the mouth, and the network is not asked."""
     mouth = np.zeros((10, 6), np.float32)
     mouth[:, OPEN] = np.linspace(0, 1, 10)
     network = Served()

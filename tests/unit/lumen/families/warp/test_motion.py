@@ -1,4 +1,4 @@
-"""What the warp face makes of sound, before anything is drawn."""
+"""Motion of the warp face from sound, before anything is drawn."""
 
 import numpy as np
 import pytest

@@ -85,7 +85,7 @@ async def test_an_error_comes_after_the_items_before_it() -> None:
 
 
 async def test_a_closed_stream_is_cancelled_and_read_to_its_end() -> None:
-    """What comes between the cancel and the end is read and dropped, off the event loop."""
+    """Answers between the cancel and the end are read and dropped, off the event loop."""
     read = source(1, 2, 3)
     stream = read.stream()
     assert await anext(stream) == 1

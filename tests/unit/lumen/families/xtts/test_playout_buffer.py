@@ -1,4 +1,4 @@
-"""How far a speech is ahead of its listener."""
+"""Seconds by which a speech is ahead of its listener."""
 
 import math
 

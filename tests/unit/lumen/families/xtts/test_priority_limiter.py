@@ -50,7 +50,7 @@ async def test_no_place_is_lost(places: int) -> None:
 
 
 async def test_places_stay_free_for_those_who_are_expected() -> None:
-    """Who has had something waits until the expected one has his turn; nobody is overtaken who is in."""
+    """A place stays free for the expected speech; later windows wait, those that are inside stay."""
     limiter, order = PriorityLimiter(1, MAX_WAIT), list[str]()
 
     async def one(name: str, rank: float) -> None:
@@ -73,7 +73,7 @@ async def test_places_stay_free_for_those_who_are_expected() -> None:
 
 
 async def test_others_go_on_slowly_while_somebody_is_expected() -> None:
-    """One after the other, each when none has come in for as long as their patience."""
+    """Later windows come in one by one while a speech is expected, each after a ``max_wait`` alone."""
     max_wait = 0.02
     limiter, loop = PriorityLimiter(2, max_wait), asyncio.get_running_loop()
     limiter.expect("nobody")
@@ -88,7 +88,7 @@ async def test_others_go_on_slowly_while_somebody_is_expected() -> None:
 
 
 async def test_who_is_overdue_takes_the_next_free_place() -> None:
-    """Where there was none when the patience ran out."""
+    """A window whose ``max_wait`` ran out while no place was free takes the next one."""
     limiter = PriorityLimiter(1, 0.01)
     limiter.expect("somebody")
     async with limiter.place(FIRST):
@@ -111,7 +111,7 @@ async def test_who_has_had_nothing_comes_in_at_once() -> None:
 
 
 async def test_patience_does_not_outlive_who_had_it() -> None:
-    """Who comes after the only one that waited has gone waits as long as he would have alone."""
+    """A cancelled window leaves its ``max_wait`` to nobody: the next one waits as long as alone."""
     max_wait = 0.02
     limiter, loop = PriorityLimiter(1, max_wait), asyncio.get_running_loop()
     limiter.expect("nobody")

@@ -126,7 +126,7 @@ async def test_a_speech_has_all_samples_of_its_latents(tokenizer: Tokenizer) -> 
 
 @pytest.mark.parametrize("speed", [0.8, 1.0])
 async def test_the_last_chunk_and_the_end_are_one_window(tokenizer: Tokenizer, speed: float) -> None:
-    """It is the last because it is smaller than the one before."""
+    """The last chunk, known by its smaller size, and the end are decoded as one window."""
     log: list[str] = []
     await spoken(Speech(tokenizer, FakeGpt((6, 10, 4)), FakeVocoder(log)), options=SpeechOptions(speed))
     assert log == ["decode"] * 3

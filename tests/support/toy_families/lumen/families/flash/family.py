@@ -11,7 +11,7 @@ from lumen.families.description import FaceFamily
 
 @dataclass(frozen=True)
 class FlashOptions:
-    """How it looks."""
+    """Options of the flash face."""
 
     colour: Annotated[Literal["red", "green", "blue"] | None, Doc("colour of the frames")] = None
     brightness: Annotated[int | None, Interval(ge=1, le=255), Doc("how bright they are")] = None

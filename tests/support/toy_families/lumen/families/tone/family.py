@@ -11,7 +11,7 @@ from lumen.families.description import VoiceFamily
 
 @dataclass(frozen=True)
 class ToneOptions:
-    """How it sounds."""
+    """Options of the tone voice."""
 
     hertz: Annotated[float | None, Interval(ge=100, le=1000), Doc("pitch of the tone")] = None
 

@@ -160,7 +160,7 @@ def test_a_seed_makes_the_codes() -> None:
 
 
 def test_a_row_of_a_batch_is_drawn_as_by_itself() -> None:
-    """Where a row lies in memory does not matter to the last bit."""
+    """A row's place in memory does not change its result, to the last bit."""
     rows = np.stack([logits_of(i) for i in range(8)])
     for i, row in enumerate(rows):
         assert (ours(row, [2], SAMPLING) == ours(logits_of(i), [2], SAMPLING)).all()

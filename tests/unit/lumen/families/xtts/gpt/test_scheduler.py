@@ -139,7 +139,7 @@ def test_sentences_start_in_the_order_in_which_they_come() -> None:
 
 
 def test_a_long_prompt_does_not_stop_the_others() -> None:
-    """While a prompt is read in pieces, the others step as often as their patience says."""
+    """While a prompt is read in pieces, the others step as often as ``max_wait`` says."""
     calls: list[str] = []
     gate = Gate("step")
 
@@ -214,7 +214,7 @@ def test_a_cancelled_sentence_frees_its_slot_within_a_step() -> None:
 
 
 def test_a_sentence_in_the_queue_can_be_cancelled() -> None:
-    """It never gets a slot, and its place is free."""
+    """A sentence that is cancelled in the queue never gets a slot, and its place is free."""
     gate = Gate("step")
     with Scheduler(FakeStepper(1, gate), 1, CHUNKS) as scheduler:
         first, second, third = Heard(), Heard(), Heard()

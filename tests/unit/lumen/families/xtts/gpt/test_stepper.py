@@ -90,7 +90,7 @@ def _together(stepper: GptStepper, waiting: list[Sentence], random: np.random.Ge
 
 
 def test_a_row_in_a_gap_changes_nothing(fp32_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where rows stay in place, as on a GPU, what idle and half-filled rows compute is thrown away."""
+    """Idle and half-filled rows, which stay in place as on a GPU, change nothing in the others."""
     packed = GptStepper.load(fp32_folder, 3, threads=2)
     monkeypatch.setattr(stepper_module, "PackedRows", lambda memory: Rows(memory.shape[1]))
     fixed = GptStepper.load(fp32_folder, 3, threads=2)
@@ -224,7 +224,7 @@ def test_a_slot_is_used_in_its_order(stepper: GptStepper) -> None:
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", EMBEDDINGS])
 def test_a_damaged_file_is_not_loaded(fp32_folder: Path, tmp_path: Path, name: str) -> None:
-    """One changed byte, or a file that is not there: one line that names it."""
+    """A file with one changed byte, or that is not there, is refused in one line that names it."""
     copy = shutil.copytree(fp32_folder, tmp_path / "1")
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -254,7 +254,7 @@ def test_a_manifest_is_needed(fp32_folder: Path, tmp_path: Path) -> None:
 def test_precisions_without_kernels_are_not_exported(
     xtts_loaded: LoadedXtts, tmp_path: Path, device: str, precision: str
 ) -> None:
-    """What the device cannot run is refused by name before anything is written."""
+    """A precision that the device cannot run is refused by name before anything is written."""
     options = ExportOptions(device, precision)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputException, match=f"not offered in {precision} for the {device}"):
         GptArtifact().write(xtts_loaded, tmp_path, options)
@@ -304,7 +304,7 @@ def test_int8_is_the_same_where_signed_matrices_would_not_be_exact(
     ],
 )
 def test_exact_sums_need_vnni(tmp_path: Path, flags: str, exact: bool) -> None:
-    """Of the kernel that ONNX Runtime takes."""
+    """Sums of the kernel that ONNX Runtime takes are exact only on processors with VNNI."""
     processor = tmp_path / "cpuinfo"
     processor.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\nbugs\t\t:\n")
     assert sums_are_exact(processor) is exact

@@ -151,13 +151,13 @@ def test_pieces_with_nothing_to_speak_are_left_out(tokenizer: Tokenizer) -> None
 
 
 def test_a_word_that_cannot_be_cut_is_refused(tokenizer: Tokenizer) -> None:
-    """One word that is short as it is written, and over the limit of tokens as it is spoken."""
+    """A word that is short as written and over the limit of tokens as spoken is refused."""
     with pytest.raises(TooLargeException, match="a%a%"):
         tokenizer.pieces("a%" * 100, "en")
 
 
 def test_a_piece_over_the_limit_of_tokens_is_cut_further(tokenizer: Tokenizer, reference: Any) -> None:
-    """Where the reference fails, the piece is cut at a pause or a space; nothing of it is lost."""
+    """A piece on which the reference fails is cut at a pause or a space, and no word of it is lost."""
     text = "7,777,777 and " * 17
     whole = reference.encode(text.strip(), "en")
     assert len(text) < CHARACTER_LIMITS["en"]

@@ -1,0 +1,28 @@
+"""Fields of every answer, and the body of every error."""
+
+from typing import Final
+
+from pydantic import BaseModel, Field
+
+from lumen import errors
+
+ERROR_NAMES: Final = (
+    *errors.names(),
+    "InternalServerException",
+    "MethodNotAllowedException",
+    "RangeNotSatisfiableException",
+)
+"""Names of all errors: those of the tree, and what the server adds."""
+
+
+class Answer(BaseModel):
+    """Fields that every response carries."""
+
+    request_id: str = Field(description="UUID; the log's lines of this request carry it too")
+    timestamp: str = Field(description="ISO 8601, UTC")
+
+
+class ErrorResponse(BaseModel):
+    error: str = Field(examples=["InvalidInputException"], json_schema_extra={"enum": list(ERROR_NAMES)})
+    message: str = Field(examples=["prompt: is blank; send some text"])
+    request_id: str
