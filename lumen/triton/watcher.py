@@ -62,10 +62,12 @@ class ModelWatcher:
         ready = self._ready_models() if fewer else set()
         if ready is None:
             return
-        self._counts = counts
+        again = _counts(model_processes(self._server.prefix)) if fewer else counts
         for model in fewer:
-            if model in ready:  # others were unloaded
+            # Others were unloaded, or have been loaded again since they were counted.
+            if model in ready and again[model] < self._counts[model]:
                 self.reload(model)
+        self._counts = counts
 
     def reload(self, model: str) -> "Future[None]":
         """End the model's processes and load it anew; what is asked for meanwhile is the same reload.
