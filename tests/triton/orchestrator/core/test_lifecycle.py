@@ -114,10 +114,10 @@ def test_failures_on_the_way(
 def test_a_reply_that_is_too_long_ends_with_its_last_sentence(serve_with: Serve, triton_url: str) -> None:
     """A reply that is too long ends with its last sentence, and a warning says that there was more."""
     api = serve_with(triton_url=triton_url, max_audio_seconds=4)
-    body = api.client.post(FULL, json={"prompt": "one two three. " * 20}).json()
+    body = api.client.post(FULL, json={"prompt": "One two three. " * 20}).json()
     assert body["audio_seconds"] == pytest.approx(3.6)
     assert "ends at the last sentence that fits" in body["warnings"][0]
-    assert [caption["text"] for caption in body["captions"]] == ["one two three."] * 6
+    assert [caption["text"] for caption in body["captions"]] == ["One two three."] * 6
     for url in (body["video_url"], body["audio_url"], body["captions_url"], body["poster_url"]):
         assert api.client.get(url).status_code == 200
 
