@@ -26,6 +26,14 @@ EXAMPLES: Final = 30
 TYPESCRIPT: Final = ("openapi-typescript@7.13.0", "typescript@5.9.3")
 PYTHON: Final = "openapi-python-client==0.29.1"
 
+GENERATOR_CONFIG: Final = """
+post_hooks: []
+content_type_overrides:
+  image/png: application/octet-stream
+  video/mp4: application/octet-stream
+"""
+"""For openapi-python-client, which knows no kind of picture or film by itself."""
+
 TYPED: Final = """
 import type { components } from "./lumen";
 const least: components["schemas"]["FullRequest"] = { prompt: "hi" };
@@ -125,7 +133,7 @@ def test_a_python_client(description: Path) -> None:
     run(python, "-m", "pip", "install", "--quiet", PYTHON, folder=folder)
     client = ["generate", "--path", "openapi.json", "--output-path", "client", "--meta", "none"]
     config = folder / "config.yaml"
-    config.write_text("post_hooks: []\n")
+    config.write_text(GENERATOR_CONFIG)
     made = run(python, "-m", "openapi_python_client", *client, "--config", str(config), folder=folder)
     assert "warning" not in made.lower()
     use = "from client.models import FullRequest; print(FullRequest(prompt='hi').to_dict())"
