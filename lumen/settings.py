@@ -117,8 +117,10 @@ class Settings(BaseSettings):
     )
     max_audio_seconds: float = Field(120.0, gt=0, description="seconds of audio that one video may have")
     max_concurrent_clips: int = Field(8, ge=1, description="clips made at once; more are answered 503")
-    max_shared_turns: int = Field(
-        0, ge=0, description="clips drawn at once while several clients have some; 0: one per two cores"
+    max_shared_windows: int = Field(
+        0,
+        ge=0,
+        description="windows of frames drawn at once while several clients have clips; 0: one per two cores",
     )
     max_concurrent_speech: int = Field(
         16, ge=1, description="speech without a clip made at once; more is answered 503"

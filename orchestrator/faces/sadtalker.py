@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lumen.aio import Stream, flat_map_ahead, once
+from lumen.aio import Stream, once
 from lumen.async_cache import AsyncCache
 from lumen.contracts import FACE_ENHANCER, SADTALKER_DRIVER
 from lumen.errors import InvalidInputException, ModelLoadException
@@ -27,8 +27,6 @@ from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.driving import driving_coefficients
 from orchestrator.faces.face import Compositor, Frames, Pixels, PortraitFeatures
 from orchestrator.faces.triton_face import (
-    ANSWERS_AHEAD,
-    WINDOWS_AHEAD,
     TritonFace,
     clip_tensors,
     fingerprint,
@@ -119,7 +117,7 @@ class SadTalkerFace(TritonFace):
             return frames if options.enhancer is None else self._enhanced(frames)
 
         cut = windows(pcm, self._reach, clip_frames)
-        async with aclosing(flat_map_ahead(render, cut, WINDOWS_AHEAD, ANSWERS_AHEAD)) as rendered:
+        async with aclosing(self._drawn(render, cut)) as rendered:
             async for frames in rendered:
                 yield frames
 

@@ -1,6 +1,7 @@
 """A face behind Triton that keeps the standard tensors of `lumen.families.description`."""
 
 import hashlib
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from lumen.settings import Settings
 from lumen.visemes.track import PhonemeTrack
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Compositor, Frames, Pixels, PortraitFeatures
+from orchestrator.faces.fair_slots import FairSlots
 from orchestrator.faces.manifest import Manifest
 from orchestrator.faces.windows import UNKNOWN, Reach, Window, windows
 from orchestrator.media.decode_gate import DecodeGate
@@ -47,6 +49,7 @@ class TritonFace:
         self._triton = triton
         self._load = load
         self._manifest = Manifest(settings.model_repository, family.checkpoint)
+        self._slots = FairSlots(settings.max_shared_windows)
         self._reach = Reach(family.context_frames, family.lookahead_frames)
         self._portraits: AsyncCache[PortraitFeatures] = AsyncCache(CACHED_PORTRAITS)
 
@@ -110,9 +113,22 @@ class TritonFace:
             mouth = self._mouth(window, phonemes)
             return self._frames({**inputs, **window_tensors(window), **mouth}, window.first)
 
-        async with aclosing(flat_map_ahead(render, cut, WINDOWS_AHEAD, ANSWERS_AHEAD)) as rendered:
+        async with aclosing(self._drawn(render, cut)) as rendered:
             async for frames in rendered:
                 yield frames
+
+    async def _drawn(self, render: Callable[[Window], Stream[Frames]], cut: Stream[Window]) -> Stream[Frames]:
+        """Render the windows of a clip in order, two at once where no other client needs the room."""
+
+        async def in_slot(window: Window) -> Stream[Frames]:
+            async with self._slots.slot(), aclosing(render(window)) as frames:
+                async for some in frames:
+                    yield some
+
+        with self._slots.clip():
+            async with aclosing(flat_map_ahead(in_slot, cut, WINDOWS_AHEAD, ANSWERS_AHEAD)) as rendered:
+                async for frames in rendered:
+                    yield frames
 
     def _mouth(self, window: Window, phonemes: PhonemeTrack | None) -> Tensors:
         """The mouth of a window where the face takes one and the phonemes are known."""

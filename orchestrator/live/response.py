@@ -24,8 +24,8 @@ from orchestrator.live.transport import Transport
 from orchestrator.media.mime import mime_type
 from orchestrator.media.resample import Resampler, pcm16
 from orchestrator.media.sinks import FragmentedMp4Sink
-from orchestrator.pipeline.filming import Recording, Scene, film
 from orchestrator.pipeline.pipeline import SPEECH_AHEAD, TEXT_AHEAD
+from orchestrator.pipeline.rendering import Recording, Scene, render
 from orchestrator.pipeline.speech import DurationLimit
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
@@ -334,8 +334,8 @@ class Response:
         recording = Recording([sink], live=True, watch=self._watch)
         async with aclosing(speech):
             scene = replace(await self._parts.scene(), phonemes=self._phonemes)
-            async with aclosing(film(scene, speech, rate, recording)) as filmed:
-                async for seconds in filmed:
+            async with aclosing(render(scene, speech, rate, recording)) as rendered:
+                async for seconds in rendered:
                     await self._send_video(sink.take(), seconds)
 
     async def _send_video(self, data: bytes, until: float) -> None:

@@ -19,7 +19,7 @@ from orchestrator.live.scene import Characters
 from orchestrator.live.server_events import new_id
 from orchestrator.live.speech import GivenSpeech
 from orchestrator.live.transport import Transport
-from orchestrator.pipeline.filming import Scene
+from orchestrator.pipeline.rendering import Scene
 from orchestrator.writers.writer import WriterRequest
 
 MAX_RESPONSES: Final = 8

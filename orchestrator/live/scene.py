@@ -20,7 +20,7 @@ from orchestrator.faces.face import Face, Pixels, PortraitFeatures
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.portraits import PortraitImage, Portraits
 from orchestrator.live.client_events import ClientEventError
-from orchestrator.pipeline.filming import Scene
+from orchestrator.pipeline.rendering import Scene
 
 IDLE_VERSION: Final = "1"
 """Changed with the way idle clips are made, whose names it is part of."""

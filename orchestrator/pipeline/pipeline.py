@@ -23,15 +23,14 @@ from orchestrator.media.encodings import Encoding, encoder
 from orchestrator.media.sinks import FragmentedMp4Sink, Mp4FileSink
 from orchestrator.media.wav import wav_file
 from orchestrator.pipeline.captions import webvtt
-from orchestrator.pipeline.filming import Pcm, Recording, Scene, film
 from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.pipeline.narration import Narration, check_written
 from orchestrator.pipeline.places import Places
 from orchestrator.pipeline.progress import Progress
+from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
 from orchestrator.pipeline.results import Rendered, Spoken, Written
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.pipeline.turns import Turns
 from orchestrator.store.files import write_text
 from orchestrator.store.outputs import ClipFiles, Outputs, kept_together
 from orchestrator.triton.client import TritonClient
@@ -65,7 +64,7 @@ class Parts(Protocol):
 
 
 @dataclass(frozen=True)
-class _Take:
+class _RenderState:
     """A render job under way: its inputs, its times and its progress."""
 
     job: RenderJob
@@ -89,7 +88,6 @@ class Pipeline:
             settings.client_share,
         )
         self.clips = Places("clips", total, share_of(total, share))
-        self._drawn = Turns(settings.max_shared_turns).share
         self.speeches = Places("speeches", speeches, share_of(speeches, share))
 
     @property
@@ -192,14 +190,14 @@ class Pipeline:
         poster = self._outputs.poster(job.name)
         with self._clip(path, poster):
             frames = frames_started(resampled_length(len(pcm), self._rate, face.sample_rate))
-            take = await self._prepare(face.models, job, watch, progress, frames)
+            state = await self._prepare(face.models, job, watch, progress, frames)
             speech = tee(in_pieces(pcm, self._rate), limit.add, progress.hear(limit))
-            recording = self._recording(take, [Mp4FileSink(path), *live], live=bool(live), poster=poster)
-            async with aclosing(self._drawn(film(take.scene, speech, self._rate, recording))) as filmed:
-                async for seconds in filmed:
+            recording = self._recording(state, [Mp4FileSink(path), *live], live=bool(live), poster=poster)
+            async with aclosing(render(state.scene, speech, self._rate, recording)) as rendered:
+                async for seconds in rendered:
                     yield seconds
             watch.mark("video")
-        done(_rendered(take, path, limit.seconds, {"face": face.name}, poster=poster))
+        done(_rendered(state, path, limit.seconds, {"face": face.name}, poster=poster))
 
     async def _full(
         self,
@@ -218,26 +216,26 @@ class Pipeline:
             narration.check(request.prompt)
         files = self._outputs.clip(job.name)
         with self._clip(*files):
-            take = await self._prepare((*voice.models, *face.models), job, watch, progress)
+            state = await self._prepare((*voice.models, *face.models), job, watch, progress)
             reply = writer.write(request)
             text = read_ahead(tee(reply, script.append, watch.first("first_text")), TEXT_AHEAD)
             seen = progress.hear(narration.limit), watch.first("first_audio")
             speech = read_ahead(tee(narration.speak(text), *seen), SPEECH_AHEAD)
             sinks, wav = [Mp4FileSink(files.video), *live], (files.audio, self._rate)
-            recording = self._recording(take, sinks, live=bool(live), poster=files.poster, wav=wav)
-            scene = replace(take.scene, phonemes=narration.phonemes)
-            async with aclosing(self._drawn(film(scene, speech, voice.sample_rate, recording))) as filmed:
-                async for seconds in filmed:
+            recording = self._recording(state, sinks, live=bool(live), poster=files.poster, wav=wav)
+            scene = replace(state.scene, phonemes=narration.phonemes)
+            async with aclosing(render(scene, speech, voice.sample_rate, recording)) as rendered:
+                async for seconds in rendered:
                     yield seconds
             await asyncio.to_thread(write_text, files.captions, webvtt(narration.captions.captions()))
             watch.mark("video")
         written = "".join(script).strip()
         if writer.name != ECHO:
             check_written(narration, written)
-        done(_replied(take, files, narration, reply, writer, written))
+        done(_replied(state, files, narration, reply, writer, written))
 
-    def _recording(self, take: "_Take", sinks: Sequence[PacketSink], **options: Any) -> Recording:
-        return Recording(sinks, self._fps, watch=take.watch, seen=[take.progress.see], **options)
+    def _recording(self, state: "_RenderState", sinks: Sequence[PacketSink], **options: Any) -> Recording:
+        return Recording(sinks, self._fps, watch=state.watch, seen=[state.progress.see], **options)
 
     async def _prepare(
         self,
@@ -246,7 +244,7 @@ class Pipeline:
         watch: Stopwatch,
         progress: Progress,
         clip_frames: int = UNKNOWN,
-    ) -> _Take:
+    ) -> _RenderState:
         """Load ``models`` where they are not, and encode the portrait."""
         await self._parts.ensure(models)
         watch.mark("models")
@@ -257,7 +255,7 @@ class Pipeline:
         compositor = await asyncio.to_thread(face.compositor, features, job.animation)
         watch.mark("portrait")
         scene = Scene(face, features, compositor, job.animation, clip_frames)
-        return _Take(job, scene, watch, progress)
+        return _RenderState(job, scene, watch, progress)
 
     def _clip(self, *files: Path) -> AbstractContextManager[None]:
         """Take a place for a clip that is made into ``files``; see `_made`."""
@@ -293,15 +291,15 @@ def _log_streamed(made: Rendered) -> None:
 
 
 def _replied(
-    take: _Take, files: ClipFiles, narration: Narration, reply: Reply, writer: Writer, written: str
+    state: _RenderState, files: ClipFiles, narration: Narration, reply: Reply, writer: Writer, written: str
 ) -> Rendered:
     """Result of a clip whose text a writer wrote."""
     voice = narration.voice
     return _rendered(
-        take,
+        state,
         files.video,
         narration.limit.seconds,
-        {"writer": writer.name, "voice": voice.family.name, "face": take.scene.face.name},
+        {"writer": writer.name, "voice": voice.family.name, "face": state.scene.face.name},
         text=written,
         voice=voice.voice,
         language=voice.language,
@@ -310,20 +308,22 @@ def _replied(
         poster=files.poster,
         vtt=files.captions,
         captions=narration.captions.captions(),
-        warnings=(*reply.warnings, *narration.warnings, *take.scene.features.warnings),
+        warnings=(*reply.warnings, *narration.warnings, *state.scene.features.warnings),
     )
 
 
-def _rendered(take: _Take, video: Path, seconds: float, parts: dict[str, str], **known: Any) -> Rendered:
-    scene = take.scene
+def _rendered(
+    state: _RenderState, video: Path, seconds: float, parts: dict[str, str], **known: Any
+) -> Rendered:
+    scene = state.scene
     return Rendered(
-        job=take.job,
+        job=state.job,
         video=video,
         seconds=seconds,
         width=scene.compositor.width,
         height=scene.compositor.height,
         crop_options=scene.features.crop_options,
         parts=parts,
-        timing=take.watch.timing(),
+        timing=state.watch.timing(),
         **{"warnings": scene.features.warnings, **known},
     )

@@ -50,7 +50,7 @@ class CropFields(Strict):
 
 
 @with_options({name: owners for name, owners in FACE_OPTIONS.items() if name != PREPROCESS})
-class SceneFields(CropFields):
+class ClipFields(CropFields):
     """Portrait or avatar, and its motion; the options are those of the faces."""
 
     avatar: Name | None = Field(None, description="id or name of an avatar, in place of a portrait")

@@ -9,7 +9,7 @@ from lumen import registry
 from lumen.contracts import MAX_SEED
 from lumen.families.description import DEFAULT_VOICE, SPEEDS
 from lumen.text.characters import printable
-from orchestrator.schemas.fields import FACE_OPTIONS, Name, SceneFields, Strict, readable
+from orchestrator.schemas.fields import FACE_OPTIONS, ClipFields, Name, Strict, readable
 from orchestrator.schemas.options import uploads_of, with_options
 
 VOICE_OPTIONS: Final = registry.options_by_name(registry.voices())
@@ -161,7 +161,7 @@ class TtsRequest(Strict):
     )
 
 
-SCENE_FILES: Final = {"portrait_file": 1, **uploads_of(FACE_OPTIONS)}
+CLIP_FILES: Final = {"portrait_file": 1, **uploads_of(FACE_OPTIONS)}
 """Uploads for a clip: a portrait, and files that are options of a face."""
 
 
@@ -171,10 +171,10 @@ VideoStream = Annotated[
 ]
 
 
-class VideoRequest(SceneFields):
+class VideoRequest(ClipFields):
     """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``; or none."""
 
-    files: ClassVar[Mapping[str, int]] = {"audio": 1, **SCENE_FILES}
+    files: ClassVar[Mapping[str, int]] = {"audio": 1, **CLIP_FILES}
 
     audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
         None, description="the audio_url of an earlier response, such as /outputs/audio/<request_id>.wav"
@@ -194,10 +194,10 @@ class VideoRequest(SceneFields):
     )
 
 
-class FullRequest(SceneFields, TextRequest):
+class FullRequest(ClipFields, TextRequest):
     """A prompt for the whole chain; as a form, with a portrait uploaded as ``portrait_file``."""
 
-    files: ClassVar[Mapping[str, int]] = SCENE_FILES
+    files: ClassVar[Mapping[str, int]] = CLIP_FILES
 
     language: LanguageField = None
     voice: VoiceField = DEFAULT_VOICE

@@ -9,7 +9,7 @@ from lumen.errors import ServiceUnavailableException
 from tests.support.api_server import Api, assert_error
 from tests.support.waiting import wait_until
 
-PATIENCE = 0.6
+TIMEOUT = 0.6
 """Seconds without progress that the client waits in these tests."""
 
 
@@ -18,7 +18,7 @@ async def test_a_clip_that_does_not_get_on_is_given_up(api: Api) -> None:
     seen: list[Progress] = []
     async with LumenClient(api.url) as client:
         await client.make(Clip("one"))  # loads the models
-    async with LumenClient(api.url, 3 * PATIENCE) as client:  # the first words may be late
+    async with LumenClient(api.url, 3 * TIMEOUT) as client:  # the first words may be late
         with pytest.raises(ServiceUnavailableException, match="no new sound or frame for"):
             await client.make(Clip("one two WAIT"), seen.append)
     assert seen[-1].audio_seconds > 0

@@ -59,7 +59,7 @@ async def test_a_download_that_fails_leaves_no_file(stranger: str, tmp_path: Pat
     assert os.listdir(tmp_path) == []
 
 
-PATIENCE = 0.6
+TIMEOUT = 0.6
 """Seconds without progress that the client waits in these tests."""
 
 
@@ -84,6 +84,6 @@ async def test_a_clip_that_gets_on_may_take_long() -> None:
     ]
     seen: list[Progress] = []
     with served(Starlette(routes=routes)) as url:
-        async with LumenClient(url, PATIENCE) as client:
+        async with LumenClient(url, TIMEOUT) as client:
             assert "video_url" in await client.make(Clip("Hi"), seen.append)
     assert [each.frames for each in seen] == list(range(1, len(seen) + 1))

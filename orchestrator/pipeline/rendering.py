@@ -75,7 +75,7 @@ class Recording:
     seen: Sequence[Callable[[Frames], None]] = ()
 
 
-async def film(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
+async def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
     """Animate ``speech`` of ``rate`` samples per second; yields the seconds that are encoded.
 
     A value comes after each batch of frames, the last one when the sinks have all of the clip.
