@@ -32,6 +32,7 @@ def test_clips_are_made_by_the_parts_of_the_settings(
         {
             "voice": voice,
             "face": face,
+            "video_size": 256,
             "triton_url": triton_url,
             "model_repository": repository,
             "assets_path": assets,
@@ -57,7 +58,11 @@ def test_a_model_that_the_profile_does_not_ask_is_named(
 ) -> None:
     """A model without a request is refused in one line that names those that can be measured."""
     settings = Settings(
-        triton_url=triton_url, model_repository=repository, assets_path=assets, voices_path=tmp_path
+        voice="espeak",
+        triton_url=triton_url,
+        model_repository=repository,
+        assets_path=assets,
+        voices_path=tmp_path,
     )
     asyncio.run(load(settings))
     console = Console(width=200)
@@ -74,7 +79,11 @@ async def test_a_clip_of_the_parts_alone_is_a_whole_file(
 ) -> None:
     """Speech and frames reach the encoder one at a time, though they are made at once."""
     settings = Settings(
-        triton_url=triton_url, model_repository=repository, assets_path=assets, voices_path=tmp_path
+        voice="espeak",
+        triton_url=triton_url,
+        model_repository=repository,
+        assets_path=assets,
+        voices_path=tmp_path,
     )
     await load(settings)
     parts, folder = RecordedParts(settings), tmp_path / "clips"
