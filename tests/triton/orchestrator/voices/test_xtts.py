@@ -15,6 +15,7 @@ from lumen.aio import Stream
 from lumen.settings import PROJECT_ROOT, Settings
 from lumen.triton.server import TritonServer
 from orchestrator.media.decode_gate import make_gate
+from orchestrator.media.decode_gate import make_gate
 from orchestrator.media.resample import pcm16
 from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.triton.client import TritonClient
@@ -143,7 +144,8 @@ async def test_what_passes_is_what_the_configurations_say(xtts_server: TritonSer
     client = CheckedClient(xtts_server.grpc_url)
     try:
         await _load(client)
-        latents = await condition(client, pieces(decode([recording(300, 4.5)], 60.0)))
+        heard, _ = await decode(make_gate(api.settings), [recording(300, 4.5)], 60.0)
+        latents = await condition(client, pieces(heard))
         assert latents.gpt_cond_latent.shape == (contracts.XTTS_CONDITION_LATENTS, 64)
         assert latents.speaker_embedding.shape == (contracts.XTTS_SPEAKER_WIDTH,)
         assert client.asked == {contracts.XTTS_CONDITIONING, contracts.XTTS_SPEAKER}

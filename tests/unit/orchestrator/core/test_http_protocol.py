@@ -58,11 +58,12 @@ def test_a_head_that_never_ends(strict: Api) -> None:
 
 def test_a_flood_of_connections_that_ask_nothing(strict: Api) -> None:
     """Half a head on 300 connections keeps nobody out, not even who comes from the same address."""
+    before = len(log_of(strict))  # the process has one log, and other tests have written into it
     with ExitStack() as stack:
         for _ in range(300):
             stack.enter_context(connect(strict)).sendall(HALF_A_HEAD)
         assert httpx.get(strict.url, timeout=5).status_code == 200
-    assert "Traceback" not in log_of(strict)
+    assert "Traceback" not in log_of(strict)[before:]
 
 
 def test_what_is_no_http(strict: Api) -> None:
@@ -76,12 +77,13 @@ def test_what_is_no_http(strict: Api) -> None:
 
 def test_a_body_that_breaks_its_chunks(strict: Api) -> None:
     """A chunk without a length ends its request with 400 and no traceback."""
+    before = len(log_of(strict))
     head = b"POST /api/generate/text HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     with connect(strict) as connection:
         connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
         status, _ = answer(connection)
     assert status == 400
-    assert "Traceback" not in log_of(strict)
+    assert "Traceback" not in log_of(strict)[before:]
 
 
 @contextmanager
