@@ -15,7 +15,6 @@ from lumen.aio import Stream
 from lumen.settings import PROJECT_ROOT, Settings
 from lumen.triton.server import TritonServer
 from orchestrator.media.decode_gate import make_gate
-from orchestrator.media.decode_gate import make_gate
 from orchestrator.media.resample import pcm16
 from orchestrator.pipeline.utterance import sentences_of
 from orchestrator.triton.client import TritonClient
