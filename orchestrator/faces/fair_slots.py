@@ -50,12 +50,18 @@ class FairSlots:
         self._waiting: list[_Waiting] = []
 
     @contextmanager
-    def clip(self) -> Iterator[None]:
-        """Count a clip of the client whose request is being served."""
+    def clip(self) -> Iterator[bool]:
+        """Count a clip of the client whose request is being served; tells whether its windows need slots.
+
+        A conversation's need none: its frames are wanted at their time.
+        """
         name = client.get()
+        if name == NOBODY:
+            yield False
+            return
         self._clips[name] += 1
         try:
-            yield
+            yield True
         finally:
             self._clips[name] -= 1
             if not self._clips[name]:
@@ -64,11 +70,8 @@ class FairSlots:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold a slot; a conversation, whose frames are wanted at their time, needs none."""
+        """Hold a slot for a window of the client whose request is being served."""
         name = client.get()
-        if name == NOBODY:
-            yield
-            return
         await self._wait(name)
         start = self._clock()
         try:

@@ -125,8 +125,9 @@ class TritonFace:
                 async for some in frames:
                     yield some
 
-        with self._slots.clip():
-            async with aclosing(flat_map_ahead(in_slot, cut, WINDOWS_AHEAD, ANSWERS_AHEAD)) as rendered:
+        with self._slots.clip() as shared:
+            drawn = flat_map_ahead(in_slot if shared else render, cut, WINDOWS_AHEAD, ANSWERS_AHEAD)
+            async with aclosing(drawn) as rendered:
                 async for frames in rendered:
                     yield frames
 
