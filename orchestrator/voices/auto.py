@@ -7,11 +7,12 @@ from lumen.families.description import DEFAULT_VOICE, VoiceFamily
 from lumen.families.espeak.family import FAMILY as OTHERS
 from lumen.families.hibari.family import FAMILY as ENGLISH
 from lumen.settings import Settings
+from lumen.text.scripts import primary
 from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import Load, TritonClient
 from orchestrator.voices.hibari import HibariVoice
 from orchestrator.voices.triton_voice import TritonVoice
-from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice, VoiceCard, primary
+from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice, VoiceCard
 
 
 class AutoVoice(TritonVoice):

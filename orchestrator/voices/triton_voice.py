@@ -11,10 +11,11 @@ from lumen.errors import InvalidInputException, NotFoundException
 from lumen.families.description import VoiceFamily
 from lumen.options import to_tensors
 from lumen.settings import Settings
+from lumen.text.scripts import primary
 from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.messages import unknown
 from orchestrator.triton.client import Load, TritonClient, text_tensor
-from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice, VoiceCard, primary
+from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice, VoiceCard
 
 
 class TritonVoice:

@@ -175,8 +175,3 @@ class Voice(Protocol):
             InvalidInputException: it is not a cloned one.
         """
         ...
-
-
-def primary(code: str) -> str:
-    """The language of a code without region and script."""
-    return code.strip().lower().replace("_", "-").partition("-")[0]

@@ -10,13 +10,14 @@ from lumen.errors import InvalidInputException
 from lumen.families.description import VoiceFamily
 from lumen.families.xtts.family import CLONE, LANGUAGES
 from lumen.settings import Settings
+from lumen.text.scripts import primary
 from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.messages import unknown
 from orchestrator.triton.client import Load, TritonClient, text_tensor
 from orchestrator.voices import references
 from orchestrator.voices.library import EMBEDDING, LATENT, VERSION, ClonedVoice, Latents, VoiceLibrary
 from orchestrator.voices.triton_voice import TritonVoice, speech_tensors
-from orchestrator.voices.voice import BoundVoice, SpeechOptions, VoiceCard, primary
+from orchestrator.voices.voice import BoundVoice, SpeechOptions, VoiceCard
 
 ALIASES: Final = {"zh": "zh-cn", "cmn": "zh-cn"}
 """Codes of other standards, with the model's."""

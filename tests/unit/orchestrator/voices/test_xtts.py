@@ -2,7 +2,7 @@
 
 from lumen.families.xtts.family import LANGUAGES
 from lumen.families.xtts.text.languages import CHARACTER_LIMITS
-from orchestrator.voices.voice import primary
+from lumen.text.scripts import primary
 
 
 def test_the_languages_are_the_models() -> None:
