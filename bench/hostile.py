@@ -32,7 +32,7 @@ PROMPT: Final = "Good morning. Shall I tell you more about tomorrow?"
 
 START_SECONDS: Final = 120.0
 QUIET_SECONDS: Final = 30.0
-"""How long the service may take to be rid of the strangers' work when they have left."""
+"""The time the service may take to be rid of the strangers' work when they have left."""
 
 MOST_SLOWER: Final = 2.0
 MOST_BYTES: Final = 1_500_000_000

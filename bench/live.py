@@ -128,7 +128,7 @@ async def _load(options: argparse.Namespace, count: int) -> dict[str, Any]:
 
 
 class _Client:
-    """One conversation; a context manager."""
+    """A client in one conversation, which it opens and closes as a context manager."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._url = options.url.replace("http", "ws", 1) + "/v1/realtime"

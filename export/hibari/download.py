@@ -7,7 +7,7 @@ from lumen.errors import InvalidInputException
 from lumen.families.hibari.catalog import REPOSITORY, VOICES
 
 FOLDER = "voices"
-"""Of the hub's repository."""
+"""The folder of the hub's repository that holds the voices."""
 
 
 def download_voice(voice: str, folder: Path, hub: HubRepository | None = None) -> Path:

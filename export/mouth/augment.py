@@ -102,7 +102,7 @@ def _through_a_telephone(power: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _coded(power: Tensor, random: torch.Generator) -> Tensor:
-    """What a codec leaves out: mels far below the loudest of their spectrum."""
+    """Drop what a codec leaves out: mels far below the loudest of their spectrum."""
     threshold = power.amax(1, keepdim=True) * _decibels(_uniform((len(power), 1, 1), random, -50, -30))
     dropped = (power < threshold) & _chosen(len(power), CODED, random).bool().view(-1, 1, 1)
     return torch.where(dropped, power * 1e-5, power)

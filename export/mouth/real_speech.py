@@ -13,7 +13,7 @@ from lumen.contracts import FACE_SAMPLE_RATE
 from lumen.visemes.curves import TimedPhoneme
 
 FRAME_SECONDS: Final = 0.01
-"""Of pocketsphinx's alignment."""
+"""The length of a frame of pocketsphinx's alignment."""
 
 PCM16_SCALE: Final = 32_768
 
