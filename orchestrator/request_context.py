@@ -14,6 +14,12 @@ NOBODY: Final = "-"
 client: Final[ContextVar[str]] = ContextVar("client", default=NOBODY)
 """Name of the client that the request comes from."""
 
+EVERYONE: Final = ""
+"""Owner of what is made while no keys are asked for."""
+
+owner: Final[ContextVar[str]] = ContextVar("owner", default=EVERYONE)
+"""Id of the key that the request came with; what is made belongs to it, and it alone finds it again."""
+
 
 def new_request_id() -> str:
     return str(uuid.uuid4())

@@ -28,7 +28,7 @@ from orchestrator.pipeline.narration import Narration, check_written
 from orchestrator.pipeline.places import Places
 from orchestrator.pipeline.progress import Progress
 from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
-from orchestrator.pipeline.results import Rendered, Spoken, Written
+from orchestrator.pipeline.results import Made, Observer, Rendered, Spoken, StreamedSpeech, Written
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.store.files import write_text
@@ -74,11 +74,18 @@ class _RenderState:
 
 
 class Pipeline:
-    """Makes texts, speech and clips."""
+    """Makes texts, speech and clips.
 
-    def __init__(self, settings: Settings, parts: Parts, outputs: Outputs) -> None:
+    Args:
+        observers: are told of each result.
+    """
+
+    def __init__(
+        self, settings: Settings, parts: Parts, outputs: Outputs, observers: Sequence[Observer] = ()
+    ) -> None:
         self._parts = parts
         self._outputs = outputs
+        self._observers = observers
         self._rate = settings.audio_sample_rate
         self._fps = settings.video_fps
         self._max_seconds = settings.max_audio_seconds
@@ -118,19 +125,21 @@ class Pipeline:
                 write = await thread.open(wav_file(path, voice.sample_rate, self._rate))
                 async for pcm in speech:
                     await thread.run(write, pcm)
-        watch.mark("audio")
-        return Spoken(
-            audio=path,
-            seconds=narration.limit.seconds,
-            sample_rate=self._rate,
-            voice=bound.voice,
-            language=bound.language,
-            parts={"voice": voice.name},
-            timing=watch.timing(),
-            seed=options.seed if bound.family.seeded else None,
-            captions=narration.captions.captions(),
-            warnings=tuple(narration.warnings),
-        )
+            watch.mark("audio")
+            spoken = Spoken(
+                audio=path,
+                seconds=narration.limit.seconds,
+                sample_rate=self._rate,
+                voice=bound.voice,
+                language=bound.language,
+                parts={"voice": voice.name},
+                timing=watch.timing(),
+                seed=options.seed if bound.family.seeded else None,
+                captions=narration.captions.captions(),
+                warnings=tuple(narration.warnings),
+            )
+            await self._tell(spoken)
+        return spoken
 
     async def speech(
         self, text: str, options: SpeechOptions, kind: Encoding, rate: int, name: str
@@ -149,6 +158,7 @@ class Pipeline:
                     if data := await thread.run(coder.encode, pcm):
                         yield data
                 yield await thread.run(coder.finish)
+            await self._tell(StreamedSpeech(name, narration.limit.seconds, watch.timing()))
         log.info("Streamed %.2f s of speech: %s", narration.limit.seconds, watch.timing().marks)
 
     async def video(self, pcm: Pcm, job: RenderJob, progress: Progress) -> Rendered:
@@ -197,7 +207,9 @@ class Pipeline:
                 async for seconds in rendered:
                     yield seconds
             watch.mark("video")
-        done(_rendered(state, path, limit.seconds, {"face": face.name}, poster=poster))
+            made = _rendered(state, path, limit.seconds, {"face": face.name}, poster=poster)
+            await self._tell(made)
+        done(made)
 
     async def _full(
         self,
@@ -229,10 +241,16 @@ class Pipeline:
                     yield seconds
             await asyncio.to_thread(write_text, files.captions, webvtt(narration.captions.captions()))
             watch.mark("video")
-        written = "".join(script).strip()
-        if writer.name != ECHO:
-            check_written(narration, written)
-        done(_replied(state, files, narration, reply, writer, written))
+            written = "".join(script).strip()
+            if writer.name != ECHO:
+                check_written(narration, written)
+            made = _replied(state, files, narration, reply, writer, written)
+            await self._tell(made)
+        done(made)
+
+    async def _tell(self, result: Made) -> None:
+        for observer in self._observers:
+            await observer.made(result)
 
     def _recording(self, state: "_RenderState", sinks: Sequence[PacketSink], **options: Any) -> Recording:
         return Recording(sinks, self._fps, watch=state.watch, seen=[state.progress.see], **options)

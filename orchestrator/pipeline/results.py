@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from orchestrator.faces.animation import CropOptions
 from orchestrator.pipeline.captions import Caption
@@ -78,3 +79,27 @@ class Rendered:
     captions: Sequence[Caption] = ()
     vtt: Path | None = None
     warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class StreamedSpeech:
+    """Speech that went to its client while it was made; no file is left of it. ``seconds``: its length."""
+
+    name: str
+    seconds: float
+    timing: Timing
+
+
+Made = Spoken | Rendered | StreamedSpeech
+"""What the pipeline makes of sound and pictures."""
+
+
+class Observer(Protocol):
+    """Whoever has to know what the pipeline made: records of outputs, usage, metrics."""
+
+    async def made(self, result: Made) -> None:
+        """Called once for each result, in the context of its request, before its client hears of it.
+
+        The files of a result whose observer raises are removed, and the request fails.
+        """
+        ...
