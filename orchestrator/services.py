@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import Request, WebSocket
 
 from lumen.settings import Settings
+from orchestrator.access.access import Access
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
 from orchestrator.live.sessions import LiveSessions
@@ -25,6 +26,7 @@ class Services:
     pipeline: Pipeline
     progress: ProgressBoard
     live: LiveSessions
+    access: Access
 
     def clear(self) -> None:
         """Remove files that a killed process had begun."""
@@ -34,12 +36,13 @@ class Services:
 
 
 def make_services(settings: Settings, models: ModelManager) -> Services:
-    outputs = Outputs(settings.outputs_path)
+    access = Access(settings)
+    outputs = Outputs(settings.outputs_path, access.links.sign)
     decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
     portraits = Portraits(settings.assets_path / "portraits", decoder)
-    pipeline = Pipeline(settings, models, outputs)
-    live = LiveSessions(settings, models, portraits)
-    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live)
+    pipeline = Pipeline(settings, models, outputs, [access.meter])
+    live = LiveSessions(settings, models, portraits, access.meter, access.links.sign)
+    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live, access)
 
 
 async def held_places() -> AsyncIterator[ExitStack]:

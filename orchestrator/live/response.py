@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from lumen.utterance import Sentence, SpeechChunk
 from lumen.visemes.track import PhonemeTrack
 from orchestrator.live.client_events import PCM_RATE
 from orchestrator.live.conversation import Item, SpokenSentence
+from orchestrator.live.meter import Meter
 from orchestrator.live.pacing import Pacer
 from orchestrator.live.server_events import item_object, new_id, part_of, response_object
 from orchestrator.live.speech import GivenSpeech, quick_sentences
@@ -56,6 +57,7 @@ class Parts:
     Attributes:
         prepare: loads the models and makes the scene.
         options: of the speech. max_seconds: of the speech, at most.
+        meter: is asked before, and told of the seconds that were made.
     """
 
     writer: Writer
@@ -64,6 +66,7 @@ class Parts:
     scene: Callable[[], Awaitable[Scene]]
     options: SpeechOptions
     max_seconds: float
+    meter: Meter
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class Response:
         self._captions: dict[int, str] = {}
         self._phonemes: PhonemeTrack | None = None
         self._samples = 0
+        self._seconds = 0.0
         self._begun = False
         self._interruption: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._interrupted_at = 0.0
@@ -140,7 +144,7 @@ class Response:
 
     async def _run(self) -> None:
         self._announce()
-        status, details = await self._until_interrupted(self._make())
+        status, details = await self._until_interrupted(self._metered())
         self.making = False
         if status == "cancelled":
             self._clear()
@@ -225,6 +229,18 @@ class Response:
         return {**told, "interrupted_ms": cut}
 
     # Making: text, speech, picture.
+
+    async def _metered(self) -> None:
+        """Make it where its client may have it made, and count what was made."""
+        if not self._plan.spoken:
+            await self._make()
+            return
+        kind: Literal["video", "speech"] = "video" if self._plan.picture else "speech"
+        await self._parts.meter.check(kind)
+        try:
+            await self._make()
+        finally:
+            await self._parts.meter.charge(kind, max(self._seconds, self._samples / PCM_RATE))
 
     async def _make(self) -> None:
         if not self._plan.spoken:
@@ -335,8 +351,8 @@ class Response:
         async with aclosing(speech):
             scene = replace(await self._parts.scene(), phonemes=self._phonemes)
             async with aclosing(render(scene, speech, rate, recording)) as rendered:
-                async for seconds in rendered:
-                    await self._send_video(sink.take(), seconds)
+                async for self._seconds in rendered:
+                    await self._send_video(sink.take(), self._seconds)
 
     async def _send_video(self, data: bytes, until: float) -> None:
         if not data:

@@ -13,6 +13,7 @@ from orchestrator.core.model_manager import ModelManager
 from orchestrator.live.client_events import ClientEventError, ResponseFields
 from orchestrator.live.config import LiveConfig
 from orchestrator.live.conversation import Conversation, Item
+from orchestrator.live.meter import Meter
 from orchestrator.live.pacing import Pacer
 from orchestrator.live.response import CLIENT_CANCELLED, Parts, Plan, Response
 from orchestrator.live.scene import Characters
@@ -36,12 +37,14 @@ class Responses:
         settings: Settings,
         models: ModelManager,
         characters: Characters,
+        meter: Meter,
     ) -> None:
         self._transport = transport
         self._conversation = conversation
         self._max_seconds = settings.max_audio_seconds
         self._models = models
         self._characters = characters
+        self._meter = meter
         self._known: dict[str, Response] = {}
         self._speech: tuple[Response, GivenSpeech] | None = None
         self._seed = secrets.randbelow(MAX_SEED)
@@ -155,6 +158,7 @@ class Responses:
             scene,
             config.speech_options(seed if voice.family.seeded else None),
             self._max_seconds,
+            self._meter,
         )
 
     def _current(self) -> list[Response]:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.schemas.answers import Answer
+from orchestrator.schemas.answers import Answer, Owner
 from orchestrator.schemas.fields import CropFields, Name
 
 
@@ -30,6 +30,7 @@ class AvatarInfo(BaseModel):
     confidence: float | None = Field(None, description="0..1, that it is a face")
     warnings: list[str]
     usable: bool = Field(True, description="false when another face or checkpoint made it")
+    owner: Owner = None
 
 
 class AvatarResponse(Answer, AvatarInfo):

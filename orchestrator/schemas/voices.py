@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lumen.families.xtts.family import MAX_RECORDINGS
-from orchestrator.schemas.answers import Answer
+from orchestrator.schemas.answers import Answer, Owner
 from orchestrator.schemas.fields import Name, Strict
 
 
@@ -35,6 +35,7 @@ class VoiceInfo(BaseModel):
     warnings: tuple[str, ...] | None = Field(
         None, description="what may spoil a voice that was just made of recordings"
     )
+    owner: Owner = None
 
 
 class VoiceResponse(Answer, VoiceInfo):

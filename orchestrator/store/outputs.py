@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,7 +14,9 @@ from orchestrator.store.owners import remove_ownerless
 
 URL_PREFIX: Final = "/outputs"
 
-_AUDIO_URL: Final = re.compile(r"/outputs/(audio|video)/([A-Za-z0-9_-]{1,200}\.[a-z0-9]{2,4})")
+_AUDIO_URL: Final = re.compile(
+    r"/outputs/(audio|video)/([A-Za-z0-9_-]{1,200}\.[a-z0-9]{2,4})(?:\?token=[\w.-]{1,200})?"
+)
 
 
 class ClipFiles(NamedTuple):
@@ -27,10 +29,15 @@ class ClipFiles(NamedTuple):
 
 
 class Outputs:
-    """The folder whose ``audio/`` and ``video/`` are served under ``/outputs``."""
+    """The folder whose ``audio/`` and ``video/`` are served under ``/outputs``.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        sign: makes an address work for whoever gets it from the client of the request.
+    """
+
+    def __init__(self, root: Path, sign: Callable[[str], str] = str) -> None:
         self.root = root
+        self._sign = sign
 
     def create(self) -> None:
         """Make the folders that are not there (any more).
@@ -82,7 +89,7 @@ class Outputs:
 
     def url(self, path: Path) -> str:
         """The address of a generated file, from the server's root."""
-        return f"{URL_PREFIX}/{path.relative_to(self.root).as_posix()}"
+        return self._sign(f"{URL_PREFIX}/{path.relative_to(self.root).as_posix()}")
 
     def resolve(self, url: str) -> Path:
         """The file behind the ``audio_url`` of an earlier response.

@@ -11,6 +11,7 @@ from lumen.errors import BusyException
 from lumen.families.description import NoOptions, VoiceFamily
 from lumen.timed_speech import TimedSpeech
 from lumen.utterance import Sentence, SpeechChunk
+from orchestrator.request_context import EVERYONE
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
 ROOM_SECONDS: Final = 0.5
@@ -46,6 +47,7 @@ class VoiceCard:
         created: ISO 8601, UTC, of a custom voice.
         usable: False when it was made with another checkpoint than the one that is served.
         warnings: what may spoil a voice that was just made, a sentence each; None of one that was there.
+        owner: id of the key that it belongs to; "" where it is everyone's.
     """
 
     id: str
@@ -55,6 +57,7 @@ class VoiceCard:
     created: str | None = None
     usable: bool = True
     warnings: tuple[str, ...] | None = None
+    owner: str = EVERYONE
 
 
 class BoundVoice:
