@@ -55,7 +55,7 @@ class Access:
 
     def __init__(self, settings: Settings, owner_of: OwnerOf = unknown_owner) -> None:
         self._settings = settings
-        self._owner_of = owner_of
+        self.owner_of = owner_of
         self.ring = KeyRing(KeyFile(settings.keys_path))
         self.links = Links(lambda: self.ring.link_secret, settings.link_seconds)
         self.secrets = ClientSecrets(settings.max_client_secrets)
@@ -198,4 +198,4 @@ class Access:
         return await self._is_own(path, owner.get())
 
     async def _is_own(self, path: str, key: str) -> bool:
-        return await self._owner_of(path) in (key, EVERYONE)
+        return await self.owner_of(path) in (key, EVERYONE)

@@ -133,6 +133,8 @@ class FileUsage:
                 self._seen = state.st_mtime_ns, state.st_ino
         except FileNotFoundError:
             self._cached, self._seen = {}, None
+        except OSError as error:
+            log.error("The usage cannot be read from %s (%s)", self._path.name, error.strerror)
         except (ValidationError, ValueError, AttributeError) as error:
             log.error("%s is damaged (%s); it is put aside", self._path.name, type(error).__name__)
             with suppress(OSError):

@@ -23,7 +23,7 @@ from orchestrator.schemas.access import (
 )
 from orchestrator.services import Services, services
 
-router = APIRouter(prefix="/v1", tags=["access"], responses=describe_errors(401, 403, 429, 500))
+router = APIRouter(prefix="/v1", tags=["access"], responses=describe_errors(429, 500))
 
 Use = Annotated[Services, Depends(services)]
 Days = Annotated[int, Query(ge=1, le=KEPT_DAYS, description="how many, today first")]
