@@ -1,16 +1,13 @@
 """`lumen keys` as people type it."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from commands.app import app
 from orchestrator.access.key_file import KeyFile
 from orchestrator.access.key_ring import KeyRing
-
-LUMEN = Path(sys.executable).with_name("lumen")
 
 
 @pytest.fixture
@@ -18,11 +15,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "keys.json"
 
 
-def lumen_keys(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "KEYS_PATH": str(path), "COLUMNS": "200"}
-    return subprocess.run(
-        [LUMEN, "keys", *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+def lumen_keys(path: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["keys", *arguments], env={"KEYS_PATH": str(path), "COLUMNS": "200"})
 
 
 def test_life_of_a_key(path: Path) -> None:
@@ -45,10 +39,10 @@ def test_life_of_a_key(path: Path) -> None:
     assert token not in listed
     for shown in ("storefront", key.id, "generate, manage", "300/minute", "3600"):
         assert shown in listed
-    assert lumen_keys(path, "disable", "storefront").returncode == 0
+    assert lumen_keys(path, "disable", "storefront").exit_code == 0
     assert "disabled" in lumen_keys(path, "list").stdout
-    assert lumen_keys(path, "enable", key.id).returncode == 0
-    assert lumen_keys(path, "remove", "storefront").returncode == 0
+    assert lumen_keys(path, "enable", key.id).exit_code == 0
+    assert lumen_keys(path, "remove", "storefront").exit_code == 0
     assert KeyFile(path).read().keys == ()
 
 
@@ -63,7 +57,7 @@ def test_life_of_a_key(path: Path) -> None:
 def test_mistakes_are_a_line_each(path: Path, arguments: list[str], said: str) -> None:
     """What cannot be done is said in one line, with what can."""
     done = lumen_keys(path, *arguments)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not path.exists()
