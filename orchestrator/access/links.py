@@ -18,7 +18,9 @@ class Links:
     """Signs addresses for the key of the request, and tells whose a signature is.
 
     Args:
-        secret: of the signatures. seconds: for which one holds.
+        secret: of the signatures.
+        seconds: for which one holds at most; at least half of them, and meanwhile an address stays the same,
+            so that browsers keep what they have.
     """
 
     def __init__(self, secret: Callable[[], bytes], seconds: float) -> None:
@@ -30,7 +32,8 @@ class Links:
         name = owner.get()
         if name == EVERYONE:
             return url
-        expires = int(time.time() + self._seconds)
+        step = max(1, int(self._seconds / 2))
+        expires = int(time.time() + self._seconds) // step * step
         return f"{url}?{QUERY}={name}.{expires}.{self._mac(url, name, expires)}"
 
     def owner_of(self, path: str, token: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lumen.errors import LumenException, NotFoundException, RateLimitException, UnauthorizedException
 from orchestrator.access.access import Access
 from orchestrator.access.caller import Caller
+from orchestrator.access.credentials import SUBPROTOCOL
 from orchestrator.core.clients import client_of
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.live import server_events
@@ -48,7 +50,7 @@ class AccessMiddleware:
         except LumenException as error:
             if scope["type"] == "http":
                 raise
-            await _refuse_socket(error, receive, send)
+            await _refuse_socket(error, scope.get("subprotocols", []), receive, send)
             return
         if caller.session is not None:
             scope = {**scope, SESSION: caller.session}
@@ -63,13 +65,18 @@ class AccessMiddleware:
             raise
 
 
-async def _refuse_socket(error: LumenException, receive: Receive, send: Send) -> None:
-    """Accept a WebSocket and close it with a reason: a browser's script sees no other refusal."""
+async def _refuse_socket(error: LumenException, offered: Sequence[str], receive: Receive, send: Send) -> None:
+    """Accept a WebSocket and close it with a reason: a browser's script sees no other refusal.
+
+    Args:
+        offered: subprotocols, of which browsers want one to be taken.
+    """
     log.warning("%s (%d): %s", type(error).__name__, error.status, error.message)
     if (await receive())["type"] != "websocket.connect":
         return
     code = CODES.get(type(error), "forbidden")
     event = EventIds().stamp(server_events.error(INVALID_REQUEST, code, error.message))
-    await send({"type": "websocket.accept"})
+    taken = next((protocol for protocol in offered if not protocol.startswith(SUBPROTOCOL)), None)
+    await send({"type": "websocket.accept", "subprotocol": taken})
     await send({"type": "websocket.send", "text": json.dumps(event)})
     await send({"type": "websocket.close", "code": POLICY, "reason": code})
