@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from lumen.errors import QuotaException
+from lumen.errors import QuotaException, UnauthorizedException
 from orchestrator.access.key_ring import KeyRing
 from orchestrator.access.keys import ApiKey
 from orchestrator.access.usage import FileUsage, Kind, UsageStore, seconds_left, today
 from orchestrator.pipeline.results import Made, Rendered
-from orchestrator.request_context import owner
+from orchestrator.request_context import EVERYONE, owner
 
 
 def usage_store(path: Path, storage: str) -> UsageStore:
@@ -41,10 +41,15 @@ class Meter:
 
         Raises:
             QuotaException: ``retry_after`` is the time until the next day.
+            UnauthorizedException: the key is disabled or removed.
         """
+        if owner.get() == EVERYONE:
+            return
+        await self._ring.refresh()
         key = self._ring.find(owner.get())
-        if key is not None:
-            await self.check_key(key, kind)
+        if key is None:
+            raise UnauthorizedException("The key is not valid any more.")
+        await self.check_key(key, kind)
 
     async def check_key(self, key: ApiKey, kind: Kind) -> None:
         """As `check`, of a key that is known."""

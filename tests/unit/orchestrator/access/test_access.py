@@ -204,6 +204,9 @@ def test_a_token_opens_one_conversation(keyed: Api, key: TestKey) -> None:
         assert "used before" in error["message"]
         with pytest.raises(ConnectionClosed, match="invalid_api_key"):
             socket.recv(timeout=10)
+    log = (keyed.settings.logs_path / "lumen.log").read_text()
+    assert "token=..." in log
+    assert made.value not in log
 
 
 def _socket(api: Api, token: str) -> str:
@@ -317,6 +320,9 @@ def test_before_it_is_decided(tmp_path: Path) -> None:
         assert client.post(TEXT, json=PROMPT).status_code == 200
         assert client.get(AVATARS).status_code == 200
         assert client.post("/api/generate/full", json=PROMPT).status_code == 503
+        (tmp_path / "outputs" / "audio" / "before.wav").write_bytes(b"no sound")
+        body = {"audio_url": "/outputs/audio/before.wav"}
+        assert client.post("/api/generate/video", json=body).status_code in (400, 415)
         for method, path in (
             ("POST", AVATARS),
             ("DELETE", f"{AVATARS}/x"),

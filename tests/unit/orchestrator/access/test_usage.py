@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lumen.errors import QuotaException
+from lumen.errors import QuotaException, UnauthorizedException
+from orchestrator.access import key_ring
 from orchestrator.access.key_file import KeyFile
 from orchestrator.access.key_ring import KeyRing
 from orchestrator.access.meter import Meter, usage_store
@@ -83,8 +84,11 @@ async def test_in_redis(tmp_path: Path, redis: RedisServer) -> None:
         await store.close()
 
 
-async def test_a_quota_is_used_up(tmp_path: Path) -> None:
-    """What passes the quota is made; the next one is refused until midnight, the other kind is not."""
+async def test_a_quota_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What passes the quota is made; the next one is refused until midnight, the other kind is not.
+
+    A conversation whose key is disabled gets no further answer.
+    """
     key = new_key(tmp_path / "keys.json", "shop", quota={"speech_seconds": 10})
     meter = Meter(KeyRing(KeyFile(tmp_path / "keys.json")), FileUsage(tmp_path / "usage.json"))
     meter._ring.load()
@@ -98,3 +102,7 @@ async def test_a_quota_is_used_up(tmp_path: Path) -> None:
     assert 0 < refused.value.retry_after <= 86_400
     assert abs(refused.value.retry_after - seconds_left()) <= 2
     await meter.check("speech")  # nobody's key
+    monkeypatch.setattr(key_ring, "LOOK_SECONDS", 0.0)
+    KeyFile(tmp_path / "keys.json").disable("shop", disabled=True)
+    with key.asking(), pytest.raises(UnauthorizedException):
+        await meter.check("video")
