@@ -17,9 +17,10 @@ from orchestrator.access.key_file import KeyFile
 from orchestrator.access.key_ring import KeyRing
 from orchestrator.access.keys import Scope
 from orchestrator.access.links import Links
-from orchestrator.access.meter import Meter, usage_store
+from orchestrator.access.meter import Meter
 from orchestrator.access.origins import check_host, from_this_machine, is_foreign, is_loopback
 from orchestrator.access.rules import SOCKET, Rule, rule_of
+from orchestrator.access.stores import secret_store, usage_store
 from orchestrator.messages import excerpt
 from orchestrator.request_context import EVERYONE, owner, sees_all
 
@@ -58,8 +59,9 @@ class Access:
         self.owner_of = owner_of
         self.ring = KeyRing(KeyFile(settings.keys_path))
         self.links = Links(lambda: self.ring.link_secret, settings.link_seconds)
-        self.secrets = ClientSecrets(settings.max_client_secrets)
-        self.meter = Meter(self.ring, usage_store(settings.usage_path, settings.rate_limit_storage))
+        storage = settings.rate_limit_storage
+        self.secrets = ClientSecrets(secret_store(storage), settings.max_client_secrets)
+        self.meter = Meter(self.ring, usage_store(settings.usage_path, storage))
 
     @property
     def state(self) -> State:
@@ -90,8 +92,9 @@ class Access:
             log.warning("REQUIRE_KEYS is on and there is no key: every request is refused; `lumen keys add`")
 
     async def close(self) -> None:
-        """Close the connections to the usage's storage."""
+        """Close the connections to the storage of usage and tokens."""
         await self.meter.close()
+        await self.secrets.close()
 
     async def admit(self, scope: AsgiScope) -> Caller:
         """Decide on a request or a WebSocket by its head alone.
@@ -108,7 +111,7 @@ class Access:
         if method == "OPTIONS":
             return NOBODY
         rule = rule_of(method, scope["path"])
-        caller = self._caller(scope, rule)
+        caller = await self._caller(scope, rule)
         if (
             not caller.proven
             and method not in SAFE_METHODS
@@ -124,21 +127,21 @@ class Access:
         await self._authorize(caller, rule, scope["path"])
         return caller
 
-    def _caller(self, scope: AsgiScope, rule: Rule | None) -> Caller:
+    async def _caller(self, scope: AsgiScope, rule: Rule | None) -> Caller:
         credential = credential_of(scope)
         if scope["type"] == "websocket":
             token = credential or token_of(scope) or ""
             if token.startswith(client_secrets.PREFIX):
-                return self._redeemed(token)
+                return await self._redeemed(token)
         if self.state is State.OPEN:
             return OPERATOR
         if self.state is State.UNDECIDED:
             return OPERATOR if from_this_machine(scope) else STRANGER
         return self._known(scope, rule, credential)
 
-    def _redeemed(self, token: str) -> Caller:
+    async def _redeemed(self, token: str) -> Caller:
         """Whoever has a token for browsers: its key's may generate, no more."""
-        secret = self.secrets.redeem(token)
+        secret = await self.secrets.redeem(token)
         if secret.owner == EVERYONE:
             if self.state is State.REQUIRED:
                 raise UnauthorizedException(

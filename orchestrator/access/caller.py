@@ -1,6 +1,6 @@
 """Whoever sends a request: the key that it came with, and what that may do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Caller:
     key: ApiKey | None
     scopes: frozenset[str]
     proven: bool = False
-    session: Mapping[str, Any] | None = None
+    session: dict[str, Any] | None = None
 
     @contextmanager
     def asking(self) -> Iterator[None]:

@@ -3,10 +3,9 @@
 import hashlib
 import secrets
 import time
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+from pydantic import BaseModel, ConfigDict
 
 from lumen.errors import BusyException, UnauthorizedException
 from orchestrator.core.clients import share_of
@@ -20,59 +19,109 @@ USED_SECONDS: Final = 600.0
 """Time for which it is known that a token was used, to say so."""
 
 
-@dataclass(frozen=True)
-class ClientSecret:
+class ClientSecret(BaseModel):
     """What a token stands for.
 
     Attributes:
         owner: id of the key. expires: Unix time. session: configuration of the conversation that it opens.
     """
 
+    model_config = ConfigDict(frozen=True)
+
     owner: str
     expires: float
-    session: Mapping[str, Any] | None = None
+    session: dict[str, Any] | None = None
+
+
+class SecretStore(Protocol):
+    """Where tokens are kept, by their hashes."""
+
+    async def put(self, digest: str, secret: ClientSecret, limit: int, share: int) -> bool:
+        """Keep a token; False where ``limit`` are valid, or ``share`` of them are of its key."""
+        ...
+
+    async def take(self, digest: str) -> ClientSecret | None:
+        """Take a token that is valid, so that nobody finds it again."""
+        ...
+
+    async def was_used(self, digest: str) -> bool:
+        """Whether a token was taken not long ago."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class ClientSecrets:
-    """Makes tokens and takes each of them once; they live in this process.
+    """Makes tokens and takes each of them once.
 
     Args:
         limit: that are valid at once.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, store: SecretStore, limit: int) -> None:
+        self._store = store
         self._limit = limit
-        self._valid: dict[str, ClientSecret] = {}
-        self._used: dict[str, float] = {}
 
-    def make(self, owner: str, seconds: float, session: Mapping[str, Any] | None = None) -> tuple[str, float]:
+    async def make(
+        self, owner: str, seconds: float, session: dict[str, Any] | None = None
+    ) -> tuple[str, float]:
         """Make a token of the key ``owner``; it and the Unix time of its end are returned.
 
         Raises:
             BusyException: as many are valid as may be.
         """
-        self._forget_old()
-        held = Counter(secret.owner for secret in self._valid.values())
-        if len(self._valid) >= self._limit or held[owner] >= share_of(self._limit, SHARE):
+        token = PREFIX + secrets.token_urlsafe(32)
+        secret = ClientSecret(owner=owner, expires=time.time() + seconds, session=session)
+        if not await self._store.put(_digest(token), secret, self._limit, share_of(self._limit, SHARE)):
             raise BusyException("As many tokens are valid as may be at once; use those that were made.")
-        token, expires = PREFIX + secrets.token_urlsafe(32), time.time() + seconds
-        self._valid[_digest(token)] = ClientSecret(owner, expires, session)
-        return token, expires
+        return token, secret.expires
 
-    def redeem(self, token: str) -> ClientSecret:
+    async def redeem(self, token: str) -> ClientSecret:
         """Take a token, which is not valid afterwards.
 
         Raises:
             UnauthorizedException: it was used, its time is over, or it was never made.
         """
-        self._forget_old()
         digest = _digest(token)
-        found = self._valid.pop(digest, None)
+        found = await self._store.take(digest)
         if found is None:
-            what = "was used before" if digest in self._used else "is not valid, or its time is over"
+            used = await self._store.was_used(digest)
+            what = "was used before" if used else "is not valid, or its time is over"
             raise UnauthorizedException(f"The token {what}; make one with POST /v1/realtime/client_secrets.")
-        self._used[digest] = time.time() + USED_SECONDS
         return found
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
+
+
+class MemorySecrets:
+    """Tokens in this process."""
+
+    def __init__(self) -> None:
+        self._valid: dict[str, ClientSecret] = {}
+        self._used: dict[str, float] = {}
+
+    async def put(self, digest: str, secret: ClientSecret, limit: int, share: int) -> bool:
+        self._forget_old()
+        own = sum(each.owner == secret.owner for each in self._valid.values())
+        if len(self._valid) >= limit or own >= share:
+            return False
+        self._valid[digest] = secret
+        return True
+
+    async def take(self, digest: str) -> ClientSecret | None:
+        self._forget_old()
+        found = self._valid.pop(digest, None)
+        if found is not None:
+            self._used[digest] = time.time() + USED_SECONDS
+        return found
+
+    async def was_used(self, digest: str) -> bool:
+        return digest in self._used
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     def _forget_old(self) -> None:
         now = time.time()

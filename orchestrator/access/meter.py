@@ -1,23 +1,11 @@
 """Charges what is made to its key, and refuses what goes beyond the key's quota, before it is begun."""
 
-from pathlib import Path
-
 from lumen.errors import QuotaException, UnauthorizedException
 from orchestrator.access.key_ring import KeyRing
 from orchestrator.access.keys import ApiKey
-from orchestrator.access.usage import FileUsage, Kind, UsageStore, seconds_left, today
+from orchestrator.access.usage import Kind, UsageStore, seconds_left, today
 from orchestrator.pipeline.results import Made, Rendered
 from orchestrator.request_context import EVERYONE, owner
-
-
-def usage_store(path: Path, storage: str) -> UsageStore:
-    """The store for ``RATE_LIMIT_STORAGE``: Redis with a file for its outages, or the file alone."""
-    file = FileUsage(path)
-    if storage == "memory://":
-        return file
-    from orchestrator.access.usage_redis import RedisUsage  # only who uses Redis loads its client
-
-    return RedisUsage(storage, file)
 
 
 class Meter:

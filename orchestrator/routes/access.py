@@ -48,7 +48,7 @@ async def make_client_secret(request: Request, use: Use) -> ClientSecretResponse
     session = _checked(body.fields.session)
     after = body.fields.expires_after
     seconds = DEFAULT_SECRET_SECONDS if after is None else after.seconds
-    token, expires = use.access.secrets.make(owner.get(), seconds, session)
+    token, expires = await use.access.secrets.make(owner.get(), seconds, session)
     shown = {
         **(session or {}),
         "type": "realtime",

@@ -11,7 +11,8 @@ from lumen.errors import QuotaException, UnauthorizedException
 from orchestrator.access import key_ring
 from orchestrator.access.key_file import KeyFile
 from orchestrator.access.key_ring import KeyRing
-from orchestrator.access.meter import Meter, usage_store
+from orchestrator.access.meter import Meter
+from orchestrator.access.stores import usage_store
 from orchestrator.access.usage import KEPT_DAYS, FileUsage, Used, seconds_left, today
 from orchestrator.pipeline.results import StreamedSpeech
 from orchestrator.pipeline.stopwatch import Stopwatch
