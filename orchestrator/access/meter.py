@@ -3,7 +3,8 @@
 from lumen.errors import QuotaException, UnauthorizedException
 from orchestrator.access.key_ring import KeyRing
 from orchestrator.access.keys import ApiKey
-from orchestrator.access.usage import Kind, UsageStore, seconds_left, today
+from orchestrator.access.usage import UsageStore, seconds_left, today
+from orchestrator.live.meter import Kind
 from orchestrator.pipeline.results import Made, Rendered
 from orchestrator.request_context import EVERYONE, owner
 

@@ -2,16 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from starlette.routing import compile_path
 
 from orchestrator.access.keys import Scope
+from orchestrator.live.meter import Kind
 
 SOCKET: Final = "WS"
 """In place of a method: the address is a WebSocket's."""
-
-Use = Literal["video", "speech"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Rule:
     needs: Scope | None = None
     public: bool = False
     keeps: bool = False
-    uses: Use | None = None
+    uses: Kind | None = None
     link: bool = False
 
     @property

@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from orchestrator.live.meter import Kind
 from orchestrator.store.files import PendingFile
 
 log = logging.getLogger("lumen")
-
-Kind = Literal["video", "speech"]
 
 KEPT_DAYS: Final = 31
 
@@ -91,7 +90,9 @@ class FileUsage:
 
     async def read(self, owner: str, days: Sequence[date]) -> list[Used]:
         async with self._lock:
-            found = _added(await asyncio.to_thread(self._read), self._waiting)
+            found: Mapping[str, Mapping[str, Used]] = await asyncio.to_thread(self._read)
+            if self._waiting:
+                found = _added(found, self._waiting)
         return [found.get(day.isoformat(), {}).get(owner, Used()) for day in days]
 
     async def close(self) -> None:

@@ -9,8 +9,9 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from orchestrator.access.usage import KEPT_DAYS, FileUsage, Kind, Used
+from orchestrator.access.usage import KEPT_DAYS, FileUsage, Used
 from orchestrator.core.rate_limit import OUTAGE_SECONDS, redis_pool
+from orchestrator.live.meter import Kind
 
 log = logging.getLogger("lumen")
 

@@ -1,5 +1,7 @@
 """Whoever is told how much a conversation makes, and may refuse the next answer."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Literal, Protocol
 
 Kind = Literal["video", "speech"]
@@ -29,3 +31,18 @@ class Unmetered:
 
     async def charge(self, kind: Kind, seconds: float) -> None:
         """Count nothing."""
+
+
+@asynccontextmanager
+async def metered(meter: Meter, picture: bool, seconds: Callable[[], float]) -> AsyncIterator[None]:
+    """Refuse an answer, or count what was made of it when the block ends.
+
+    Args:
+        picture: whether it is a video. seconds: tells how much was made.
+    """
+    kind: Kind = "video" if picture else "speech"
+    await meter.check(kind)
+    try:
+        yield
+    finally:
+        await meter.charge(kind, seconds())

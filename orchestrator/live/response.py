@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from lumen.utterance import Sentence, SpeechChunk
 from lumen.visemes.track import PhonemeTrack
 from orchestrator.live.client_events import PCM_RATE
 from orchestrator.live.conversation import Item, SpokenSentence
-from orchestrator.live.meter import Meter
+from orchestrator.live.meter import Meter, metered
 from orchestrator.live.pacing import Pacer
 from orchestrator.live.server_events import item_object, new_id, part_of, response_object
 from orchestrator.live.speech import GivenSpeech, quick_sentences
@@ -56,8 +56,7 @@ class Parts:
 
     Attributes:
         prepare: loads the models and makes the scene.
-        options: of the speech. max_seconds: of the speech, at most.
-        meter: is asked before, and told of the seconds that were made.
+        options: of the speech. max_seconds: of the speech, at most. meter: counts what is made.
     """
 
     writer: Writer
@@ -112,7 +111,7 @@ class Response:
         self._captions: dict[int, str] = {}
         self._phonemes: PhonemeTrack | None = None
         self._samples = 0
-        self._seconds = 0.0
+        self._made_seconds = 0.0
         self._begun = False
         self._interruption: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._interrupted_at = 0.0
@@ -144,7 +143,7 @@ class Response:
 
     async def _run(self) -> None:
         self._announce()
-        status, details = await self._until_interrupted(self._metered())
+        status, details = await self._until_interrupted(self._make())
         self.making = False
         if status == "cancelled":
             self._clear()
@@ -230,33 +229,22 @@ class Response:
 
     # Making: text, speech, picture.
 
-    async def _metered(self) -> None:
-        """Make it where its client may have it made, and count what was made."""
-        if not self._plan.spoken:
-            await self._make()
-            return
-        kind: Literal["video", "speech"] = "video" if self._plan.picture else "speech"
-        await self._parts.meter.check(kind)
-        try:
-            await self._make()
-        finally:
-            await self._parts.meter.charge(kind, max(self._seconds, self._samples / PCM_RATE))
-
     async def _make(self) -> None:
         if not self._plan.spoken:
             async with aclosing(self._text()) as text:
                 async for _ in text:
                     pass
             return
-        speech, rate = await self._speech()
-        if self._plan.pcm:
-            speech = self._with_pcm(speech, rate)
-        if self._plan.picture:
-            await self._film(speech, rate)
-        else:
-            async with aclosing(speech) as sound:
-                async for _ in sound:
-                    pass
+        async with metered(self._parts.meter, self._plan.picture, lambda: self._made_seconds):
+            speech, rate = await self._speech()
+            if self._plan.pcm:
+                speech = self._with_pcm(speech, rate)
+            if self._plan.picture:
+                await self._film(speech, rate)
+            else:
+                async with aclosing(speech) as sound:
+                    async for _ in sound:
+                        pass
 
     def _text(self) -> Stream[str]:
         source = self._plan.source
@@ -351,8 +339,8 @@ class Response:
         async with aclosing(speech):
             scene = replace(await self._parts.scene(), phonemes=self._phonemes)
             async with aclosing(render(scene, speech, rate, recording)) as rendered:
-                async for self._seconds in rendered:
-                    await self._send_video(sink.take(), self._seconds)
+                async for self._made_seconds in rendered:
+                    await self._send_video(sink.take(), self._made_seconds)
 
     async def _send_video(self, data: bytes, until: float) -> None:
         if not data:
@@ -378,12 +366,13 @@ class Response:
             piece = pcm[start : start + step]
             self._samples += len(piece)
             if not self._plan.picture:
+                self._made_seconds = self._samples / PCM_RATE
                 await self.pacer.room()
             await self._send(
                 "response.output_audio.delta",
                 {},
                 pcm16(piece).tobytes(),
-                0.0 if self._plan.picture else self._samples / PCM_RATE,
+                0.0 if self._plan.picture else self._made_seconds,
             )
 
     async def _send(self, kind: str, fields: Mapping[str, Any], media: bytes, until: float) -> None:

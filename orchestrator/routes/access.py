@@ -1,11 +1,12 @@
 """``GET /v1/usage`` and ``POST /v1/realtime/client_secrets``."""
 
+import json
 from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from lumen.errors import InvalidInputException
+from lumen.errors import InvalidInputException, TooLargeException
 from orchestrator.access.keys import ApiKey
 from orchestrator.access.usage import KEPT_DAYS, seconds_left, today
 from orchestrator.live.client_events import ClientEventError, parse
@@ -22,6 +23,9 @@ from orchestrator.schemas.access import (
     UsedToday,
 )
 from orchestrator.services import Services, services
+
+MAX_SESSION_CHARACTERS: Final = 64_000
+"""JSON of a conversation's configuration that a token carries: the longest instructions and more."""
 
 router = APIRouter(prefix="/v1", tags=["access"], responses=describe_errors(429, 500))
 
@@ -63,10 +67,13 @@ def _checked(session: dict[str, Any] | None) -> dict[str, Any] | None:
     """The configuration, where the conversation would take it.
 
     Raises:
-        InvalidInputException: it would not.
+        TooLargeException: it is too long to be kept.
+        InvalidInputException: the conversation would refuse it.
     """
     if not session:
         return None
+    if len(json.dumps(session)) > MAX_SESSION_CHARACTERS:
+        raise TooLargeException(f"session: has over {MAX_SESSION_CHARACTERS} characters as JSON; send less")
     try:
         parse({"type": "session.update", "session": session})
     except ClientEventError as error:

@@ -230,6 +230,8 @@ def test_tokens_that_would_not_work(keyed: Api, key: TestKey, body: dict[str, An
     """What the conversation would refuse is refused when the token is made."""
     response = keyed.client.post(SECRETS, json=body, headers=key.headers)
     assert_error(response, 400, "InvalidInputException")
+    long = {"session": {"unknown": "x" * 100_000}}
+    assert_error(keyed.client.post(SECRETS, json=long, headers=key.headers), 413, "TooLargeException")
 
 
 def test_tokens_open_nothing_else(keyed: Api, key: TestKey, keys_path: Path) -> None:

@@ -107,8 +107,9 @@ def outcomes(settings: Settings, key: TestKey | None, address: str) -> dict[Rule
     """What each address answers: ``yes`` where it was let through, or the status of the refusal."""
     headers = {} if key is None else key.headers
     sockets = [rule for rule in RULES if rule.method == SOCKET]
-    found = {rule: talked(first_event(create_app(settings), rule.path, address, headers)) for rule in sockets}
-    with TestClient(create_app(settings), client=(address, 50_000), headers=headers) as client:
+    app = create_app(settings)
+    found = {rule: talked(first_event(app, rule.path, address, headers)) for rule in sockets}
+    with TestClient(app, client=(address, 50_000), headers=headers) as client:
         return found | {rule: asked(client, rule) for rule in RULES if rule not in sockets}
 
 
