@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lumen.errors import BusyException, UnauthorizedException
 from orchestrator.core.clients import share_of
+from orchestrator.request_context import EVERYONE
 
 PREFIX: Final = "ek_"
 
@@ -72,7 +73,8 @@ class ClientSecrets:
         """
         token = PREFIX + secrets.token_urlsafe(32)
         secret = ClientSecret(owner=owner, expires=time.time() + seconds, session=session)
-        if not await self._store.put(_digest(token), secret, self._limit, share_of(self._limit, SHARE)):
+        share = self._limit if owner == EVERYONE else share_of(self._limit, SHARE)
+        if not await self._store.put(_digest(token), secret, self._limit, share):
             raise BusyException("As many tokens are valid as may be at once; use those that were made.")
         return token, secret.expires
 

@@ -24,7 +24,7 @@ UseSocket = Annotated[Services, Depends(socket_services)]
 PROTOCOLS: Final = (BINARY_PROTOCOL, "realtime")
 """Subprotocols that are spoken; OpenAI's clients in browsers offer the second one."""
 
-IDLE_HEADERS: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+IDLE_HEADERS: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 """The address of an idle clip has the hash of what it is made of."""
 
 
