@@ -190,7 +190,7 @@ class Access:
         if rule.needs is not None and rule.needs not in caller.scopes:
             held = ", ".join(sorted(caller.scopes)) or "none"
             raise ForbiddenException(f"This needs the scope {rule.needs}; the key has: {held}.")
-        if rule.link and caller.scopes and not await self._is_own(path, key_id):
+        if rule.file and caller.scopes and not await self._is_own(path, key_id):
             raise NotFoundException(f"There is no file at {excerpt(path)!r}.")
 
     async def may_read(self, url: str) -> bool:

@@ -22,7 +22,10 @@ class Rule:
         public: whether no key is asked for.
         needs: the scope that a key must have; None where any key will do.
         keeps: whether something is kept or removed by it.
-        uses: of which quota it takes. link: whether a signed address stands for the key.
+        uses: of which quota it takes.
+        link: whether a signed address stands for the key.
+        file: whether it is a file that only its owner's key may have, which is looked up by the path; other
+            routes ask by themselves whose the thing is.
     """
 
     method: str
@@ -32,6 +35,7 @@ class Rule:
     keeps: bool = False
     uses: Kind | None = None
     link: bool = False
+    file: bool = False
 
     @property
     def asks(self) -> str:
@@ -64,10 +68,10 @@ RULES: Final = (
     Rule("POST", "/api/avatars", Scope.MANAGE, keeps=True),
     Rule("GET", "/api/avatars/{avatar}"),
     Rule("DELETE", "/api/avatars/{avatar}", Scope.MANAGE, keeps=True),
-    Rule("GET", "/outputs/{path:path}", link=True),
+    Rule("GET", "/outputs/{path:path}", link=True, file=True),
     Rule(SOCKET, "/v1/realtime", Scope.GENERATE),
     Rule(SOCKET, "/voice-live/realtime", Scope.GENERATE),
-    Rule("GET", "/v1/realtime/idle/{name}.mp4", link=True),
+    Rule("GET", "/v1/realtime/idle/{name}.mp4", link=True, file=True),
     Rule("POST", "/v1/realtime/client_secrets", Scope.GENERATE),
     Rule("GET", "/v1/usage"),
 )
