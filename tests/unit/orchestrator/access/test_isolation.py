@@ -1,5 +1,6 @@
 """What belongs to a key is neither seen nor changed by another: two keys try 200 requests each."""
 
+import hashlib
 import json
 import random
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ import pytest
 from orchestrator.faces.avatars import FORMAT
 from orchestrator.store.tensor_store import TensorStore
 from orchestrator.voices.library import ClonedVoice, Latents, VoiceLibrary
+from orchestrator.voices.references import PARAMETERS, fingerprint
 from tests.support.api_server import Serve
 from tests.support.keys import TestKey, new_key
 from tests.support.live_client import talking
@@ -212,3 +214,17 @@ def test_a_conversation_with_another_keys_avatar(served: Served) -> None:
             assert "There is no avatar" in error["message"]
         client.send("session.update", session={"type": "realtime", "avatar": {"character": own.avatar}})
         assert "made with another checkpoint" in client.failure()["message"]
+
+
+def test_the_same_recordings_of_two_keys_are_two_voices(served: Served) -> None:
+    """The key is part of the id, and what is made without one has the id that it always had."""
+    ids = [fingerprint([b"recording"])]
+    for own in served.owned:
+        with own.key.asking():
+            ids += [fingerprint([b"recording"]), fingerprint([b"recording"])]
+    everyone, one, again, two, _ = ids
+    assert one == again
+    assert len({everyone, one, two}) == 3
+    digest = hashlib.sha256(json.dumps(PARAMETERS, sort_keys=True).encode())
+    digest.update(hashlib.sha256(b"recording").digest())
+    assert everyone == digest.hexdigest()[:32]
