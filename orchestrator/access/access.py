@@ -69,9 +69,7 @@ class Access:
         asked = self._settings.require_keys
         if asked != "auto":
             return State.REQUIRED if asked == "on" else State.OPEN
-        if self.ring.keys:
-            return State.REQUIRED
-        return State.OPEN if is_loopback(self._settings.api_host) else State.UNDECIDED
+        return State.REQUIRED if self.ring.keys else State.UNDECIDED
 
     def start(self) -> None:
         """Read the keys, and say in the log what holds where that is not plain.
@@ -81,7 +79,7 @@ class Access:
         """
         self.ring.load()
         state, host = self.state, self._settings.api_host
-        if state is State.UNDECIDED:
+        if state is State.UNDECIDED and not is_loopback(host):
             log.warning(
                 "The API listens on %s and no keys are made: other machines may generate, but neither keep "
                 "nor remove anything; %s",

@@ -17,9 +17,6 @@ ANYONE: Final = "*"
 
 LOCAL_SUFFIX: Final = ".localhost"
 
-FORWARDED: Final = ("x-forwarded-for", "forwarded")
-"""Headers by which a proxy names the client that it asks for."""
-
 OWN_SITES: Final = ("same-origin", "none")
 """Values of ``Sec-Fetch-Site`` of the server's own pages, and of an address that a person typed."""
 
@@ -37,9 +34,12 @@ def is_loopback(host: str) -> bool:
 
 
 def from_this_machine(scope: Scope) -> bool:
-    """Whether the client is a program on this machine, and no proxy that asks for somebody else."""
+    """Whether the client is a program on this machine, and no proxy that asks for another machine."""
     headers = Headers(scope=scope)
-    return _from_loopback(scope) and not any(name in headers for name in FORWARDED)
+    if not _from_loopback(scope) or "forwarded" in headers:
+        return False
+    forwarded_for = headers.getlist("x-forwarded-for")
+    return all(is_loopback(hop.strip()) for line in forwarded_for for hop in line.split(","))
 
 
 def check_host(scope: Scope, allowed: Sequence[str]) -> None:

@@ -86,10 +86,13 @@ def test_pages_of_others(headers: dict[str, str], foreign: bool) -> None:
         ("::ffff:127.0.0.1", {}, True),
         ("192.168.1.9", {}, False),
         ("127.0.0.1", {"x_forwarded_for": "192.0.2.7"}, False),
+        ("127.0.0.1", {"x_forwarded_for": "127.0.0.1, 192.0.2.7"}, False),
+        ("127.0.0.1", {"x_forwarded_for": "::ffff:127.0.0.1"}, True),
+        ("127.0.0.1", {"x_forwarded_for": ""}, False),
         ("127.0.0.1", {"forwarded": "for=192.0.2.7"}, False),
         ("a name", {}, False),
     ],
 )
 def test_this_machine(client: str, headers: dict[str, str], here: bool) -> None:
-    """A proxy on this machine asks for others, and so does not count as this machine."""
+    """A proxy on this machine that asks for another one does not count as this machine."""
     assert from_this_machine(head(client, host="localhost", **headers)) == here
