@@ -1,6 +1,6 @@
 """Writes Grafana's dashboards of LUMEN: python deploy/dashboards.py
 
-A panel is a line below: title, unit, and queries with their legends. What each metric means is in docs/metrics.md.
+A panel is a line below: title, unit, and queries with their legends. docs/metrics.md explains the metrics.
 """
 
 from collections.abc import Sequence
@@ -85,7 +85,8 @@ CAPACITY: Final = (
         "none",
         [
             (
-                "sum by (model) (rate(nv_inference_count[5m])) / sum by (model) (rate(nv_inference_exec_count[5m]))",
+                "sum by (model) (rate(nv_inference_count[5m]))"
+                " / sum by (model) (rate(nv_inference_exec_count[5m]))",
                 "{{model}}",
             )
         ],
