@@ -2,8 +2,8 @@
 
     python -m bench.cluster --folder /tmp/cluster
 
-Envoy is configured by ``deploy/envoy.yaml``, as in the compose file, with the addresses of this machine. What is
-measured here is that the parts work together and survive each other; two replicas on the same cores are no faster.
+Envoy is configured by ``deploy/envoy.yaml``, as in the compose file, with the addresses of this machine. What it
+shows is that the parts work together and survive each other; two replicas on the same cores are no faster.
 """
 
 import os
