@@ -2,7 +2,7 @@
 
     python -m bench.cluster --folder /tmp/cluster
 
-Envoy is configured by ``deploy/envoy.yaml``, as in the compose file, with the addresses of this machine. What it
+Envoy is configured by ``deploy/envoy.yaml``, as in the compose file, with this machine's addresses. What it
 shows is that the parts work together and survive each other; two replicas on the same cores are no faster.
 """
 
