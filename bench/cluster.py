@@ -29,6 +29,9 @@ from lumen.settings import PROJECT_ROOT
 
 REPLICAS: Final = 2
 
+PORTS: Final = 32
+"""More than all processes listen on."""
+
 START_SECONDS: Final = 180.0
 """Time until a process must answer; both Tritons load their models on the same cores."""
 
@@ -45,17 +48,17 @@ class Process:
 
     Args:
         command: and its arguments.
-        environment: beside this process's own.
+        settings: variables beside this process's own.
         probe: an address that answers once it serves; host:port for one without HTTP.
         log: file for its output.
     """
 
     def __init__(
-        self, name: str, command: list[str], environment: Mapping[str, str], probe: str, log: Path
+        self, name: str, command: list[str], settings: Mapping[str, str], probe: str, log: Path
     ) -> None:
         self.name = name
+        self.settings = settings
         self._command = command
-        self._environment = {**os.environ, **environment}
         self._probe = probe
         self._log = log
         self._running: subprocess.Popen[bytes] | None = None
@@ -65,7 +68,7 @@ class Process:
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(
                 self._command,
-                env=self._environment,
+                env={**os.environ, **self.settings},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -125,7 +128,7 @@ class Cluster:
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
         self._settings = settings
-        self._ports = iter(_free_ports(5 * REPLICAS + 6))
+        self._ports = iter(_free_ports(PORTS))
         self.processes: dict[str, Process] = {}
         self._addresses: dict[str, tuple[int, int]] = {}
         self._listen = {8080: next(self._ports), 8001: next(self._ports)}
@@ -172,7 +175,7 @@ class Cluster:
         # Each of its servers takes a gRPC port 10,000 above its own, unless it is told another one.
         ports = {"master": master, "volume": volume, "filer": filer, "s3": s3}
         flags = [f"-{name}.port={port}" for name, port in ports.items()]
-        flags += [f"-{name}.port.grpc={port}" for name, port in zip(ports, _free_ports(4), strict=True)]
+        flags += [f"-{name}.port.grpc={next(self._ports)}" for name in ports]
         weed = [str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", "-s3"]
         self._add("s3", [*weed, *flags], {}, f"127.0.0.1:{s3}")
 
@@ -193,7 +196,7 @@ class Cluster:
         port = next(self._ports)
         self._addresses[name] = port, port
         self.apis.append(f"http://127.0.0.1:{port}")
-        (metrics,) = _free_ports(1)
+        metrics = next(self._ports)
         self.metrics.append(f"127.0.0.1:{metrics}")
         own = {
             "API_HOST": "127.0.0.1",

@@ -7,9 +7,9 @@ FROM ${BASE} AS build
 WORKDIR /opt/lumen
 ENV PIP_NO_CACHE_DIR=1
 COPY . .
-RUN scripts/setup --api
 # The compiled files are written now: the root of a running container is read-only.
-RUN .venv/bin/python -m compileall -q lumen export orchestrator bench commands
+RUN scripts/setup --api && \
+    .venv/bin/python -m compileall -q lumen export orchestrator bench commands
 
 FROM ${BASE}
 COPY --from=build /opt/lumen /opt/lumen

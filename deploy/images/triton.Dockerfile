@@ -11,8 +11,9 @@ ARG PARTS=
 WORKDIR /opt/lumen
 ENV PIP_NO_CACHE_DIR=1
 COPY . .
-RUN scripts/setup ${PARTS}
-RUN .venv/bin/python -m compileall -q lumen export orchestrator bench commands backends
+# The compiled files are written now: the root of a running container is read-only.
+RUN scripts/setup ${PARTS} && \
+    .venv/bin/python -m compileall -q lumen export orchestrator bench commands backends
 
 FROM ${BASE}
 COPY --from=build /opt/lumen /opt/lumen
