@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator.faces.animation import CropOptions
+from orchestrator.marking.marking import Mark
 from orchestrator.pipeline.captions import Caption
-from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.pipeline.jobs import KEPT_AS_SET, OutputOptions, RenderJob
 from orchestrator.pipeline.stopwatch import Timing
 
 
@@ -35,6 +36,7 @@ class Spoken:
         voice: id of the voice. language: that was spoken.
         captions: sentences and words with their times. warnings: about the text and its speech.
         seed: makes the same speech again, where chance has a part in it.
+        text: that is spoken. mark: that it carries. output: how it is kept.
     """
 
     audio: Path
@@ -47,6 +49,13 @@ class Spoken:
     seed: int | None = None
     captions: Sequence[Caption] = ()
     warnings: Sequence[str] = ()
+    text: str = ""
+    mark: Mark | None = None
+    output: OutputOptions = KEPT_AS_SET
+
+    @property
+    def name(self) -> str:
+        return self.audio.stem
 
 
 @dataclass(frozen=True)
@@ -56,10 +65,11 @@ class Rendered:
     Attributes:
         job: what was rendered. crop_options: of the portrait, those that the face chose among them.
         width, height: of the video in pixels.
-        video: the file. audio: its speech alone, where that is kept too.
+        video: the file. audio: its speech alone, where a file of that is kept too.
         seconds: length of the speech.
         text, voice, language, note: of the reply that was spoken, where one was written.
         poster: a picture of it. captions, vtt: of the speech, where its text is known, and their file.
+        mark: that it carries.
     """
 
     job: RenderJob
@@ -79,6 +89,7 @@ class Rendered:
     captions: Sequence[Caption] = ()
     vtt: Path | None = None
     warnings: Sequence[str] = ()
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
