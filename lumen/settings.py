@@ -171,16 +171,16 @@ class Settings(BaseSettings):
         None, description="PEM chain of certificates; with SIGN_KEY, what is made is signed (C2PA)"
     )
     sign_key: Path | None = Field(None, description="PEM key of the first certificate of SIGN_CERT")
-    visible_label: str = Field(
-        "", max_length=40, description="text drawn into every video, such as AI-generated; empty: none"
+    visible_label: str | None = Field(
+        None, max_length=40, description="text drawn into every video, such as AI-generated"
     )
     require_consent: bool = Field(
         False, description="refuse recordings and pictures of people that come without a consent statement"
     )
-    moderation: str = Field(
-        "",
-        pattern=r"^(|https?://[^\s]+|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
-        description="who checks texts, pictures, names: a URL, or module:function of Python; empty: nobody",
+    moderation: str | None = Field(
+        None,
+        pattern=r"^(https?://[^\s]+|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
+        description="who checks texts, pictures, names: a URL, or module:function of Python",
     )
     moderation_timeout: float = Field(5.0, gt=0, description="seconds that one such check may take")
     moderation_failure: Literal["refuse", "allow"] = Field(

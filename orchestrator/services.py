@@ -54,7 +54,7 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     sound = DerivedSound(settings, outputs, kept, marking)
     observers = [OutputRecorder(outputs, kept)]
     pipeline = Pipeline(settings, models, outputs, observers, marking, moderation)
-    live = LiveSessions(settings, models, portraits)
+    live = LiveSessions(settings, models, portraits, moderation)
     return Services(
         settings=settings,
         models=models,

@@ -1,7 +1,7 @@
 """Marks of an output: what it carries that tells people and programs that a machine made it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -72,11 +72,15 @@ class Mark:
 
 
 class Marking:
-    """Decides the marks of what is made."""
+    """Decides the marks of what is made.
+
+    Attributes:
+        label: text that is drawn into every video; empty for none.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._cert, self._key = settings.sign_cert, settings.sign_key
-        self._label = settings.visible_label
+        self.label = settings.visible_label or ""
         self._signer: ProvenanceSigner | None = None
 
     def start(self) -> None:
@@ -93,11 +97,6 @@ class Marking:
         """Whether files are signed."""
         return self._cert is not None
 
-    @property
-    def label(self) -> str:
-        """The text that is drawn into every video; empty for none."""
-        return self._label
-
     def mark(
         self, name: str, parts: Mapping[str, str], *, composite: bool = False, label: str | None = None
     ) -> Mark:
@@ -108,6 +107,10 @@ class Marking:
             label: text in place of the settings'; empty for none where the settings have none.
         """
         self.start()
+        mark = self.unsigned(name, parts, composite=composite)
+        return replace(mark, label=label or mark.label, signer=self._signer)
+
+    def unsigned(self, name: str, parts: Mapping[str, str], *, composite: bool = False) -> Mark:
+        """Mark what is streamed, which cannot be signed."""
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        source = COMPOSITE if composite else TRAINED
-        return Mark(name, dict(parts), source, label or self._label, created, self._signer)
+        return Mark(name, dict(parts), COMPOSITE if composite else TRAINED, self.label, created)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from lumen.aio import with_timeout
@@ -19,7 +20,7 @@ class Moderation:
     """Asks the operator's moderator, where there is one, and refuses what it refuses."""
 
     def __init__(self, settings: Settings) -> None:
-        self._place = settings.moderation
+        self._place = settings.moderation or ""
         self._timeout = settings.moderation_timeout
         self._allows_unknown = settings.moderation_failure == "allow"
         self._moderator: Moderator | None = None
@@ -50,6 +51,11 @@ class Moderation:
         """Check a text, such as a prompt; a blank one is allowed. Raises as `check` does."""
         if text.strip():
             await self.check(Subject("text", where, text))
+
+    async def prompt(self, prompt: str, said: Sequence[str]) -> None:
+        """Check a prompt and what its user said before. Raises as `check` does."""
+        await self.text("prompt", prompt)
+        await self.text("conversation_history", "\n".join(said))
 
     async def name(self, name: str | None) -> None:
         """Check the name of a voice or an avatar, where one is given. Raises as `check` does."""

@@ -264,10 +264,8 @@ class Pipeline:
         done(made)
 
     async def _check_request(self, request: WriterRequest) -> None:
-        """Have the moderation check a prompt, and what its writer's users said before."""
-        await self._moderation.text("prompt", request.prompt)
-        said = "\n".join(message.content for message in request.history if message.role == "user")
-        await self._moderation.text("conversation_history", said)
+        """Have the moderation check a prompt, and what its user said before."""
+        await self._moderation.prompt(request.prompt, request.said)
 
     async def _check_reply(self, writer: Writer, text: str) -> None:
         """Have the moderation check what a writer wrote; the echo's is the prompt."""
