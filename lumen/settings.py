@@ -163,7 +163,7 @@ class Settings(BaseSettings):
         description="bytes of all that is made; over it the oldest goes; 0: as much as the disk holds",
     )
     audio_format: Literal["m4a", "opus", "mp3", "flac", "wav"] = Field(
-        "m4a",
+        "flac",
         description="format in which speech is kept where a request names none; its .wav address is served "
         "from it, and a clip's from the video",
     )

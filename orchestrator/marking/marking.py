@@ -98,19 +98,33 @@ class Marking:
         return self._cert is not None
 
     def mark(
-        self, name: str, parts: Mapping[str, str], *, composite: bool = False, label: str | None = None
+        self,
+        name: str,
+        parts: Mapping[str, str],
+        *,
+        composite: bool = False,
+        label: str | None = None,
+        created: datetime | None = None,
     ) -> Mark:
         """Mark an output.
 
         Args:
             composite: a picture of a real person may be in it.
+            created: when it was made; now where it is None.
             label: text in place of the settings'; empty for none where the settings have none.
         """
         self.start()
-        mark = self.unsigned(name, parts, composite=composite)
+        mark = self.unsigned(name, parts, composite=composite, created=created)
         return replace(mark, label=label or mark.label, signer=self._signer)
 
-    def unsigned(self, name: str, parts: Mapping[str, str], *, composite: bool = False) -> Mark:
-        """Mark what is streamed, which cannot be signed."""
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        return Mark(name, dict(parts), COMPOSITE if composite else TRAINED, self.label, created)
+    def unsigned(
+        self,
+        name: str,
+        parts: Mapping[str, str],
+        *,
+        composite: bool = False,
+        created: datetime | None = None,
+    ) -> Mark:
+        """Mark what is streamed, which cannot be signed; arguments as in `mark`."""
+        date = (created or datetime.now(UTC)).isoformat(timespec="seconds")
+        return Mark(name, dict(parts), COMPOSITE if composite else TRAINED, self.label, date)

@@ -57,6 +57,11 @@ class Checked:
     issuer: str
     actions: Sequence[Mapping[str, Any]]
 
+    @property
+    def valid(self) -> bool:
+        """Whether the file is unchanged since it was signed, whoever signed it."""
+        return self.state in ("Valid", "Trusted")
+
 
 class ProvenanceSigner:
     """Signs finished files with an operator's certificate; may be used from several threads.

@@ -3,10 +3,14 @@
 import threading
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
+
+import numpy as np
 
 from lumen.settings import Settings
 from orchestrator.marking.marking import Marking
 from orchestrator.media.decode_audio import decode_audio
+from orchestrator.media.resample import PCM16_PEAK
 from orchestrator.media.sound_files import WAV, sound_file
 from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
@@ -14,6 +18,9 @@ from orchestrator.store.records import OutputFile, OutputRecord
 
 AT_ONCE: Final = 2
 """Files that are decoded at once."""
+
+DECODED_SCALE: Final = np.float32((PCM16_PEAK + 1) / PCM16_PEAK)
+"""Full scale as decoders have it over that of files: FLAC gives its samples back exactly."""
 
 SLACK_SECONDS: Final = 1.0
 """Seconds by which a clip's sound may be longer than the speech: it is completed to whole frames."""
@@ -29,6 +36,8 @@ class DerivedSound:
         self._kept = kept
         self._marking = marking
         self._slots = threading.BoundedSemaphore(AT_ONCE)
+        self._guard = threading.Lock()
+        self._making: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
 
     def make(self, path: Path) -> bool:
         """Make the file at ``path`` where it is the WAV of an output; whether it is there then.
@@ -42,7 +51,9 @@ class DerivedSound:
         source = None if record is None else _source(record)
         if record is None or source is None:
             return False
-        with self._slots, self._kept.lease(path):
+        with self._guard:
+            lock = self._making.setdefault(path.stem, threading.Lock())
+        with lock, self._slots, self._kept.lease(path):
             if not path.is_file():
                 self._decode(record, source, path)
                 self._kept.derived(path)
@@ -53,9 +64,9 @@ class DerivedSound:
         data = (self._outputs.root / source.path).read_bytes()
         pcm = decode_audio(data, self._rate, self._max_seconds).pcm
         composite = str(record.marking.get("digital_source_type", "")).startswith("composite")
-        mark = self._marking.mark(record.id, record.parts, composite=composite)
+        mark = self._marking.mark(record.id, record.parts, composite=composite, created=record.created)
         with sound_file(WAV, path, self._rate, self._rate, mark.tags, mark.seal) as write:
-            write(pcm[: round(record.seconds * self._rate)])
+            write(pcm[: round(record.seconds * self._rate)] * DECODED_SCALE)
 
 
 def _source(record: OutputRecord) -> OutputFile | None:

@@ -260,7 +260,8 @@ class Pipeline:
                 check_written(narration, written)
             await self._check_reply(writer, written)
             made = _replied(state, files, narration, reply, writer, written, mark)
-            await self._tell(replace(made, audio=next(iter(audio), None)))
+            made = replace(made, audio=next(iter(audio), None))
+            await self._tell(made)
         done(made)
 
     async def _check_request(self, request: WriterRequest) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,7 +45,7 @@ class RecordedWord:
 
 @dataclass(frozen=True)
 class RecordedSentence(RecordedWord):
-    words: Sequence[RecordedWord] = ()
+    words: tuple[RecordedWord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class OutputRecord:
     kind: Kind
     created: datetime
     expires: datetime | None
-    files: Sequence[OutputFile]
+    files: tuple[OutputFile, ...]
     seconds: float
     parts: Mapping[str, str]
     text: str = ""
@@ -77,8 +77,8 @@ class OutputRecord:
     height: int | None = None
     portrait: str | None = None
     avatar: str | None = None
-    captions: Sequence[RecordedSentence] = ()
-    warnings: Sequence[str] = ()
+    captions: tuple[RecordedSentence, ...] = ()
+    warnings: tuple[str, ...] = ()
     marking: Mapping[str, Any] = field(default_factory=dict)
     consent: str | None = None
 
