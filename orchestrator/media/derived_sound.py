@@ -11,7 +11,7 @@ from lumen.settings import Settings
 from orchestrator.marking.marking import Marking
 from orchestrator.media.decode_audio import decode_audio
 from orchestrator.media.resample import PCM16_PEAK
-from orchestrator.media.sound_files import WAV, sound_file
+from orchestrator.media.sound_files import FORMATS, WAV, sound_file
 from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.records import OutputFile, OutputRecord
@@ -60,13 +60,15 @@ class DerivedSound:
         return True
 
     def _decode(self, record: OutputRecord, source: OutputFile, path: Path) -> None:
-        """Decode ``source`` into a WAV as long as the speech."""
+        """Decode ``source`` into a WAV: all of what lost nothing, else as much as there is speech."""
         data = (self._outputs.root / source.path).read_bytes()
         pcm = decode_audio(data, self._rate, self._max_seconds).pcm
         composite = str(record.marking.get("digital_source_type", "")).startswith("composite")
         mark = self._marking.mark(record.id, record.parts, composite=composite, created=record.created)
+        if source.media_type != FORMATS["flac"].media_type:
+            pcm = pcm[: round(record.seconds * self._rate)]
         with sound_file(WAV, path, self._rate, self._rate, mark.tags, mark.seal) as write:
-            write(pcm[: round(record.seconds * self._rate)] * DECODED_SCALE)
+            write(pcm * DECODED_SCALE)
 
 
 def _source(record: OutputRecord) -> OutputFile | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.media.sound_files import SUFFIXES, FormatName, sound_file
+from orchestrator.media.sound_files import FORMATS, SUFFIXES, FormatName, sound_file
 from orchestrator.store.records import OutputFile, OutputRecord
 from tests.support.api_server import Api, Serve, assert_error
 
@@ -29,6 +29,7 @@ def spoken(
     outputs = api.services.outputs
     path = outputs.audio(name, SUFFIXES[kind])
     tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * RATE)) / RATE)
+    media_type = FORMATS[kind].media_type if kind in FORMATS else "audio/wav"
     with sound_file(kind, path, RATE, RATE, {}) as write:
         write(tone.astype(np.float32))
     record = OutputRecord(
@@ -37,7 +38,7 @@ def spoken(
         kind="speech",
         created=datetime.now(UTC),
         expires=None,
-        files=(OutputFile("audio", f"audio/{path.name}", path.stat().st_size, "audio/mp4"),),
+        files=(OutputFile("audio", f"audio/{path.name}", path.stat().st_size, media_type),),
         seconds=seconds,
         parts={"voice": "espeak"},
         text="A tone.",
