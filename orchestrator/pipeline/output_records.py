@@ -9,7 +9,7 @@ from typing import Final
 from orchestrator.media.sound_files import FORMATS
 from orchestrator.pipeline.captions import Caption
 from orchestrator.pipeline.jobs import OutputOptions
-from orchestrator.pipeline.results import Made, Rendered, Spoken
+from orchestrator.pipeline.results import Made, Rendered, Spoken, sound_path
 from orchestrator.request_context import owner
 from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
@@ -54,6 +54,7 @@ class OutputRecorder:
             files=self._files({"audio": made.audio}),
             seconds=made.seconds,
             parts=made.parts,
+            sound=self._relative(sound_path(made, self._outputs)),
             text=made.text,
             voice=made.voice,
             language=made.language,
@@ -80,6 +81,7 @@ class OutputRecorder:
             files=self._files({role: path for role, path in files.items() if path is not None}),
             seconds=made.seconds,
             parts=made.parts,
+            sound=None if made.vtt is None else self._relative(sound_path(made, self._outputs)),
             text=made.text,
             voice=made.voice,
             language=made.language,
@@ -102,12 +104,15 @@ class OutputRecorder:
         return tuple(
             OutputFile(
                 role,
-                path.relative_to(self._outputs.root).as_posix(),
+                self._relative(path),
                 path.stat().st_size,
                 MEDIA_TYPES[path.suffix],
             )
             for role, path in files.items()
         )
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._outputs.root).as_posix()
 
 
 def _captions(captions: Sequence[Caption]) -> tuple[RecordedSentence, ...]:

@@ -10,6 +10,7 @@ from orchestrator.marking.marking import Mark
 from orchestrator.pipeline.captions import Caption
 from orchestrator.pipeline.jobs import KEPT_AS_SET, OutputOptions, RenderJob
 from orchestrator.pipeline.stopwatch import Timing
+from orchestrator.store.outputs import Outputs
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,14 @@ class StreamedSpeech:
     name: str
     seconds: float
     timing: Timing
+
+
+def sound_path(made: Spoken | Rendered, outputs: Outputs) -> Path:
+    """The file of the speech that was asked for; else the WAV, which is made when it is fetched."""
+    asked = made.output if isinstance(made, Spoken) else made.job.output
+    name = made.name if isinstance(made, Spoken) else made.job.name
+    kept = None if asked.audio_format is None else made.audio
+    return kept or outputs.audio(name)
 
 
 Made = Spoken | Rendered | StreamedSpeech

@@ -66,8 +66,8 @@ def _told(record: OutputRecord) -> dict[str, Any]:
         for file in record.files
     ]
     urls = {f"{file['role']}_url": file["url"] for file in files}
-    if record.text:
-        urls.setdefault("audio_url", f"{URL_PREFIX}/audio/{record.id}.wav")
+    if record.sound is not None:
+        urls["audio_url"] = f"{URL_PREFIX}/{record.sound}"
     same = (
         "id",
         "kind",

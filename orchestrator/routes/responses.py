@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrator.marking.marking import Mark
 from orchestrator.pipeline.captions import Caption
-from orchestrator.pipeline.results import Rendered, Spoken, Written
+from orchestrator.pipeline.results import Rendered, Spoken, Written, sound_path
 from orchestrator.request_context import stamp
 from orchestrator.schemas.generation_results import (
     FullResponse,
@@ -28,7 +28,7 @@ def speech_response(made: Spoken, outputs: Outputs) -> TtsResponse:
     """Tell where speech lies."""
     return TtsResponse(
         **_made(made),
-        audio_url=_audio_url(made, outputs),
+        audio_url=outputs.url(sound_path(made, outputs)),
         audio_seconds=made.seconds,
         marking=_marking(made.mark, made.audio.suffix),
         sample_rate=made.sample_rate,
@@ -55,19 +55,11 @@ def full_response(made: Rendered, outputs: Outputs) -> FullResponse:
         text=made.text,
         voice=made.voice,
         language=made.language,
-        audio_url=_audio_url(made, outputs),
+        audio_url=outputs.url(sound_path(made, outputs)),
         captions=_captions(made.captions),
         captions_url=outputs.url(made.vtt),
         note=made.note,
     )
-
-
-def _audio_url(made: Spoken | Rendered, outputs: Outputs) -> str:
-    """The address of the file that was asked for; else that of the WAV, which is made when it is fetched."""
-    asked = made.output if isinstance(made, Spoken) else made.job.output
-    name = made.name if isinstance(made, Spoken) else made.job.name
-    kept = None if asked.audio_format is None else made.audio
-    return outputs.url(kept or outputs.audio(name))
 
 
 def _marking(mark: Mark | None, suffix: str) -> Marking:

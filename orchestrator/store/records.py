@@ -55,6 +55,7 @@ class OutputRecord:
     Attributes:
         id: name of its files. owner: id of the key that it was made with.
         created, expires: in UTC; what never expires has no end.
+        sound: relative path that its response named for its speech, which may be made when it is fetched.
         seconds: length of its speech. width, height: of a video, in pixels.
         parts: the part that made it, by stage.
         marking: how it is marked as made by a machine.
@@ -69,6 +70,7 @@ class OutputRecord:
     files: tuple[OutputFile, ...]
     seconds: float
     parts: Mapping[str, str]
+    sound: str | None = None
     text: str = ""
     voice: str | None = None
     language: str | None = None

@@ -2,6 +2,8 @@
 
 import io
 import wave
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,37 @@ def test_voices_have_previews(xtts: Api) -> None:
     with av.open(io.BytesIO(first.content)) as sound:
         assert sum(frame.samples for frame in sound.decode(audio=0)) > 1000
     assert_error(xtts.client.get(f"{VOICES}/nobody/preview"), 404, "NotFoundException", "nobody")
+
+
+def test_the_limit_of_bytes_under_load(serve_with: Serve, triton_url: str) -> None:
+    """While eight clients make speech and fetch it, the files exceed the limit by no more than one.
+
+    A file that is fetched comes whole, or is gone before it begins.
+    """
+    limit = 600_000
+    api = serve_with(
+        triton_url=triton_url, retention_bytes=limit, audio_format="wav", max_concurrent_speech=8
+    )
+    sizes: list[int] = []
+
+    def make(_: int) -> None:
+        url = made(api.client.post(TTS, json={"text": "one two three"}))["audio_url"]
+        total = []
+        for path in api.services.outputs.files():
+            with suppress(FileNotFoundError):
+                total.append(path.stat().st_size)
+        sizes.append(sum(total) - max(total, default=0))
+        answer = api.client.get(url)
+        assert answer.status_code in (200, 404)
+        if answer.status_code == 200:
+            assert len(answer.content) == int(answer.headers["content-length"]) > 20_000
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, range(48)))
+    assert max(sizes) <= limit
+    left = made(api.client.get(OUTPUTS, params={"limit": 100}))["outputs"]
+    assert 0 < sum(file["bytes"] for output in left for file in output["files"]) <= limit
+    assert len(left) < 48
 
 
 def test_what_moderation_refuses(serve_with: Serve, triton_url: str) -> None:

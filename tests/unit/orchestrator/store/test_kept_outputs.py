@@ -226,6 +226,25 @@ def test_derived_files_go_first(tmp_path: Path) -> None:
     assert not wav.exists()
 
 
+def test_the_folder_is_not_read_for_each_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recording, sweeping and finding look at the index alone."""
+    folder = Folder(tmp_path, max_bytes=5 * CLIP_BYTES)
+    reads: list[Path] = []
+    listed = Path.iterdir
+
+    def counted(path: Path) -> Iterator[Path]:
+        reads.append(path)
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", counted)
+    monkeypatch.setattr(Path, "glob", counted)
+    for index in range(20):
+        folder.add(f"n{index}", age=30.0 - index)
+        folder.kept.find(f"n{index}", "")
+    assert reads == []
+    assert folder.kept.bytes == 5 * CLIP_BYTES
+
+
 def test_the_limit_holds_under_load(tmp_path: Path) -> None:
     """With eight makers and four readers, the files never take more than the limit and one clip.
 
