@@ -87,18 +87,23 @@ class WavWriter:
             self._wave.writeframesraw(pcm16(pcm).tobytes())
 
 
-def _append_info(path: Path, tags: Mapping[str, str]) -> None:
-    """Append a WAV's metadata as a list of text chunks, each padded to an even length."""
+def info_list(tags: Mapping[str, str]) -> bytes:
+    """Metadata as a WAV has it: a list of text chunks, each padded to an even length; empty without any."""
     known = [(INFO_NAMES[name], text.encode() + b"\0") for name, text in tags.items() if name in INFO_NAMES]
     if not known:
-        return
+        return b""
     chunks = b"".join(
         name + struct.pack("<I", len(text)) + text + b"\0" * (len(text) % 2) for name, text in known
     )
+    return b"LIST" + struct.pack("<I", len(chunks) + 4) + b"INFO" + chunks
+
+
+def _append_info(path: Path, tags: Mapping[str, str]) -> None:
+    """Append a WAV's metadata."""
+    info = info_list(tags)
     with path.open("r+b") as file:
         size = file.seek(0, 2)
-        padding = b"\0" * (size % 2)
-        file.write(padding + b"LIST" + struct.pack("<I", len(chunks) + 4) + b"INFO" + chunks)
+        file.write(b"\0" * (size % 2) + info)
         whole = file.tell()
         file.seek(RIFF_SIZE_AT)
         file.write(struct.pack("<I", whole - 8))

@@ -165,6 +165,7 @@ class Pipeline:
             speech = tee(narration.speak(once(text)), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 coder = await thread.open(encoder(kind, voice.sample_rate, rate))
+                coder.tag(self._marking.unsigned(name, {"voice": voice.name}).tags)
                 async for pcm in speech:
                     if data := await thread.run(coder.encode, pcm):
                         yield data

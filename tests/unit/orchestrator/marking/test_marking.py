@@ -11,6 +11,7 @@ from lumen.settings import Settings
 from orchestrator.marking.label import Label
 from orchestrator.marking.marking import STATEMENT, Marking
 from orchestrator.media.clip_encoder import ClipFormat, encoding
+from orchestrator.media.encodings import ENCODINGS, PCM_TYPE, Encoding, encoder
 from orchestrator.media.sinks import FragmentedMp4Sink, Mp4FileSink
 from orchestrator.media.sound_files import SUFFIXES, FormatName, sound_file
 
@@ -38,6 +39,19 @@ def test_metadata_of_sound(kind: FormatName, tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         assert container.duration is not None
         assert container.duration / 1e6 == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("kind", [each for each in ENCODINGS if each.media_type != PCM_TYPE])
+def test_metadata_of_streamed_sound(kind: Encoding, tmp_path: Path) -> None:
+    """Sound that is streamed says it at its beginning, and its samples are all there."""
+    mark, path, rate = Marking(Settings()).unsigned("the-id", PARTS), tmp_path / "sound", kind.rate(RATE)
+    with encoder(kind, RATE, rate) as coder:
+        coder.tag(mark.tags)
+        path.write_bytes(coder.encode(np.zeros(RATE, np.float32)) + coder.finish())
+    assert f"{STATEMENT}; trainedAlgorithmicMedia" in comment(path)
+    assert "id the-id" in comment(path)
+    with av.open(str(path)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) == pytest.approx(rate, rel=0.1)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
