@@ -95,12 +95,12 @@ class KeptOutputs:
 
     def derived(self, path: Path) -> None:
         """Note a file that was made of an output's sound, and can be made again."""
-        size = path.stat().st_size
+        stat = path.stat()
         with self._lock:
             entry = self._index.get(path.stem)
             if entry is None:
                 return
-            self._index.derive(entry, self._relative(path), size)
+            self._index.derive(entry, self._relative(path), stat.st_size, stat.st_mtime)
         self.sweep(protected=path.stem)
 
     def find(self, name: str, owner: str) -> OutputRecord:
@@ -261,16 +261,17 @@ class KeptOutputs:
 
         Nobody finds the latter, but they go in their time.
         """
-        sizes = {self._relative(path): path.stat().st_size for path in paths}
-        changed = max(path.stat().st_mtime for path in paths)
+        stats = {self._relative(path): path.stat() for path in paths}
+        changed = max(stat.st_mtime for stat in stats.values())
         with self._lock:
             entry = self._index.get(name)
             if entry is not None and entry.owner is not None:
-                for path, size in sizes.items():
-                    self._index.derive(entry, path, size)
+                for path, stat in stats.items():
+                    self._index.derive(entry, path, stat.st_size, stat.st_mtime)
             elif name not in self._outputs.writing and time.time() - changed > ADOPTED_AFTER_SECONDS:
                 expires = changed + self.seconds if self.seconds else inf
-                self._index.put(Entry(name, None, None, changed, expires, list(sizes), sum(sizes.values())))
+                total = sum(stat.st_size for stat in stats.values())
+                self._index.put(Entry(name, None, None, changed, expires, list(stats), total))
 
     def _read_records(self) -> None:
         """Take in records that are not in the index yet; forget outputs whose record is gone."""

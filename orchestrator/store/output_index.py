@@ -1,7 +1,6 @@
 """An index of outputs in memory, in the order of their making."""
 
 import bisect
-import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -90,10 +89,10 @@ class OutputIndex:
             self.bytes -= entry.all_bytes
         return entry
 
-    def derive(self, entry: Entry, path: str, size: int) -> None:
-        """Note a derived file of an entry."""
+    def derive(self, entry: Entry, path: str, size: int, made: float) -> None:
+        """Note a derived file of an entry, made at this time."""
         self.bytes += size - entry.derived.get(path, (0, 0.0))[0]
-        entry.derived[path] = size, time.time()
+        entry.derived[path] = size, made
         self._with_derived.add(entry.id)
 
     def with_derived(self) -> list[Entry]:
