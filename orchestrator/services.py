@@ -1,8 +1,10 @@
 """Services that the routes work with, made once per app."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from fastapi import Request, WebSocket
 
@@ -11,8 +13,15 @@ from orchestrator.access.access import Access
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
 from orchestrator.live.sessions import LiveSessions
+from orchestrator.marking.marking import Marking
+from orchestrator.media.derived_sound import DerivedSound
+from orchestrator.moderation.moderation import Moderation
+from orchestrator.pipeline.output_records import OutputRecorder
 from orchestrator.pipeline.pipeline import Pipeline
+from orchestrator.pipeline.previews import VoicePreviews
 from orchestrator.pipeline.progress import ProgressBoard
+from orchestrator.pipeline.results import Observer
+from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
 
@@ -22,14 +31,20 @@ class Services:
     settings: Settings
     models: ModelManager
     outputs: Outputs
+    kept: KeptOutputs
+    sound: DerivedSound
+    marking: Marking
+    moderation: Moderation
     portraits: Portraits
     pipeline: Pipeline
+    previews: VoicePreviews
     progress: ProgressBoard
     live: LiveSessions
     access: Access
 
     def clear(self) -> None:
-        """Remove files that a killed process had begun."""
+        """Remove files that a killed process had begun, and open what signs."""
+        self.marking.start()
         self.outputs.clear()
         for folder in (self.settings.voices_path, self.settings.avatars_path):
             remove_ownerless(folder)
@@ -40,9 +55,32 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     outputs = Outputs(settings.outputs_path, access.links.sign)
     decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
     portraits = Portraits(settings.assets_path / "portraits", decoder)
-    pipeline = Pipeline(settings, models, outputs, [access.meter])
-    live = LiveSessions(settings, models, portraits, access.meter, access.links.sign)
-    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live, access)
+    kept = KeptOutputs(outputs, settings.retention_days, settings.retention_bytes)
+    marking, moderation = Marking(settings), Moderation(settings)
+    sound = DerivedSound(settings, outputs, kept, marking)
+
+    async def owner_of(path: PurePath) -> str | None:
+        return await asyncio.to_thread(kept.owner_of, path)
+
+    access.owner_of = owner_of
+    observers: list[Observer] = [OutputRecorder(outputs, kept), access.meter]
+    pipeline = Pipeline(settings, models, outputs, observers, marking, moderation)
+    live = LiveSessions(settings, models, portraits, access.meter, access.links.sign, moderation)
+    return Services(
+        settings=settings,
+        models=models,
+        outputs=outputs,
+        kept=kept,
+        sound=sound,
+        marking=marking,
+        moderation=moderation,
+        portraits=portraits,
+        pipeline=pipeline,
+        previews=VoicePreviews(settings, models, pipeline),
+        progress=ProgressBoard(),
+        live=live,
+        access=access,
+    )
 
 
 async def held_places() -> AsyncIterator[ExitStack]:

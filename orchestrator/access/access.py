@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from pathlib import PurePath
 from typing import Final
 
 from starlette.types import Scope as AsgiScope
@@ -30,7 +31,7 @@ SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
 DECIDE: Final = "make a key with `lumen keys add NAME`, or set REQUIRE_KEYS=off"
 
-OwnerOf = Callable[[str], Awaitable[str | None]]
+OwnerOf = Callable[[PurePath], Awaitable[str | None]]
 """Id of the key that a file under ``/outputs`` belongs to, by its path; None where nobody knows."""
 
 
@@ -42,7 +43,7 @@ class State(Enum):
     REQUIRED = "yes"
 
 
-async def unknown_owner(path: str) -> str | None:
+async def unknown_owner(path: PurePath) -> str | None:
     """Know the owner of no file."""
     return None
 
@@ -203,5 +204,5 @@ class Access:
 
         Where keys are asked for, a file of unknown owner is an admin's alone.
         """
-        found = await self.owner_of(path)
+        found = await self.owner_of(PurePath(path))
         return found in (key, EVERYONE) if found is not None else self.state is not State.REQUIRED

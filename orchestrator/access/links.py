@@ -6,6 +6,7 @@ import hmac
 import time
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import unquote
 
 from orchestrator.access.credentials import QUERY
 from orchestrator.request_context import EVERYONE, owner
@@ -28,16 +29,20 @@ class Links:
         self._seconds = seconds
 
     def sign(self, url: str) -> str:
-        """``url``, a path, as the one whose key asks may pass it on; as it is while no keys are asked for."""
+        """``url``, a quoted path, as whoever asks may pass it on; as it is while no keys are asked for."""
         name = owner.get()
         if name == EVERYONE:
             return url
         step = max(1, int(self._seconds / 2))
         expires = int(time.time() + self._seconds) // step * step
-        return f"{url}?{QUERY}={name}.{expires}.{self._mac(url, name, expires)}"
+        return f"{url}?{QUERY}={name}.{expires}.{self._mac(unquote(url), name, expires)}"
 
     def owner_of(self, path: str, token: str) -> str | None:
-        """Id of the key that ``token`` was signed for; None where it was not, or its time is over."""
+        """Id of the key that ``token`` was signed for; None where it was not, or its time is over.
+
+        Args:
+            path: as it is, not quoted.
+        """
         name, _, rest = token.partition(".")
         expires, _, mac = rest.partition(".")
         if not (expires.isascii() and expires.isdecimal() and len(expires) < 12):

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lumen.aio import Stream, cancel, read_ahead, tee
+from lumen.aio import Stream, cancel, exhaust, read_ahead, tee
 from lumen.errors import InvalidInputException, LumenException
 from lumen.utterance import Sentence, SpeechChunk
 from lumen.visemes.track import PhonemeTrack
@@ -22,6 +22,7 @@ from orchestrator.live.pacing import Pacer
 from orchestrator.live.server_events import item_object, new_id, part_of, response_object
 from orchestrator.live.speech import GivenSpeech, quick_sentences
 from orchestrator.live.transport import Transport
+from orchestrator.marking.marking import Mark
 from orchestrator.media.mime import mime_type
 from orchestrator.media.resample import Resampler, pcm16
 from orchestrator.media.sinks import FragmentedMp4Sink
@@ -56,7 +57,7 @@ class Parts:
 
     Attributes:
         prepare: loads the models and makes the scene.
-        options: of the speech. max_seconds: of the speech, at most. meter: counts what is made.
+        options: of the speech. max_seconds: of the speech, at most.
     """
 
     writer: Writer
@@ -66,6 +67,8 @@ class Parts:
     options: SpeechOptions
     max_seconds: float
     meter: Meter
+    mark: Callable[[str, str], Mark]
+    check: Callable[[WriterRequest], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,7 @@ class Response:
         self._script: list[str] = []
         self._captions: dict[int, str] = {}
         self._phonemes: PhonemeTrack | None = None
-        self._samples = 0
-        self._made_seconds = 0.0
+        self._samples, self._made_seconds = 0, 0.0
         self._begun = False
         self._interruption: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._interrupted_at = 0.0
@@ -230,10 +232,10 @@ class Response:
     # Making: text, speech, picture.
 
     async def _make(self) -> None:
+        if isinstance(source := self._plan.source, WriterRequest):
+            await self._parts.check(source)
         if not self._plan.spoken:
-            async with aclosing(self._text()) as text:
-                async for _ in text:
-                    pass
+            await exhaust(self._text())
             return
         async with metered(self._parts.meter, self._plan.picture, lambda: self._made_seconds):
             speech, rate = await self._speech()
@@ -242,9 +244,7 @@ class Response:
             if self._plan.picture:
                 await self._film(speech, rate)
             else:
-                async with aclosing(speech) as sound:
-                    async for _ in sound:
-                        pass
+                await exhaust(speech)
 
     def _text(self) -> Stream[str]:
         source = self._plan.source
@@ -334,10 +334,11 @@ class Response:
         )
 
     async def _film(self, speech: Stream[Pcm], rate: int) -> None:
-        sink = FragmentedMp4Sink()
-        recording = Recording([sink], live=True, watch=self._watch)
         async with aclosing(speech):
             scene = replace(await self._parts.scene(), phonemes=self._phonemes)
+            mark = self._parts.mark(self.id, scene.face.name)
+            sink = FragmentedMp4Sink(mark.tags)
+            recording = Recording([sink], live=True, watch=self._watch, label=mark.drawn)
             async with aclosing(render(scene, speech, rate, recording)) as rendered:
                 async for self._made_seconds in rendered:
                     await self._send_video(sink.take(), self._made_seconds)

@@ -17,6 +17,8 @@ from orchestrator.live.scene import Characters
 from orchestrator.live.server_events import SERVER_ERROR, error
 from orchestrator.live.session import Session
 from orchestrator.live.transport import RESTART, TRY_LATER, Socket, Transport
+from orchestrator.marking.marking import Marking
+from orchestrator.moderation.moderation import Moderation
 from orchestrator.request_context import at_once, owner
 
 log = logging.getLogger("lumen")
@@ -42,12 +44,15 @@ class LiveSessions:
         portraits: Portraits,
         meter: Meter | None = None,
         sign: Callable[[str], str] = str,
+        moderation: Moderation | None = None,
     ) -> None:
         self._settings = settings
+        self._moderation = moderation
         self._models = models
         self._characters = Characters(settings, models, portraits)
         self._meter = meter or Unmetered()
-        self.idle = IdleClips(self._characters, Path(settings.outputs_path) / IDLE_FOLDER, sign)
+        folder = Path(settings.outputs_path) / IDLE_FOLDER
+        self.idle = IdleClips(self._characters, folder, Marking(settings), sign)
         self._sessions: set[Session] = set()
         self._held: Counter[str] = Counter()
         self._ended = asyncio.Event()
@@ -65,7 +70,14 @@ class LiveSessions:
             await self._refuse(transport)
             return
         session = Session(
-            transport, dialect, self._settings, self._models, self._characters, self.idle, self._meter
+            transport,
+            dialect,
+            self._settings,
+            self._models,
+            self._characters,
+            self.idle,
+            self._meter,
+            self._moderation,
         )
         self._sessions.add(session)
         key = owner.get()

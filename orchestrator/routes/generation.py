@@ -35,7 +35,7 @@ from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.pipeline.progress import Progress
 from orchestrator.request_context import request_id, stamp
 from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
-from orchestrator.routes.render_jobs import render_job
+from orchestrator.routes.render_jobs import output_options, render_job
 from orchestrator.routes.responses import full_response, speech_response, text_response, video_response
 from orchestrator.routes.streamed import StreamedResponse
 from orchestrator.schemas.generation import FullRequest, SamplingFields, TextRequest, TtsRequest, VideoRequest
@@ -72,7 +72,7 @@ STREAMED_VIDEO: Final[dict[str, Any]] = {
 router = APIRouter(
     prefix="/api/generate",
     tags=["generation"],
-    responses=describe_errors(400, 408, 413, 415, 429, 500, 503, 504, 507),
+    responses=describe_errors(400, 403, 408, 413, 415, 429, 500, 503, 504, 507),
 )
 
 Use = Annotated[Services, Depends(services)]
@@ -118,7 +118,9 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     options = _speech_options(body.fields, body.fields.text, use, body.fields.seed)
     if body.fields.stream:
         return _streamed(body.fields.text, options, ",".join(request.headers.getlist("accept")), use)
-    return speech_response(await use.pipeline.speak(body.fields.text, options, request_id.get()), use.outputs)
+    output = output_options(body.fields, use)
+    made = await use.pipeline.speak(body.fields.text, options, request_id.get(), output)
+    return speech_response(made, use.outputs)
 
 
 @router.post(
@@ -268,10 +270,15 @@ async def _made_before(url: str, use: Services) -> bytes:
     Raises:
         InvalidInputException, NotFoundException: see `Outputs.resolve`; another key's is not found.
     """
-    path = await asyncio.to_thread(use.outputs.resolve, url)
     if not await use.access.may_read(url):
         raise NotFoundException(f"There is no file at {excerpt(url)!r}; make one with /api/generate/tts.")
-    return await asyncio.to_thread(path.read_bytes)
+    return await asyncio.to_thread(_read, use, url)
+
+
+def _read(use: Services, url: str) -> bytes:
+    path = use.outputs.resolve(url, use.sound.make)
+    with use.kept.lease(path):
+        return path.read_bytes()
 
 
 async def _audio(body: Body[VideoRequest], use: Services) -> DecodedAudio:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -65,8 +65,8 @@ class Served:
         self.common = f"{9:032x}"
         self._keep_avatar(self.common, "Everybody's")
 
-    async def owner_of(self, path: str) -> str | None:
-        return self.owners.get(path)
+    async def owner_of(self, path: PurePath) -> str | None:
+        return self.owners.get(str(path))
 
     def _fill(self, key: TestKey, number: int) -> Owned:
         avatar, voice, name = f"{number + 1:032x}", f"{number + 5:032x}", NAMES[number]
