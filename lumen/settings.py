@@ -99,6 +99,12 @@ class Settings(BaseSettings):
         120.0, gt=0, description="seconds after which a client that reads nothing of its answer is cut off"
     )
     max_text_length: int = Field(500, ge=1, description="characters of a prompt or of a text to speak")
+    max_speech_length: int = Field(
+        4096, ge=1, description="characters of a text to speak that comes to /v1/audio/speech"
+    )
+    max_speech_seconds: float = Field(
+        1800.0, gt=0, description="seconds of speech that is streamed without a video"
+    )
     max_body_bytes: int = Field(25 * 2**20, ge=1024, description="bytes of a request body, uploads included")
     max_json_bytes: int = Field(2**20, ge=1024, description="bytes of a JSON body")
     max_bodies_bytes: int = Field(

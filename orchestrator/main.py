@@ -19,7 +19,15 @@ from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.routes import avatars, generation, health, realtime, voices
+from orchestrator.routes import (
+    avatars,
+    generation,
+    health,
+    openai_speech,
+    openai_voices,
+    realtime,
+    voices,
+)
 from orchestrator.routes.chat import mount_chat
 from orchestrator.routes.description import openapi, operation_id
 from orchestrator.routes.docs import add_docs
@@ -55,6 +63,8 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(generation.router)
     app.include_router(voices.router)
     app.include_router(avatars.router)
+    app.include_router(openai_speech.router)
+    app.include_router(openai_voices.router)
     app.include_router(realtime.router)
     mount_chat(app)
     app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")

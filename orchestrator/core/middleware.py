@@ -34,15 +34,16 @@ SAMPLE_RATE_HEADER: Final = "X-Sample-Rate"
 SEED_HEADER: Final = "X-Seed"
 VOICE_PART_HEADER: Final = "X-Voice-Part"
 VIDEO_URL_HEADER: Final = "X-Video-Url"
+WARNINGS_HEADER: Final = "X-Warnings"
 """Header of a streamed answer, for what others tell in their JSON."""
 
-API_PREFIX: Final = "/api/"
+API_PREFIXES: Final = ("/api/", "/v1/")
 """Paths that the rate limit counts. Files under /outputs, health checks and the docs are free."""
 
 FREE_PATHS: Final = ("/api/status", "/api/generate/progress/")
 """Exceptions from these that are free too: clients ask often, and little is done for it."""
 
-WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars")
+WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars", "/v1/audio/")
 """Paths whose work stops when the client leaves."""
 
 CLIENT_CLOSED: Final = 499
@@ -66,6 +67,7 @@ def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> No
             SEED_HEADER,
             VOICE_PART_HEADER,
             VIDEO_URL_HEADER,
+            WARNINGS_HEADER,
             "Retry-After",
             "Content-Range",
             "ETag",
@@ -162,7 +164,7 @@ class RateLimitMiddleware:
 
 
 def _is_counted(path: str) -> bool:
-    return path.startswith(API_PREFIX) and not path.startswith(FREE_PATHS)
+    return path.startswith(API_PREFIXES) and not path.startswith(FREE_PATHS)
 
 
 class DisconnectMiddleware:

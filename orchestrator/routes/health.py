@@ -88,7 +88,7 @@ async def status(use: Use) -> StatusResponse:
         **stamp(),
         version=__version__,
         profile=settings.profile,
-        parts=_parts(use),
+        parts=parts_of(use),
         gemini_configured=settings.gemini_api_key is not None,
         configuration=_configuration(settings),
         limits=_limits(use),
@@ -146,7 +146,8 @@ def _metrics_url(settings: Settings) -> str:
     return f"http://{host}:{settings.triton_metrics_port}/metrics"
 
 
-def _parts(use: Services) -> dict[str, str]:
+def parts_of(use: Services) -> dict[str, str]:
+    """Names of the parts of the chain, by stage."""
     configured = use.settings.writer
     automatic = "echo" if use.settings.gemini_api_key is None else "gemini"
     return {
