@@ -149,6 +149,29 @@ class Settings(BaseSettings):
         180.0, gt=0, description="seconds until XTTS's first sound, waiting for a slot included"
     )
 
+    # Webhooks
+    webhook_urls: Annotated[list[str], NoDecode] = Field(
+        [], description="https:// addresses that events are posted to, comma-separated"
+    )
+    webhook_secrets: Annotated[list[SecretStr], NoDecode] = Field(
+        [],
+        description="secrets that sign them, comma-separated: the old one and the new one while it changes; "
+        "`lumen webhook secret` makes one",
+    )
+    webhook_allow_hosts: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="hosts of webhooks that may be in private networks, on any port and over plain HTTP, "
+        "comma-separated",
+    )
+    webhook_timeout: float = Field(15.0, gt=0, description="seconds that an endpoint may take to answer")
+    webhook_retry_seconds: Annotated[list[float], NoDecode] = Field(
+        [5, 300, 1800, 7200, 18000, 36000, 36000],
+        description="pauses between the tries of a delivery, comma-separated",
+    )
+    max_webhook_deliveries: int = Field(
+        1000, ge=1, description="deliveries that are kept: pending ones, and the latest that ended"
+    )
+
     # Media
     audio_sample_rate: int = Field(
         22_050, ge=8_000, le=48_000, description="samples per second of audio files"
@@ -170,6 +193,7 @@ class Settings(BaseSettings):
     outputs_path: Path = Field(Path("outputs"), description="generated audio/ and video/")
     voices_path: Path = Field(Path("voices"), description="made voices")
     avatars_path: Path = Field(Path("avatars"), description="made avatars")
+    webhooks_path: Path = Field(Path("webhooks"), description="deliveries of webhooks")
     logs_path: Path = Field(Path("logs"), description="lumen.log and triton.log")
     model_repository: Path = Field(Path("model_repository"), description="Triton's models")
     backends_path: Path = Field(Path("backends"), description="python-based Triton backends")
@@ -191,7 +215,15 @@ class Settings(BaseSettings):
     def _read_size(cls, value: object) -> object:
         return int(value) if isinstance(value, str) and value.isdecimal() else value
 
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @field_validator(
+        "cors_origins",
+        "trusted_proxies",
+        "webhook_urls",
+        "webhook_secrets",
+        "webhook_allow_hosts",
+        "webhook_retry_seconds",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
@@ -202,6 +234,7 @@ class Settings(BaseSettings):
         "outputs_path",
         "voices_path",
         "avatars_path",
+        "webhooks_path",
         "logs_path",
         "model_repository",
         "backends_path",

@@ -27,6 +27,7 @@ from orchestrator.routes import (
     openai_voices,
     realtime,
     voices,
+    webhooks,
 )
 from orchestrator.routes.chat import mount_chat
 from orchestrator.routes.description import openapi, operation_id
@@ -65,6 +66,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(avatars.router)
     app.include_router(openai_speech.router)
     app.include_router(openai_voices.router)
+    app.include_router(webhooks.router)
     app.include_router(realtime.router)
     mount_chat(app)
     app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
@@ -82,10 +84,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with logging_to(services.settings.logs_path):
         services.outputs.create()
         await asyncio.to_thread(services.clear)
+        await services.webhooks.start()
         try:
             yield
         finally:
             await services.live.stop()
+            await services.webhooks.stop()
             await services.models.close()
             await app.state.limiter.close()
 

@@ -14,6 +14,7 @@ from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
+from orchestrator.webhooks.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Services:
     pipeline: Pipeline
     progress: ProgressBoard
     live: LiveSessions
+    webhooks: Webhooks
 
     def clear(self) -> None:
         """Remove files that a killed process had begun."""
@@ -39,7 +41,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     portraits = Portraits(settings.assets_path / "portraits", decoder)
     pipeline = Pipeline(settings, models, outputs)
     live = LiveSessions(settings, models, portraits)
-    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live)
+    webhooks = Webhooks(settings)
+    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live, webhooks)
 
 
 async def held_places() -> AsyncIterator[ExitStack]:
