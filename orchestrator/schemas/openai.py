@@ -11,6 +11,8 @@ from orchestrator.schemas.generation import LanguageField, Text
 SPEEDS: Final = (0.25, 4.0)
 """Least and greatest speed that OpenAI's clients send."""
 
+MODEL_CHARACTERS: Final = 256
+
 Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
 
@@ -26,23 +28,28 @@ class Lenient(BaseModel):
 
 
 def _voice_name(value: object) -> object:
-    """A voice's name, as it is or in an object with an ``id``."""
-    return value.get("id") if isinstance(value, Mapping) else value
+    """A voice's name, as it is or in an object with an ``id``; an empty one is none."""
+    name = value.get("id", value) if isinstance(value, Mapping) else value
+    return None if name == "" else name
 
 
 class VoiceReference(BaseModel):
     id: Name
 
 
-VoiceName = Annotated[Name, BeforeValidator(_voice_name, json_schema_input_type=Name | VoiceReference)]
+VoiceName = Annotated[
+    Name | None, BeforeValidator(_voice_name, json_schema_input_type=Name | VoiceReference | None)
+]
 
 
 class SpeechRequest(Lenient):
     """A text to speak, as OpenAI's clients send it."""
 
     input: Text = Field(description="what to say")
-    model: Name | None = Field(None, description="any name; the server's voice part speaks")
-    voice: VoiceName | None = Field(
+    model: Annotated[str, Field(max_length=MODEL_CHARACTERS)] | None = Field(
+        None, description="any name; the server's voice part speaks"
+    )
+    voice: VoiceName = Field(
         None,
         description="id or name of a voice of GET /v1/audio/voices; a name of OpenAI's own voices, or none, "
         "is the default voice",

@@ -134,7 +134,7 @@ def test_any_speed(client: openai.OpenAI, repository: Path, speed: float, spoken
 
 
 @pytest.mark.parametrize(
-    ("voice", "hertz"), [("bède", 300), ({"id": "Bède"}, 300), ("shimmer", 200), ("default", 200)]
+    ("voice", "hertz"), [("bède", 300), ({"id": "Bède"}, 300), ("shimmer", 200), ("default", 200), ("", 200)]
 )
 def test_voices_by_name_and_id(client: openai.OpenAI, voice: Any, hertz: int) -> None:
     """A voice is named as it is listed; OpenAI's own names mean the default voice."""
