@@ -73,10 +73,6 @@ class _RenderState:
     progress: Progress
 
 
-def log_speech(made: StreamedSpeech) -> None:
-    log.info("Streamed %.2f s of speech: %s", made.seconds, made.timing.marks)
-
-
 class Pipeline:
     """Makes texts, speech and clips.
 
@@ -153,7 +149,7 @@ class Pipeline:
         kind: Encoding,
         rate: int,
         name: str,
-        done: Callable[[StreamedSpeech], None] = log_speech,
+        done: Callable[[StreamedSpeech], None] | None = None,
     ) -> Stream[bytes]:
         """Yield ``text`` spoken while it is being made: ``kind`` of ``rate`` samples per second.
 
@@ -175,7 +171,9 @@ class Pipeline:
                 yield await thread.run(coder.finish)
             made = StreamedSpeech(name, narration.limit.seconds / tempo, watch.timing())
             await self._tell(made)
-        done(made)
+        log.info("Streamed %.2f s of speech: %s", made.seconds, made.timing.marks)
+        if done is not None:
+            done(made)
 
     async def video(self, pcm: Pcm, job: RenderJob, progress: Progress) -> Rendered:
         """Render the portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""

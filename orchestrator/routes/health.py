@@ -175,6 +175,7 @@ def _limits(use: Services) -> dict[str, Any]:
     settings = use.settings
     return {
         "max_text_length": settings.max_text_length,
+        "max_speech_length": settings.max_speech_length,
         "max_body_bytes": settings.max_body_bytes,
         "max_image_pixels": settings.max_image_pixels,
         "max_audio_seconds": settings.max_audio_seconds,

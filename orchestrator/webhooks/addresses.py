@@ -18,7 +18,7 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 HTTPS_PORT: Final = 443
 
-HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+HOST_NAME: Final = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 """A host as it goes over the wire, names of other scripts in Punycode."""
 
 NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")

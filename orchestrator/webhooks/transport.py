@@ -71,8 +71,8 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         host = host_of(url)
         try:
             found = await self._resolve(host, url.port or PORTS[url.scheme])
-        except OSError as error:
-            raise httpx.ConnectError(f"the host cannot be resolved: {error.strerror}") from error
+        except (OSError, UnicodeError) as error:
+            raise httpx.ConnectError(f"the host cannot be resolved: {error}") from error
         for address in found:
             self._policy.check_address(host, ipaddress.ip_address(address))
         return found[:MAX_ADDRESSES]

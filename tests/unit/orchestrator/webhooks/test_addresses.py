@@ -65,6 +65,7 @@ def test_addresses_that_are_public(address: str) -> None:
         ("https://user@127.0.0.1/", "not public"),
         ("https://example.com@127.0.0.1/", "not public"),
         ("https://exa mple.com/", "host"),
+        (f"https://{'a' * 64}.com/", "no host's name"),
         ("https://exa%6dple.com/", "host"),
     ],
 )

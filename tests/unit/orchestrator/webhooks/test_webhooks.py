@@ -267,8 +267,8 @@ async def test_deliveries_belong_to_their_owner(tmp_path: Path) -> None:
             assert webhooks.deliveries("key_3") == []
 
 
-async def test_an_address_that_turns_private(tmp_path: Path) -> None:
-    """An address that is refused ends the delivery, and the log says what an operator may do."""
+async def test_a_name_that_leads_inside(tmp_path: Path) -> None:
+    """A name of a private address ends the delivery, and the log says what an operator may do."""
     changes = {"webhook_allow_hosts": []}
     async with running(tmp_path, "https://localhost/hooks", **changes) as webhooks:
         await webhooks.notify(DONE, {"id": "video_1"}, OWNER)
