@@ -11,13 +11,14 @@ from pydantic.json_schema import models_json_schema
 from orchestrator.routes.bodies import REFERENCE
 from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.generation import FullRequest, TextRequest, TtsRequest, VideoRequest
-from orchestrator.schemas.openai import AudioVoiceRequest, SpeechRequest
+from orchestrator.schemas.openai import SPEECH_EVENTS, AudioVoiceRequest, SpeechRequest
 from orchestrator.schemas.voices import VoiceRequest
 
 REQUESTS: Final = (
     *(TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest),
     *(SpeechRequest, AudioVoiceRequest),
 )
+"""Bodies that routes read by themselves."""
 
 NEVER_SENT: Final = "422"
 """Status that FastAPI describes for every path parameter; here what is invalid is 400."""
@@ -40,7 +41,9 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             servers=app.servers,
         )
-        _, bodies = models_json_schema([(model, "validation") for model in REQUESTS], ref_template=REFERENCE)
+        _, bodies = models_json_schema(
+            [(model, "validation") for model in (*REQUESTS, *SPEECH_EVENTS)], ref_template=REFERENCE
+        )
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(bodies["$defs"])
         for name in UNUSED_SCHEMAS:

@@ -27,9 +27,16 @@ from orchestrator.media.encodings import ENCODINGS
 from orchestrator.messages import excerpt
 from orchestrator.pipeline.results import StreamedSpeech
 from orchestrator.request_context import request_id
-from orchestrator.routes.bodies import describe_body, describe_openai_errors, read_body
+from orchestrator.routes.bodies import JSON, REFERENCE, describe_body, describe_openai_errors, read_body
 from orchestrator.routes.streamed import StreamedResponse
-from orchestrator.schemas.openai import SpeechDelta, SpeechDone, SpeechError, SpeechRequest, SpeechUsage
+from orchestrator.schemas.openai import (
+    SPEECH_EVENTS,
+    SpeechDelta,
+    SpeechDone,
+    SpeechError,
+    SpeechRequest,
+    SpeechUsage,
+)
 from orchestrator.services import Services, services
 from orchestrator.voices.languages import language_of
 from orchestrator.voices.voice import SpeechOptions, Voice
@@ -54,7 +61,23 @@ NAMED_FIELDS: Final = 8
 ANSWERS: Final[dict[str, Any]] = {
     "content": {
         **{each.media_type: {"schema": {"type": "string", "format": "binary"}} for each in ENCODINGS},
-        EVENT_STREAM: {"schema": {"type": "string"}},
+        EVENT_STREAM: {
+            "itemSchema": {
+                "type": "object",
+                "required": ["data"],
+                "properties": {
+                    "data": {
+                        "type": "string",
+                        "contentMediaType": JSON,
+                        "contentSchema": {
+                            "oneOf": [
+                                {"$ref": REFERENCE.format(model=each.__name__)} for each in SPEECH_EVENTS
+                            ]
+                        },
+                    }
+                },
+            }
+        },
     }
 }
 
@@ -137,7 +160,7 @@ async def _events(sound: Stream[bytes], text: str, made: list[StreamedSpeech]) -
             raise
         name = type(error).__name__
         log.error("The speech ends early: %s: %s", name, error.message)
-        yield _event(SpeechError(**openai_error(error.status, name, error.message)))
+        yield _event(SpeechError.model_validate(openai_error(error.status, name, error.message)))
         return
     yield _event(SpeechDone(usage=_usage(text, made[0].seconds)))
 

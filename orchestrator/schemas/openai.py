@@ -1,10 +1,11 @@
 """Bodies of OpenAI's routes under ``/v1``: speech, voices, models."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from orchestrator.schemas.answers import OpenAIErrorDetail
 from orchestrator.schemas.fields import Name
 from orchestrator.schemas.generation import LanguageField, Text
 
@@ -156,4 +157,8 @@ class SpeechDone(BaseModel):
 
 class SpeechError(BaseModel):
     type: Literal["error"] = "error"
-    error: dict[str, Any]
+    error: OpenAIErrorDetail
+
+
+SPEECH_EVENTS: Final = (SpeechDelta, SpeechDone, SpeechError)
+"""Events of speech that is sent as events."""
