@@ -1,20 +1,15 @@
 """Speech made faster or slower than a voice speaks, at the same pitch."""
 
-from typing import Final
-
 import av
 import numpy as np
 import numpy.typing as npt
 
-TEMPOS: Final = (0.5, 100.0)
-"""Least and greatest factor of FFmpeg's filter ``atempo`` (WSOLA: waveform-similarity overlap-add)."""
-
 
 class Tempo:
-    """Changes the tempo of a mono stream, piece by piece.
+    """Changes the tempo of a mono stream, piece by piece: FFmpeg's ``atempo`` (WSOLA, overlapping pieces).
 
     Args:
-        factor: 2.0 halves the length, within ``TEMPOS``; 1.0 passes through untouched.
+        factor: 0.5 to 100; 2.0 halves the length, 1.0 passes through untouched.
         rate: samples per second.
     """
 
