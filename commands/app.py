@@ -11,6 +11,7 @@ import typer
 from commands import gfpgan, hibari, sadtalker, xtts
 from commands.exporting import PLAIN_HELP, Repository
 from commands.options import face_options, voice_options, with_options
+from commands.sign import sign
 from commands.webhook import webhook
 from lumen import __version__
 from lumen.reported import console, reported
@@ -35,6 +36,7 @@ export = typer.Typer(
 )
 app.add_typer(export, name="export")
 app.add_typer(webhook, name="webhook")
+app.add_typer(sign, name="sign")
 export.command("xtts")(xtts.export_xtts)
 export.command("sadtalker")(sadtalker.export_sadtalker)
 export.command("gfpgan")(gfpgan.export_gfpgan)

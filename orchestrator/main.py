@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from lumen import __version__
+from lumen.aio import cancel
 from lumen.allocator import return_large_blocks
 from lumen.settings import Settings
 from orchestrator.core.exceptions import add_handlers
@@ -25,6 +26,7 @@ from orchestrator.routes import (
     health,
     openai_speech,
     openai_voices,
+    outputs,
     realtime,
     voices,
     webhooks,
@@ -67,9 +69,11 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(openai_speech.router)
     app.include_router(openai_voices.router)
     app.include_router(webhooks.router)
+    app.include_router(outputs.router)
     app.include_router(realtime.router)
     mount_chat(app)
-    app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
+    made = app.state.services
+    app.mount(URL_PREFIX, OutputFiles(made.outputs, made.kept, made.sound), name="outputs")
     add_docs(app)
     add_handlers(app)
     add_middleware(app, settings, app.state.limiter)
@@ -85,9 +89,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.outputs.create()
         await asyncio.to_thread(services.clear)
         await services.webhooks.start()
+        await services.moderation.start()
+        retention = asyncio.create_task(services.kept.watch())
         try:
             yield
         finally:
+            await cancel(retention)
+            await services.moderation.close()
             await services.live.stop()
             await services.webhooks.stop()
             await services.models.close()

@@ -84,7 +84,7 @@ ANSWERS: Final[dict[str, Any]] = {
 router = APIRouter(
     prefix="/v1/audio",
     tags=["openai"],
-    responses=describe_openai_errors(400, 404, 408, 413, 415, 429, 500, 503, 504),
+    responses=describe_openai_errors(400, 403, 404, 408, 413, 415, 429, 500, 503, 504),
 )
 
 Use = Annotated[Services, Depends(services)]

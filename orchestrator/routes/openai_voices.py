@@ -43,7 +43,7 @@ async def list_audio_voices(use: Use) -> AudioVoices:
 
 @router.post(
     "/audio/voices",
-    responses=describe_openai_errors(400, 408, 413, 415, 503, 504, 507),
+    responses=describe_openai_errors(400, 403, 408, 413, 415, 503, 504, 507),
     openapi_extra=describe_body(AudioVoiceRequest),
 )
 async def create_audio_voice(request: Request, use: Use, held: Held) -> AudioVoice:
@@ -52,9 +52,10 @@ async def create_audio_voice(request: Request, use: Use, held: Held) -> AudioVoi
     recording = body.file(SAMPLE)
     if recording is None:
         raise InvalidInputException(f"{SAMPLE}: there is no file of this name; send a recording")
+    await use.moderation.name(body.fields.name)
     held.enter_context(use.pipeline.speeches.reserved())
-    log.info("Voice request: %d bytes, consent: %s", len(recording), excerpt(body.fields.consent))
-    card, _ = await use.models.get_voice().clone([recording], body.fields.name)
+    log.info("Voice request: %d bytes", len(recording))
+    card, _ = await use.models.get_voice().clone([recording], body.fields.name, body.fields.consent)
     return _voice(card)
 
 
