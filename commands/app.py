@@ -12,6 +12,7 @@ from commands import gfpgan, hibari, keys, sadtalker, xtts
 from commands.exporting import PLAIN_HELP, Repository
 from commands.options import face_options, voice_options, with_options
 from commands.sign import sign
+from commands.webhook import webhook
 from lumen import __version__
 from lumen.reported import console, reported
 from lumen.runtime.cores import bound_threads
@@ -35,6 +36,7 @@ export = typer.Typer(
 )
 app.add_typer(export, name="export")
 app.add_typer(keys.keys, name="keys")
+app.add_typer(webhook, name="webhook")
 app.add_typer(sign, name="sign")
 export.command("xtts")(xtts.export_xtts)
 export.command("sadtalker")(sadtalker.export_sadtalker)

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
         120.0, gt=0, description="seconds after which a client that reads nothing of its answer is cut off"
     )
     max_text_length: int = Field(500, ge=1, description="characters of a prompt or of a text to speak")
+    max_speech_length: int = Field(
+        4096, ge=1, description="characters of a text to speak that comes to /v1/audio/speech"
+    )
+    max_speech_seconds: float = Field(
+        1800.0, gt=0, description="seconds of speech that is streamed without a video"
+    )
     max_body_bytes: int = Field(25 * 2**20, ge=1024, description="bytes of a request body, uploads included")
     max_json_bytes: int = Field(2**20, ge=1024, description="bytes of a JSON body")
     max_bodies_bytes: int = Field(
@@ -166,6 +172,29 @@ class Settings(BaseSettings):
         None, description="key that `lumen say` and `quickstart` send to an API that asks for one"
     )
 
+    # Webhooks
+    webhook_urls: Annotated[list[str], NoDecode] = Field(
+        [], description="https:// addresses that events are posted to, comma-separated"
+    )
+    webhook_secrets: Annotated[list[SecretStr], NoDecode] = Field(
+        [],
+        description="secrets that sign them, comma-separated: the old one and the new one while it changes; "
+        "`lumen webhook secret` makes one",
+    )
+    webhook_allow_hosts: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="hosts of webhooks that may be in private networks, on any port and over plain HTTP, "
+        "comma-separated",
+    )
+    webhook_timeout: float = Field(15.0, gt=0, description="seconds that an endpoint may take to answer")
+    webhook_retry_seconds: Annotated[list[float], NoDecode] = Field(
+        [5, 300, 1800, 7200, 18000, 36000, 36000],
+        description="pauses between the tries of a delivery, comma-separated",
+    )
+    max_webhook_deliveries: int = Field(
+        1000, ge=1, description="deliveries that are kept: pending ones, and the latest that ended"
+    )
+
     # Media
     audio_sample_rate: int = Field(
         22_050, ge=8_000, le=48_000, description="samples per second of audio files"
@@ -221,6 +250,7 @@ class Settings(BaseSettings):
     outputs_path: Path = Field(Path("outputs"), description="generated audio/ and video/")
     voices_path: Path = Field(Path("voices"), description="made voices")
     avatars_path: Path = Field(Path("avatars"), description="made avatars")
+    webhooks_path: Path = Field(Path("webhooks"), description="deliveries of webhooks")
     logs_path: Path = Field(Path("logs"), description="lumen.log and triton.log")
     model_repository: Path = Field(Path("model_repository"), description="Triton's models")
     backends_path: Path = Field(Path("backends"), description="python-based Triton backends")
@@ -248,7 +278,16 @@ class Settings(BaseSettings):
         """``on`` and ``off`` of a profile, which YAML takes for truth values."""
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
-    @field_validator("cors_origins", "trusted_proxies", "allowed_hosts", mode="before")
+    @field_validator(
+        "cors_origins",
+        "trusted_proxies",
+        "allowed_hosts",
+        "webhook_urls",
+        "webhook_secrets",
+        "webhook_allow_hosts",
+        "webhook_retry_seconds",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
@@ -261,6 +300,7 @@ class Settings(BaseSettings):
         "avatars_path",
         "keys_path",
         "usage_path",
+        "webhooks_path",
         "logs_path",
         "model_repository",
         "backends_path",

@@ -22,7 +22,18 @@ from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.routes import access, avatars, generation, health, outputs, realtime, voices
+from orchestrator.routes import (
+    access,
+    avatars,
+    generation,
+    health,
+    openai_speech,
+    openai_voices,
+    outputs,
+    realtime,
+    voices,
+    webhooks,
+)
 from orchestrator.routes.chat import mount_chat
 from orchestrator.routes.description import openapi, operation_id
 from orchestrator.routes.docs import add_docs
@@ -58,6 +69,9 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(generation.router)
     app.include_router(voices.router)
     app.include_router(avatars.router)
+    app.include_router(openai_speech.router)
+    app.include_router(openai_voices.router)
+    app.include_router(webhooks.router)
     app.include_router(outputs.router)
     app.include_router(realtime.router)
     app.include_router(access.router)
@@ -80,6 +94,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.outputs.create()
         await asyncio.to_thread(services.clear)
         await asyncio.to_thread(services.access.start)
+        await services.webhooks.start()
         await services.moderation.start()
         retention = asyncio.create_task(services.kept.watch())
         try:
@@ -88,6 +103,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await cancel(retention)
             await services.moderation.close()
             await services.live.stop()
+            await services.webhooks.stop()
             await services.models.close()
             await app.state.limiter.close()
             await services.access.close()

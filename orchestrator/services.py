@@ -24,6 +24,7 @@ from orchestrator.pipeline.results import Observer
 from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
+from orchestrator.webhooks.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Services:
     progress: ProgressBoard
     live: LiveSessions
     access: Access
+    webhooks: Webhooks
 
     def clear(self) -> None:
         """Remove files that a killed process had begun, and open what signs."""
@@ -80,6 +82,7 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
         progress=ProgressBoard(),
         live=live,
         access=access,
+        webhooks=Webhooks(settings),
     )
 
 

@@ -36,15 +36,16 @@ SAMPLE_RATE_HEADER: Final = "X-Sample-Rate"
 SEED_HEADER: Final = "X-Seed"
 VOICE_PART_HEADER: Final = "X-Voice-Part"
 VIDEO_URL_HEADER: Final = "X-Video-Url"
+WARNINGS_HEADER: Final = "X-Warnings"
 """Header of a streamed answer, for what others tell in their JSON."""
 
-API_PREFIX: Final = "/api/"
+API_PREFIXES: Final = ("/api/", "/v1/")
 """Paths that the rate limit counts. Files under /outputs, health checks and the docs are free."""
 
 FREE_PATHS: Final = ("/api/status", "/api/generate/progress/")
 """Exceptions from these that are free too: clients ask often, and little is done for it."""
 
-WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars")
+WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars", "/v1/audio/")
 """Paths whose work stops when the client leaves."""
 
 CLIENT_CLOSED: Final = 499
@@ -73,6 +74,7 @@ def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter, acces
             SEED_HEADER,
             VOICE_PART_HEADER,
             VIDEO_URL_HEADER,
+            WARNINGS_HEADER,
             "Retry-After",
             "RateLimit",
             "RateLimit-Policy",
@@ -144,17 +146,19 @@ class ErrorMiddleware:
             if scope["type"] != "http":
                 raise
             if not started:
-                await _response_to(error)(scope, receive, send)
+                await _response_to(error, scope["path"])(scope, receive, send)
             elif isinstance(error, asyncio.CancelledError):
                 log.warning("The server stops; the response breaks off")
             else:
                 raise
 
 
-def _response_to(error: Exception | asyncio.CancelledError) -> Response:
+def _response_to(error: Exception | asyncio.CancelledError, path: str) -> Response:
     if isinstance(error, asyncio.CancelledError):
         error = ServiceUnavailableException("The server stops; ask again when it is back.")
-    return error_response(error) if isinstance(error, LumenException) else unhandled(error)
+    if isinstance(error, LumenException):
+        return error_response(error, path)
+    return unhandled(error, path)
 
 
 class RateLimitMiddleware:
@@ -171,7 +175,7 @@ class RateLimitMiddleware:
 
 
 def _is_counted(path: str) -> bool:
-    return path.startswith(API_PREFIX) and not path.startswith(FREE_PATHS)
+    return path.startswith(API_PREFIXES) and not path.startswith(FREE_PATHS)
 
 
 class DisconnectMiddleware:

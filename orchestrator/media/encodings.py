@@ -1,4 +1,4 @@
-"""Speech encoded while it is being made: WAV, MP3, Opus in Ogg, raw PCM, chosen by ``Accept``."""
+"""Speech encoded while it is being made: WAV, MP3, Opus in Ogg, AAC, FLAC, raw PCM."""
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,16 +14,21 @@ from av.audio.stream import AudioStream
 from lumen.errors import NotAcceptableException
 from orchestrator.media.outbox import Outbox
 from orchestrator.media.resample import Resampler, pcm16
+from orchestrator.media.tempo import Tempo
 from orchestrator.media.wav import info_list
 
 PCM_RATES: Final = range(1, 2**31)
 """Samples per second that PCM may have: any."""
 
+FLAC_RATES: Final = range(1, 655_350 + 1)
+
 MP3_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 OPUS_RATES: Final = (48_000,)
+AAC_RATES: Final = (*MP3_RATES, 64_000, 88_200, 96_000)
 
 MP3_BIT_RATE: Final = 64_000
 OPUS_BIT_RATE: Final = 32_000
+AAC_BIT_RATE: Final = 64_000
 
 OGG_PAGE_MICROSECONDS: Final = 20_000
 """Speech in a page: an Opus packet. By default a page waits for a second of it."""
@@ -79,15 +84,19 @@ class FfmpegCoder:
         container: FFmpeg's name of it.
         codec: FFmpeg's name of it.
         rate: samples per second, one that the codec takes.
+        bit_rate: None where the codec loses nothing.
         options: of the container.
     """
 
-    def __init__(self, container: str, codec: str, rate: int, bit_rate: int, options: dict[str, str]) -> None:
+    def __init__(
+        self, container: str, codec: str, rate: int, bit_rate: int | None, options: dict[str, str]
+    ) -> None:
         self._outbox = Outbox()
         self._container = av.open(self._outbox, "w", format=container, container_options=options)
         stream = self._container.add_stream(codec, rate=rate, layout="mono")
         assert isinstance(stream, AudioStream)
-        stream.bit_rate = bit_rate
+        if bit_rate is not None:
+            stream.bit_rate = bit_rate
         self._stream = stream
         self._rate = rate
         self._samples = 0
@@ -117,7 +126,7 @@ class FfmpegCoder:
 
 @contextmanager
 def _ffmpeg(
-    container: str, codec: str, rate: int, bit_rate: int, options: dict[str, str]
+    container: str, codec: str, rate: int, bit_rate: int | None, options: dict[str, str]
 ) -> Iterator[FfmpegCoder]:
     coder = FfmpegCoder(container, codec, rate, bit_rate, options)
     try:
@@ -144,6 +153,14 @@ def _opus(rate: int) -> AbstractContextManager[Coder]:
     return _ffmpeg("ogg", "libopus", rate, OPUS_BIT_RATE, options)
 
 
+def _aac(rate: int) -> AbstractContextManager[Coder]:
+    return _ffmpeg("adts", "aac", rate, AAC_BIT_RATE, {})
+
+
+def _flac(rate: int) -> AbstractContextManager[Coder]:
+    return _ffmpeg("flac", "flac", rate, None, {})
+
+
 def wav_header(rate: int) -> bytes:
     """The 44 bytes before mono 16-bit PCM of ``rate`` samples per second and unknown length."""
     layout = struct.pack("<HHIIHH", WAV_PCM, 1, rate, rate * SAMPLE_BYTES, SAMPLE_BYTES, 8 * SAMPLE_BYTES)
@@ -162,12 +179,14 @@ class Encoding:
     """A kind of audio that can be made as a stream.
 
     Attributes:
+        name: short one, as OpenAI's clients know it.
         media_type: under which it is sent.
         aliases: other names that callers have for it.
         rates: samples per second that it can have, ascending.
         open: makes its coder for one of them.
     """
 
+    name: str
     media_type: str
     aliases: tuple[str, ...]
     rates: Sequence[int]
@@ -186,10 +205,12 @@ WAV_TYPE: Final = "audio/wav"
 PCM_TYPE: Final = "audio/pcm"
 
 ENCODINGS: Final = (
-    Encoding(WAV_TYPE, ("audio/x-wav", "audio/wave", "audio/vnd.wave"), PCM_RATES, _wav),
-    Encoding("audio/mpeg", ("audio/mp3",), MP3_RATES, _mp3),
-    Encoding("audio/ogg", ("audio/opus", "application/ogg"), OPUS_RATES, _opus),
-    Encoding(PCM_TYPE, (), PCM_RATES, _pcm),
+    Encoding("wav", WAV_TYPE, ("audio/x-wav", "audio/wave", "audio/vnd.wave"), PCM_RATES, _wav),
+    Encoding("mp3", "audio/mpeg", ("audio/mp3",), MP3_RATES, _mp3),
+    Encoding("opus", "audio/ogg", ("audio/opus", "application/ogg"), OPUS_RATES, _opus),
+    Encoding("pcm", PCM_TYPE, (), PCM_RATES, _pcm),
+    Encoding("aac", "audio/aac", ("audio/aacp", "audio/x-aac"), AAC_RATES, _aac),
+    Encoding("flac", "audio/flac", ("audio/x-flac",), FLAC_RATES, _flac),
 )
 """Encodings of speech; the first ones are preferred where a caller does not mind."""
 
@@ -197,8 +218,9 @@ ENCODINGS: Final = (
 class StreamEncoder:
     """Encodes mono speech of any rate; see `encoder`."""
 
-    def __init__(self, resampler: Resampler, coder: Coder) -> None:
+    def __init__(self, resampler: Resampler, tempo: Tempo, coder: Coder) -> None:
         self._resampler = resampler
+        self._tempo = tempo
         self._coder = coder
 
     def tag(self, tags: Mapping[str, str]) -> None:
@@ -207,21 +229,24 @@ class StreamEncoder:
 
     def encode(self, pcm: npt.NDArray[np.float32]) -> bytes:
         """Take float32 [n_samples] in -1..1 and return what is ready, which may be nothing."""
-        return self._coder.write(pcm16(self._resampler.process(pcm)))
+        return self._coder.write(pcm16(self._tempo.process(self._resampler.process(pcm))))
 
     def finish(self) -> bytes:
         """Return the rest; it takes nothing more afterwards."""
-        return self._coder.write(pcm16(self._resampler.flush())) + self._coder.finish()
+        rest = self._tempo.process(self._resampler.flush()), self._tempo.flush()
+        return self._coder.write(pcm16(np.concatenate(rest))) + self._coder.finish()
 
 
 @contextmanager
-def encoder(encoding: Encoding, rate_in: int, rate_out: int) -> Iterator[StreamEncoder]:
+def encoder(encoding: Encoding, rate_in: int, rate_out: int, tempo: float = 1.0) -> Iterator[StreamEncoder]:
     """Makes ``encoding`` of ``rate_out`` samples per second out of speech of ``rate_in``.
 
-    ``rate_out`` must be one of the encoding's rates.
+    Args:
+        rate_out: one of the encoding's rates.
+        tempo: 2.0 makes the speech twice as fast.
     """
     with encoding.open(rate_out) as coder:
-        yield StreamEncoder(Resampler(rate_in, rate_out), coder)
+        yield StreamEncoder(Resampler(rate_in, rate_out), Tempo(tempo, rate_out), coder)
 
 
 def choose_encoding(accept: str) -> Encoding:

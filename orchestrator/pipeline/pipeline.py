@@ -31,7 +31,7 @@ from orchestrator.pipeline.places import Places
 from orchestrator.pipeline.progress import Progress
 from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
 from orchestrator.pipeline.results import Made, Observer, Rendered, Spoken, StreamedSpeech, Written
-from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
+from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length, split_speed
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.request_context import at_once
 from orchestrator.store.files import write_text
@@ -89,6 +89,7 @@ class Pipeline:
         self._rate = settings.audio_sample_rate
         self._fps = settings.video_fps
         self._max_seconds = settings.max_audio_seconds
+        self._max_speech_seconds = settings.max_speech_seconds
         total, speeches, share = (
             settings.max_concurrent_clips,
             settings.max_concurrent_speech,
@@ -153,26 +154,39 @@ class Pipeline:
         return spoken
 
     async def speech(
-        self, text: str, options: SpeechOptions, kind: Encoding, rate: int, name: str
+        self,
+        text: str,
+        options: SpeechOptions,
+        kind: Encoding,
+        rate: int,
+        name: str,
+        done: Callable[[StreamedSpeech], None] | None = None,
     ) -> Stream[bytes]:
-        """Yield ``text`` spoken while it is being made: ``kind`` of ``rate`` samples per second."""
+        """Yield ``text`` spoken while it is being made: ``kind`` of ``rate`` samples per second.
+
+        What a voice cannot do of the speed is made of its sound.
+        """
         watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
-        bound = await voice.bind(options)
-        narration = Narration(bound, name, self._max_seconds)
+        spoken_speed, tempo = split_speed(options.speed)
+        bound = await voice.bind(replace(options, speed=spoken_speed))
+        narration = Narration(bound, name, self._max_speech_seconds)
         narration.check(text)
         await self._moderation.text("text", text)
         with self._made(self.speeches, name):
             await self._parts.ensure(voice.models)
             speech = tee(narration.speak(once(text)), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
-                coder = await thread.open(encoder(kind, voice.sample_rate, rate))
+                coder = await thread.open(encoder(kind, voice.sample_rate, rate, tempo))
                 coder.tag(self._marking.unsigned(name, {"voice": voice.name}).tags)
                 async for pcm in speech:
                     if data := await thread.run(coder.encode, pcm):
                         yield data
                 yield await thread.run(coder.finish)
-            await self._tell(StreamedSpeech(name, narration.limit.seconds, watch.timing()))
-        log.info("Streamed %.2f s of speech: %s", narration.limit.seconds, watch.timing().marks)
+            made = StreamedSpeech(name, narration.limit.seconds / tempo, watch.timing())
+            await self._tell(made)
+        log.info("Streamed %.2f s of speech: %s", made.seconds, made.timing.marks)
+        if done is not None:
+            done(made)
 
     async def video(self, pcm: Pcm, job: RenderJob, progress: Progress) -> Rendered:
         """Render the portrait speaking ``pcm``: float32 [n_samples] at the settings' audio rate."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from lumen.aio import Stream
 from lumen.errors import InvalidInputException
+from lumen.families.description import SPEEDS
 from lumen.utterance import SpeechChunk
 from orchestrator.media.resample import Resampler
 
@@ -69,3 +70,9 @@ async def in_pieces(pcm: npt.NDArray[np.float32], rate: int) -> Stream[npt.NDArr
     step = rate * PIECE_SECONDS
     for start in range(0, len(pcm), step):
         yield pcm[start : start + step]
+
+
+def split_speed(speed: float) -> tuple[float, float]:
+    """The speed nearest to ``speed`` that a voice has, and the tempo that its sound then needs."""
+    spoken = min(max(speed, SPEEDS[0]), SPEEDS[1])
+    return spoken, speed / spoken

@@ -14,12 +14,14 @@ from orchestrator.schemas.access import ClientSecretRequest
 from orchestrator.schemas.answers import ErrorResponse
 from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.generation import FullRequest, TextRequest, TtsRequest, VideoRequest
+from orchestrator.schemas.openai import SPEECH_EVENTS, AudioVoiceRequest, SpeechRequest
 from orchestrator.schemas.voices import VoiceRequest
 
 REQUESTS: Final = (
     *(TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest),
-    ClientSecretRequest,
+    *(SpeechRequest, AudioVoiceRequest, ClientSecretRequest),
 )
+"""Bodies that routes read by themselves."""
 
 NEVER_SENT: Final = "422"
 """Status that FastAPI describes for every path parameter; here what is invalid is 400."""
@@ -56,7 +58,9 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             servers=app.servers,
         )
-        _, bodies = models_json_schema([(model, "validation") for model in REQUESTS], ref_template=REFERENCE)
+        _, bodies = models_json_schema(
+            [(model, "validation") for model in (*REQUESTS, *SPEECH_EVENTS)], ref_template=REFERENCE
+        )
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(bodies["$defs"])
         for name in UNUSED_SCHEMAS:

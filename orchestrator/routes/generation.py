@@ -20,8 +20,6 @@ from lumen.contracts import MAX_SEED
 from lumen.errors import InvalidInputException, NotFoundException
 from lumen.families.description import DEFAULT_VOICE, VoiceFamily
 from lumen.options import specs
-from lumen.text.language import suggest_language
-from lumen.text.speakable import sure_language
 from orchestrator.core.middleware import (
     SAMPLE_RATE_HEADER,
     SEED_HEADER,
@@ -47,11 +45,9 @@ from orchestrator.schemas.generation_results import (
     VideoResponse,
 )
 from orchestrator.services import Services, held_places, services
+from orchestrator.voices.languages import language_of
 from orchestrator.voices.voice import SpeechOptions
 from orchestrator.writers.writer import Message, WriterRequest
-
-DEFAULT_LANGUAGE: Final = "en"
-"""Language of speech where none is given and the text does not say."""
 
 log = logging.getLogger("lumen")
 
@@ -110,8 +106,8 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     """Text-to-speech: a file, or with `stream` the audio itself while it is being made.
 
     What streams is of the kind that `Accept` prefers: audio/wav (of unknown length, and where nothing is
-    preferred), audio/mpeg, audio/ogg (Opus at 48 kHz), audio/pcm (16-bit little-endian). A stream that fails
-    midway breaks off without the end of its body.
+    preferred), audio/mpeg, audio/ogg (Opus at 48 kHz), audio/pcm (16-bit little-endian), audio/aac,
+    audio/flac. A stream that fails midway breaks off without the end of its body.
     """
     body = await read_body(request, TtsRequest, use.settings.max_text_length)
     log.info("Speech request: %s", excerpt(body.fields.text))
@@ -199,19 +195,13 @@ def _speech_options(
         InvalidInputException: the voice cannot do what is asked.
     """
     name = use.settings.default_voice if fields.voice == DEFAULT_VOICE else fields.voice
-    language = fields.language or _language_of(text, use.models.get_voice().family)
+    language = fields.language or language_of(text, use.models.get_voice().family)
     family = use.models.get_voice().choose(language, name).family
     _refuse_unused(family, fields.seed if isinstance(fields, TtsRequest) else None, fields.sampling)
     seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
     sampling = {} if fields.sampling is None else fields.sampling.model_dump(exclude_none=True)
     options = registry.options_of(family, sampling)
     return SpeechOptions(language, name, fields.speed, seed if family.seeded else None, options)
-
-
-def _language_of(text: str, family: VoiceFamily) -> str:
-    """The language of a text where that is certain and the voice speaks it; English where not."""
-    found = sure_language(text)
-    return (suggest_language(found, family.languages) if found else None) or DEFAULT_LANGUAGE
 
 
 def _refuse_unused(family: VoiceFamily, seed: int | None, sampling: SamplingFields | None) -> None:

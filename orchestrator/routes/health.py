@@ -88,7 +88,7 @@ async def status(use: Use) -> StatusResponse:
         **stamp(),
         version=__version__,
         profile=settings.profile,
-        parts=_parts(use),
+        parts=parts_of(use),
         gemini_configured=settings.gemini_api_key is not None,
         configuration=_configuration(settings),
         limits=_limits(use),
@@ -147,7 +147,8 @@ def _metrics_url(settings: Settings) -> str:
     return f"http://{host}:{settings.triton_metrics_port}/metrics"
 
 
-def _parts(use: Services) -> dict[str, str]:
+def parts_of(use: Services) -> dict[str, str]:
+    """Names of the parts of the chain, by stage."""
     configured = use.settings.writer
     automatic = "echo" if use.settings.gemini_api_key is None else "gemini"
     return {
@@ -178,6 +179,7 @@ def _limits(use: Services) -> dict[str, Any]:
     settings = use.settings
     return {
         "max_text_length": settings.max_text_length,
+        "max_speech_length": settings.max_speech_length,
         "max_body_bytes": settings.max_body_bytes,
         "max_image_pixels": settings.max_image_pixels,
         "max_audio_seconds": settings.max_audio_seconds,

@@ -20,7 +20,7 @@ def shown(default: object) -> str:
     if default is None or default == []:
         return ""
     if isinstance(default, list):
-        return f"`{','.join(default)}`"
+        return f"`{','.join(map(str, default))}`"
     text = str(default).lower() if isinstance(default, bool) else str(default)
     return f"`{text}`" if len(text) < 60 else "see `config.py`"
 

@@ -24,7 +24,14 @@ SPEECH = {"text": "one two three four five", "voice": "Ada Lovelace"}
 HERTZ = {"Ada Lovelace": 200, "Bède": 300}
 SECONDS = 1.0
 
-KINDS = {"audio/wav": 0.001, "audio/mpeg": 0.15, "audio/ogg": 0.001, "audio/pcm": 0.001}
+KINDS = {
+    "audio/wav": 0.001,
+    "audio/mpeg": 0.15,
+    "audio/ogg": 0.001,
+    "audio/pcm": 0.001,
+    "audio/aac": 0.15,
+    "audio/flac": 0.001,
+}
 """Kinds of streams with the seconds of silence around them: an MP3 without tags has its encoder's delay."""
 
 
@@ -122,7 +129,7 @@ def test_the_kind_that_is_preferred(xtts: Api, accept: str | None, expected: str
 
 
 @pytest.mark.parametrize(
-    "accept", ["application/json", "audio/flac", "audio/*;q=0", "*/*;q=0", "audio/wav;q=x"]
+    "accept", ["application/json", "audio/midi", "audio/*;q=0", "*/*;q=0", "audio/wav;q=x"]
 )
 def test_kinds_that_there_are_not(xtts: Api, repository: Path, accept: str) -> None:
     """Nothing acceptable is 406 with the kinds that there are, before anything is spoken."""
@@ -352,7 +359,14 @@ def test_status_tells_what_xtts_takes(xtts: Api) -> None:
     limits = body["limits"]
     assert limits["sampling"]["repetition_penalty"] == [1, 20]
     assert limits["voice_seconds"] == [3, 60]
-    assert limits["stream_types"] == ["audio/wav", "audio/mpeg", "audio/ogg", "audio/pcm"]
+    assert limits["stream_types"] == [
+        "audio/wav",
+        "audio/mpeg",
+        "audio/ogg",
+        "audio/pcm",
+        "audio/aac",
+        "audio/flac",
+    ]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
