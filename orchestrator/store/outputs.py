@@ -24,6 +24,10 @@ FOLDERS: Final = (*SERVED, RECORDS)
 _AUDIO_URL: Final = re.compile(r"/outputs/(audio|video)/([A-Za-z0-9_-]{1,200}\.[a-z0-9]{2,4})")
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class ClipFiles(NamedTuple):
     """Files of one clip: the video, a picture of it, and its captions."""
 
@@ -37,11 +41,13 @@ class Outputs:
 
     Attributes:
         writing: names of what is being made in this process, and how often.
+        began: called when something begins to be made.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.writing: Counter[str] = Counter()
+        self.began: Callable[[], object] = nothing
 
     @property
     def records_folder(self) -> Path:
@@ -79,6 +85,7 @@ class Outputs:
         """
         self.create()
         self.writing[name] += 1
+        self.began()
         try:
             with kept_together(*files, self.records_folder / f"{name}.json"):
                 yield
