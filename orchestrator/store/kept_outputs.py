@@ -17,11 +17,12 @@ from math import inf
 from pathlib import Path, PurePath
 from typing import Final
 
+from lumen.aio import with_timeout
 from lumen.errors import NotFoundException
 from orchestrator.messages import excerpt
 from orchestrator.store.files import remove
 from orchestrator.store.output_index import Entry, OutputIndex, entry_of
-from orchestrator.store.outputs import Outputs
+from orchestrator.store.outputs import Outputs, nothing
 from orchestrator.store.records import NAME, Kind, OutputRecord, RecordFiles
 
 log = logging.getLogger("lumen")
@@ -204,12 +205,24 @@ class KeptOutputs:
         return [entry.id for entry in due]
 
     async def watch(self) -> None:
-        """Read the folders and remove what has to go, now and then, until cancelled."""
-        while True:
-            await asyncio.to_thread(self._logged, self.load)
-            for _ in range(round(LOAD_SECONDS / SWEEP_SECONDS)):
+        """Remove what has to go, now and then, and make room for what begins; until cancelled.
+
+        The folders are read at the start and every ten minutes.
+        """
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+        self._outputs.began = lambda: loop.call_soon_threadsafe(begun.set)
+        loaded = -inf
+        try:
+            while True:
+                if loop.time() - loaded > LOAD_SECONDS:
+                    await asyncio.to_thread(self._logged, self.load)
+                    loaded = loop.time()
                 await asyncio.to_thread(self._logged, self.sweep)
-                await asyncio.sleep(SWEEP_SECONDS)
+                with suppress(TimeoutError):
+                    await with_timeout(SWEEP_SECONDS, begun.wait())
+                begun.clear()
+        finally:
+            self._outputs.began = nothing
 
     @staticmethod
     def _logged(work: Callable[[], object]) -> None:
@@ -241,12 +254,12 @@ class KeptOutputs:
         return due
 
     def _is_over(self, protected: str | None) -> bool:
-        """Whether the files take too much, with room for those that are being written."""
+        """Whether the files take too much, with room for those that are being written, and for one more."""
         if not self._max_bytes:
             return False
         others = sum(name != protected for name in list(self._outputs.writing))
-        reserved = min(others * self._index.largest, int(self._max_bytes * RESERVED_SHARE))
-        return self._index.bytes + reserved > self._max_bytes
+        reserved = (others + 1) * self._index.largest if others else 0
+        return self._index.bytes + min(reserved, int(self._max_bytes * RESERVED_SHARE)) > self._max_bytes
 
     def _delete(self, entry: Entry) -> None:
         """Remove the files, then the record: what is broken off in between is found again by the record."""

@@ -26,6 +26,10 @@ _AUDIO_URL: Final = re.compile(
 )
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class ClipFiles(NamedTuple):
     """Files of one clip: the video, a picture of it, and its captions."""
 
@@ -39,6 +43,7 @@ class Outputs:
 
     Attributes:
         writing: names of what is being made in this process, and how often.
+        began: called when something begins to be made.
 
     Args:
         sign: makes an address work for whoever gets it from the client of the request.
@@ -48,6 +53,7 @@ class Outputs:
         self.root = root
         self._sign = sign
         self.writing: Counter[str] = Counter()
+        self.began: Callable[[], object] = nothing
 
     @property
     def records_folder(self) -> Path:
@@ -85,6 +91,7 @@ class Outputs:
         """
         self.create()
         self.writing[name] += 1
+        self.began()
         try:
             with kept_together(*files, self.records_folder / f"{name}.json"):
                 yield
