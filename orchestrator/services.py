@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import Request, WebSocket
 
 from lumen.settings import Settings
+from orchestrator.core.drain import Drain
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
 from orchestrator.live.sessions import LiveSessions
@@ -25,6 +26,7 @@ class Services:
     pipeline: Pipeline
     progress: ProgressBoard
     live: LiveSessions
+    drain: Drain
 
     def clear(self) -> None:
         """Remove files that a killed process had begun."""
@@ -39,7 +41,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     portraits = Portraits(settings.assets_path / "portraits", decoder)
     pipeline = Pipeline(settings, models, outputs)
     live = LiveSessions(settings, models, portraits)
-    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live)
+    drain = Drain(settings.drain_seconds)
+    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live, drain)
 
 
 async def held_places() -> AsyncIterator[ExitStack]:

@@ -15,13 +15,16 @@ from lumen.errors import (
     from_wire,
 )
 from lumen.triton.adapter import REFUSAL, Tensors
+from lumen.triton.trace import trace_arguments
 
 ABSENT: Final = (
     "unknown model",
     "is not ready",
     "version not ready",
     "not found",
+    "no available versions",
     "Server is stopping",
+    "Server not ready",
     "Stub process",
 )
 """Parts of what Triton says of a model that is not loaded, or whose process has died, and when it stops."""
@@ -104,7 +107,9 @@ class SingleResponseCaller:
 
 def _request(pb_utils: Any, model: str, outputs: Sequence[str], tensors: Tensors) -> Any:
     inputs = [pb_utils.Tensor(name, np.ascontiguousarray(value)) for name, value in tensors.items()]
-    return pb_utils.InferenceRequest(model_name=model, requested_output_names=list(outputs), inputs=inputs)
+    return pb_utils.InferenceRequest(
+        model_name=model, requested_output_names=list(outputs), inputs=inputs, **trace_arguments()
+    )
 
 
 def _outputs(pb_utils: Any, model: str, outputs: Sequence[str], response: Any) -> list[npt.NDArray[Any]]:

@@ -50,7 +50,7 @@ class Parts(Protocol):
     """The parts of the chain, and who loads their models."""
 
     @property
-    def triton(self) -> TritonClient: ...
+    def face_triton(self) -> TritonClient: ...
 
     def get_writer(self) -> Writer: ...
 
@@ -269,7 +269,7 @@ class Pipeline:
         face, features = self._parts.get_face(), job.features
         if features is None:
             assert job.image is not None
-            features = await encode_face(face, self._parts.triton, job.image, job.crop_options)
+            features = await encode_face(face, self._parts.face_triton, job.image, job.crop_options)
         compositor = await asyncio.to_thread(face.compositor, features, job.animation)
         watch.mark("portrait")
         scene = Scene(face, features, compositor, job.animation, clip_frames)
