@@ -64,9 +64,10 @@ class RecordingTriton(TritonClient):
         first_timeout: float | None = None,
         next_timeout: float | None = None,
         probe: Tensors | None = None,
+        span_name: str = "stream",
     ) -> Stream[dict[str, npt.NDArray[Any]]]:
         self.requests.setdefault(model, inputs)
-        answers = super().stream(model, inputs, first_timeout, next_timeout, probe)
+        answers = super().stream(model, inputs, first_timeout, next_timeout, probe, span_name)
         async with aclosing(answers):
             async for answer in answers:
                 yield answer

@@ -19,6 +19,7 @@ from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
+from orchestrator.observability.metrics_server import served_metrics
 from orchestrator.routes import avatars, generation, health, realtime, voices
 from orchestrator.routes.chat import mount_chat
 from orchestrator.routes.description import openapi, operation_id
@@ -60,7 +61,8 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
     add_docs(app)
     add_handlers(app)
-    add_middleware(app, settings, app.state.limiter)
+    services = app.state.services
+    add_middleware(app, settings, app.state.limiter, services.metrics, services.tracing)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -69,15 +71,21 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services = app.state.services
     return_large_blocks()
-    with logging_to(services.settings.logs_path):
+    settings = services.settings
+    with (
+        logging_to(settings.logs_path, settings.log_format),
+        served_metrics(services.metrics, settings.metrics_host, settings.metrics_port),
+    ):
         services.outputs.create()
         await asyncio.to_thread(services.clear)
+        services.tracing.start()
         try:
             yield
         finally:
             await services.live.stop()
             await services.models.close()
             await app.state.limiter.close()
+            await asyncio.to_thread(services.tracing.stop)
 
 
 @cache

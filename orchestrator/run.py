@@ -93,7 +93,7 @@ def serve(settings: Settings) -> None:
         StorageException: the outputs cannot be written.
     """
     claim_port(settings.api_host, settings.api_port, "API_PORT")
-    with logging_to(settings.logs_path):
+    with logging_to(settings.logs_path, settings.log_format):
         make_server(settings).run()
 
 

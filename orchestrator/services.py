@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import Request, WebSocket
 
@@ -11,10 +12,16 @@ from orchestrator.core.drain import Drain
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
 from orchestrator.live.sessions import LiveSessions
+from orchestrator.observability.metrics import Metrics, Recent
+from orchestrator.observability.tracing import Tracing
+from orchestrator.pipeline.measured import Measured
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
+
+OUTPUTS_SECONDS: Final = 60.0
+"""Age at which the size of the outputs is read anew, which takes a look at every file."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,8 @@ class Services:
     progress: ProgressBoard
     live: LiveSessions
     drain: Drain
+    metrics: Metrics
+    tracing: Tracing
 
     def clear(self) -> None:
         """Remove files that a killed process had begun."""
@@ -39,10 +48,18 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     outputs = Outputs(settings.outputs_path)
     decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
     portraits = Portraits(settings.assets_path / "portraits", decoder)
-    pipeline = Pipeline(settings, models, outputs)
-    live = LiveSessions(settings, models, portraits)
+    metrics, tracing = Metrics(), Tracing(settings.traces_endpoint)
+    models.report_to(metrics)
+    pipeline = Pipeline(settings, models, outputs, [Measured(metrics)])
+    live = LiveSessions(settings, models, portraits, metrics)
     drain = Drain(settings.drain_seconds)
-    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live, drain)
+    metrics.watch_places("clips", lambda: pipeline.clips.taken, settings.max_concurrent_clips)
+    metrics.watch_places("speeches", lambda: pipeline.speeches.taken, settings.max_concurrent_speech)
+    metrics.watch_places("sessions", lambda: live.count, settings.max_live_sessions)
+    metrics.watch_outputs(Recent(outputs.size, OUTPUTS_SECONDS))
+    return Services(
+        settings, models, outputs, portraits, pipeline, ProgressBoard(), live, drain, metrics, tracing
+    )
 
 
 async def held_places() -> AsyncIterator[ExitStack]:

@@ -163,7 +163,9 @@ class TritonFace:
 
     async def _answers(self, inputs: Tensors, timeout: float | None) -> Stream[Pixels]:
         """Frames of one window from one Triton."""
-        stream = self._triton.stream(self.family.model, inputs, timeout, timeout, no_frames(inputs))
+        stream = self._triton.stream(
+            self.family.model, inputs, timeout, timeout, no_frames(inputs), span_name="window"
+        )
         async with aclosing(stream) as answers:
             async for answer in answers:
                 yield answer["frames"]

@@ -19,6 +19,7 @@ from orchestrator.live.scene import Characters
 from orchestrator.live.server_events import new_id
 from orchestrator.live.speech import GivenSpeech
 from orchestrator.live.transport import Transport
+from orchestrator.observability.metrics import Metrics
 from orchestrator.pipeline.rendering import Scene
 from orchestrator.writers.writer import WriterRequest
 
@@ -36,12 +37,14 @@ class Responses:
         settings: Settings,
         models: ModelManager,
         characters: Characters,
+        metrics: Metrics,
     ) -> None:
         self._transport = transport
         self._conversation = conversation
         self._max_seconds = settings.max_audio_seconds
         self._models = models
         self._characters = characters
+        self._metrics = metrics
         self._known: dict[str, Response] = {}
         self._speech: tuple[Response, GivenSpeech] | None = None
         self._seed = secrets.randbelow(MAX_SEED)
@@ -155,6 +158,7 @@ class Responses:
             scene,
             config.speech_options(seed if voice.family.seeded else None),
             self._max_seconds,
+            self._metrics,
         )
 
     def _current(self) -> list[Response]:

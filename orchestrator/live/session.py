@@ -55,6 +55,7 @@ class Session:
         models: ModelManager,
         characters: Characters,
         idle: IdleClips,
+        metrics: Metrics,
     ) -> None:
         self.id: Final = new_id("sess")
         self._transport = transport
@@ -64,7 +65,7 @@ class Session:
         self._characters = characters
         self._idle = idle
         self._conversation = Conversation()
-        self._responses = Responses(transport, self._conversation, settings, models, characters)
+        self._responses = Responses(transport, self._conversation, settings, models, characters, metrics)
         self._input_samples = 0
         self._config = LiveConfig(settings.default_voice, DEFAULT_LANGUAGE, None)
         self._began = self._active = time.monotonic()

@@ -14,6 +14,7 @@ from orchestrator.live.scene import Characters
 from orchestrator.live.server_events import SERVER_ERROR, error
 from orchestrator.live.session import Session
 from orchestrator.live.transport import RESTART, TRY_LATER, Socket, Transport
+from orchestrator.observability.metrics import Metrics
 
 log = logging.getLogger("lumen")
 
@@ -27,8 +28,11 @@ IDLE_FOLDER: Final = "idle"
 class LiveSessions:
     """Serves conversations, at most ``MAX_LIVE_SESSIONS`` at once."""
 
-    def __init__(self, settings: Settings, models: ModelManager, portraits: Portraits) -> None:
+    def __init__(
+        self, settings: Settings, models: ModelManager, portraits: Portraits, metrics: Metrics
+    ) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._models = models
         self._characters = Characters(settings, models, portraits)
         self.idle = IdleClips(self._characters, Path(settings.outputs_path) / IDLE_FOLDER)
@@ -47,7 +51,9 @@ class LiveSessions:
         if self._stopping or self.count >= self._settings.max_live_sessions:
             await self._refuse(transport)
             return
-        session = Session(transport, dialect, self._settings, self._models, self._characters, self.idle)
+        session = Session(
+            transport, dialect, self._settings, self._models, self._characters, self.idle, self._metrics
+        )
         self._sessions.add(session)
         log.info("Conversation %s begins; there are %d", session.id, self.count)
         try:

@@ -22,6 +22,7 @@ from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.encodings import Encoding, encoder
 from orchestrator.media.sinks import FragmentedMp4Sink, Mp4FileSink
 from orchestrator.media.wav import wav_file
+from orchestrator.observability.tracing import span, span_above, spanned
 from orchestrator.pipeline.captions import webvtt
 from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.pipeline.narration import Narration, check_written
@@ -106,7 +107,7 @@ class Pipeline:
         """Have the writer reply."""
         watch, writer = Stopwatch(), self._parts.get_writer()
         reply = writer.write(request)
-        async with aclosing(tee(reply, watch.first("first_text"))) as chunks:
+        async with aclosing(tee(spanned("write", reply), watch.first("first_text"))) as chunks:
             text = "".join([chunk async for chunk in chunks]).strip()
         watch.mark("text")
         return Written(text, {"writer": writer.name}, watch.timing(), writer.note, reply.warnings)
@@ -120,7 +121,7 @@ class Pipeline:
         with self._made(self.speeches, path):
             await self._parts.ensure(voice.models)
             watch.mark("models")
-            speech = tee(narration.speak(once(text)), watch.first("first_audio"))
+            speech = tee(spanned("speak", narration.speak(once(text))), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 write = await thread.open(wav_file(path, voice.sample_rate, self._rate))
                 async for pcm in speech:
@@ -151,7 +152,7 @@ class Pipeline:
         narration.check(text)
         with self._made(self.speeches):
             await self._parts.ensure(voice.models)
-            speech = tee(narration.speak(once(text)), watch.first("first_audio"))
+            speech = tee(spanned("speak", narration.speak(once(text))), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 coder = await thread.open(encoder(kind, voice.sample_rate, rate))
                 async for pcm in speech:
@@ -230,9 +231,10 @@ class Pipeline:
         with self._clip(*files):
             state = await self._prepare((*voice.models, *face.models), job, watch, progress)
             reply = writer.write(request)
-            text = read_ahead(tee(reply, script.append, watch.first("first_text")), TEXT_AHEAD)
+            written = tee(spanned("write", reply), script.append, watch.first("first_text"))
+            text = read_ahead(written, TEXT_AHEAD)
             seen = progress.hear(narration.limit), watch.first("first_audio")
-            speech = read_ahead(tee(narration.speak(text), *seen), SPEECH_AHEAD)
+            speech = read_ahead(tee(spanned("speak", narration.speak(text)), *seen), SPEECH_AHEAD)
             sinks, wav = [Mp4FileSink(files.video), *live], (files.audio, self._rate)
             recording = self._recording(state, sinks, live=bool(live), poster=files.poster, wav=wav)
             scene = replace(state.scene, phonemes=narration.phonemes)
@@ -241,16 +243,17 @@ class Pipeline:
                     yield seconds
             await asyncio.to_thread(write_text, files.captions, webvtt(narration.captions.captions()))
             watch.mark("video")
-            written = "".join(script).strip()
+            replied = "".join(script).strip()
             if writer.name != ECHO:
-                check_written(narration, written)
-            made = _replied(state, files, narration, reply, writer, written)
+                check_written(narration, replied)
+            made = _replied(state, files, narration, reply, writer, replied)
             await self._tell(made)
         done(made)
 
     async def _tell(self, result: Made) -> None:
-        for observer in self._observers:
-            await observer.made(result)
+        with span("publish"):
+            for observer in self._observers:
+                await observer.made(result)
 
     def _recording(self, state: "_RenderState", sinks: Sequence[PacketSink], **options: Any) -> Recording:
         return Recording(sinks, self._fps, watch=state.watch, seen=[state.progress.see], **options)
@@ -269,7 +272,8 @@ class Pipeline:
         face, features = self._parts.get_face(), job.features
         if features is None:
             assert job.image is not None
-            features = await encode_face(face, self._parts.face_triton, job.image, job.crop_options)
+            with span_above("encode portrait"):
+                features = await encode_face(face, self._parts.face_triton, job.image, job.crop_options)
         compositor = await asyncio.to_thread(face.compositor, features, job.animation)
         watch.mark("portrait")
         scene = Scene(face, features, compositor, job.animation, clip_frames)

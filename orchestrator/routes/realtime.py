@@ -10,7 +10,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from orchestrator.live.dialects import Dialect, OpenAI, VoiceLive
 from orchestrator.live.transport import BINARY_PROTOCOL, POLICY
-from orchestrator.request_context import new_request_id, request_id
+from orchestrator.request_context import identified
 from orchestrator.services import Services, services, socket_services
 
 log = logging.getLogger("lumen")
@@ -83,8 +83,7 @@ async def read_idle_clip(name: str, use: Use) -> Response:
 
 
 async def _serve(socket: WebSocket, dialect: Dialect, use: Services) -> None:
-    token = request_id.set(new_request_id())
-    try:
+    with identified(socket.headers.get("x-request-id")), use.tracing.entered(socket.headers):
         offered = socket.scope.get("subprotocols", [])
         protocol = next((known for known in PROTOCOLS if known in offered), None)
         await socket.accept(subprotocol=protocol)
@@ -92,8 +91,6 @@ async def _serve(socket: WebSocket, dialect: Dialect, use: Services) -> None:
             await socket.close(POLICY, "origin not allowed")
             return
         await use.live.serve(StarletteSocket(socket), dialect, binary=protocol == BINARY_PROTOCOL)
-    finally:
-        request_id.reset(token)
 
 
 def _may_connect(socket: WebSocket, use: Services) -> bool:

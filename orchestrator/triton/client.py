@@ -24,6 +24,7 @@ from lumen.errors import (
     UpstreamTimeoutException,
     from_wire,
 )
+from orchestrator.observability.tracing import span
 from orchestrator.triton.attempts import Attempts, TritonEvents
 from orchestrator.triton.errors import (
     DEAD_PROCESS,
@@ -125,12 +126,14 @@ class TritonClient:
         return Attempts(model, self._retries, self._events)
 
     async def _infer(self, model: str, inputs: Tensors, timeout: float | None) -> dict[str, npt.NDArray[Any]]:
-        try:
-            result = await self._channel().infer(
-                model, _wire(inputs), client_timeout=timeout or self._timeout
-            )
-        except InferenceServerException as error:
-            raise self._failure(model, error) from error
+        timeout = timeout or self._timeout
+        with span("infer", model=model) as traced:
+            try:
+                result = await self._channel().infer(
+                    model, _wire(inputs), client_timeout=timeout, headers=traced.headers
+                )
+            except InferenceServerException as error:
+                raise self._failure(model, error) from error
         return _unwire(result)
 
     async def stream(
@@ -140,6 +143,7 @@ class TritonClient:
         first_timeout: float | None = None,
         next_timeout: float | None = None,
         probe: Tensors | None = None,
+        span_name: str = "stream",
     ) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
         """Ask a decoupled ``model`` once and yield its answers' tensors; leaving early cancels it.
 
@@ -149,19 +153,21 @@ class TritonClient:
             probe: inputs that the model answers at once, be it with a refusal. A silent model is asked
                 so: Triton ends no stream of a process that has died, and says of it only what it says
                 to a new request.
+            span_name: of the request in a trace.
 
         Raises:
             LumenException: as `translate` says.
         """
         request = {"model_name": model, "inputs": _wire(inputs)}
-        call = self._channel().stream_infer(_once(request))
         timeout, deaths = first_timeout or self._timeout, self._deaths[model]
-        try:
-            while (result := await self._next(call, model, timeout, deaths, probe)) is not None:
-                yield _unwire(result)
-                timeout = next_timeout or self._timeout
-        finally:
-            call.cancel()
+        with span(span_name, model=model) as traced:
+            call = self._channel().stream_infer(_once(request), headers=traced.headers)
+            try:
+                while (result := await self._next(call, model, timeout, deaths, probe)) is not None:
+                    yield _unwire(result)
+                    timeout = next_timeout or self._timeout
+            finally:
+                call.cancel()
 
     async def _next(self, call: Any, model: str, timeout: float, deaths: int, probe: Tensors | None) -> Any:
         """The next result of the stream, or None at its end.

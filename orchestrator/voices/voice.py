@@ -106,7 +106,9 @@ class BoundVoice:
         attempts = self._triton.attempts(model)
         while True:
             try:
-                stream = self._triton.stream(model, inputs, self._first_timeout, probe=probe)
+                stream = self._triton.stream(
+                    model, inputs, self._first_timeout, probe=probe, span_name="sentence"
+                )
                 async with aclosing(stream) as answers:
                     async for answer in answers:
                         heard = True
