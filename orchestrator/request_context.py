@@ -50,7 +50,7 @@ def output_name() -> str:
 
 @contextmanager
 def identified(wanted: str | None = None) -> Iterator[None]:
-    """Serve a request in the block under the id that its client wants, if it has a safe form, or a new one."""
+    """Serve a request in the block under a new id, or that which its client wants if it has a safe form."""
     own = new_request_id()
     chosen = wanted is not None and SAFE_ID.fullmatch(wanted) is not None
     tokens = request_id.set(wanted if chosen and wanted else own), _output_name.set(own)

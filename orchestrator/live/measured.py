@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from lumen.contracts import FACE_FPS
+from orchestrator.live.pacing import Pacer
 from orchestrator.observability.metrics import Metrics
 from orchestrator.pipeline.stopwatch import Timing
 
@@ -16,20 +17,19 @@ class Played:
     """An answer that is made and played, or cut off.
 
     Attributes:
-        seconds: that were sent. underruns: times that its player had played all. picture: whether it has one.
+        pacer: knows what was sent and played. picture: whether there was one.
     """
 
     outcome: Outcome
-    seconds: float
-    underruns: int
+    pacer: Pacer
     picture: bool
 
     def measure(self, metrics: Metrics, timing: Timing) -> None:
         """Note it. timing: of its making."""
-        metrics.live_answer(self.outcome, self.underruns)
-        if self.outcome == "completed" and self.seconds:
-            metrics.made("live", self.seconds, timing.seconds, timing.marks)
+        metrics.live_answer(self.outcome, self.pacer.underruns)
+        if self.outcome == "completed" and self.pacer.sent:
+            metrics.made("live", self.pacer.sent, None, timing.marks)
         else:
             metrics.reached("live", timing.marks)
         if self.picture:
-            metrics.drew("live", round(self.seconds * FACE_FPS))
+            metrics.drew("live", round(self.pacer.sent * FACE_FPS))

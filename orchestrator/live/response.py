@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lumen.aio import Stream, cancel, read_ahead, tee
+from lumen.aio import Stream, cancel, exhaust, read_ahead, tee
 from lumen.errors import InvalidInputException, LumenException
 from lumen.utterance import Sentence, SpeechChunk
 from lumen.visemes.track import PhonemeTrack
@@ -154,8 +154,7 @@ class Response:
             status, _ = await self._until_interrupted(self.pacer.played())
             if status == "cancelled":
                 self._clear()
-        played = Played(status, self.pacer.sent, self.pacer.underruns, self._plan.picture)
-        played.measure(self._parts.metrics, made)
+        Played(status, self.pacer, self._plan.picture).measure(self._parts.metrics, made)
         if self._begun:
             if status != "cancelled":
                 self._say("output_audio_buffer.stopped", response_id=self.id)
@@ -235,9 +234,7 @@ class Response:
 
     async def _make(self) -> None:
         if not self._plan.spoken:
-            async with aclosing(self._text()) as text:
-                async for _ in text:
-                    pass
+            await exhaust(self._text())
             return
         speech, rate = await self._speech()
         if self._plan.pcm:
@@ -245,9 +242,7 @@ class Response:
         if self._plan.picture:
             await self._film(speech, rate)
         else:
-            async with aclosing(speech) as sound:
-                async for _ in sound:
-                    pass
+            await exhaust(speech)
 
     def _text(self) -> Stream[str]:
         source = self._plan.source

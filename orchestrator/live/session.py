@@ -28,6 +28,7 @@ from orchestrator.live.server_events import (
     new_id,
 )
 from orchestrator.live.transport import INTERNAL, NORMAL, RESTART, Transport
+from orchestrator.observability.metrics import Metrics
 from orchestrator.writers.writer import WriterRequest
 
 log = logging.getLogger("lumen")

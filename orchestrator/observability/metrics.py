@@ -87,16 +87,16 @@ class Metrics:
         self._requests.labels(route, known, str(status)).inc()
         self._request_seconds.labels(route, known).observe(seconds)
 
-    def made(self, kind: Kind, seconds: float, took: float, marks: Mapping[str, float]) -> None:
+    def made(self, kind: Kind, seconds: float, took: float | None, marks: Mapping[str, float]) -> None:
         """Note something that was made.
 
         Args:
-            seconds: of its speech. took: seconds of work.
+            seconds: of its speech. took: seconds of work; None where it waits for its listener.
             marks: seconds until each stage was done.
         """
         self._made.labels(kind).inc()
         self._speech.labels(kind).inc(seconds)
-        if seconds > 0:
+        if took is not None and seconds > 0:
             self._factor.labels(kind).observe(took / seconds)
         self.reached(kind, marks)
 

@@ -1,6 +1,6 @@
 """Traces by OpenTelemetry: spans of the stages of a request, and the header that leads on into Triton.
 
-Without an endpoint no library is imported, and a span costs one look at a context variable.
+Without an endpoint the library is not imported, and a span costs one look at a context variable.
 """
 
 from collections.abc import Iterator, Mapping

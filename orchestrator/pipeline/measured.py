@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lumen.contracts import FACE_FPS
-from orchestrator.observability.metrics import Metrics
+from orchestrator.observability.metrics import Kind, Metrics
 from orchestrator.pipeline.results import Made, Rendered, Spoken
 
 
@@ -17,7 +17,8 @@ class Measured:
         self._metrics = metrics
 
     async def made(self, result: Made) -> None:
-        kind, timing = "clip" if isinstance(result, Rendered) else "speech", result.timing
+        kind: Kind = "clip" if isinstance(result, Rendered) else "speech"
+        timing = result.timing
         self._metrics.made(kind, result.seconds, timing.seconds, timing.marks)
         if isinstance(result, Rendered):
             self._metrics.drew("clip", math.ceil(result.seconds * FACE_FPS))
