@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.errors import GenerationException, InvalidInputException, LumenException, to_wire
-from lumen.triton.trace import traced
+from lumen.triton.trace import request_span
 from lumen.utterance import Sentence
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Adapter:
 
     def answer_traced(self, request: Any, make: Callable[[Any], Tensors]) -> Any:
         """:meth:`answer` with ``make`` of the request, whose calls of other models belong to its trace."""
-        with traced(request):
+        with request_span(self._model, request):
             return self.answer(lambda: make(request))
 
     def answer(self, make: Callable[[], Tensors]) -> Any:
@@ -97,7 +97,7 @@ class Adapter:
         sender = request.get_response_sender()
         refusal = None
         try:
-            with traced(request):
+            with request_span(self._model, request):
                 await answer(lambda tensors: sender.send(self._asked_for(request, tensors)))
         except LumenException as error:
             refusal = self._refusal(to_wire(error), error.triton_code)

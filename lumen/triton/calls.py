@@ -15,7 +15,7 @@ from lumen.errors import (
     from_wire,
 )
 from lumen.triton.adapter import REFUSAL, Tensors
-from lumen.triton.trace import trace_arguments
+from lumen.triton.trace import call_span
 
 ABSENT: Final = (
     "unknown model",
@@ -45,7 +45,8 @@ async def triton_call(
         LumenException: as :func:`refusal_of` says.
     """
     try:
-        response = await _request(pb_utils, model, outputs, tensors).async_exec()
+        with call_span(model):
+            response = await _request(pb_utils, model, outputs, tensors).async_exec()
     except pb_utils.TritonModelException as error:
         raise refusal_of(model, str(error), "") from error
     return _outputs(pb_utils, model, outputs, response)
@@ -56,7 +57,8 @@ def triton_call_now(
 ) -> list[npt.NDArray[Any]]:
     """:func:`triton_call` for models without an event loop: blocks."""
     try:
-        response = _request(pb_utils, model, outputs, tensors).exec()
+        with call_span(model):
+            response = _request(pb_utils, model, outputs, tensors).exec()
     except pb_utils.TritonModelException as error:
         raise refusal_of(model, str(error), "") from error
     return _outputs(pb_utils, model, outputs, response)
@@ -107,9 +109,7 @@ class SingleResponseCaller:
 
 def _request(pb_utils: Any, model: str, outputs: Sequence[str], tensors: Tensors) -> Any:
     inputs = [pb_utils.Tensor(name, np.ascontiguousarray(value)) for name, value in tensors.items()]
-    return pb_utils.InferenceRequest(
-        model_name=model, requested_output_names=list(outputs), inputs=inputs, **trace_arguments()
-    )
+    return pb_utils.InferenceRequest(model_name=model, requested_output_names=list(outputs), inputs=inputs)
 
 
 def _outputs(pb_utils: Any, model: str, outputs: Sequence[str], response: Any) -> list[npt.NDArray[Any]]:

@@ -35,6 +35,7 @@ from lumen.triton import guard, logfile, shm
 from lumen.triton.install import PROJECT_ROOT, TritonInstall, find_triton
 from lumen.triton.plain_paths import plain_folder, plain_path
 from lumen.triton.ports import claim_port, reachable
+from lumen.triton.trace import URL_VARIABLE
 
 POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 10.0
@@ -239,6 +240,8 @@ class TritonServer:
         command = [sys.executable, "-I", "-S", guard.__file__, self.prefix, str(self._workdir)]
         command += [str(self.options.grace_seconds), str(install.executable), *self._arguments(install)]
         environment = {**install.environment, "CUDA_VISIBLE_DEVICES": visible_devices(self.options)}
+        if self.options.traces_endpoint is not None:
+            environment[URL_VARIABLE] = traces_url(self.options.traces_endpoint)
         with _fresh_log(self.options.log_file) as log:
             return subprocess.Popen(
                 command,

@@ -130,7 +130,11 @@ class TritonClient:
         with span("infer", model=model) as traced:
             try:
                 result = await self._channel().infer(
-                    model, _wire(inputs), client_timeout=timeout, headers=traced.headers
+                    model,
+                    _wire(inputs),
+                    client_timeout=timeout,
+                    headers=traced.headers,
+                    parameters=traced.headers,
                 )
             except InferenceServerException as error:
                 raise self._failure(model, error) from error
@@ -158,10 +162,11 @@ class TritonClient:
         Raises:
             LumenException: as `translate` says.
         """
-        request = {"model_name": model, "inputs": _wire(inputs)}
         timeout, deaths = first_timeout or self._timeout, self._deaths[model]
         with span(span_name, model=model) as traced:
-            call = self._channel().stream_infer(_once(request), headers=traced.headers)
+            # In the headers for Triton, in the parameters for the model, which sees no headers.
+            asked = {"model_name": model, "inputs": _wire(inputs), "parameters": traced.headers}
+            call = self._channel().stream_infer(_once(asked), headers=traced.headers)
             try:
                 while (result := await self._next(call, model, timeout, deaths, probe)) is not None:
                     yield _unwire(result)

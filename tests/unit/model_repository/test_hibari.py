@@ -39,9 +39,6 @@ class Request:
     def get_response_sender(self) -> "Request":
         return self
 
-    def trace(self) -> None:
-        """None is no trace."""
-
     def requested_output_names(self) -> list[str]:
         return []
 

@@ -57,9 +57,6 @@ class Request:
     def get_response_sender(self) -> Sender:
         return self.sender
 
-    def trace(self) -> str:
-        return f"trace of {id(self)}"
-
     def requested_output_names(self) -> list[str]:
         return list(self.wanted)
 
