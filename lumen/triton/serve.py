@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -188,7 +187,8 @@ def _supervise(server: TritonServer, settings: Settings, stopped: threading.Even
                 if readiness.lost is not None and settings.triton_model_control == "off":
                     raise ModelLoadException(readiness.lost)
             readiness.draining = True
-            time.sleep(settings.drain_seconds)
+            stopped.clear()
+            stopped.wait(settings.drain_seconds)  # a second signal does not wait
     finally:
         supervisor.stop()
 

@@ -67,3 +67,5 @@ def test_a_triton_dies_in_the_middle_of_clips(serve_with: Serve, tmp_path: Path,
             assert frames.shape == undisturbed.shape
             assert (frames == undisturbed).all()
         assert not servers[1].running
+        retried = api.services.metrics.registry.get_sample_value
+        assert retried("lumen_triton_retries_total", {"model": "warp"}), "nobody noticed: it died too late"
