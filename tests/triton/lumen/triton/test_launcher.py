@@ -123,7 +123,7 @@ def test_ctrl_c_while_models_load_stops_everything(echo_repository: Path) -> Non
 
 @pytest.fixture
 def ready_port(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Port at which `lumen triton` tells its readiness; it has time to drain, and nobody else loads models."""
+    """Port at which `lumen triton` tells its readiness; it has time to drain, nobody else loads models."""
     port = claim_port("127.0.0.1", 0, "TRITON_READY_PORT")
     monkeypatch.setenv("TRITON_READY_PORT", str(port))
     monkeypatch.setenv("DRAIN_SECONDS", "60")
