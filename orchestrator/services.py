@@ -12,11 +12,18 @@ from orchestrator.core.drain import Drain
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
 from orchestrator.live.sessions import LiveSessions
+from orchestrator.marking.marking import Marking
+from orchestrator.media.derived_sound import DerivedSound
+from orchestrator.moderation.moderation import Moderation
 from orchestrator.observability.metrics import Metrics, Recent
 from orchestrator.observability.tracing import Tracing
 from orchestrator.pipeline.measured import Measured
+from orchestrator.pipeline.output_records import OutputRecorder
 from orchestrator.pipeline.pipeline import Pipeline
+from orchestrator.pipeline.previews import VoicePreviews
 from orchestrator.pipeline.progress import ProgressBoard
+from orchestrator.pipeline.results import Observer
+from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
 
@@ -29,8 +36,13 @@ class Services:
     settings: Settings
     models: ModelManager
     outputs: Outputs
+    kept: KeptOutputs
+    sound: DerivedSound
+    marking: Marking
+    moderation: Moderation
     portraits: Portraits
     pipeline: Pipeline
+    previews: VoicePreviews
     progress: ProgressBoard
     live: LiveSessions
     drain: Drain
@@ -38,7 +50,8 @@ class Services:
     tracing: Tracing
 
     def clear(self) -> None:
-        """Remove files that a killed process had begun."""
+        """Remove files that a killed process had begun, and open what signs."""
+        self.marking.start()
         self.outputs.clear()
         for folder in (self.settings.voices_path, self.settings.avatars_path):
             remove_ownerless(folder)
@@ -50,15 +63,32 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     portraits = Portraits(settings.assets_path / "portraits", decoder)
     metrics, tracing = Metrics(), Tracing(settings.traces_endpoint)
     models.report_to(metrics)
-    pipeline = Pipeline(settings, models, outputs, [Measured(metrics)])
-    live = LiveSessions(settings, models, portraits, metrics)
-    drain = Drain(settings.drain_seconds)
+    kept = KeptOutputs(outputs, settings.retention_days, settings.retention_bytes)
+    marking, moderation = Marking(settings), Moderation(settings)
+    sound = DerivedSound(settings, outputs, kept, marking)
+    observers: list[Observer] = [OutputRecorder(outputs, kept), Measured(metrics)]
+    pipeline = Pipeline(settings, models, outputs, observers, marking, moderation)
+    live = LiveSessions(settings, models, portraits, metrics, moderation)
     metrics.watch_places("clips", lambda: pipeline.clips.taken, settings.max_concurrent_clips)
     metrics.watch_places("speeches", lambda: pipeline.speeches.taken, settings.max_concurrent_speech)
     metrics.watch_places("sessions", lambda: live.count, settings.max_live_sessions)
     metrics.watch_outputs(Recent(outputs.size, OUTPUTS_SECONDS))
     return Services(
-        settings, models, outputs, portraits, pipeline, ProgressBoard(), live, drain, metrics, tracing
+        settings=settings,
+        models=models,
+        outputs=outputs,
+        kept=kept,
+        sound=sound,
+        marking=marking,
+        moderation=moderation,
+        portraits=portraits,
+        pipeline=pipeline,
+        previews=VoicePreviews(settings, models, pipeline),
+        progress=ProgressBoard(),
+        live=live,
+        drain=Drain(settings.drain_seconds),
+        metrics=metrics,
+        tracing=tracing,
     )
 
 

@@ -22,6 +22,7 @@ from orchestrator.live.pacing import Pacer
 from orchestrator.live.server_events import item_object, new_id, part_of, response_object
 from orchestrator.live.speech import GivenSpeech, quick_sentences
 from orchestrator.live.transport import Transport
+from orchestrator.marking.marking import Mark
 from orchestrator.media.mime import mime_type
 from orchestrator.media.resample import Resampler, pcm16
 from orchestrator.media.sinks import FragmentedMp4Sink
@@ -68,6 +69,8 @@ class Parts:
     options: SpeechOptions
     max_seconds: float
     metrics: Metrics
+    mark: Callable[[str, str], Mark]
+    check: Callable[[WriterRequest], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,8 @@ class Response:
     # Making: text, speech, picture.
 
     async def _make(self) -> None:
+        if isinstance(source := self._plan.source, WriterRequest):
+            await self._parts.check(source)
         if not self._plan.spoken:
             await exhaust(self._text())
             return
@@ -333,10 +338,11 @@ class Response:
         )
 
     async def _film(self, speech: Stream[Pcm], rate: int) -> None:
-        sink = FragmentedMp4Sink()
-        recording = Recording([sink], live=True, watch=self._watch)
         async with aclosing(speech):
             scene = replace(await self._parts.scene(), phonemes=self._phonemes)
+            mark = self._parts.mark(self.id, scene.face.name)
+            sink = FragmentedMp4Sink(mark.tags)
+            recording = Recording([sink], live=True, watch=self._watch, label=mark.drawn)
             async with aclosing(render(scene, speech, rate, recording)) as rendered:
                 async for seconds in rendered:
                     await self._send_video(sink.take(), seconds)
@@ -366,12 +372,8 @@ class Response:
             self._samples += len(piece)
             if not self._plan.picture:
                 await self.pacer.room()
-            await self._send(
-                "response.output_audio.delta",
-                {},
-                pcm16(piece).tobytes(),
-                0.0 if self._plan.picture else self._samples / PCM_RATE,
-            )
+            until = 0.0 if self._plan.picture else self._samples / PCM_RATE
+            await self._send("response.output_audio.delta", {}, pcm16(piece).tobytes(), until)
 
     async def _send(self, kind: str, fields: Mapping[str, Any], media: bytes, until: float) -> None:
         if not self._begun and (kind == "response.video.delta" or not self._plan.picture):

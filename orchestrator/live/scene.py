@@ -20,7 +20,6 @@ from orchestrator.faces.face import Face, Pixels, PortraitFeatures
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.portraits import PortraitImage, Portraits
 from orchestrator.live.client_events import ClientEventError
-from orchestrator.observability.tracing import span_above
 from orchestrator.pipeline.rendering import Scene
 
 IDLE_VERSION: Final = "1"
@@ -93,8 +92,7 @@ class Characters:
         if features is None:
             assert character.image is not None
             crop_options = CropOptions(character.size)
-            with span_above("encode portrait"):
-                features = await encode_face(face, self._models.face_triton, character.image, crop_options)
+            features = await encode_face(face, self._models.face_triton, character.image, crop_options)
         animation = AnimationOptions(seed % (MAX_SEED + 1), _default_options(face))
         compositor = await asyncio.to_thread(face.compositor, features, animation)
         scene = Scene(face, features, compositor, animation)
