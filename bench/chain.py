@@ -64,9 +64,10 @@ class RecordingTriton(TritonClient):
         first_timeout: float | None = None,
         next_timeout: float | None = None,
         probe: Tensors | None = None,
+        span_name: str = "stream",
     ) -> Stream[dict[str, npt.NDArray[Any]]]:
         self.requests.setdefault(model, inputs)
-        answers = super().stream(model, inputs, first_timeout, next_timeout, probe)
+        answers = super().stream(model, inputs, first_timeout, next_timeout, probe, span_name)
         async with aclosing(answers):
             async for answer in answers:
                 yield answer
@@ -75,17 +76,15 @@ class RecordingTriton(TritonClient):
 class RecordedParts(ModelManager):
     """Voice and face of the settings, over a client that keeps their requests."""
 
-    @property
-    def triton(self) -> TritonClient:
-        if self._triton is None:
-            self._triton = RecordingTriton(self.settings.triton_url, self.settings.triton_timeout)
-        return self._triton
+    def _make_client(self, url: str) -> TritonClient:
+        return RecordingTriton(url, self.settings.triton_timeout)
 
     @property
     def requests(self) -> Mapping[str, Tensors]:
         """First request to each model, by its name."""
-        assert isinstance(self.triton, RecordingTriton)
-        return self.triton.requests
+        clients = (self.voice_triton, self.face_triton)
+        known = [client.requests for client in clients if isinstance(client, RecordingTriton)]
+        return {model: request for requests in known for model, request in requests.items()}
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ async def model_inputs(parts: RecordedParts, scene: Scene) -> Requests:
     requests: Requests = dict(parts.requests)
     for model, make in INNER.items():
         if model in requests:
-            requests |= await make(requests[model], scene, parts.triton)
+            requests |= await make(requests[model], scene, parts.face_triton)
     return requests
 
 

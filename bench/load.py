@@ -53,6 +53,12 @@ class Outcome:
     errors: tuple[str, ...]
     seconds: float
 
+    @property
+    def audio_per_second(self) -> float | None:
+        """Seconds of speech made in a second of the load; None where none is known."""
+        made = sum(sample.audio for sample in self.samples)
+        return round(made / self.seconds, 3) if made and self.seconds else None
+
     def percentiles(self, value: Callable[[Sample], float | None]) -> dict[str, float] | None:
         """``{"p50": ..., "p95": ..., "p99": ...}`` of what is known; None when nothing is."""
         known = [v for v in map(value, self.samples) if v is not None]

@@ -76,6 +76,7 @@ def json_line(
             "load": outcome.label,
             "clips": len(outcome.samples),
             "errors": len(outcome.errors),
+            "audio_per_second": outcome.audio_per_second,
             **{name: outcome.percentiles(value) for name, value in MEASURES.items()},
         }
         for path, outcome in outcomes

@@ -216,6 +216,31 @@ def bench(
         )
 
 
+@app.command()
+def plan(
+    sessions: Annotated[int, typer.Option(min=1, help="Sessions that speak at once.")],
+    pixels: Annotated[int, typer.Option(help="Side of the face: 256 or 512.")] = 256,
+    face: Annotated[str, typer.Option(help="The part that animates.")] = "warp",
+    voice: Annotated[str, typer.Option(help="The part that speaks.")] = "hibari",
+    p95_first_frame: Annotated[
+        float, typer.Option(help="Seconds until the first frame that one in twenty answers may exceed.")
+    ] = 1.0,
+    kept_hours: Annotated[float, typer.Option(min=0, help="Hours of speech that are kept as clips.")] = 0.0,
+    figures: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Output of `lumen bench`.")
+    ] = None,
+) -> None:
+    """Compute the machines that a number of sessions takes, from measured figures (docs/capacity.md).
+
+    Example: lumen plan --sessions 100 --face sadtalker --voice xtts --p95-first-frame 1.5
+    """
+    from bench.plan import Wish, run
+
+    with reported():
+        wish = Wish(sessions, pixels, face, voice, p95_first_frame, kept_hours)
+        raise typer.Exit(run(wish, figures, console))
+
+
 @export.command()
 def warp(
     repository: Repository = None,

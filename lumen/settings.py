@@ -20,12 +20,14 @@ from pydantic_settings import (
 )
 
 from lumen import registry
+from lumen.addresses import check_address
 from lumen.errors import InvalidInputException
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 ENV_FILE: Final = PROJECT_ROOT / ".env"
 
 VoiceName = Annotated[str, AfterValidator(lambda name: registry.voice(name).name)]
+TritonAddress = Annotated[str, AfterValidator(check_address)]
 FaceName = Annotated[str, AfterValidator(lambda name: registry.face(name).name)]
 
 
@@ -79,6 +81,14 @@ class Settings(BaseSettings):
     cors_origins: Annotated[list[str], NoDecode] = Field(
         ["http://localhost:3000", "http://127.0.0.1:3000"],
         description="front ends, comma-separated; * for any",
+    )
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="seconds after SIGTERM in which /readyz is false already and everything still answered",
+    )
+    api_grace_seconds: float = Field(
+        5.0, gt=0, description="seconds that requests may take to end when the API stops"
     )
     rate_limit: str = Field(
         "100/minute", description="requests per key or client address, in the notation of `limits`"
@@ -255,14 +265,57 @@ class Settings(BaseSettings):
     model_repository: Path = Field(Path("model_repository"), description="Triton's models")
     backends_path: Path = Field(Path("backends"), description="python-based Triton backends")
 
+    # Watching
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="port of Prometheus' /metrics; none: not served"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address that /metrics is served on")
+    traces_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
+        description="address of a collector of traces (OTLP/HTTP), such as http://127.0.0.1:4318; "
+        "none: no traces",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="json: lines of JSON on the standard output and in lumen.log"
+    )
+
     # Triton
-    triton_url: str = Field("127.0.0.1:8001", description="host:port of Triton's gRPC")
+    triton_url: TritonAddress = Field(
+        "127.0.0.1:8001",
+        description="host:port of Triton's gRPC; dns:///host:port or ip:port,ip:port are several that share "
+        "the work",
+    )
+    triton_voice_url: TritonAddress | None = Field(
+        None, description="Triton of the models that speak, where it is another one"
+    )
+    triton_face_url: TritonAddress | None = Field(
+        None, description="Triton of the models that animate, likewise"
+    )
+    triton_model_control: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="whether the API loads and unloads models; off: each Triton keeps those it started with, "
+        "auto: off where several share the work",
+    )
+    triton_retries: int = Field(
+        2, ge=0, description="times that work is asked for again of another Triton when one goes away"
+    )
     triton_host: str = Field("127.0.0.1", description="address that a Triton started here listens on")
     triton_http_port: int = Field(8002, ge=0, le=65535, description="Triton's HTTP port")
     triton_metrics_port: int = Field(8003, ge=0, le=65535, description="Triton's metrics port")
     triton_timeout: float = Field(60.0, gt=0, description="seconds a Triton answer may take")
     triton_start_timeout: float = Field(
         120.0, gt=0, description="seconds until a starting Triton must be ready"
+    )
+    triton_ready_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port of `lumen triton` for /readyz, which is false while it drains or mends a model; "
+        "none: not served",
+    )
+    triton_grace_seconds: float = Field(
+        10.0, gt=0, description="seconds that a stopping Triton may take to end its requests"
     )
     gpu_enabled: bool = Field(True, description="use a GPU where there is one")
     cuda_device: int = Field(0, ge=0, description="index of that GPU")

@@ -22,6 +22,7 @@ from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
+from orchestrator.observability.metrics_server import served_metrics
 from orchestrator.routes import (
     access,
     avatars,
@@ -81,7 +82,8 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     add_docs(app)
     add_handlers(app)
     limiter, services = app.state.limiter, app.state.services
-    add_middleware(app, settings, limiter, Middleware(AccessMiddleware, services.access, limiter))
+    access_middleware = Middleware(AccessMiddleware, services.access, limiter)
+    add_middleware(app, settings, limiter, access_middleware, services.metrics, services.tracing)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -90,11 +92,16 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services = app.state.services
     return_large_blocks()
-    with logging_to(services.settings.logs_path):
+    settings = services.settings
+    with (
+        logging_to(settings.logs_path, settings.log_format),
+        served_metrics(services.metrics, settings.metrics_host, settings.metrics_port),
+    ):
         services.outputs.create()
         await asyncio.to_thread(services.clear)
         await asyncio.to_thread(services.access.start)
         await services.webhooks.start()
+        services.tracing.start()
         await services.moderation.start()
         retention = asyncio.create_task(services.kept.watch())
         try:
@@ -107,6 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await services.models.close()
             await app.state.limiter.close()
             await services.access.close()
+            await asyncio.to_thread(services.tracing.stop)
 
 
 @cache

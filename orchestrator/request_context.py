@@ -1,6 +1,9 @@
 """Identity of the request that is being served, and what every response says of it."""
 
+import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final
@@ -52,8 +55,41 @@ def may_change(belongs_to: str) -> bool:
     return sees_all() or (belongs_to == owner.get() != EVERYONE)
 
 
+route: Final[ContextVar[str]] = ContextVar("route", default="")
+"""Method and path of the request that is being served; "" outside of one."""
+
+job: Final[ContextVar[str]] = ContextVar("job", default="")
+"""Id of the job that is being done; "" outside of one."""
+
+_output_name: Final[ContextVar[str]] = ContextVar("output_name", default="")
+
+SAFE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+"""Form of an identifier that a client may choose for its request."""
+
+
 def new_request_id() -> str:
     return str(uuid.uuid4())
+
+
+def output_name() -> str:
+    """Name of the files that the request at hand makes: its id, unless its client chose that.
+
+    A client may send an id twice, and what it made first stays.
+    """
+    return _output_name.get() or request_id.get()
+
+
+@contextmanager
+def identified(wanted: str | None = None) -> Iterator[None]:
+    """Serve a request in the block under a new id, or that which its client wants if it has a safe form."""
+    own = new_request_id()
+    chosen = wanted is not None and SAFE_ID.fullmatch(wanted) is not None
+    tokens = request_id.set(wanted if chosen and wanted else own), _output_name.set(own)
+    try:
+        yield
+    finally:
+        request_id.reset(tokens[0])
+        _output_name.reset(tokens[1])
 
 
 def utc_timestamp() -> str:

@@ -1,7 +1,11 @@
 """Serves the API: ``python orchestrator/run.py``."""
 
+import math
 import resource
+import signal
 import socket
+from functools import partial
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -10,6 +14,7 @@ from fastapi import FastAPI
 from lumen.reported import reported
 from lumen.settings import Settings, load_settings
 from lumen.triton.ports import claim_port
+from orchestrator.core.drain import Drain
 from orchestrator.core.http_protocol import connection_limits, http_protocol
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
@@ -24,11 +29,17 @@ OTHER_FILES: Final = 512
 
 
 class ApiServer(uvicorn.Server):
-    """A server whose live conversations end with a word before their sockets are closed."""
+    """A server that drains on SIGTERM; its live conversations end with a word before their sockets close."""
 
-    def __init__(self, config: uvicorn.Config, live: LiveSessions) -> None:
+    def __init__(self, config: uvicorn.Config, live: LiveSessions, drain: Drain) -> None:
         super().__init__(config)
         self._live = live
+        self._drain = drain
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop: on SIGTERM after the time of draining, else at once."""
+        if sig != signal.SIGTERM or not self._drain.begin(partial(super().handle_exit, sig, frame)):
+            super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the conversations, then the connections."""
@@ -45,7 +56,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
     app = create_app(settings, model_manager.configure(settings))
     app.state.services.outputs.check_writable()
     allow_files(settings.max_connections)
-    return ApiServer(server_config(app, settings), app.state.services.live)
+    return ApiServer(server_config(app, settings), app.state.services.live, app.state.services.drain)
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -61,7 +72,7 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         server_header=False,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=math.ceil(settings.api_grace_seconds),
     )
 
 
@@ -82,7 +93,7 @@ def serve(settings: Settings) -> None:
         StorageException: the outputs cannot be written.
     """
     claim_port(settings.api_host, settings.api_port, "API_PORT")
-    with logging_to(settings.logs_path):
+    with logging_to(settings.logs_path, settings.log_format):
         make_server(settings).run()
 
 

@@ -5,17 +5,22 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Final
 
 from fastapi import Request, WebSocket
 
 from lumen.settings import Settings
 from orchestrator.access.access import Access
+from orchestrator.core.drain import Drain
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
 from orchestrator.live.sessions import LiveSessions
 from orchestrator.marking.marking import Marking
 from orchestrator.media.derived_sound import DerivedSound
 from orchestrator.moderation.moderation import Moderation
+from orchestrator.observability.metrics import Metrics, Recent
+from orchestrator.observability.tracing import Tracing
+from orchestrator.pipeline.measured import Measured
 from orchestrator.pipeline.output_records import OutputRecorder
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.previews import VoicePreviews
@@ -25,6 +30,9 @@ from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
 from orchestrator.webhooks.webhooks import Webhooks
+
+OUTPUTS_SECONDS: Final = 60.0
+"""Age at which the size of the outputs is read anew, which takes a look at every file."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,9 @@ class Services:
     live: LiveSessions
     access: Access
     webhooks: Webhooks
+    drain: Drain
+    metrics: Metrics
+    tracing: Tracing
 
     def clear(self) -> None:
         """Remove files that a killed process had begun, and open what signs."""
@@ -57,6 +68,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     outputs = Outputs(settings.outputs_path, access.links.sign)
     decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
     portraits = Portraits(settings.assets_path / "portraits", decoder)
+    metrics, tracing = Metrics(), Tracing(settings.traces_endpoint)
+    models.report_to(metrics)
     kept = KeptOutputs(outputs, settings.retention_days, settings.retention_bytes)
     marking, moderation = Marking(settings), Moderation(settings)
     sound = DerivedSound(settings, outputs, kept, marking)
@@ -65,9 +78,13 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
         return await asyncio.to_thread(kept.owner_of, path)
 
     access.owner_of = owner_of
-    observers: list[Observer] = [OutputRecorder(outputs, kept), access.meter]
+    observers: list[Observer] = [OutputRecorder(outputs, kept), access.meter, Measured(metrics)]
     pipeline = Pipeline(settings, models, outputs, observers, marking, moderation)
-    live = LiveSessions(settings, models, portraits, access.meter, access.links.sign, moderation)
+    live = LiveSessions(settings, models, portraits, metrics, access.meter, access.links.sign, moderation)
+    metrics.watch_places("clips", lambda: pipeline.clips.taken, settings.max_concurrent_clips)
+    metrics.watch_places("speeches", lambda: pipeline.speeches.taken, settings.max_concurrent_speech)
+    metrics.watch_places("sessions", lambda: live.count, settings.max_live_sessions)
+    metrics.watch_outputs(Recent(outputs.size, OUTPUTS_SECONDS))
     return Services(
         settings=settings,
         models=models,
@@ -83,6 +100,9 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
         live=live,
         access=access,
         webhooks=Webhooks(settings),
+        drain=Drain(settings.drain_seconds),
+        metrics=metrics,
+        tracing=tracing,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumen.errors import GenerationException, InvalidInputException, LumenException, to_wire
+from lumen.triton.trace import request_span
 from lumen.utterance import Sentence
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,11 @@ class Adapter:
             raise InvalidInputException(f"Got the sentence {sentence.index}, expected 0 or more.")
         return sentence
 
+    def answer_traced(self, request: Any, make: Callable[[Any], Tensors]) -> Any:
+        """:meth:`answer` with ``make`` of the request, whose calls of other models belong to its trace."""
+        with request_span(self._model, request):
+            return self.answer(lambda: make(request))
+
     def answer(self, make: Callable[[], Tensors]) -> Any:
         """The one response to a request: what ``make`` gives, or a refusal for what it raises."""
         try:
@@ -91,7 +97,8 @@ class Adapter:
         sender = request.get_response_sender()
         refusal = None
         try:
-            await answer(lambda tensors: sender.send(self._asked_for(request, tensors)))
+            with request_span(self._model, request):
+                await answer(lambda tensors: sender.send(self._asked_for(request, tensors)))
         except LumenException as error:
             refusal = self._refusal(to_wire(error), error.triton_code)
         except Exception as error:

@@ -15,13 +15,16 @@ from lumen.errors import (
     from_wire,
 )
 from lumen.triton.adapter import REFUSAL, Tensors
+from lumen.triton.trace import call_span
 
 ABSENT: Final = (
     "unknown model",
     "is not ready",
     "version not ready",
     "not found",
+    "no available versions",
     "Server is stopping",
+    "Server not ready",
     "Stub process",
 )
 """Parts of what Triton says of a model that is not loaded, or whose process has died, and when it stops."""
@@ -42,7 +45,8 @@ async def triton_call(
         LumenException: as :func:`refusal_of` says.
     """
     try:
-        response = await _request(pb_utils, model, outputs, tensors).async_exec()
+        with call_span(model):
+            response = await _request(pb_utils, model, outputs, tensors).async_exec()
     except pb_utils.TritonModelException as error:
         raise refusal_of(model, str(error), "") from error
     return _outputs(pb_utils, model, outputs, response)
@@ -53,7 +57,8 @@ def triton_call_now(
 ) -> list[npt.NDArray[Any]]:
     """:func:`triton_call` for models without an event loop: blocks."""
     try:
-        response = _request(pb_utils, model, outputs, tensors).exec()
+        with call_span(model):
+            response = _request(pb_utils, model, outputs, tensors).exec()
     except pb_utils.TritonModelException as error:
         raise refusal_of(model, str(error), "") from error
     return _outputs(pb_utils, model, outputs, response)

@@ -3,22 +3,24 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lumen import registry
+from lumen.addresses import port_of
 from lumen.errors import InvalidInputException, LumenException, ModelLoadException
 from lumen.runtime.artifacts import read_manifest
 from lumen.settings import Settings
 from lumen.triton.install import gpu_usable
+from lumen.triton.ports import claim_port
+from lumen.triton.readiness import Readiness, served_readiness
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
 from lumen.triton.supervisor import Supervisor
-from lumen.triton.watcher import SaidEvents
 
 _WATCH_SECONDS: Final = 0.5
 
@@ -67,6 +69,8 @@ def options_of(settings: Settings) -> TritonOptions:
         cuda_device=settings.cuda_device,
         log_file=settings.logs_path / "triton.log",
         start_timeout=settings.triton_start_timeout,
+        grace_seconds=settings.triton_grace_seconds,
+        traces_endpoint=settings.traces_endpoint,
     )
 
 
@@ -80,7 +84,7 @@ def run(settings: Settings) -> int:
                 with loading(console, server.options.models) as on_progress:
                     server.wait_ready(unless(stopped, on_progress))
                 console.print(ready_line(server))
-                _supervise(server, stopped, console)
+                _supervise(server, settings, stopped, console)
         except StoppedError:
             return 0
         except LumenException as error:
@@ -163,26 +167,52 @@ def unless(
     return report
 
 
-def _supervise(server: TritonServer, stopped: threading.Event, console: Console) -> None:
-    """Return when stopped; raise when the server ends by itself again and again."""
+def _supervise(server: TritonServer, settings: Settings, stopped: threading.Event, console: Console) -> None:
+    """Return when stopped and drained; raise when the server ends by itself again and again.
+
+    Raises:
+        ModelLoadException: a model that died did not load again, and nobody else loads models.
+    """
 
     def say(line: str) -> None:
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
 
-    supervisor = Supervisor(server, say, SaidEvents(say))
+    readiness = Readiness(say)
+    supervisor = Supervisor(server, say, readiness, on_restart=readiness.restarted)
     try:
-        while not stopped.wait(_WATCH_SECONDS):
-            if supervisor.failure is not None:
-                raise supervisor.failure
+        with _told_readiness(settings, lambda: readiness.ready and supervisor.server.answers_ready()):
+            while not stopped.wait(_WATCH_SECONDS):
+                if supervisor.failure is not None:
+                    raise supervisor.failure
+                if readiness.lost is not None and settings.triton_model_control == "off":
+                    raise ModelLoadException(readiness.lost)
+            readiness.draining = True
+            stopped.clear()
+            stopped.wait(settings.drain_seconds)  # a second signal does not wait
     finally:
         supervisor.stop()
 
 
+def _told_readiness(settings: Settings, is_ready: Callable[[], bool]) -> AbstractContextManager[Any]:
+    """Serve the readiness of a Triton where a port is set for it.
+
+    Raises:
+        ServiceUnavailableException: the port is taken.
+    """
+    if settings.triton_ready_port is None:
+        return nullcontext()
+    port = claim_port(settings.triton_host, settings.triton_ready_port, "TRITON_READY_PORT")
+    return served_readiness(settings.triton_host, port, is_ready)
+
+
 def _port_of(url: str) -> int:
-    port = url.rpartition(":")[2]
-    if not port.isdecimal() or int(port) > 65535:
-        raise InvalidInputException(f"TRITON_URL is {url!r}, expected host:port, for example 127.0.0.1:8001")
-    return int(port)
+    port = port_of(url)
+    if port is None:
+        raise InvalidInputException(
+            f"TRITON_URL is {url!r}, expected host:port of the one that is started here, "
+            "for example 127.0.0.1:8001"
+        )
+    return port
 
 
 def _short(path: Path) -> str:

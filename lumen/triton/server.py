@@ -24,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
 
+from lumen.addresses import traces_url
 from lumen.errors import (
     LumenException,
     ModelLoadException,
@@ -34,10 +35,11 @@ from lumen.triton import guard, logfile, shm
 from lumen.triton.install import PROJECT_ROOT, TritonInstall, find_triton
 from lumen.triton.plain_paths import plain_folder, plain_path
 from lumen.triton.ports import claim_port, reachable
+from lumen.triton.trace import URL_VARIABLE
 
 POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 10.0
-"""Time between SIGTERM and SIGKILL. Unloading a model takes Triton about two seconds."""
+"""Time from SIGTERM to SIGKILL where no other is set; to unload a model takes Triton about two seconds."""
 
 PRIVATE_START_SECONDS: Final = 90.0
 """Time until a server for tests and measurements must be ready."""
@@ -64,6 +66,8 @@ class TritonOptions:
         cuda_device: index of that GPU.
         log_file: Triton's and the models' output; the previous one is kept as ``<name>.1``.
         start_timeout: seconds until the server must be ready.
+        grace_seconds: between SIGTERM and SIGKILL.
+        traces_endpoint: collector of the traces of requests whose callers trace them; none: no traces.
     """
 
     model_repository: Path
@@ -77,6 +81,8 @@ class TritonOptions:
     cuda_device: int
     log_file: Path
     start_timeout: float
+    grace_seconds: float = STOP_SECONDS
+    traces_endpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,7 @@ class TritonServer:
         if not running:
             raise self.failure(log)
         here, pending = _split(self.options.models, logfile.loaded_models(log))
-        ready = not pending and self._answers_ready()
+        ready = not pending and self.answers_ready()
         if not ready and time.monotonic() > self._deadline:
             raise self._too_late(pending)
         return LoadProgress(here, pending, ready)
@@ -209,7 +215,7 @@ class TritonServer:
     def stop(self) -> None:
         """Stop the server and remove what it leaves behind; does nothing when it is not running."""
         if self._guard is not None:
-            _end(self._guard)
+            _end(self._guard, self.options.grace_seconds)
             shm.kill_holders(self.prefix)
             guard.remove_segments(self.prefix)
         if self._workdir is not None:
@@ -232,8 +238,10 @@ class TritonServer:
 
     def _spawn(self, install: TritonInstall) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", guard.__file__, self.prefix, str(self._workdir)]
-        command += [str(STOP_SECONDS), str(install.executable), *self._arguments(install)]
+        command += [str(self.options.grace_seconds), str(install.executable), *self._arguments(install)]
         environment = {**install.environment, "CUDA_VISIBLE_DEVICES": visible_devices(self.options)}
+        if self.options.traces_endpoint is not None:
+            environment[URL_VARIABLE] = traces_url(self.options.traces_endpoint)
         with _fresh_log(self.options.log_file) as log:
             return subprocess.Popen(
                 command,
@@ -264,6 +272,7 @@ class TritonServer:
             f"--backend-config=python,shm-region-prefix-name={self.prefix}",
             f"--backend-config=python,shm-default-byte-size={SHM_BYTES}",
             f"--backend-config=python,shm-growth-byte-size={SHM_GROWTH_BYTES}",
+            *_trace_arguments(options.traces_endpoint),
         ]
 
     def _log(self) -> str:
@@ -275,7 +284,8 @@ class TritonServer:
             on_progress(progress)
         return progress.ready
 
-    def _answers_ready(self) -> bool:
+    def answers_ready(self) -> bool:
+        """Whether Triton says that it is ready."""
         connection = http.client.HTTPConnection(
             reachable(self.options.host), self.options.http_port, timeout=1.0
         )
@@ -289,6 +299,18 @@ class TritonServer:
             f"Triton was not ready after {self.options.start_timeout:g} s, still loading: "
             f"{', '.join(pending) or 'nothing'}; see {self.options.log_file} or raise TRITON_START_TIMEOUT"
         )
+
+
+def _trace_arguments(endpoint: str | None) -> list[str]:
+    """Rate 0: a request is traced when its caller says so, and no other."""
+    if endpoint is None:
+        return []
+    return [
+        "--trace-config=mode=opentelemetry",
+        "--trace-config=rate=0",
+        "--trace-config=level=TIMESTAMPS",
+        f"--trace-config=opentelemetry,url={traces_url(endpoint)}",
+    ]
 
 
 def _with_ports(options: TritonOptions) -> TritonOptions:
@@ -336,13 +358,13 @@ def _ending(code: int) -> str:
     )
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
     """Let the guard clean up; it is killed only if it does not answer."""
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
     try:
-        process.wait(STOP_SECONDS + 5)
+        process.wait(grace + 5)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
+from orchestrator.core.log_lines import JsonLines
 from orchestrator.messages import printable_line, without_tokens
 from orchestrator.request_context import request_id
 
 FORMAT: Final = "%(asctime)s - lumen - %(levelname)s - [%(request_id)s] %(message)s"
 DATE_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
+
+LogFormat: TypeAlias = Literal["text", "json"]
 
 FILE_BYTES: Final = 10 * 2**20
 """Size at which ``lumen.log`` is put aside; ``FILES_KEPT`` older ones stay."""
@@ -23,8 +26,10 @@ LOGGERS: Final = ("lumen", "uvicorn", "uvicorn.error", "asyncio")
 
 
 @contextmanager
-def logging_to(folder: Path) -> Iterator[None]:
+def logging_to(folder: Path, form: LogFormat = "text") -> Iterator[None]:
     """Log to the console from INFO and to ``folder/lumen.log`` everything, until the block ends.
+
+    The console is the standard error; for JSON the standard output, which collectors read.
 
     Inside of another such block this does nothing. A folder that cannot be written costs the file,
     not the service.
@@ -33,7 +38,7 @@ def logging_to(folder: Path) -> Iterator[None]:
     if any(isinstance(handler, _Console) for handler in root.handlers):
         yield
         return
-    handlers = _handlers(folder)
+    handlers = _handlers(folder, form)
     before = [(logging.getLogger(name), _state(logging.getLogger(name))) for name in _all_names()]
     _attach(handlers)
     try:
@@ -75,12 +80,12 @@ class _File(RotatingFileHandler):
             logging.getLogger("lumen").error("Log lines are lost: %s cannot be written", self.baseFilename)
 
 
-def _handlers(folder: Path) -> list[logging.Handler]:
-    console = _Console(sys.stderr)
+def _handlers(folder: Path, form: LogFormat) -> list[logging.Handler]:
+    console = _Console(sys.stdout if form == "json" else sys.stderr)
     console.setLevel(logging.INFO)
     handlers: list[logging.Handler] = [console, *_file_handler(folder)]
     for handler in handlers:
-        handler.setFormatter(_Plain(FORMAT, DATE_FORMAT))
+        handler.setFormatter(JsonLines() if form == "json" else _Plain(FORMAT, DATE_FORMAT))
         handler.addFilter(_add_request_id)
     return handlers
 

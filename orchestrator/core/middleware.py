@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -25,7 +25,9 @@ from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.core.uniform import UniformMiddleware
 from orchestrator.messages import excerpt
-from orchestrator.request_context import client, new_request_id, owner, rate, request_id, response_headers
+from orchestrator.observability.metrics import Metrics
+from orchestrator.observability.tracing import Span, Tracing, span_above
+from orchestrator.request_context import client, identified, owner, rate, request_id, response_headers, route
 from orchestrator.store.outputs import URL_PREFIX
 
 log = logging.getLogger("lumen")
@@ -48,11 +50,21 @@ FREE_PATHS: Final = ("/api/status", "/api/generate/progress/")
 WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars", "/v1/audio/")
 """Paths whose work stops when the client leaves."""
 
+NO_ROUTE: Final = "none"
+"""Template of a request that no route answered."""
+
 CLIENT_CLOSED: Final = 499
 """Status in the log of a request whose client left: no status was sent."""
 
 
-def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter, access: Middleware) -> None:
+def add_middleware(
+    app: FastAPI,
+    settings: Settings,
+    limiter: RateLimiter,
+    access: Middleware,
+    metrics: Metrics,
+    tracing: Tracing,
+) -> None:
     """Wrap ``app``; the last one added is the outermost.
 
     Args:
@@ -83,28 +95,34 @@ def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter, acces
         ],
     )
     app.add_middleware(UniformMiddleware, own_head=(URL_PREFIX,))
-    app.add_middleware(RequestLogMiddleware)
+    app.add_middleware(RequestLogMiddleware, metrics=metrics, tracing=tracing)
 
 
 class RequestLogMiddleware:
-    """Gives every request its id, in the log and in the response, and logs how it ended."""
+    """Gives every request its id, in the log and in the response; log, metrics and trace say how it ended."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing) -> None:
         self._app = app
+        self._metrics = metrics
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        tokens = request_id.set(new_request_id()), client.set(client_of(scope)), response_headers.set({})
-        try:
-            await self._serve(scope, receive, send)
-        finally:
-            request_id.reset(tokens[0])
-            client.reset(tokens[1])
-            response_headers.reset(tokens[2])
+        headers, method = Headers(scope=scope), excerpt(scope["method"])
+        with identified(headers.get(REQUEST_ID_HEADER)), self._tracing.entered(headers):
+            tokens = client.set(client_of(scope)), route.set(f"{method} {excerpt(scope['path'])}")
+            headers_token = response_headers.set({})
+            try:
+                with span_above(method) as span:
+                    await self._serve(scope, receive, send, span)
+            finally:
+                client.reset(tokens[0])
+                route.reset(tokens[1])
+                response_headers.reset(headers_token)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         start, status = time.perf_counter(), CLIENT_CLOSED
 
         async def send_with_id(message: Message) -> None:
@@ -118,9 +136,19 @@ class RequestLogMiddleware:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            seconds = time.perf_counter() - start
-            what = excerpt(scope["method"]), excerpt(scope["path"])
-            log.info("%s %s - %d - %.3f s - %s", *what, status, seconds, client.get())
+            seconds, template = time.perf_counter() - start, route_template(scope)
+            told: dict[str, float] = {"status": status, "seconds": round(seconds, 3)}
+            log.info("%s - %d - %.3f s - %s", route.get(), status, seconds, client.get(), extra=told)
+            self._metrics.answered(template, scope["method"], status, seconds)
+            span.rename(f"{excerpt(scope['method'])} {template}")
+            span.note({"http.route": template, "http.response.status_code": status})
+
+
+def route_template(scope: Scope) -> str:
+    """The template of a request's route, of which there are few, where there are paths without number."""
+    if scope["path"].startswith(f"{URL_PREFIX}/"):
+        return URL_PREFIX
+    return getattr(scope.get("route"), "path", None) or NO_ROUTE
 
 
 class ErrorMiddleware:

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
 from lumen import registry
+from lumen.addresses import has_replicas
 from lumen.errors import ServiceUnavailableException, UpstreamTimeoutException
 from lumen.families.xtts.family import CLONE
 from lumen.settings import Settings, load_settings
@@ -20,6 +21,7 @@ from orchestrator.faces.avatars import Avatars
 from orchestrator.faces.face import Face
 from orchestrator.faces.portraits import ImageDecoder
 from orchestrator.media.decode_gate import DecodeGate, make_gate
+from orchestrator.triton.attempts import TritonEvents
 from orchestrator.triton.client import Reload, TritonClient
 from orchestrator.voices import make_voice
 from orchestrator.voices.voice import Voice
@@ -52,7 +54,8 @@ class ModelManager:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings
-        self._triton: TritonClient | None = None
+        self._clients: dict[str, TritonClient] = {}
+        self._events: TritonEvents | None = None
         self._gemini: genai.Client | None = None
         self._http: httpx.AsyncClient | None = None
         self._voice: Voice | None = None
@@ -76,9 +79,40 @@ class ModelManager:
 
     @property
     def triton(self) -> TritonClient:
-        if self._triton is None:
-            self._triton = TritonClient(self.settings.triton_url, self.settings.triton_timeout, self._reload)
-        return self._triton
+        """Triton of whatever has none of its own."""
+        return self._client_of(self.settings.triton_url)
+
+    @property
+    def voice_triton(self) -> TritonClient:
+        """Triton of the models that speak."""
+        return self._client_of(self.settings.triton_voice_url or self.settings.triton_url)
+
+    @property
+    def face_triton(self) -> TritonClient:
+        """Triton of the models that animate."""
+        return self._client_of(self.settings.triton_face_url or self.settings.triton_url)
+
+    @property
+    def loads_models(self) -> bool:
+        """Whether models are loaded and unloaded from here: with several Tritons it would reach any one."""
+        control, settings = self.settings.triton_model_control, self.settings
+        urls = (settings.triton_url, settings.triton_voice_url, settings.triton_face_url)
+        return control == "on" or (control == "auto" and not any(has_replicas(url) for url in urls if url))
+
+    def _client_of(self, url: str) -> TritonClient:
+        if url not in self._clients:
+            self._clients[url] = self._make_client(url)
+        return self._clients[url]
+
+    def _make_client(self, url: str) -> TritonClient:
+        return TritonClient(
+            url,
+            self.settings.triton_timeout,
+            self._reload,
+            retries=self.settings.triton_retries,
+            loads_models=self.loads_models,
+            events=self._events,
+        )
 
     @property
     def decode_gate(self) -> DecodeGate:
@@ -90,23 +124,27 @@ class ModelManager:
     def mend_with(self, reload: Reload | None) -> None:
         """Let dead models be loaded anew by who watches Triton's processes."""
         self._reload = reload
-        if self._triton is not None:
-            self._triton.mend_with(reload)
+        for client in self._clients.values():
+            client.mend_with(reload)
+
+    def report_to(self, events: TritonEvents | None) -> None:
+        """Tell of failed requests to Triton and of those that are asked again; before the first of them."""
+        self._events = events
 
     def died(self, model: str) -> None:
         """Hear that a model's process has ended: what waits for its answers fails; any thread."""
-        if self._triton is not None:
-            self._triton.died(model)
+        for client in self._clients.copy().values():
+            client.died(model)
 
     def reloaded(self, model: str) -> None:
         """Hear that a model that had died is loaded again; any thread."""
-        if self._triton is not None:
-            self._triton.reloaded(model)
+        for client in self._clients.copy().values():
+            client.reloaded(model)
 
     def restarted(self) -> None:
         """Hear that Triton is another one, and its models with it; any thread."""
-        if self._triton is not None:
-            self._triton.reloaded()
+        for client in self._clients.copy().values():
+            client.reloaded()
 
     def get_gemini_client(self) -> "genai.Client":
         """Google's client for the key of the settings.
@@ -153,7 +191,7 @@ class ModelManager:
     def get_voice(self) -> Voice:
         if self._voice is None:
             family = registry.voice(self.settings.voice)
-            self._voice = make_voice(family, self.triton, self.ensure, self.settings, self.decode_gate)
+            self._voice = make_voice(family, self.voice_triton, self.ensure, self.settings, self.decode_gate)
         return self._voice
 
     def get_xtts_wrapper(self) -> Voice:
@@ -163,7 +201,7 @@ class ModelManager:
     def get_face(self) -> Face:
         if self._face is None:
             family = registry.face(self.settings.face)
-            self._face = make_face(family, self.triton, self.ensure, self.settings, self.decode_gate)
+            self._face = make_face(family, self.face_triton, self.ensure, self.settings, self.decode_gate)
         return self._face
 
     def get_avatars(self) -> Avatars:
@@ -172,7 +210,7 @@ class ModelManager:
             settings = self.settings
             self._avatars = Avatars(
                 self.get_face(),
-                self.triton,
+                self.face_triton,
                 settings.avatars_path,
                 settings.max_avatars,
                 ImageDecoder(self.decode_gate, settings.max_image_pixels),
@@ -193,15 +231,18 @@ class ModelManager:
     async def ensure(self, models: Iterable[str]) -> None:
         """Load those of ``models`` that are not loaded; requests that need the same one load it once.
 
+        Nothing is asked where Triton keeps the models that it started with.
+
         Raises:
             ModelLoadException: one did not load.
             ServiceUnavailableException: Triton is not there.
         """
-        for model in models:
+        for model in models if self.loads_models else ():
+            client = self._triton_of(model)
             async with self._locks.setdefault(model, asyncio.Lock()):
-                if not await self.triton.is_model_ready(model):
+                if not await client.is_model_ready(model):
                     log.info("Loading model %s", model)
-                    await self.triton.load(model, self.settings.triton_start_timeout)
+                    await client.load(model, self.settings.triton_start_timeout)
                     log.info("Loaded model %s", model)
 
     async def states(self) -> dict[str, ModelState]:
@@ -210,9 +251,34 @@ class ModelManager:
         Raises:
             ServiceUnavailableException: Triton is not there.
         """
-        known = await self.triton.models()
+        known = {client: await client.models() for client in (self.voice_triton, self.face_triton)}
         missing = ("UNAVAILABLE", "not in the model repository")
-        return {model: ModelState(*known.get(model, missing)) for model in self.models()}
+        return {
+            model: ModelState(*known[self._triton_of(model)].get(model, missing)) for model in self.models()
+        }
+
+    async def statistics(self) -> dict[str, Any]:
+        """Triton's ``ModelStatistics`` of each model that is loaded.
+
+        Raises:
+            ServiceUnavailableException: Triton is not there.
+        """
+        found = {client: await client.statistics() for client in {self.voice_triton, self.face_triton}}
+        return {
+            model.name: model
+            for client, models in found.items()
+            for model in models
+            if client is self._triton_of(model.name)
+        }
+
+    async def is_live(self) -> bool:
+        """Whether every Triton of the chain answers."""
+        return all([await client.is_live() for client in {self.voice_triton, self.face_triton}])
+
+    def _triton_of(self, model: str) -> TritonClient:
+        family = self.get_voice().family
+        voices = chain(family.models, *family.optional_models.values())
+        return self.voice_triton if model in voices else self.face_triton
 
     def unload_all(self) -> None:
         """`unload` for code that is not async; blocks until the models' memory is free."""
@@ -226,36 +292,38 @@ class ModelManager:
             ServiceUnavailableException: Triton is not there.
             UpstreamTimeoutException: Triton did not free them in time.
         """
-        await self._unload(self.triton)
-
-    async def _unload(self, client: TritonClient) -> None:
-        models = self._all_models()
-        held = await client.held_models()
-        for model in reversed([model for model in models if model in held]):
-            await client.unload(model)
-        await _wait_unloaded(client, set(models))
+        if not self.loads_models:
+            log.info("Triton keeps the models that it started with")
+            return
+        for client in {self.voice_triton, self.face_triton}:
+            models = [model for model in self._all_models() if self._triton_of(model) is client]
+            held = await client.held_models()
+            for model in reversed([model for model in models if model in held]):
+                await client.unload(model)
+            await _wait_unloaded(client, set(models))
         log.info("Unloaded models %s", ", ".join(self.models()))
 
     async def _unload_with_own_client(self) -> None:
-        client = TritonClient(self.settings.triton_url, self.settings.triton_timeout)
+        own = ModelManager(self.settings)
         try:
-            await self._unload(client)
+            await own.unload()
         finally:
-            await client.close()
+            await own.close()
 
     async def close(self) -> None:
         """Close the connections to Triton and Gemini; models stay as they are."""
-        triton, gemini, http = self._triton, self._gemini, self._http
+        clients, gemini, http = self._clients, self._gemini, self._http
         self._forget()
-        if triton is not None:
-            await triton.close()
+        for client in clients.values():
+            await client.close()
         if gemini is not None:
             gemini.close()
         if http is not None:
             await http.aclose()
 
     def _forget(self) -> None:
-        self._triton = self._gemini = self._http = self._voice = self._face = self._avatars = None
+        self._clients = {}
+        self._gemini = self._http = self._voice = self._face = self._avatars = None
         self._decode_gate = None
         self._locks = {}
 

@@ -21,6 +21,7 @@ from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
 from orchestrator.faces.portraits import PortraitImage
 from orchestrator.media.decode_image import Picture, View
+from orchestrator.observability.tracing import span_above
 from orchestrator.triton.client import TritonClient
 
 SHARP_SIDE: Final = 512
@@ -43,13 +44,14 @@ async def encode_face(
     Raises:
         InvalidInputException: no face, several faces, or one that is too small.
     """
-    try:
-        return await _encode(face, triton, image, crop_options, View())
-    except InvalidInputException as refusal:
+    with span_above("encode portrait"):
         try:
-            return await _encode_turned(face, triton, image, crop_options)
-        except LumenException:
-            raise refusal from None  # it is of the picture as its sender knows it
+            return await _encode(face, triton, image, crop_options, View())
+        except InvalidInputException as refusal:
+            try:
+                return await _encode_turned(face, triton, image, crop_options)
+            except LumenException:
+                raise refusal from None  # it is of the picture as its sender knows it
 
 
 async def _encode_turned(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lumen.aio import Stream, flat_map_ahead
 from lumen.async_cache import AsyncCache
+from lumen.errors import ServiceUnavailableException
 from lumen.families.description import PREPROCESS, FaceFamily
 from lumen.options import specs, to_tensors
 from lumen.settings import Settings
@@ -141,14 +142,33 @@ class TritonFace:
     async def _frames(self, inputs: Tensors, first: int, timeout: float | None = None) -> Stream[Frames]:
         """Frames of one window, which begin with frame ``first`` of the clip, as they are drawn.
 
+        A window whose Triton goes away is asked for again; those of its frames that were there stay.
+
         Args:
             timeout: seconds until the next ones; the client's own without one.
         """
-        stream = self._triton.stream(self.family.model, inputs, timeout, timeout, no_frames(inputs))
+        attempts, drawn = self._triton.attempts(self.family.model), 0
+        while True:
+            try:
+                async with aclosing(self._answers(inputs, timeout)) as answers:
+                    known = drawn
+                    async for pixels in answers:
+                        new, known = pixels[known:], max(0, known - len(pixels))
+                        if len(new):
+                            yield Frames(first + drawn, new)
+                            drawn += len(new)
+                return
+            except ServiceUnavailableException as error:
+                await attempts.failed(error)
+
+    async def _answers(self, inputs: Tensors, timeout: float | None) -> Stream[Pixels]:
+        """Frames of one window from one Triton."""
+        stream = self._triton.stream(
+            self.family.model, inputs, timeout, timeout, no_frames(inputs), span_name="window"
+        )
         async with aclosing(stream) as answers:
             async for answer in answers:
-                yield Frames(first, answer["frames"])
-                first += len(answer["frames"])
+                yield answer["frames"]
 
 
 def portrait_tensors(image: Pixels, crop_options: CropOptions) -> Tensors:

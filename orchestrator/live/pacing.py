@@ -22,6 +22,9 @@ class Pacer:
 
     Without acknowledgements the response plays from when it was first sent, or when the one before it ends.
 
+    Attributes:
+        underruns: times that all was played when more was sent.
+
     Args:
         begins: time on ``clock`` before which it cannot be played. ahead: see ``AHEAD_SECONDS``.
     """
@@ -35,6 +38,7 @@ class Pacer:
         self._started: float | None = None
         self._acknowledged: tuple[float, float] | None = None
         self._sent = 0.0
+        self.underruns = 0
         self._changed = asyncio.Event()
 
     @property
@@ -60,6 +64,8 @@ class Pacer:
         """Note that the response is sent up to ``until`` seconds."""
         if self._started is None:
             self._started = max(self._clock(), self._begins)
+        elif until > self._sent and self.position >= self._sent:
+            self.underruns += 1
         self._sent = max(self._sent, until)
 
     def acknowledge(self, position: float) -> None:

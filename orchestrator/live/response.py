@@ -17,6 +17,7 @@ from lumen.utterance import Sentence, SpeechChunk
 from lumen.visemes.track import PhonemeTrack
 from orchestrator.live.client_events import PCM_RATE
 from orchestrator.live.conversation import Item, SpokenSentence
+from orchestrator.live.measured import Outcome, Played
 from orchestrator.live.meter import Meter, metered
 from orchestrator.live.pacing import Pacer
 from orchestrator.live.server_events import item_object, new_id, part_of, response_object
@@ -26,6 +27,8 @@ from orchestrator.marking.marking import Mark
 from orchestrator.media.mime import mime_type
 from orchestrator.media.resample import Resampler, pcm16
 from orchestrator.media.sinks import FragmentedMp4Sink
+from orchestrator.observability.metrics import Metrics
+from orchestrator.observability.tracing import span_above, spanned
 from orchestrator.pipeline.pipeline import SPEECH_AHEAD, TEXT_AHEAD
 from orchestrator.pipeline.rendering import Recording, Scene, render
 from orchestrator.pipeline.speech import DurationLimit
@@ -66,6 +69,7 @@ class Parts:
     scene: Callable[[], Awaitable[Scene]]
     options: SpeechOptions
     max_seconds: float
+    metrics: Metrics
     meter: Meter
     mark: Callable[[str, str], Mark]
     check: Callable[[WriterRequest], Awaitable[None]]
@@ -145,8 +149,9 @@ class Response:
 
     async def _run(self) -> None:
         self._announce()
-        status, details = await self._until_interrupted(self._make())
-        self.making = False
+        with span_above("answer"):
+            status, details = await self._until_interrupted(self._make())
+        self.making, made = False, self._watch.timing()
         if status == "cancelled":
             self._clear()
         self._finish(status, details)
@@ -154,12 +159,13 @@ class Response:
             status, _ = await self._until_interrupted(self.pacer.played())
             if status == "cancelled":
                 self._clear()
+        Played(status, self.pacer, self._plan.picture).measure(self._parts.metrics, made)
         if self._begun:
             if status != "cancelled":
                 self._say("output_audio_buffer.stopped", response_id=self.id)
             self._say("session.avatar.switch_to_idle", turn_id=self.id)
 
-    async def _until_interrupted(self, work: Awaitable[None]) -> tuple[str, dict[str, Any]]:
+    async def _until_interrupted(self, work: Awaitable[None]) -> tuple[Outcome, dict[str, Any]]:
         """Status and its details after ``work``, which ends when the response is interrupted."""
         task = asyncio.ensure_future(work)
         ends: list[asyncio.Future[Any]] = [task, self._interruption]
@@ -249,7 +255,8 @@ class Response:
     def _text(self) -> Stream[str]:
         source = self._plan.source
         assert isinstance(source, WriterRequest)
-        return tee(self._parts.writer.write(source), self._watch.first("first_text"), self._write)
+        reply = spanned("write", self._parts.writer.write(source))
+        return tee(reply, self._watch.first("first_text"), self._write)
 
     def _write(self, text: str) -> None:
         self._script.append(text)
@@ -267,7 +274,7 @@ class Response:
         await self._parts.ensure(voice.models)
         limit = DurationLimit(voice.sample_rate, self._parts.max_seconds)
         self._phonemes = PhonemeTrack(voice.sample_rate)
-        chunks = tee(bound.speak(self._sentences(bound)), first, self._phonemes.add)
+        chunks = tee(spanned("speak", bound.speak(self._sentences(bound))), first, self._phonemes.add)
         return read_ahead(self._sound(chunks, limit), SPEECH_AHEAD), voice.sample_rate
 
     async def _sentences(self, voice: BoundVoice) -> Stream[Sentence]:
@@ -369,12 +376,8 @@ class Response:
             if not self._plan.picture:
                 self._made_seconds = self._samples / PCM_RATE
                 await self.pacer.room()
-            await self._send(
-                "response.output_audio.delta",
-                {},
-                pcm16(piece).tobytes(),
-                0.0 if self._plan.picture else self._made_seconds,
-            )
+            until = 0.0 if self._plan.picture else self._made_seconds
+            await self._send("response.output_audio.delta", {}, pcm16(piece).tobytes(), until)
 
     async def _send(self, kind: str, fields: Mapping[str, Any], media: bytes, until: float) -> None:
         if not self._begun and (kind == "response.video.delta" or not self._plan.picture):

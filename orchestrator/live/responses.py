@@ -22,6 +22,7 @@ from orchestrator.live.speech import GivenSpeech
 from orchestrator.live.transport import Transport
 from orchestrator.marking.marking import Mark, Marking
 from orchestrator.moderation.moderation import Moderation
+from orchestrator.observability.metrics import Metrics
 from orchestrator.pipeline.rendering import Scene
 from orchestrator.writers.writer import WriterRequest
 
@@ -39,6 +40,7 @@ class Responses:
         settings: Settings,
         models: ModelManager,
         characters: Characters,
+        metrics: Metrics,
         meter: Meter,
         moderation: Moderation | None = None,
     ) -> None:
@@ -48,6 +50,7 @@ class Responses:
         self._models = models
         self._characters = characters
         self._meter = meter
+        self._metrics = metrics
         self._marking = Marking(settings)
         self._moderation = moderation or Moderation(settings)
         self._known: dict[str, Response] = {}
@@ -168,6 +171,7 @@ class Responses:
             scene,
             config.speech_options(seed if voice.family.seeded else None),
             self._max_seconds,
+            self._metrics,
             self._meter,
             mark,
             lambda request: self._moderation.prompt(request.prompt, request.said),

@@ -92,7 +92,7 @@ class Characters:
         if features is None:
             assert character.image is not None
             crop_options = CropOptions(character.size)
-            features = await encode_face(face, self._models.triton, character.image, crop_options)
+            features = await encode_face(face, self._models.face_triton, character.image, crop_options)
         animation = AnimationOptions(seed % (MAX_SEED + 1), _default_options(face))
         compositor = await asyncio.to_thread(face.compositor, features, animation)
         scene = Scene(face, features, compositor, animation)

@@ -30,6 +30,7 @@ from orchestrator.live.server_events import (
 )
 from orchestrator.live.transport import INTERNAL, NORMAL, RESTART, Transport
 from orchestrator.moderation.moderation import Moderation
+from orchestrator.observability.metrics import Metrics
 from orchestrator.writers.writer import WriterRequest
 
 log = logging.getLogger("lumen")
@@ -57,6 +58,7 @@ class Session:
         models: ModelManager,
         characters: Characters,
         idle: IdleClips,
+        metrics: Metrics,
         meter: Meter,
         moderation: Moderation | None = None,
     ) -> None:
@@ -69,7 +71,7 @@ class Session:
         self._idle = idle
         self._conversation = Conversation()
         self._responses = Responses(
-            transport, self._conversation, settings, models, characters, meter, moderation
+            transport, self._conversation, settings, models, characters, metrics, meter, moderation
         )
         self._input_samples = 0
         self._config = LiveConfig(settings.default_voice, DEFAULT_LANGUAGE, None)

@@ -19,6 +19,7 @@ from orchestrator.live.session import Session
 from orchestrator.live.transport import RESTART, TRY_LATER, Socket, Transport
 from orchestrator.marking.marking import Marking
 from orchestrator.moderation.moderation import Moderation
+from orchestrator.observability.metrics import Metrics
 from orchestrator.request_context import at_once, owner
 
 log = logging.getLogger("lumen")
@@ -42,11 +43,13 @@ class LiveSessions:
         settings: Settings,
         models: ModelManager,
         portraits: Portraits,
+        metrics: Metrics,
         meter: Meter | None = None,
         sign: Callable[[str], str] = str,
         moderation: Moderation | None = None,
     ) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._moderation = moderation
         self._models = models
         self._characters = Characters(settings, models, portraits)
@@ -76,6 +79,7 @@ class LiveSessions:
             self._models,
             self._characters,
             self.idle,
+            self._metrics,
             self._meter,
             self._moderation,
         )

@@ -23,6 +23,7 @@ from orchestrator.media.encodings import Encoding, encoder
 from orchestrator.media.sinks import FragmentedMp4Sink, Mp4FileSink
 from orchestrator.media.sound_files import SUFFIXES, WAV, FormatName, Write, sound_file
 from orchestrator.moderation.moderation import Moderation
+from orchestrator.observability.tracing import span, spanned
 from orchestrator.pipeline.captions import webvtt
 from orchestrator.pipeline.jobs import KEPT_AS_SET, OutputOptions, RenderJob
 from orchestrator.pipeline.narration import Narration, check_written
@@ -86,17 +87,12 @@ class Pipeline:
         self._marking = marking or Marking(settings)
         self._moderation = moderation or Moderation(settings)
         self._audio_format: FormatName = settings.audio_format
-        self._rate = settings.audio_sample_rate
-        self._fps = settings.video_fps
+        self._rate, self._fps = settings.audio_sample_rate, settings.video_fps
         self._max_seconds = settings.max_audio_seconds
         self._max_speech_seconds = settings.max_speech_seconds
-        total, speeches, share = (
-            settings.max_concurrent_clips,
-            settings.max_concurrent_speech,
-            settings.client_share,
-        )
-        self.clips = Places("clips", total, share_of(total, share), at_once)
-        self.speeches = Places("speeches", speeches, share_of(speeches, share))
+        clips, speeches = settings.max_concurrent_clips, settings.max_concurrent_speech
+        self.clips = Places("clips", clips, share_of(clips, settings.client_share), at_once)
+        self.speeches = Places("speeches", speeches, share_of(speeches, settings.client_share))
 
     @property
     def active_clips(self) -> int:
@@ -108,7 +104,7 @@ class Pipeline:
         watch, writer = Stopwatch(), self._parts.get_writer()
         await self._check_request(request)
         reply = writer.write(request)
-        async with aclosing(tee(reply, watch.first("first_text"))) as chunks:
+        async with aclosing(tee(spanned("write", reply), watch.first("first_text"))) as chunks:
             text = "".join([chunk async for chunk in chunks]).strip()
         watch.mark("text")
         await self._check_reply(writer, text)
@@ -128,7 +124,7 @@ class Pipeline:
         with self._made(self.speeches, name, path):
             await self._parts.ensure(voice.models)
             watch.mark("models")
-            speech = tee(narration.speak(once(text)), watch.first("first_audio"))
+            speech = tee(spanned("speak", narration.speak(once(text))), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 file = sound_file(kind, path, voice.sample_rate, self._rate, mark.tags, mark.seal)
                 write = await thread.open(file)
@@ -174,7 +170,7 @@ class Pipeline:
         await self._moderation.text("text", text)
         with self._made(self.speeches, name):
             await self._parts.ensure(voice.models)
-            speech = tee(narration.speak(once(text)), watch.first("first_audio"))
+            speech = tee(spanned("speak", narration.speak(once(text))), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 coder = await thread.open(encoder(kind, voice.sample_rate, rate, tempo))
                 coder.tag(self._marking.unsigned(name, {"voice": voice.name}).tags)
@@ -260,9 +256,11 @@ class Pipeline:
         with self._clip(job.name, *files, *audio):
             state = await self._prepare((*voice.models, *face.models), job, watch, progress)
             reply = writer.write(request)
-            text = read_ahead(tee(reply, script.append, watch.first("first_text")), TEXT_AHEAD)
+            text = read_ahead(
+                tee(spanned("write", reply), script.append, watch.first("first_text")), TEXT_AHEAD
+            )
             seen = progress.hear(narration.limit), watch.first("first_audio")
-            speech = read_ahead(tee(narration.speak(text), *seen), SPEECH_AHEAD)
+            speech = read_ahead(tee(spanned("speak", narration.speak(text)), *seen), SPEECH_AHEAD)
             sinks = [Mp4FileSink(files.video, tags=mark.tags, seal=mark.seal), *live]
             recording = self._recording(state, mark, sinks, live=bool(live), poster=files.poster, sound=sound)
             scene = replace(state.scene, phonemes=narration.phonemes)
@@ -271,11 +269,11 @@ class Pipeline:
                     yield seconds
             await asyncio.to_thread(write_text, files.captions, webvtt(narration.captions.captions()))
             watch.mark("video")
-            written = "".join(script).strip()
+            replied = "".join(script).strip()
             if writer.name != ECHO:
-                check_written(narration, written)
-            await self._check_reply(writer, written)
-            made = _replied(state, files, narration, reply, writer, written, mark)
+                check_written(narration, replied)
+            await self._check_reply(writer, replied)
+            made = _replied(state, files, narration, reply, writer, replied, mark)
             made = replace(made, audio=next(iter(audio), None))
             await self._tell(made)
         done(made)
@@ -290,8 +288,9 @@ class Pipeline:
             await self._moderation.text("reply", text)
 
     async def _tell(self, result: Made) -> None:
-        for observer in self._observers:
-            await observer.made(result)
+        with span("publish"):
+            for observer in self._observers:
+                await observer.made(result)
 
     def _recording(
         self, state: "_RenderState", mark: Mark, sinks: Sequence[PacketSink], **options: Any
@@ -335,7 +334,7 @@ class Pipeline:
         face, features = self._parts.get_face(), job.features
         if features is None:
             assert job.image is not None
-            features = await encode_face(face, self._parts.triton, job.image, job.crop_options)
+            features = await encode_face(face, self._parts.face_triton, job.image, job.crop_options)
         compositor = await asyncio.to_thread(face.compositor, features, job.animation)
         watch.mark("portrait")
         scene = Scene(face, features, compositor, job.animation, clip_frames)

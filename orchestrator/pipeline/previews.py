@@ -10,7 +10,7 @@ from lumen.settings import Settings
 from orchestrator.media.encodings import ENCODINGS
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.pipeline import Pipeline
-from orchestrator.request_context import request_id
+from orchestrator.request_context import output_name
 from orchestrator.voices.voice import SpeechOptions, VoiceCard
 
 SENTENCE: Final = "Hello! This is how I sound."
@@ -45,6 +45,6 @@ class VoicePreviews:
         voice = self._parts.get_voice().choose(LANGUAGE, card.id)
         seed = secrets.randbelow(MAX_SEED + 1) if voice.family.seeded else None
         options = SpeechOptions(LANGUAGE, card.id, 1.0, seed, voice.family.options())
-        speech = self._pipeline.speech(SENTENCE, options, self._encoding, self._rate, request_id.get())
+        speech = self._pipeline.speech(SENTENCE, options, self._encoding, self._rate, output_name())
         async with aclosing(speech) as chunks:
             return b"".join([chunk async for chunk in chunks])

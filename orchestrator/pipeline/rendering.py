@@ -19,6 +19,7 @@ from orchestrator.faces.windows import UNKNOWN
 from orchestrator.marking.label import Label
 from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, PacketSink, encoding
 from orchestrator.media.encoder_thread import EncoderThread
+from orchestrator.observability.tracing import spanned
 from orchestrator.pipeline.speech import resampled
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.store.files import disk_errors
@@ -77,11 +78,15 @@ class Recording:
     seen: Sequence[Callable[[Frames], None]] = ()
 
 
-async def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
+def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
     """Animate ``speech`` of ``rate`` samples per second; yields the seconds that are encoded.
 
     A value comes after each batch of frames, the last one when the sinks have all of the clip.
     """
+    return spanned("encode", _render(scene, speech, rate, recording))
+
+
+async def _render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
     face, size = scene.face, scene.compositor
     clip_format = ClipFormat(size.width, size.height, recording.fps, rate, recording.live)
     async with EncoderThread() as thread:

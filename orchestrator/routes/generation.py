@@ -31,7 +31,7 @@ from orchestrator.media.encodings import ENCODINGS, choose_encoding
 from orchestrator.messages import excerpt
 from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.pipeline.progress import Progress
-from orchestrator.request_context import request_id, stamp
+from orchestrator.request_context import output_name, stamp
 from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
 from orchestrator.routes.render_jobs import output_options, render_job
 from orchestrator.routes.responses import full_response, speech_response, text_response, video_response
@@ -115,7 +115,7 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     if body.fields.stream:
         return _streamed(body.fields.text, options, ",".join(request.headers.getlist("accept")), use)
     output = output_options(body.fields, use)
-    made = await use.pipeline.speak(body.fields.text, options, request_id.get(), output)
+    made = await use.pipeline.speak(body.fields.text, options, output_name(), output)
     return speech_response(made, use.outputs)
 
 
@@ -132,7 +132,7 @@ async def generate_video(request: Request, use: Use, held: Held) -> VideoRespons
     body = await read_body(request, VideoRequest, use.settings.max_text_length)
     log.info("Video request: %s", _sound(body))
     held.enter_context(use.pipeline.clips.reserved())
-    job = await render_job(body, use, request_id.get())
+    job = await render_job(body, use, output_name())
     audio = await _audio(body, use)
     if body.fields.stream:
         making = partial(use.pipeline.video_stream, audio.pcm, job)
@@ -156,7 +156,7 @@ async def generate_full(request: Request, use: Use, held: Held) -> FullResponse 
     body = await read_body(request, FullRequest, use.settings.max_text_length)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
     held.enter_context(use.pipeline.clips.reserved())
-    job = await render_job(body, use, request_id.get())
+    job = await render_job(body, use, output_name())
     options = _speech_options(body.fields, body.fields.prompt, use, job.animation.seed)
     if body.fields.stream:
         asked = _writer_request(body.fields, options.language)
@@ -230,7 +230,7 @@ def _streamed(text: str, options: SpeechOptions, accept: str, use: Services) -> 
         VOICE_PART_HEADER: use.models.get_voice().choose(options.language, options.voice).name,
         **({} if options.seed is None else {SEED_HEADER: str(options.seed)}),
     }
-    return StreamedResponse(use.pipeline.speech(text, options, encoding, rate, request_id.get()), headers)
+    return StreamedResponse(use.pipeline.speech(text, options, encoding, rate, output_name()), headers)
 
 
 def _streamed_video(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from lumen import __version__
+from lumen.addresses import hosts_of
 from lumen.contracts import FACE_FPS, MAX_SEED
 from lumen.errors import LumenException, ServiceUnavailableException
 from lumen.families.description import SPEEDS
@@ -19,6 +20,7 @@ from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_errors
 from orchestrator.schemas.generation import HISTORY_CHARACTERS, HISTORY_MESSAGES
 from orchestrator.schemas.health import (
+    GpuHealth,
     HealthResponse,
     ModelHealth,
     ReadyResponse,
@@ -53,9 +55,10 @@ async def live() -> ReadyResponse:
 
 @router.get("/readyz", responses=describe_errors(503))
 async def ready(use: Use) -> ReadyResponse:
-    """Whether generation works; 503 while it does not."""
-    live, models = await asyncio.gather(use.models.triton.is_live(), _models(use.models))
-    if not live or _broken(models):
+    """Whether generation works here; 503 while it does not, and from when the server is told to stop."""
+    use.drain.check()
+    live, models = await asyncio.gather(use.models.is_live(), _models(use.models))
+    if not live or _broken(models, use.models.loads_models):
         raise ServiceUnavailableException("Generation does not work now; GET /health says why.")
     return ReadyResponse(**stamp(), status="ready")
 
@@ -64,12 +67,12 @@ async def ready(use: Use) -> ReadyResponse:
 async def health(use: Use) -> HealthResponse:
     """Whether generation works: Triton, each model of the chain, GPUs."""
     triton, models, gpus = await asyncio.gather(
-        _triton(use), _models(use.models), asyncio.to_thread(read_gpus, _metrics_url(use.settings))
+        _triton(use), _models(use.models), asyncio.to_thread(_gpus, use.settings)
     )
     return HealthResponse(
         **stamp(),
         # Not by Triton's readiness, which any model ends that did not load, if only one request wanted it.
-        status="healthy" if triton.live and not _broken(models) else "degraded",
+        status="healthy" if triton.live and not _broken(models, use.models.loads_models) else "degraded",
         version=__version__,
         triton=triton,
         models=models,
@@ -108,18 +111,19 @@ async def _voices(use: Services) -> list[str]:
 
 
 async def _triton(use: Services) -> TritonHealth:
-    client = use.models.triton
-    live, ready, version = await asyncio.gather(client.is_live(), client.is_ready(), client.version())
-    return TritonHealth(live=live, ready=ready, version=version, url=client.url)
+    client = use.models.face_triton
+    live, ready, version = await asyncio.gather(use.models.is_live(), client.is_ready(), client.version())
+    urls = dict.fromkeys((use.models.voice_triton.url, client.url))
+    return TritonHealth(live=live, ready=ready, version=version, url=", ".join(urls))
 
 
 async def _models(manager: ModelManager) -> dict[str, ModelHealth]:
     """State and statistics of the chain's models; all are UNAVAILABLE when Triton is not there."""
     try:
-        states, statistics = await asyncio.gather(manager.states(), manager.triton.statistics())
+        states, statistics = await asyncio.gather(manager.states(), manager.statistics())
     except LumenException as error:
         return {name: ModelHealth(state="UNAVAILABLE", reason=error.message) for name in manager.models()}
-    numbers = {item.name: _numbers(item) for item in statistics}
+    numbers = {name: _numbers(item) for name, item in statistics.items()}
     return {
         name: ModelHealth(state=state.state, reason=state.reason, **numbers.get(name, {}))
         for name, state in states.items()
@@ -137,14 +141,18 @@ def _numbers(statistics: Any) -> dict[str, Any]:
     }
 
 
-def _broken(models: dict[str, ModelHealth]) -> bool:
-    """An unloaded model is fine: the first request loads it."""
-    return any(model.state == "UNAVAILABLE" for model in models.values())
+def _broken(models: dict[str, ModelHealth], loads_models: bool) -> bool:
+    """An unloaded model is fine where the first request loads it."""
+    missing = ("UNAVAILABLE",) if loads_models else ("UNAVAILABLE", "UNLOADED")
+    return any(model.state in missing for model in models.values())
 
 
-def _metrics_url(settings: Settings) -> str:
-    host = settings.triton_url.rpartition(":")[0]
-    return f"http://{host}:{settings.triton_metrics_port}/metrics"
+def _gpus(settings: Settings) -> list[GpuHealth]:
+    """GPUs of all Tritons whose addresses are known; of several behind a name, those of one. Blocks."""
+    urls = (settings.triton_url, settings.triton_voice_url, settings.triton_face_url)
+    hosts = {host for url in urls if url for host in hosts_of(url)}
+    port = settings.triton_metrics_port
+    return [gpu for host in sorted(hosts) for gpu in read_gpus(f"http://{host}:{port}/metrics")]
 
 
 def parts_of(use: Services) -> dict[str, str]:

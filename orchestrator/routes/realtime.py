@@ -11,7 +11,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from orchestrator.access.middleware import SESSION
 from orchestrator.live.dialects import Dialect, OpenAI, VoiceLive
 from orchestrator.live.transport import BINARY_PROTOCOL
-from orchestrator.request_context import new_request_id, request_id
+from orchestrator.request_context import identified
 from orchestrator.services import Services, services, socket_services
 
 log = logging.getLogger("lumen")
@@ -90,13 +90,10 @@ async def read_idle_clip(name: str, use: Use) -> Response:
 
 
 async def _serve(socket: WebSocket, dialect: Dialect, use: Services) -> None:
-    token = request_id.set(new_request_id())
-    try:
+    with identified(socket.headers.get("x-request-id")), use.tracing.entered(socket.headers):
         offered = socket.scope.get("subprotocols", [])
         protocol = next((known for known in PROTOCOLS if known in offered), None)
         await socket.accept(subprotocol=protocol)
         configured = socket.scope.get(SESSION)
         first = None if configured is None else json.dumps({"type": "session.update", "session": configured})
         await use.live.serve(StarletteSocket(socket, first), dialect, binary=protocol == BINARY_PROTOCOL)
-    finally:
-        request_id.reset(token)

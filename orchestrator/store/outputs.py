@@ -1,5 +1,6 @@
 """Places of generated files, and their addresses."""
 
+import contextlib
 import os
 import re
 from collections import Counter
@@ -131,6 +132,16 @@ class Outputs:
     def clip(self, name: str) -> ClipFiles:
         """Files of the clip of this name."""
         return ClipFiles(self.video(name), self.poster(name), self.captions(name))
+
+    def size(self) -> int:
+        """Bytes of all files; looks at each, so not for an event loop."""
+        total = 0
+        for kind in ("audio", "video"):
+            with contextlib.suppress(OSError), os.scandir(self.root / kind) as entries:
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):  # it goes meanwhile
+                        total += entry.stat().st_size
+        return total
 
     def url(self, path: Path) -> str:
         """The address of a generated file, from the server's root."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -17,17 +16,24 @@ from tritonclient.grpc import InferInput  # type: ignore[import-untyped]  # has 
 from tritonclient.grpc.aio import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype  # type: ignore[import-untyped]
 
+from lumen.addresses import grpc_target
 from lumen.aio import race, with_timeout
 from lumen.errors import (
-    GenerationException,
-    InvalidInputException,
     LumenException,
-    ModelLoadException,
-    NotFoundException,
     ServiceUnavailableException,
-    UnsupportedMediaException,
     UpstreamTimeoutException,
     from_wire,
+)
+from orchestrator.observability.tracing import span
+from orchestrator.triton.attempts import Attempts, TritonEvents
+from orchestrator.triton.errors import (
+    DEAD_PROCESS,
+    LATE,
+    detail_of,
+    first_line,
+    stopped,
+    translate,
+    translate_load,
 )
 
 log = logging.getLogger("lumen")
@@ -53,25 +59,46 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
     # A Triton that comes back is found again within two seconds.
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Each request goes to the next of those that answer; a name is looked up again when one goes away.
+    ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
 )
 
 
 class TritonClient:
     """Client of Triton over one gRPC channel, opened in the event loop that first uses it.
 
+    Behind the address may be several servers, which share the requests. `infer` asks another one where one
+    goes away; whoever reads a stream does so by `attempts`, as only the reader knows what is repeated.
+
     Triton calls a Python model READY for good, also when its process has died and every request
     fails. Such models are known here by their errors: they count as not loaded, and are loaded anew.
 
     Args:
-        url: host:port of Triton's gRPC.
+        url: address as `lumen.addresses` takes it.
         timeout: seconds that one answer, or the next piece of a stream, may take.
         reload: loads dead models anew; without it they are unloaded and loaded here.
+        retries: times that a request is asked again when a server goes away.
+        loads_models: whether models are loaded from here; else dead ones are mended by who runs Triton.
+        events: is told of failures and retries.
     """
 
-    def __init__(self, url: str, timeout: float, reload: Reload | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float,
+        reload: Reload | None = None,
+        *,
+        retries: int = 2,
+        loads_models: bool = True,
+        events: TritonEvents | None = None,
+    ) -> None:
         self.url = url
         self._timeout = timeout
         self._reload = reload
+        self._retries = retries
+        self._loads_models = loads_models
+        self._events = events
         self._client: Any = None
         self._dead: set[str] = set()
         self._deaths: Counter[str] = Counter()
@@ -79,7 +106,7 @@ class TritonClient:
     async def infer(
         self, model: str, inputs: Tensors, timeout: float | None = None
     ) -> dict[str, npt.NDArray[Any]]:
-        """Ask ``model`` once and return its output tensors by name.
+        """Ask ``model`` and return its output tensors by name.
 
         Args:
             timeout: seconds that it may take; the client's own without one.
@@ -87,12 +114,30 @@ class TritonClient:
         Raises:
             LumenException: as `translate` says.
         """
-        try:
-            result = await self._channel().infer(
-                model, _wire(inputs), client_timeout=timeout or self._timeout
-            )
-        except InferenceServerException as error:
-            raise self._died(error) or translate(model, error) from error
+        attempts = self.attempts(model)
+        while True:
+            try:
+                return await self._infer(model, inputs, timeout)
+            except ServiceUnavailableException as error:
+                await attempts.failed(error)
+
+    def attempts(self, model: str) -> Attempts:
+        """Attempts at one request to ``model``."""
+        return Attempts(model, self._retries, self._events)
+
+    async def _infer(self, model: str, inputs: Tensors, timeout: float | None) -> dict[str, npt.NDArray[Any]]:
+        timeout = timeout or self._timeout
+        with span("infer", model=model) as traced:
+            try:
+                result = await self._channel().infer(
+                    model,
+                    _wire(inputs),
+                    client_timeout=timeout,
+                    headers=traced.headers,
+                    parameters=traced.headers,
+                )
+            except InferenceServerException as error:
+                raise self._failure(model, error) from error
         return _unwire(result)
 
     async def stream(
@@ -102,6 +147,7 @@ class TritonClient:
         first_timeout: float | None = None,
         next_timeout: float | None = None,
         probe: Tensors | None = None,
+        span_name: str = "stream",
     ) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
         """Ask a decoupled ``model`` once and yield its answers' tensors; leaving early cancels it.
 
@@ -111,19 +157,22 @@ class TritonClient:
             probe: inputs that the model answers at once, be it with a refusal. A silent model is asked
                 so: Triton ends no stream of a process that has died, and says of it only what it says
                 to a new request.
+            span_name: of the request in a trace.
 
         Raises:
             LumenException: as `translate` says.
         """
-        request = {"model_name": model, "inputs": _wire(inputs)}
-        call = self._channel().stream_infer(_once(request))
         timeout, deaths = first_timeout or self._timeout, self._deaths[model]
-        try:
-            while (result := await self._next(call, model, timeout, deaths, probe)) is not None:
-                yield _unwire(result)
-                timeout = next_timeout or self._timeout
-        finally:
-            call.cancel()
+        with span(span_name, model=model) as traced:
+            # In the headers for Triton, in the parameters for the model, which sees no headers.
+            asked = {"model_name": model, "inputs": _wire(inputs), "parameters": traced.headers}
+            call = self._channel().stream_infer(_once(asked), headers=traced.headers)
+            try:
+                while (result := await self._next(call, model, timeout, deaths, probe)) is not None:
+                    yield _unwire(result)
+                    timeout = next_timeout or self._timeout
+            finally:
+                call.cancel()
 
     async def _next(self, call: Any, model: str, timeout: float, deaths: int, probe: Tensors | None) -> Any:
         """The next result of the stream, or None at its end.
@@ -141,11 +190,18 @@ class TritonClient:
                 f"The model {model!r} sent nothing for {timeout:g} s; try again."
             ) from late
         except grpc.RpcError as error:
-            raise translate(model, error) from error
+            raise self._failure(model, error) from error
         if refusal is not None:
             await _read_out(call)
-            raise self._died(refusal) or from_wire(_detail(refusal)) or translate(model, refusal)
+            raise self._failure(model, refusal)
         return result
+
+    def _failure(self, model: str, error: Any) -> LumenException:
+        """The exception for what Triton or ``model`` said, which is counted."""
+        found = self._died(error) or from_wire(detail_of(error)) or translate(model, error)
+        if self._events is not None:
+            self._events.failed(model, found)
+        return found
 
     async def _death(self, model: str, deaths: int, probe: Tensors | None) -> NoReturn:
         """Waits for the model's process to die, and raises when it has."""
@@ -155,7 +211,7 @@ class TritonClient:
                 with contextlib.suppress(LumenException):  # it lives, or has died, which is counted
                     async with aclosing(self.stream(model, probe, PROBE_TIMEOUT)) as answers:
                         await anext(answers, None)
-        raise _stopped(model)
+        raise stopped(model)
 
     async def is_live(self) -> bool:
         return await self._probe("is_server_live")
@@ -211,9 +267,9 @@ class TritonClient:
                     await self._channel().unload_model(model, client_timeout=timeout)
             await self._channel().load_model(model, client_timeout=timeout)
         except InferenceServerException as error:
-            raise _translate_load(model, error) from error
+            raise translate_load(model, error) from error
         except TimeoutError as error:
-            raise UpstreamTimeoutException(_LATE.format(model)) from error
+            raise UpstreamTimeoutException(LATE.format(model)) from error
         self._dead.discard(model)
 
     async def unload(self, model: str) -> None:
@@ -244,7 +300,8 @@ class TritonClient:
 
     def died(self, model: str) -> None:
         """Hear that a model's process has ended: it counts as not loaded, and its streams end; any thread."""
-        self._dead.add(model)
+        if self._loads_models:
+            self._dead.add(model)
         self._deaths[model] += 1
 
     def reloaded(self, model: str | None = None) -> None:
@@ -253,12 +310,12 @@ class TritonClient:
 
     def _died(self, error: Any) -> ServiceUnavailableException | None:
         """The exception for an error that says that a model's process has died; None for another."""
-        found = _DEAD_PROCESS.fullmatch(_detail(error))
+        found = DEAD_PROCESS.fullmatch(detail_of(error))
         if found is None:
             return None
         log.error("The process of model %s has died; the next request loads it anew", found[1])
         self.died(found[1])
-        return _stopped(found[1])
+        return stopped(found[1])
 
     async def _probe(self, method: str) -> bool:
         try:
@@ -274,7 +331,7 @@ class TritonClient:
 
     def _channel(self) -> Any:
         if self._client is None:
-            self._client = InferenceServerClient(self.url, channel_args=CHANNEL_OPTIONS)
+            self._client = InferenceServerClient(grpc_target(self.url), channel_args=CHANNEL_OPTIONS)
         return self._client
 
 
@@ -283,87 +340,13 @@ def text_tensor(text: str) -> npt.NDArray[np.object_]:
     return np.array([text.encode()], dtype=np.object_)
 
 
-def translate(model: str, error: Any) -> LumenException:
-    """The exception of LUMEN's tree for a gRPC or Triton error of ``model``.
-
-    What the caller did wrong keeps the model's message. Any other failure is logged in full, and
-    the caller learns only which model failed.
-    """
-    code, detail = _code(error), _detail(error)
-    if detail.startswith(_STOPPING):
-        return ServiceUnavailableException(f"Triton stops{_at(model)}; start it, or try again.")
-    if detail.startswith(_UNLOADED):
-        return ServiceUnavailableException(f"The model {model!r} is not loaded in Triton; try again.")
-    if code in _REFUSALS:
-        return _REFUSALS[code](detail)
-    if code == "UNAVAILABLE":
-        log.warning("Triton is unavailable: %s", detail)
-        return ServiceUnavailableException(f"Triton does not answer{_at(model)}; start it, or try again.")
-    if code in ("DEADLINE_EXCEEDED", "CANCELLED"):
-        return UpstreamTimeoutException(f"Triton did not finish in time{_at(model)}; try again.")
-    log.error("Triton failed%s: %s %s", _at(model), code, detail)
-    return GenerationException(f"Triton failed{_at(model)}; the server's log says why.")
-
-
-_DEAD_PROCESS: Final = re.compile(
-    r"(?:\w+: )*(?:The model '\w+' is not there: )?"
-    r"(?:Failed to process the request\(s\) for model instance '\w+', message: )?"
-    r"Stub process '(\w+)_\d+_\d+' is not healthy\.?(?:; try again\.)?"
-)
-"""Message of Triton's Python backend about a model instance without a process, also through another model."""
-
-_LATE: Final = "The model {!r} was not loaded in time; try again."
-_STOPPING: Final = "Server is stopping"
-_UNLOADED: Final = ("Request for unknown model", "Model version not ready")
-"""Beginnings of those errors of Triton of which its streams drop the code."""
-
 _DIED: Final = ("UNLOADED", "its process has died; the next request loads it anew")
-
-_REFUSALS: Final[dict[str, type[LumenException]]] = {
-    "INVALID_ARGUMENT": InvalidInputException,
-    "NOT_FOUND": NotFoundException,
-    "UNIMPLEMENTED": UnsupportedMediaException,
-}
-"""gRPC codes that models answer to a caller's mistakes."""
-
-
-def _stopped(model: str) -> ServiceUnavailableException:
-    return ServiceUnavailableException(f"The model {model!r} has stopped; try again to load it anew.")
-
-
-def _translate_load(model: str, error: Any) -> LumenException:
-    code, detail = _code(error), _detail(error)
-    if code == "DEADLINE_EXCEEDED":
-        return UpstreamTimeoutException(_LATE.format(model))
-    if code == "UNAVAILABLE" and "load" not in detail:
-        return translate(model, error)
-    return ModelLoadException(f"The model {model!r} did not load: {_first_line(detail)}")
-
-
-def _code(error: Any) -> str:
-    """The name of the gRPC status, such as UNAVAILABLE."""
-    if isinstance(error, InferenceServerException):
-        return str(error.status()).rpartition(".")[2]
-    return str(error.code().name)
-
-
-def _detail(error: Any) -> str:
-    text = error.message() if isinstance(error, InferenceServerException) else error.details()
-    return str(text or "")
-
-
-def _at(model: str) -> str:
-    return f" (model {model!r})" if model else ""
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0]
 
 
 def _state(model: Any) -> tuple[str, str]:
     """State and reason; Triton calls a model that was never loaded "", and an unloaded one UNAVAILABLE."""
     unloaded = not model.state or model.reason == "unloaded"
-    return ("UNLOADED", "") if unloaded else (model.state, _first_line(model.reason))
+    return ("UNLOADED", "") if unloaded else (model.state, first_line(model.reason))
 
 
 async def _read_out(call: Any) -> None:

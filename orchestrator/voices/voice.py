@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from lumen.aio import Stream
-from lumen.errors import BusyException
+from lumen.errors import BusyException, ServiceUnavailableException
 from lumen.families.description import NoOptions, VoiceFamily
 from lumen.timed_speech import TimedSpeech
 from lumen.utterance import Sentence, SpeechChunk
@@ -110,18 +110,27 @@ class BoundVoice:
     async def _sentence(self, sentence: Sentence) -> Stream[TimedSpeech]:
         inputs = {**sentence.tensors(), **self._tensors}
         probe = {**inputs, "text": text_tensor("")}
-        model = self.family.model
-        for attempt in range(ROOM_ATTEMPTS):
+        model, heard, refused = self.family.model, False, 0
+        attempts = self._triton.attempts(model)
+        while True:
             try:
-                stream = self._triton.stream(model, inputs, self._first_timeout, probe=probe)
+                stream = self._triton.stream(
+                    model, inputs, self._first_timeout, probe=probe, span_name="sentence"
+                )
                 async with aclosing(stream) as answers:
                     async for answer in answers:
+                        heard = True
                         yield TimedSpeech.from_tensors(answer)
                 return
             except BusyException:  # comes before any sound
-                if sentence.index == 0 or attempt + 1 == ROOM_ATTEMPTS:
+                refused += 1
+                if sentence.index == 0 or refused == ROOM_ATTEMPTS:
                     raise
-            await asyncio.sleep(ROOM_SECONDS)
+                await asyncio.sleep(ROOM_SECONDS)
+            except ServiceUnavailableException as error:
+                if heard:  # half a sentence cannot be spoken in the same way again
+                    raise
+                await attempts.failed(error)
 
 
 class Voice(Protocol):

@@ -69,9 +69,10 @@ class CheckedClient(TritonClient):
         first_timeout: float | None = None,
         next_timeout: float | None = None,
         probe: Tensors | None = None,
+        span_name: str = "stream",
     ) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
         self._check_inputs(model, inputs)
-        async for answer in super().stream(model, inputs, first_timeout, next_timeout, probe):
+        async for answer in super().stream(model, inputs, first_timeout, next_timeout, probe, span_name):
             check(model, config_of(model).output, answer)
             yield answer
 

@@ -3,20 +3,20 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import FACE_ENHANCER, FACE_LANDMARKS, GFPGAN
 from lumen.errors import GenerationException
 from lumen.families.gfpgan.enhancer import DEFAULT_WEIGHT, enhance
 from lumen.triton.adapter import Adapter, Tensors
+from lumen.triton.calls import triton_call_now
 
 adapter = Adapter(pb_utils, FACE_ENHANCER)
 
 
 class TritonPythonModel:
     def execute(self, requests: list[Any]) -> list[Any]:
-        return [adapter.answer(partial(_enhanced, request)) for request in requests]
+        return [adapter.answer_traced(request, _enhanced) for request in requests]
 
 
 def _enhanced(request: Any) -> Tensors:
@@ -46,14 +46,6 @@ def _restored(request: Any, faces: Any) -> Any:
 
 
 def _ask(model: str, name: str, value: Any, wanted: str) -> Any:
-    """One output of the model beside this one.
-
-    Raises:
-        GenerationException: it refused or failed.
-    """
-    tensor = pb_utils.Tensor(name, np.ascontiguousarray(value))
-    request = pb_utils.InferenceRequest(model_name=model, requested_output_names=[wanted], inputs=[tensor])
-    response = request.exec()
-    if response.has_error():
-        raise GenerationException(f"{model}: {response.error().message()}")
-    return np.array(pb_utils.get_output_tensor_by_name(response, wanted).as_numpy())
+    """One output of the model beside this one."""
+    (answer,) = triton_call_now(pb_utils, model, [wanted], {name: value})
+    return answer

@@ -1,7 +1,6 @@
 """``sadtalker_driver``: follows a face through a video; see ``lumen.families.sadtalker.driver``."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ class TritonPythonModel:
         self._rows = int(parameters["rows_per_call"]["string_value"])
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        return [adapter.answer(partial(self._follow, request)) for request in requests]
+        return [adapter.answer_traced(request, self._follow) for request in requests]
 
     def _follow(self, request: Any) -> Tensors:
         frames = adapter.array(request, "frames")

@@ -1,7 +1,6 @@
 """``sadtalker_portrait``: the tensors of ``lumen.families.sadtalker.portrait``."""
 
 from dataclasses import astuple
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ class TritonPythonModel:
         check_networks(Path(args["model_repository"]), args["model_version"], [SADTALKER_FACE3D])
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        return [adapter.answer(partial(_features, request)) for request in requests]
+        return [adapter.answer_traced(request, _features) for request in requests]
 
 
 def _features(request: Any) -> Tensors:

@@ -8,9 +8,9 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import MOUTH, WARP, WARP_RENDERER
-from lumen.errors import GenerationException
 from lumen.families.warp.clip import Clip, render_clip
 from lumen.triton.adapter import Adapter, Send
+from lumen.triton.calls import triton_call
 
 adapter = Adapter(pb_utils, WARP)
 
@@ -45,16 +45,6 @@ async def _listen(features: Any) -> Any:
 
 
 async def _ask(model: str, output: str, tensors: dict[str, Any]) -> Any:
-    """One call of a model, which batches it with those of other clips.
-
-    Raises:
-        GenerationException: it refused or failed.
-    """
-    response = await pb_utils.InferenceRequest(
-        model_name=model,
-        requested_output_names=[output],
-        inputs=[pb_utils.Tensor(name, value) for name, value in tensors.items()],
-    ).async_exec()
-    if response.has_error():
-        raise GenerationException(f"{model}: {response.error().message()}")
-    return pb_utils.get_output_tensor_by_name(response, output).as_numpy()
+    """One call of a model, which batches it with those of other clips."""
+    (answer,) = await triton_call(pb_utils, model, [output], tensors)
+    return answer

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lumen.errors import ModelLoadException, ServiceUnavailableException
+from lumen.triton.ports import claim_port
+from lumen.triton.processes import model_processes
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
 from tests.support.launching import prefix_of, segments, start_serving
 from tests.support.waiting import wait_until
@@ -116,6 +119,45 @@ def test_ctrl_c_while_models_load_stops_everything(echo_repository: Path) -> Non
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(30) == 0
     assert_nothing_left(prefix_of(process.pid))
+
+
+@pytest.fixture
+def ready_port(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Port at which `lumen triton` tells its readiness; it has time to drain, nobody else loads models."""
+    port = claim_port("127.0.0.1", 0, "TRITON_READY_PORT")
+    monkeypatch.setenv("TRITON_READY_PORT", str(port))
+    monkeypatch.setenv("DRAIN_SECONDS", "60")
+    monkeypatch.setenv("TRITON_MODEL_CONTROL", "off")
+    return port
+
+
+def readiness(port: int) -> int:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=5).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def test_it_is_unready_before_it_stops(ready_port: int, serving: "subprocess.Popen[str]") -> None:
+    """SIGTERM: Triton answers on, nobody is sent to it any more, and a second signal does not wait."""
+    wait_until(lambda: readiness(ready_port) == 200, SECONDS)
+    serving.send_signal(signal.SIGTERM)
+    wait_until(lambda: readiness(ready_port) == 503, SECONDS)
+    assert serving.poll() is None
+    assert processes(prefix_of(serving.pid))
+    serving.send_signal(signal.SIGTERM)
+    assert serving.wait(30) == 0
+
+
+def test_a_model_that_is_lost_ends_its_server(
+    ready_port: int, serving: "subprocess.Popen[str]", echo_repository: Path
+) -> None:
+    """A model that died and does not load again: nobody else loads it here, so the replica starts anew."""
+    wait_until(lambda: readiness(ready_port) == 200, SECONDS)
+    (echo_repository / "espeak" / "1" / "model.py").write_text("raise ValueError('gone')\n")
+    (model,) = model_processes(prefix_of(serving.pid))
+    os.kill(model.pid, signal.SIGKILL)
+    assert serving.wait(SECONDS) == 1
 
 
 def test_a_model_that_does_not_load_is_named(echo_options: TritonOptions) -> None:

@@ -130,6 +130,17 @@ def test_a_failure_does_not_touch_its_neighbours(api: Api) -> None:
     assert answers == [200, 500, 200, 200]
 
 
+def test_an_id_that_is_sent_twice_overwrites_nothing(api: Api) -> None:
+    """The log and the answers have the client's id; the files have names of their own."""
+    headers = {"X-Request-ID": "my-own.id_0001"}
+    answers = [api.client.post(FULL, json={"prompt": text}, headers=headers) for text in ("one", "one two")]
+    assert [answer.json()["request_id"] for answer in answers] == ["my-own.id_0001"] * 2
+    urls = [answer.json()[name] for answer in answers for name in ("video_url", "audio_url")]
+    assert len(set(urls)) == 4
+    lengths = [len(api.client.get(answer.json()["audio_url"]).content) for answer in answers]
+    assert lengths[0] < lengths[1]
+
+
 @pytest.mark.parametrize("path", [TTS, FULL])
 def test_a_client_that_leaves(serve_with: Serve, triton_url: str, repository: Path, path: str) -> None:
     """The work stops: Triton's stream is cancelled, temporary files go, and the clip no longer counts."""

@@ -143,7 +143,7 @@ def test_the_profile_names_the_models() -> None:
 
 
 def test_settings_become_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ports, paths and device as set; a GPU only where there is one; an address without a port is refused."""
+    """Ports, paths and device as set; a GPU only where there is one; an address of several is refused."""
     monkeypatch.setattr(install, "NVIDIA_DEVICES", tmp_path / "none")
     options = serve.options_of(
         Settings(triton_url="127.0.0.1:7001", triton_http_port=7002, logs_path=tmp_path)
@@ -151,7 +151,7 @@ def test_settings_become_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (options.grpc_port, options.http_port, options.gpu) == (7001, 7002, False)
     assert options.log_file == tmp_path / "triton.log"
     with pytest.raises(InvalidInputException, match="expected host:port"):
-        serve.options_of(Settings(triton_url="localhost"))
+        serve.options_of(Settings(triton_url="dns:///triton:8001"))
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """The log's form, and a disk that takes none."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from lumen.settings import PROJECT_ROOT
 from tests.support.api_server import Api
@@ -51,3 +54,53 @@ def test_a_disk_that_takes_no_log(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert len(lines) == 4, done.stderr
     assert sum("lumen.log cannot be written" in line for line in lines) == 1
+
+
+LOG_AS_JSON = """
+import logging, sys
+from pathlib import Path
+from orchestrator.core.logging_config import logging_to
+from orchestrator.request_context import identified, job, owner
+log = logging.getLogger("lumen")
+with logging_to(Path(sys.argv[1]), "json"):
+    log.info("before")
+    with identified("my-own.id_0001"):
+        owner.set("key-1"), job.set("job-1")
+        log.info("two\\nlines", extra={"status": 200, "seconds": 0.5})
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            log.exception("failed")
+"""
+
+
+def test_lines_of_json(tmp_path: Path) -> None:
+    """One record is one line on the standard output and in the file, with what it belongs to."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOG_AS_JSON, str(tmp_path)], cwd=PROJECT_ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "lumen.log").read_text() == done.stdout
+    before, told, failed = map(json.loads, done.stdout.splitlines())
+    assert before.keys() == {"time", "level", "logger", "message"}
+    context = {"request": "my-own.id_0001", "owner": "key-1", "job": "job-1"}
+    expected = {"level": "INFO", "message": "two\nlines", "status": 200, "seconds": 0.5, **context}
+    assert expected.items() <= told.items()
+    assert "ValueError: broken" in failed["exception"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("abc-DEF_12.3", True),
+        ("short", False),
+        ("x" * 65, False),
+        ("a b c d e f g", False),
+        ("../../etc/pw", False),
+    ],
+)
+def test_an_id_of_safe_form_is_kept(lonely: Api, sent: str, kept: bool) -> None:
+    """Whatever else is sent gets a new one, and no line of the log has it."""
+    answer = lonely.client.get("/livez", headers={"X-Request-ID": sent})
+    assert (answer.headers["x-request-id"] == sent) is kept
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]

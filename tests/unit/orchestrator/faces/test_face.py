@@ -37,6 +37,7 @@ class Renderer(TritonClient):
         first_timeout: float | None = None,
         next_timeout: float | None = None,
         probe: Tensors | None = None,
+        span_name: str = "stream",
     ) -> AsyncGenerator[dict[str, Any], None]:
         assert probe is not None
         assert probe["n_frames"][0] == 0

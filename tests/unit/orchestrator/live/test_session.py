@@ -17,6 +17,7 @@ from orchestrator.live.client_events import MAX_EVENT_BYTES
 from orchestrator.live.dialects import OpenAI
 from orchestrator.live.pacing import AHEAD_SECONDS
 from orchestrator.live.sessions import LiveSessions
+from orchestrator.observability.metrics import Metrics
 from tests.support.live_parts import FakeModels, MemorySocket
 
 
@@ -30,7 +31,7 @@ class Server:
         self.models = FakeModels()
         decoder = ImageDecoder(self.models.decode_gate, 10**6)
         portraits = Portraits(folder / "portraits", decoder)
-        self.live = LiveSessions(Settings.model_validate(settings), self.models, portraits)
+        self.live = LiveSessions(Settings.model_validate(settings), self.models, portraits, Metrics())
 
     @asynccontextmanager
     async def talking(self) -> AsyncIterator[MemorySocket]:

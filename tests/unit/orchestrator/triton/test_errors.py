@@ -8,7 +8,8 @@ from tritonclient.utils import InferenceServerException  # type: ignore[import-u
 
 from lumen.errors import GenerationException, ServiceUnavailableException
 from lumen.triton.calls import refusal_of
-from orchestrator.triton.client import TritonClient, translate
+from orchestrator.triton.client import TritonClient
+from orchestrator.triton.errors import translate
 
 DEAD = "Stub process 'xtts_gpt_0_0' is not healthy."
 
@@ -19,6 +20,9 @@ DEAD = "Stub process 'xtts_gpt_0_0' is not healthy."
         "Server is stopping, scheduler for model has stopped accepting new inference requests",
         "Request for unknown model: 'xtts' is not found",
         "Model version not ready",
+        "Server not ready",
+        "Request for unknown model: 'xtts' has no available versions",
+        "Failed to process the request(s): 'xtts' has no available versions",
     ],
 )
 def test_a_triton_that_goes_is_no_bug(said: str) -> None:

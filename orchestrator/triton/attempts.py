@@ -1,0 +1,68 @@
+"""Attempts at a request while Tritons come and go."""
+
+import asyncio
+import logging
+from typing import Final, Protocol
+
+from lumen.errors import LumenException, ServiceUnavailableException
+
+log = logging.getLogger("lumen")
+
+PAUSES: Final = (0.02, 0.25)
+"""Seconds before the first attempt after a failure, and before each later one.
+
+gRPC notices within a millisecond that a server of its list is gone; all that it lists may be asked at once.
+"""
+
+
+class TritonEvents(Protocol):
+    """Listener to what becomes of requests to Triton."""
+
+    def failed(self, model: str, error: LumenException) -> None:
+        """A request to the model failed, or was refused."""
+
+    def retried(self, model: str) -> None:
+        """A request to the model is asked again, because the server that had it went away."""
+
+
+class Attempts:
+    """Attempts at one request, of which another Triton may be asked when one goes away.
+
+    What is asked again has no memory in the model: the same inputs, with their seed, give the same answers.
+
+        attempts = client.attempts(model)
+        while True:
+            try:
+                return await ask()
+            except ServiceUnavailableException as error:
+                await attempts.failed(error)
+
+    Args:
+        model: that is asked.
+        limit: attempts after the first one.
+        events: is told of them.
+    """
+
+    def __init__(self, model: str, limit: int, events: TritonEvents | None = None) -> None:
+        self._model = model
+        self._limit = limit
+        self._events = events
+        self._count = 0
+        self._first: ServiceUnavailableException | None = None
+
+    async def failed(self, error: ServiceUnavailableException) -> None:
+        """Wait until the request may be asked again.
+
+        Raises:
+            ServiceUnavailableException: what failed first, when it has been asked often enough.
+        """
+        self._first = self._first or error
+        if self._count == self._limit:
+            raise self._first
+        await asyncio.sleep(PAUSES[min(self._count, len(PAUSES) - 1)])
+        self._count += 1
+        log.warning(
+            "Asking for %s again (%d of %d): %s", self._model, self._count, self._limit, error.message
+        )
+        if self._events is not None:
+            self._events.retried(self._model)
