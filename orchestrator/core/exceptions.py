@@ -1,4 +1,7 @@
-"""Every error leaves as ``{"error", "message", "request_id"}``; the tree is `lumen.errors`."""
+"""Every error leaves as ``{"error", "message", "request_id"}``; the tree is `lumen.errors`.
+
+Under ``/v1`` it has the form of `openai_errors` instead.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -24,6 +27,8 @@ from lumen.errors import (
     TooLargeException,
     UnsupportedMediaException,
 )
+from orchestrator.core.openai_errors import PREFIX as OPENAI_PREFIX
+from orchestrator.core.openai_errors import openai_error
 from orchestrator.messages import excerpt
 from orchestrator.request_context import request_id
 
@@ -71,18 +76,18 @@ def error_body(name: str, message: str, request_id: str) -> dict[str, str]:
     return {"error": name, "message": message, "request_id": request_id}
 
 
-def error_response(error: LumenException) -> JSONResponse:
-    """The response to ``error``, which is logged here."""
+def error_response(error: LumenException, path: str) -> JSONResponse:
+    """The response to ``error`` of a request for ``path``; the error is logged here."""
     name = type(error).__name__
     log.log(_level(error.status), "%s (%d): %s", name, error.status, error.message)
-    return _body(error.status, name, error.message, _retry_after(error))
+    return _body(path, error.status, name, error.message, _retry_after(error))
 
 
-def unhandled(error: Exception) -> JSONResponse:
+def unhandled(error: Exception, path: str) -> JSONResponse:
     """The response to a bug: the log gets everything, the caller nothing of it."""
     log.error("Unhandled %s", type(error).__name__, exc_info=error)
     message = "Something went wrong inside the server; its log says what, under this request_id."
-    return _body(500, "InternalServerException", message)
+    return _body(path, 500, "InternalServerException", message)
 
 
 def invalid(error: ValidationError | RequestValidationError) -> InvalidInputException:
@@ -100,14 +105,14 @@ def _errors(error: ValidationError | RequestValidationError) -> Sequence[Any]:
     return error.errors()
 
 
-async def _on_lumen(_: Request, error: Exception) -> JSONResponse:
+async def _on_lumen(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LumenException)
-    return error_response(error)
+    return error_response(error, request.url.path)
 
 
-async def _on_validation(_: Request, error: Exception) -> JSONResponse:
+async def _on_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return error_response(invalid(error))
+    return error_response(invalid(error), request.url.path)
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
@@ -127,7 +132,7 @@ def http_error(
     name = OTHER_NAMES.get(status, kind.__name__)
     message = f"{excerpt(method)} {excerpt(path)}: {detail or phrase}"
     log.log(_level(status), "%s (%d): %s", name, status, message)
-    return _body(status, name, message, dict(headers))
+    return _body(path, status, name, message, dict(headers))
 
 
 def _allowed(request: Request) -> str:
@@ -159,5 +164,9 @@ def _level(status: int) -> int:
     return logging.ERROR if status >= 500 else logging.WARNING
 
 
-def _body(status: int, name: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def _body(
+    path: str, status: int, name: str, message: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    if path.startswith(OPENAI_PREFIX):
+        return JSONResponse(openai_error(status, name, message), status, headers)
     return JSONResponse(error_body(name, message, request_id.get()), status, headers)

@@ -133,17 +133,19 @@ class ErrorMiddleware:
             if scope["type"] != "http":
                 raise
             if not started:
-                await _response_to(error)(scope, receive, send)
+                await _response_to(error, scope["path"])(scope, receive, send)
             elif isinstance(error, asyncio.CancelledError):
                 log.warning("The server stops; the response breaks off")
             else:
                 raise
 
 
-def _response_to(error: Exception | asyncio.CancelledError) -> Response:
+def _response_to(error: Exception | asyncio.CancelledError, path: str) -> Response:
     if isinstance(error, asyncio.CancelledError):
         error = ServiceUnavailableException("The server stops; ask again when it is back.")
-    return error_response(error) if isinstance(error, LumenException) else unhandled(error)
+    if isinstance(error, LumenException):
+        return error_response(error, path)
+    return unhandled(error, path)
 
 
 class RateLimitMiddleware:

@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from lumen.errors import InvalidInputException, UnsupportedMediaException
 from orchestrator.core.exceptions import invalid
 from orchestrator.messages import excerpt
-from orchestrator.schemas.answers import ErrorResponse
+from orchestrator.schemas.answers import ErrorResponse, OpenAIErrorResponse
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -228,6 +228,11 @@ def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
 def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that may answer these errors."""
     return {status: {"model": ErrorResponse, **_headers(status)} for status in statuses}
+
+
+def describe_openai_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route under ``/v1`` that may answer these errors."""
+    return {status: {"model": OpenAIErrorResponse, **_headers(status)} for status in statuses}
 
 
 def _headers(status: int) -> dict[str, Any]:

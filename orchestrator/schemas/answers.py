@@ -26,3 +26,16 @@ class ErrorResponse(BaseModel):
     error: str = Field(examples=["InvalidInputException"], json_schema_extra={"enum": list(ERROR_NAMES)})
     message: str = Field(examples=["prompt: is blank; send some text"])
     request_id: str
+
+
+class OpenAIErrorDetail(BaseModel):
+    message: str = Field(examples=["prompt: is blank; send some text"])
+    type: str = Field(examples=["invalid_request_error"])
+    param: str | None = Field(description="the field that it is about", examples=["prompt"])
+    code: str = Field(description="name of the error", examples=["invalid_input"])
+
+
+class OpenAIErrorResponse(BaseModel):
+    """Error of a route under ``/v1``, as OpenAI's clients read it."""
+
+    error: OpenAIErrorDetail
