@@ -230,7 +230,7 @@ class Pipeline:
         with self._clip(*files):
             state = await self._prepare((*voice.models, *face.models), job, watch, progress)
             reply = writer.write(request)
-            text = read_ahead(tee(reply, script.append, watch.first("first_text")), TEXT_AHEAD)
+            text = read_ahead(tee(reply, script.append, progress.read, watch.first("first_text")), TEXT_AHEAD)
             seen = progress.hear(narration.limit), watch.first("first_audio")
             speech = read_ahead(tee(narration.speak(text), *seen), SPEECH_AHEAD)
             sinks, wav = [Mp4FileSink(files.video), *live], (files.audio, self._rate)
@@ -253,7 +253,10 @@ class Pipeline:
             await observer.made(result)
 
     def _recording(self, state: "_RenderState", sinks: Sequence[PacketSink], **options: Any) -> Recording:
-        return Recording(sinks, self._fps, watch=state.watch, seen=[state.progress.see], **options)
+        progress = state.progress
+        return Recording(
+            sinks, self._fps, watch=state.watch, seen=[progress.see], drawn=progress.draw_last, **options
+        )
 
     async def _prepare(
         self,
@@ -272,6 +275,7 @@ class Pipeline:
             features = await encode_face(face, self._parts.triton, job.image, job.crop_options)
         compositor = await asyncio.to_thread(face.compositor, features, job.animation)
         watch.mark("portrait")
+        progress.clip_frames = clip_frames
         scene = Scene(face, features, compositor, job.animation, clip_frames)
         return _RenderState(job, scene, watch, progress)
 

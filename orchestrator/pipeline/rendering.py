@@ -64,6 +64,7 @@ class Recording:
         poster: a JPEG for the first frame.
         watch: marked with the first frame and when all frames are encoded.
         seen: called with the frames as they are drawn.
+        drawn: called when all are.
     """
 
     sinks: Sequence[PacketSink]
@@ -73,6 +74,7 @@ class Recording:
     poster: Path | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
     seen: Sequence[Callable[[Frames], None]] = ()
+    drawn: Callable[[], None] = lambda: None
 
 
 async def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
@@ -96,6 +98,7 @@ async def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Record
             async for batch in batches:
                 await thread.run(picture.write, batch.pixels)
                 yield clip.seconds
+        recording.drawn()
         await thread.run(picture.come_to_rest)
         if recording.poster is not None:
             await thread.run(picture.write_poster, recording.poster)

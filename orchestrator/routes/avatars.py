@@ -9,10 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.faces.avatars import AvatarCard
+from orchestrator.generation.render_jobs import animation_of, crop_options_of, portrait_of
 from orchestrator.messages import excerpt
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
-from orchestrator.routes.render_jobs import animation_of, crop_options_of, portrait_of
 from orchestrator.schemas.avatars import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, held_places, services
 

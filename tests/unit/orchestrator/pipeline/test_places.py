@@ -1,10 +1,12 @@
 """Places for work, and each client's share of them."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from lumen.aio import cancel
 from lumen.errors import BusyException, ServiceUnavailableException
 from orchestrator.pipeline.places import Places
 from orchestrator.request_context import client
@@ -58,3 +60,42 @@ def test_a_place_comes_back_after_a_failure() -> None:
         raise ZeroDivisionError
     with places.place():
         assert places.taken == 1
+
+
+async def test_a_job_waits_for_its_place() -> None:
+    """Work in the background is not refused: it waits until a place is free, and takes so many at most."""
+    places, order = Places("clips", total=2, share=2), list[str]()
+
+    async def work(name: str) -> None:
+        async with places.awaited("jobs", most=1):
+            with places.place():
+                assert places.taken <= 2
+            order.append(name)
+            await asyncio.sleep(0)
+
+    with places.place(), places.place():
+        tasks = [asyncio.create_task(work(name)) for name in ("first", "second")]
+        await asyncio.sleep(0)
+        assert order == []
+    await asyncio.gather(*tasks)
+    assert order == ["first", "second"]
+    assert places.taken == 0
+
+
+async def test_jobs_leave_places_to_those_who_wait() -> None:
+    """However many jobs there are, the other places stay free."""
+    places = Places("clips", total=2, share=2)
+    async with places.awaited("jobs", most=1):
+        waiting = asyncio.create_task(wait_for_one(places))
+        await asyncio.sleep(0)
+        assert places.taken == 1
+        with places.place():
+            assert places.taken == 2
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await cancel(waiting)
+
+
+async def wait_for_one(places: Places) -> None:
+    async with places.awaited("jobs", most=1):
+        pytest.fail("a second job found a place")

@@ -11,15 +11,15 @@ from lumen.families.description import PREPROCESS
 from lumen.options import UPLOADED
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.portraits import PortraitImage
+from orchestrator.generation.tools import Tools
 from orchestrator.pipeline.jobs import RenderJob
-from orchestrator.routes.bodies import Body
 from orchestrator.schemas.avatars import AvatarRequest
+from orchestrator.schemas.body import Body
 from orchestrator.schemas.fields import FACE_OPTIONS
 from orchestrator.schemas.generation import FullRequest, VideoRequest
-from orchestrator.services import Services
 
 
-async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services, name: str) -> RenderJob:
+async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Tools, name: str) -> RenderJob:
     """Make the job of a request; what the face cannot do is refused here, before anything is loaded.
 
     Args:
@@ -41,7 +41,7 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services
 
 
 def crop_options_of(
-    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Tools
 ) -> CropOptions:
     """Crop options that a request asks for, or the server's default.
 
@@ -60,7 +60,7 @@ def crop_options_of(
 
 
 def animation_of(
-    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], seed: int | None, use: Services
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], seed: int | None, use: Tools
 ) -> AnimationOptions:
     """The options that a request has for the face, and a seed by chance where none is given.
 
@@ -72,7 +72,7 @@ def animation_of(
 
 
 async def portrait_of(
-    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Tools
 ) -> tuple[str, bytes]:
     """Name and bytes of the picture of a request, or of the server's default.
 
@@ -87,7 +87,7 @@ async def portrait_of(
 
 
 async def _portrait_image(
-    body: Body[FullRequest] | Body[VideoRequest], use: Services
+    body: Body[FullRequest] | Body[VideoRequest], use: Tools
 ) -> tuple[str, PortraitImage]:
     """Name and picture, decoded. Raises as `portrait_of` and the decoder of uploads do."""
     upload = _uploaded(body)

@@ -1,0 +1,51 @@
+"""Sound that a video is made from: an upload, an earlier file, or silence."""
+
+import asyncio
+
+import numpy as np
+import numpy.typing as npt
+
+from lumen.errors import InvalidInputException
+from orchestrator.generation.tools import Tools
+from orchestrator.media.decode_audio import DecodedAudio, decode_audio
+from orchestrator.messages import excerpt
+from orchestrator.schemas.body import Body
+from orchestrator.schemas.generation import VideoRequest
+from orchestrator.store.outputs import Outputs
+
+
+async def audio_of(body: Body[VideoRequest], use: Tools) -> DecodedAudio:
+    """The audio of a request, at the settings' rate.
+
+    Raises:
+        InvalidInputException: none or several came, or it cannot be decoded.
+    """
+    upload, url, idle = body.file("audio"), body.fields.audio_url, body.fields.idle_seconds
+    if sum(source is not None for source in (upload, url, idle)) != 1:
+        raise InvalidInputException("Send one of audio_url, idle_seconds and, in a form, a file named audio.")
+    if idle is not None:
+        return DecodedAudio(_silence(idle, use))
+    data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")
+    rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
+    return await use.models.decode_gate.run(decode_audio, data, rate, limit)
+
+
+def describe_audio(body: Body[VideoRequest]) -> str:
+    """Describe the sound that a video is made from, for the log."""
+    fields = body.fields
+    if fields.idle_seconds is not None:
+        return f"{fields.idle_seconds:g} s idle"
+    return excerpt(fields.audio_url or "uploaded audio")
+
+
+def _read(outputs: Outputs, url: str) -> bytes:
+    return outputs.resolve(url).read_bytes()
+
+
+def _silence(seconds: float, use: Tools) -> npt.NDArray[np.float32]:
+    """Silence of somebody who does not speak: float32 [n_samples] at the settings' rate."""
+    if seconds > use.settings.max_audio_seconds:
+        raise InvalidInputException(
+            f"idle_seconds is {seconds:g}; the limit is {use.settings.max_audio_seconds:g} s"
+        )
+    return np.zeros(max(1, round(seconds * use.settings.audio_sample_rate)), np.float32)
