@@ -22,7 +22,7 @@ class Places:
         self._total = total
         self._share = share
         self._taken: Counter[str] = Counter()
-        self._freed: set[asyncio.Event] = set()
+        self._freed: list[asyncio.Event] = []  # of those who wait, the first one first
 
     @property
     def taken(self) -> int:
@@ -71,7 +71,7 @@ class Places:
             most: places that ``name`` has at once.
         """
         freed = asyncio.Event()
-        self._freed.add(freed)
+        self._freed.append(freed)
         try:
             while self.taken >= self._total or self._taken[name] >= most:
                 freed.clear()
