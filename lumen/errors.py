@@ -4,6 +4,8 @@
     ├── InvalidInputException        400  the caller's request cannot be served as it is
     │   ├── NotFoundException        404  it names something that is not there
     │   ├── NotAcceptableException   406  it asks for a form in which the answer cannot be given
+    │   ├── ConflictException        409  it does not go with the state of what it names
+    │   ├── UnprocessableException   422  it contradicts an earlier one that it claims to repeat
     │   ├── TooLargeException        413  it is over a limit of size
     │   ├── TooSlowException         408  its body did not arrive in time
     │   └── UnsupportedMediaException 415 it carries a kind of file that is not taken
@@ -47,6 +49,14 @@ class NotFoundException(InvalidInputException):
 
 class NotAcceptableException(InvalidInputException):
     status = 406
+
+
+class ConflictException(InvalidInputException):
+    status = 409
+
+
+class UnprocessableException(InvalidInputException):
+    status = 422
 
 
 class TooLargeException(InvalidInputException):

@@ -143,6 +143,34 @@ class Settings(BaseSettings):
         180.0, gt=0, description="seconds until XTTS's first sound, waiting for a slot included"
     )
 
+    # Jobs
+    jobs_storage: str = Field(
+        "",
+        pattern=r"^(rediss?://\S+)?$",
+        description="redis://host:port/db for jobs that several processes share; empty: files in JOBS_PATH",
+    )
+    max_queued_jobs: int = Field(
+        100, ge=1, description="jobs that wait at once; one client or key may have its CLIENT_SHARE of them"
+    )
+    jobs_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="part of MAX_CONCURRENT_CLIPS that jobs may take",
+    )
+    job_attempts: int = Field(3, ge=1, description="times that a job is begun; after that it has failed")
+    job_heartbeat: float = Field(
+        15.0,
+        ge=1,
+        description="with Redis: seconds without a sign of life until another process does a job",
+    )
+    jobs_retention_hours: float = Field(
+        168.0, gt=0, description="hours after which a job that has ended is forgotten"
+    )
+    max_kept_jobs: int = Field(
+        10_000, ge=1, description="ended jobs that are remembered; the oldest give way"
+    )
+
     # Media
     audio_sample_rate: int = Field(
         22_050, ge=8_000, le=48_000, description="samples per second of audio files"
@@ -164,6 +192,7 @@ class Settings(BaseSettings):
     outputs_path: Path = Field(Path("outputs"), description="generated audio/ and video/")
     voices_path: Path = Field(Path("voices"), description="made voices")
     avatars_path: Path = Field(Path("avatars"), description="made avatars")
+    jobs_path: Path = Field(Path("jobs"), description="jobs and their uploads")
     logs_path: Path = Field(Path("logs"), description="lumen.log and triton.log")
     model_repository: Path = Field(Path("model_repository"), description="Triton's models")
     backends_path: Path = Field(Path("backends"), description="python-based Triton backends")
@@ -196,6 +225,7 @@ class Settings(BaseSettings):
         "outputs_path",
         "voices_path",
         "avatars_path",
+        "jobs_path",
         "logs_path",
         "model_repository",
         "backends_path",

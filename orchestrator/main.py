@@ -19,7 +19,7 @@ from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.routes import avatars, generation, health, realtime, voices
+from orchestrator.routes import avatars, generation, health, realtime, videos, voices
 from orchestrator.routes.chat import mount_chat
 from orchestrator.routes.description import openapi, operation_id
 from orchestrator.routes.docs import add_docs
@@ -53,6 +53,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_limit_storage)
     app.include_router(health.router)
     app.include_router(generation.router)
+    app.include_router(videos.router)
     app.include_router(voices.router)
     app.include_router(avatars.router)
     app.include_router(realtime.router)
@@ -72,10 +73,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with logging_to(services.settings.logs_path):
         services.outputs.create()
         await asyncio.to_thread(services.clear)
+        await services.jobs.start()
         try:
             yield
         finally:
             await services.live.stop()
+            await services.jobs.stop()
             await services.models.close()
             await app.state.limiter.close()
 

@@ -9,6 +9,9 @@ from fastapi import Request, WebSocket
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
+from orchestrator.generation.tools import Tools
+from orchestrator.jobs.backends import make_jobs
+from orchestrator.jobs.service import Jobs
 from orchestrator.live.sessions import LiveSessions
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.progress import ProgressBoard
@@ -17,14 +20,12 @@ from orchestrator.store.owners import remove_ownerless
 
 
 @dataclass(frozen=True)
-class Services:
-    settings: Settings
-    models: ModelManager
-    outputs: Outputs
-    portraits: Portraits
-    pipeline: Pipeline
+class Services(Tools):
+    """Services of one app; those that clips are made with are its `Tools`."""
+
     progress: ProgressBoard
     live: LiveSessions
+    jobs: Jobs
 
     def clear(self) -> None:
         """Remove files that a killed process had begun."""
@@ -39,7 +40,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     portraits = Portraits(settings.assets_path / "portraits", decoder)
     pipeline = Pipeline(settings, models, outputs)
     live = LiveSessions(settings, models, portraits)
-    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live)
+    jobs = make_jobs(Tools(settings, models, outputs, portraits, pipeline))
+    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live, jobs)
 
 
 async def held_places() -> AsyncIterator[ExitStack]:

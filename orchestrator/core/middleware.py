@@ -36,10 +36,10 @@ VOICE_PART_HEADER: Final = "X-Voice-Part"
 VIDEO_URL_HEADER: Final = "X-Video-Url"
 """Header of a streamed answer, for what others tell in their JSON."""
 
-API_PREFIX: Final = "/api/"
+API_PREFIXES: Final = ("/api/", "/v1/")
 """Paths that the rate limit counts. Files under /outputs, health checks and the docs are free."""
 
-FREE_PATHS: Final = ("/api/status", "/api/generate/progress/")
+FREE_PATHS: Final = ("/api/status", "/api/generate/progress/", "/v1/videos/", "/v1/realtime/")
 """Exceptions from these that are free too: clients ask often, and little is done for it."""
 
 WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars")
@@ -68,6 +68,7 @@ def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> No
             VIDEO_URL_HEADER,
             "Retry-After",
             "Content-Range",
+            "Location",
             "ETag",
         ],
     )
@@ -162,7 +163,7 @@ class RateLimitMiddleware:
 
 
 def _is_counted(path: str) -> bool:
-    return path.startswith(API_PREFIX) and not path.startswith(FREE_PATHS)
+    return path.startswith(API_PREFIXES) and not path.startswith(FREE_PATHS)
 
 
 class DisconnectMiddleware:

@@ -1,6 +1,6 @@
 """Tools that a request is served with."""
 
-from typing import Protocol
+from dataclasses import dataclass
 
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
@@ -9,20 +9,12 @@ from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.store.outputs import Outputs
 
 
-class Tools(Protocol):
-    """Settings, parts, pictures, files and pipeline of one app."""
+@dataclass(frozen=True)
+class Tools:
+    """Settings, parts, files, pictures and pipeline of one app."""
 
-    @property
-    def settings(self) -> Settings: ...
-
-    @property
-    def models(self) -> ModelManager: ...
-
-    @property
-    def outputs(self) -> Outputs: ...
-
-    @property
-    def portraits(self) -> Portraits: ...
-
-    @property
-    def pipeline(self) -> Pipeline: ...
+    settings: Settings
+    models: ModelManager
+    outputs: Outputs
+    portraits: Portraits
+    pipeline: Pipeline

@@ -31,8 +31,8 @@ from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
 from orchestrator.pipeline.results import Made, Observer, Rendered, Spoken, StreamedSpeech, Written
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.store.files import write_text
-from orchestrator.store.outputs import ClipFiles, Outputs, kept_together
+from orchestrator.store.files import kept_together, write_text
+from orchestrator.store.outputs import ClipFiles, Outputs
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices.voice import SpeechOptions, Voice
 from orchestrator.writers.writer import ECHO, Reply, Writer, WriterRequest

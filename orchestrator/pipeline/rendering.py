@@ -21,7 +21,7 @@ from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.wav import wav_file
 from orchestrator.pipeline.speech import resampled
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.store.files import disk_errors
+from orchestrator.store.files import PendingFile, disk_errors
 
 Pcm = npt.NDArray[np.float32]
 
@@ -135,8 +135,10 @@ class _Picture:
             StorageException: the disk is full.
         """
         if self._first is not None:
-            with disk_errors(path):
-                Image.fromarray(self._first).save(path, "JPEG", quality=POSTER_QUALITY)
+            file = PendingFile(path)
+            with disk_errors(path), file.discarded_on_error():
+                Image.fromarray(self._first).save(file.path, "JPEG", quality=POSTER_QUALITY)
+                file.publish()
 
     def come_to_rest(self) -> None:
         """Cross-fade from the last frame to the face at rest, where there is one."""

@@ -68,6 +68,11 @@ async def read_body(request: Request, model: type[M], max_text_length: int) -> B
     raise UnsupportedMediaException(f"The body's Content-Type is {came!r}; expected {expected}.")
 
 
+def is_json(request: Request) -> bool:
+    """Whether the body is JSON, which is small."""
+    return parse_options_header(request.headers.get("content-type", ""))[0] == JSON.encode()
+
+
 def _from_json(model: type[M], data: bytes, context: dict[str, Any]) -> M:
     with suppress(ValueError, RecursionError):  # what is no JSON is told by the check itself
         json.loads(data, object_pairs_hook=_refuse_many)

@@ -11,9 +11,18 @@ from pydantic.json_schema import models_json_schema
 from orchestrator.routes.bodies import REFERENCE
 from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.generation import FullRequest, TextRequest, TtsRequest, VideoRequest
+from orchestrator.schemas.videos import VideoCreateRequest
 from orchestrator.schemas.voices import VoiceRequest
 
-REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest)
+REQUESTS: Final = (
+    TextRequest,
+    TtsRequest,
+    VideoRequest,
+    FullRequest,
+    VoiceRequest,
+    AvatarRequest,
+    VideoCreateRequest,
+)
 
 NEVER_SENT: Final = "422"
 """Status that FastAPI describes for every path parameter; here what is invalid is 400."""

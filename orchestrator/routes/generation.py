@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import ExitStack, aclosing
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -18,11 +18,14 @@ from orchestrator.generation.answers import speech_response, text_response
 from orchestrator.generation.audio import describe_audio
 from orchestrator.generation.clips import ClipBody, ClipOrder, clip_order
 from orchestrator.generation.speech import speech_options, writer_request
+from orchestrator.jobs.service import Asked
 from orchestrator.media.encodings import ENCODINGS, choose_encoding
 from orchestrator.messages import excerpt
 from orchestrator.request_context import request_id, stamp
-from orchestrator.routes.bodies import describe_body, describe_errors, read_body
+from orchestrator.routes.bodies import describe_body, describe_errors, is_json, read_body
 from orchestrator.routes.streamed import StreamedResponse
+from orchestrator.routes.videos import PREFER, accepted, describe_background, prefers_background
+from orchestrator.schemas.body import Body
 from orchestrator.schemas.generation import FullRequest, TextRequest, TtsRequest, VideoRequest
 from orchestrator.schemas.generation_results import (
     FullResponse,
@@ -35,6 +38,8 @@ from orchestrator.services import Services, held_places, services
 from orchestrator.voices.voice import SpeechOptions
 
 log = logging.getLogger("lumen")
+
+C = TypeVar("C", FullRequest, VideoRequest)
 
 STREAMED: Final[dict[str, Any]] = {
     "content": {
@@ -59,17 +64,23 @@ router = APIRouter(
 Use = Annotated[Services, Depends(services)]
 Held = Annotated[ExitStack, Depends(held_places, scope="function")]
 
-PROGRESS_KEY: Final = {
+CLIP_HEADERS: Final = {
     "parameters": [
         {
             "name": PROGRESS_HEADER,
             "in": "header",
             "description": "a UUID of yours, to ask for the clip's progress by",
             "schema": {"type": "string"},
-        }
+        },
+        {
+            "name": "Prefer",
+            "in": "header",
+            "description": f"{PREFER}: the clip is made in the background, and the answer comes at once",
+            "schema": {"type": "string"},
+        },
     ]
 }
-"""Described by hand: FastAPI would promise a 422 for it, which this API never answers."""
+"""Described by hand: FastAPI would promise a 422 for them, which this API never answers."""
 
 
 @router.post("/text", response_model_exclude_none=True, openapi_extra=describe_body(TextRequest))
@@ -106,32 +117,28 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     "/video",
     response_model=VideoResponse,
     response_model_exclude_none=True,
-    responses={200: STREAMED_VIDEO, **describe_errors(404)},
-    openapi_extra={**describe_body(VideoRequest), **PROGRESS_KEY},
+    responses={200: STREAMED_VIDEO, **describe_background(), **describe_errors(404)},
+    openapi_extra={**describe_body(VideoRequest), **CLIP_HEADERS},
 )
 async def generate_video(request: Request, use: Use, held: Held) -> VideoResponse | Response:
     """Video of a portrait that speaks given audio: a file, or with `stream` the video while it is made."""
-    use.pipeline.clips.check()
-    body = await read_body(request, VideoRequest, use.settings.max_text_length)
+    body = await _clip_body(request, VideoRequest, use)
     log.info("Video request: %s", describe_audio(body))
-    held.enter_context(use.pipeline.clips.reserved())
-    return await _clip(body, request, use)
+    return await _clip(body, request, use, held)
 
 
 @router.post(
     "/full",
     response_model=FullResponse,
     response_model_exclude_none=True,
-    responses={200: STREAMED_VIDEO, **describe_errors(404)},
-    openapi_extra={**describe_body(FullRequest), **PROGRESS_KEY},
+    responses={200: STREAMED_VIDEO, **describe_background(), **describe_errors(404)},
+    openapi_extra={**describe_body(FullRequest), **CLIP_HEADERS},
 )
 async def generate_full(request: Request, use: Use, held: Held) -> FullResponse | VideoResponse | Response:
     """The full pipeline: text, audio, video; with `stream` the video itself while it is made."""
-    use.pipeline.clips.check()
-    body = await read_body(request, FullRequest, use.settings.max_text_length)
+    body = await _clip_body(request, FullRequest, use)
     log.info("Full pipeline request: %s", excerpt(body.fields.prompt))
-    held.enter_context(use.pipeline.clips.reserved())
-    return await _clip(body, request, use)
+    return await _clip(body, request, use, held)
 
 
 @router.get("/progress/{key}", responses=describe_errors(404))
@@ -141,7 +148,24 @@ async def read_progress(key: str, use: Use) -> ProgressResponse:
     return ProgressResponse(**stamp(), audio_seconds=progress.audio_seconds, frames=progress.frames)
 
 
-async def _clip(body: ClipBody, request: Request, use: Services) -> FullResponse | VideoResponse | Response:
+async def _clip_body(request: Request, model: type[C], use: Services) -> Body[C]:
+    """Read a request for a clip; one that waits for it is refused before its uploads are read.
+
+    Whether a form asks for a job is known by its header alone.
+    """
+    if prefers_background(request):
+        await use.jobs.check_room()
+    elif not is_json(request):
+        use.pipeline.clips.check()
+    return await read_body(request, model, use.settings.max_text_length)
+
+
+async def _clip(
+    body: ClipBody, request: Request, use: Services, held: ExitStack
+) -> FullResponse | VideoResponse | Response:
+    if body.fields.background or prefers_background(request):
+        return await accepted(body, Asked(), request, use)
+    held.enter_context(use.pipeline.clips.reserved())
     order = await clip_order(body, use, request_id.get())
     if body.fields.stream:
         return _streamed_video(order, request, use)

@@ -2,14 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from lumen.errors import InvalidInputException, NotFoundException, StorageException
 from orchestrator.messages import excerpt
-from orchestrator.store.files import disk_errors, remove
+from orchestrator.store.files import disk_errors
 from orchestrator.store.owners import remove_ownerless
 
 URL_PREFIX: Final = "/outputs"
@@ -103,14 +101,3 @@ class Outputs:
         if path.resolve().parent != (self.root / match[1]).resolve():
             raise InvalidInputException(f"audio_url {excerpt(url)!r} leads outside of {URL_PREFIX}.")
         return path
-
-
-@contextmanager
-def kept_together(*paths: Path) -> Iterator[None]:
-    """Files made inside this block stay only when all of it succeeds."""
-    try:
-        yield
-    except BaseException:
-        for path in paths:
-            remove(path)
-        raise
