@@ -171,6 +171,13 @@ class Settings(BaseSettings):
         10_000, ge=1, description="ended jobs that are remembered; the oldest give way"
     )
 
+    idempotency_hours: float = Field(
+        24.0, gt=0, description="hours for which an answer is kept for its Idempotency-Key"
+    )
+    max_idempotency_keys: int = Field(
+        10_000, ge=1, description="answers that are kept so; the oldest give way"
+    )
+
     # Media
     audio_sample_rate: int = Field(
         22_050, ge=8_000, le=48_000, description="samples per second of audio files"

@@ -15,6 +15,7 @@ from lumen import __version__
 from lumen.allocator import return_large_blocks
 from lumen.settings import Settings
 from orchestrator.core.exceptions import add_handlers
+from orchestrator.core.idempotency import make_answers
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
@@ -51,6 +52,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     )
     app.state.services = make_services(settings, models or ModelManager(settings))
     app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_limit_storage)
+    app.state.answers = make_answers(settings)
     app.include_router(health.router)
     app.include_router(generation.router)
     app.include_router(videos.router)
@@ -61,7 +63,7 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
     add_docs(app)
     add_handlers(app)
-    add_middleware(app, settings, app.state.limiter)
+    add_middleware(app, settings, app.state.limiter, app.state.answers)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -81,6 +83,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await services.jobs.stop()
             await services.models.close()
             await app.state.limiter.close()
+            await app.state.answers.close()
 
 
 @cache

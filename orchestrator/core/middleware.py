@@ -1,6 +1,7 @@
-"""Middleware of every request, outermost first: identity and log, form, CORS, errors, rate, size, disconnect.
+"""Middleware of every request: identity and log, form, CORS, errors, rate, size, key, disconnect.
 
-All are plain ASGI: nothing is buffered, and a cancelled request is cancelled to its core.
+They are named outermost first. All are plain ASGI: nothing is buffered but the body of a request with an
+``Idempotency-Key``, and a cancelled request is cancelled to its core.
 """
 
 import asyncio
@@ -20,10 +21,12 @@ from lumen.settings import Settings
 from orchestrator.core.body_limit import BodyLimitMiddleware, body_limits
 from orchestrator.core.clients import client_of
 from orchestrator.core.exceptions import error_response, unhandled
+from orchestrator.core.idempotency import REPLAYED_HEADER, IdempotencyMiddleware
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.core.uniform import UniformMiddleware
 from orchestrator.messages import excerpt
 from orchestrator.request_context import client, new_request_id, request_id
+from orchestrator.store.answers import AnswerStore
 from orchestrator.store.outputs import URL_PREFIX
 
 log = logging.getLogger("lumen")
@@ -49,9 +52,10 @@ CLIENT_CLOSED: Final = 499
 """Status in the log of a request whose client left: no status was sent."""
 
 
-def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> None:
+def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter, answers: AnswerStore) -> None:
     """Wrap ``app``; the last one added is the outermost."""
     app.add_middleware(DisconnectMiddleware)
+    app.add_middleware(IdempotencyMiddleware, answers=answers)
     app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
     app.add_middleware(RateLimitMiddleware, limiter=limiter)
     app.add_middleware(ErrorMiddleware)
@@ -69,6 +73,7 @@ def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> No
             "Retry-After",
             "Content-Range",
             "Location",
+            REPLAYED_HEADER,
             "ETag",
         ],
     )

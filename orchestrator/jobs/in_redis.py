@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 from lumen.aio import cancel
 from orchestrator.jobs.changes import Changes
 from orchestrator.jobs.job import Job, JobState
-from orchestrator.jobs.redis_client import answering, connect
 from orchestrator.jobs.saq_queue import SaqJobQueue
 from orchestrator.jobs.store import Bounds, Page
+from orchestrator.store.redis_client import answering, connect
 
 log = logging.getLogger("lumen")
 

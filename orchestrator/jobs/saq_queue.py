@@ -13,7 +13,7 @@ from saq.worker import Worker
 
 from lumen.aio import cancel
 from orchestrator.jobs.queue import Work
-from orchestrator.jobs.redis_client import answering, connect
+from orchestrator.store.redis_client import answering, connect
 
 NAME: Final = "lumen"
 FUNCTION: Final = "make_video"

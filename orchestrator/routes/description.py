@@ -8,7 +8,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
-from orchestrator.routes.bodies import REFERENCE
+from orchestrator.core.idempotency import KEY_HEADER, MAKING
+from orchestrator.core.openai_errors import PREFIX as OPENAI_PREFIX
+from orchestrator.routes.bodies import JSON, REFERENCE
+from orchestrator.schemas.answers import ErrorResponse, OpenAIErrorResponse
 from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.generation import FullRequest, TextRequest, TtsRequest, VideoRequest
 from orchestrator.schemas.videos import VideoCreateRequest
@@ -26,6 +29,18 @@ REQUESTS: Final = (
 
 NEVER_SENT: Final = "422"
 """Status that FastAPI describes for every path parameter; here what is invalid is 400."""
+
+KEY_PARAMETER: Final = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "description": "such as a UUID of yours: sent again with the same request, it gets the same answer",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+
+KEY_ERRORS: Final = {
+    "409": f"The request of this {KEY_HEADER} is still being served",
+    "422": f"The {KEY_HEADER} is another request's",
+}
 
 UNUSED_SCHEMAS: Final = ("HTTPValidationError", "ValidationError")
 
@@ -52,9 +67,22 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             schemas.pop(name, None)
         for operation in _operations(schema):
             operation["responses"].pop(NEVER_SENT, None)
+        _describe_keys(schema)
         _tell_defaults(schema)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _describe_keys(schema: dict[str, Any]) -> None:
+    """Describe the header by which a request is served once, where something is made."""
+    for path, item in schema["paths"].items():
+        if "post" in item and path.startswith(MAKING):
+            item["post"].setdefault("parameters", []).append(KEY_PARAMETER)
+            name = (OpenAIErrorResponse if path.startswith(OPENAI_PREFIX) else ErrorResponse).__name__
+            content = {JSON: {"schema": {"$ref": REFERENCE.format(model=name)}}}
+            for status, description in KEY_ERRORS.items():
+                described = {"description": description, "content": content}
+                item["post"]["responses"].setdefault(status, described)
 
 
 def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

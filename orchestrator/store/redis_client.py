@@ -1,4 +1,4 @@
-"""A client of the Redis that jobs are kept in."""
+"""A client of the Redis that several processes share."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
