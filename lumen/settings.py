@@ -144,10 +144,10 @@ class Settings(BaseSettings):
     )
 
     # Jobs
-    jobs_storage: str = Field(
-        "",
-        pattern=r"^(rediss?://\S+)?$",
-        description="redis://host:port/db for jobs that several processes share; empty: files in JOBS_PATH",
+    jobs_storage: str | None = Field(
+        None,
+        pattern=r"^rediss?://\S+$",
+        description="redis://host:port/db for jobs that several processes share; else they are in JOBS_PATH",
     )
     max_queued_jobs: int = Field(
         100, ge=1, description="jobs that wait at once; one client or key may have its CLIENT_SHARE of them"

@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,19 @@ from tests.support.waiting import wait_until
 
 
 class RedisServer:
-    """Runs a redis-server on a port of its own; it keeps the port, and its data, when it is started again."""
+    """Runs a redis-server on a port of its own; it keeps the port when it is started again.
 
-    def __init__(self, program: str, folder: Path) -> None:
+    Args:
+        folder: where it keeps its data; without one it loses them when it ends.
+    """
+
+    def __init__(self, program: str, folder: Path | None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(folder)]
-        self._command = [program, *where, "--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--dir", str(folder)] if folder else []
+        self._command = [program, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *durable]
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
@@ -40,14 +45,28 @@ class RedisServer:
             return client.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
+@contextmanager
+def redis_server(folder: Path | None = None) -> Iterator[RedisServer]:
+    """Run a Redis, or skip the test where none is installed."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed")
-    folder = tmp_path / "redis"
-    folder.mkdir()
     server = RedisServer(program, folder)
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def durable_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis that has its data again after a crash."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with redis_server(folder) as server:
+        yield server

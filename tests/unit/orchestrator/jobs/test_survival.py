@@ -94,18 +94,18 @@ def test_a_kill_loses_no_job(tmp_path: Path, storage: Changes) -> None:
     assert files_of(tmp_path) == expected_files(ids)
 
 
-def test_a_kill_of_redis(tmp_path: Path, redis: RedisServer) -> None:
+def test_a_kill_of_redis(tmp_path: Path, durable_redis: RedisServer) -> None:
     """kill -9 of Redis in the middle of jobs: they go on, and are known when it is back."""
     models = HeldModels()
     models.face.go.clear()
-    with job_api(tmp_path, models, jobs_storage=redis.url, job_heartbeat=1) as api:
+    with job_api(tmp_path, models, jobs_storage=durable_redis.url, job_heartbeat=1) as api:
         ids = create(api, 3)
         wait_until(lambda: models.face.open == 3)
-        redis.kill()
+        durable_redis.kill()
         refused = api.client.post(VIDEOS, json={"prompt": "Nobody keeps this."})
         assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
         models.face.go.set()
-        redis.start()
+        durable_redis.start()
         all_ended(api, ids)
         assert files_of(tmp_path) == expected_files(ids)
 
