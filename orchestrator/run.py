@@ -13,8 +13,8 @@ from lumen.triton.ports import claim_port
 from orchestrator.core.http_protocol import connection_limits, http_protocol
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
-from orchestrator.live.sessions import LiveSessions
 from orchestrator.main import create_app
+from orchestrator.services import Services
 
 BACKLOG: Final = 128
 """Connections that the kernel holds until they are taken; all are taken at once, so each needs a file."""
@@ -24,15 +24,16 @@ OTHER_FILES: Final = 512
 
 
 class ApiServer(uvicorn.Server):
-    """A server whose live conversations end with a word before their sockets are closed."""
+    """A server whose live conversations end with a word, and whose events end, before sockets are closed."""
 
-    def __init__(self, config: uvicorn.Config, live: LiveSessions) -> None:
+    def __init__(self, config: uvicorn.Config, use: Services) -> None:
         super().__init__(config)
-        self._live = live
+        self._use = use
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the conversations, then the connections."""
-        await self._live.stop()
+        """End the events and the conversations, then the connections."""
+        self._use.jobs.end_events()
+        await self._use.live.stop()
         await super().shutdown(sockets)
 
 
@@ -45,7 +46,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
     app = create_app(settings, model_manager.configure(settings))
     app.state.services.outputs.check_writable()
     allow_files(settings.max_connections)
-    return ApiServer(server_config(app, settings), app.state.services.live)
+    return ApiServer(server_config(app, settings), app.state.services)
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -119,7 +119,8 @@ class FileJobStore:
     async def sweep(self, now: float) -> Sequence[str]:
         ended = [job for job in self._jobs.values() if job.ended]
         expired = [job for job in ended if job.state.expires_at is not None and job.state.expires_at <= now]
-        kept = [job for job in ended if job not in expired]
+        gone = {job.id for job in expired}
+        kept = [job for job in ended if job.id not in gone]
         too_many = kept[: max(0, len(kept) - self._bounds.kept)]
         for job in (*expired, *too_many):
             await self.remove(job)

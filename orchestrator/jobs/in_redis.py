@@ -63,11 +63,12 @@ END: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HSETNX', KEYS[1], 'end', ARGV[2]) == 0 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'revision', 1)
 redis.call('EXPIREAT', KEYS[1], ARGV[3])
+redis.call('EXPIREAT', ARGV[5], ARGV[3])
 for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
 return 1
 """
-"""Ends a job, if nobody did before."""
+"""Ends a job, if nobody did before; its owner's index lives as long as the last of its jobs."""
 
 Part = bytes | None
 
@@ -135,9 +136,9 @@ class RedisJobStore:
 
     async def end(self, job: Job) -> bool:
         keys = [_key(job.id), OPEN, WAITING, _waiting_of(job.sharer)]
-        expires = int(job.state.expires_at or 0)
+        state, expires = job.state.model_dump_json(), int(job.state.expires_at or 0)
         async with answering():
-            return bool(await self._end(keys, [job.id, job.state.model_dump_json(), expires, CHANNEL]))
+            return bool(await self._end(keys, [job.id, state, expires, CHANNEL, _of_owner(job.owner)]))
 
     async def remove(self, job: Job) -> None:
         async with answering(), self._redis.pipeline(transaction=True) as together:

@@ -91,6 +91,7 @@ class Jobs:
         self._runner = JobRunner(use, self._store, self._uploads, rules, self.on_finished)
         self._upkeep: asyncio.Task[None] | None = None
         self._open = False
+        self._listening = False
 
     async def start(self) -> None:
         """Take up the jobs that were left, and begin to do them.
@@ -103,15 +104,20 @@ class Jobs:
         except LumenException as error:
             log.warning("There are no jobs: %s", error.message)
             return
-        self._open = True
+        self._open = self._listening = True
         self._upkeep = asyncio.create_task(self._keep_up())
+
+    def end_events(self) -> None:
+        """End what listens, before the server waits for its connections; no other one begins."""
+        self._listening = False
+        self._store.changes.tell_all()
 
     async def stop(self) -> None:
         """Put back what is being done, and end what listens."""
+        self.end_events()
         if not self._open:
             return
         self._open = False
-        self._store.changes.tell_all()
         if self._upkeep is not None:
             await cancel(self._upkeep)
         await self._queue.stop()
@@ -168,7 +174,7 @@ class Jobs:
     async def watch(self, job: Job, seen: int) -> Stream[Job | None]:
         """Yield the job whenever it has changed since revision ``seen``, to its end; None now and then."""
         with self._store.changes.listening(job.id) as changed:
-            while self._open:
+            while self._listening:
                 changed.clear()
                 known = await self._store.get(job.id)
                 if known is None:

@@ -122,6 +122,30 @@ def test_another_process_does_what_a_dead_one_leaves(tmp_path: Path, redis: Redi
             assert second.client.get(f"{VIDEOS}/{ids[0]}").json()["attempts"] == 2
 
 
+def test_any_process_tells_and_cancels(tmp_path: Path, redis: RedisServer) -> None:
+    """With Redis a job is heard of and cancelled through any API, whichever makes it."""
+    both = HeldModels(), HeldModels()
+    for models in both:
+        models.face.go.clear()
+    shared = {"jobs_storage": redis.url, "max_concurrent_clips": 2}
+    with job_api(tmp_path, both[0], **shared) as first, job_api(tmp_path, both[1], **shared) as second:
+        ids = create(first, 2)
+        wait_until(lambda: [models.face.open for models in both] == [1, 1])
+        for each in ids:
+            assert second.client.delete(f"{VIDEOS}/{each}").json()["deleted"] is False
+        wait_until(lambda: [models.face.open for models in both] == [0, 0])
+        told = first.client.get(f"{VIDEOS}/{ids[0]}/events").text
+        assert "event: video.failed" in told
+        assert "cancelled" in told
+        page = second.client.get(VIDEOS, params={"limit": 1, "status": "failed"}).json()
+        assert (page["first_id"], page["has_more"]) == (ids[1], True)
+        rest = first.client.get(VIDEOS, params={"after": ids[1]}).json()
+        assert ([each["id"] for each in rest["data"]], rest["has_more"]) == ([ids[0]], False)
+        wait_until(lambda: first.files() == [])
+        for models in both:
+            models.face.go.set()
+
+
 def test_too_many_attempts(tmp_path: Path) -> None:
     """A job that ends its process again and again is given up, with a reason."""
     with job_api(tmp_path, HeldModels()) as api:
@@ -190,7 +214,6 @@ def test_jobs_expire(tmp_path: Path, storage: Changes, monkeypatch: pytest.Monke
     monkeypatch.setattr(service, "SWEEP_SECONDS", 0.05)
     with job_api(tmp_path, HeldModels(), jobs_retention_hours=1 / 3600, **storage) as api:
         ids = create(api)
-        until_ended(api, ids[0])
         wait_until(lambda: api.client.get(f"{VIDEOS}/{ids[0]}").status_code == 404)
         wait_until(lambda: api.client.get(VIDEOS).json()["data"] == [])
 
