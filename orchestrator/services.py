@@ -13,8 +13,14 @@ from orchestrator.generation.tools import Tools
 from orchestrator.jobs.backends import make_jobs
 from orchestrator.jobs.service import Jobs
 from orchestrator.live.sessions import LiveSessions
+from orchestrator.marking.marking import Marking
+from orchestrator.media.derived_sound import DerivedSound
+from orchestrator.moderation.moderation import Moderation
+from orchestrator.pipeline.output_records import OutputRecorder
 from orchestrator.pipeline.pipeline import Pipeline
+from orchestrator.pipeline.previews import VoicePreviews
 from orchestrator.pipeline.progress import ProgressBoard
+from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
 
@@ -23,12 +29,15 @@ from orchestrator.store.owners import remove_ownerless
 class Services(Tools):
     """Services of one app; those that clips are made with are its `Tools`."""
 
+    marking: Marking
+    previews: VoicePreviews
     progress: ProgressBoard
     live: LiveSessions
     jobs: Jobs
 
     def clear(self) -> None:
-        """Remove files that a killed process had begun."""
+        """Remove files that a killed process had begun, and open what signs."""
+        self.marking.start()
         self.outputs.clear()
         for folder in (self.settings.voices_path, self.settings.avatars_path):
             remove_ownerless(folder)
@@ -38,10 +47,21 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     outputs = Outputs(settings.outputs_path)
     decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
     portraits = Portraits(settings.assets_path / "portraits", decoder)
-    pipeline = Pipeline(settings, models, outputs)
-    live = LiveSessions(settings, models, portraits)
-    jobs = make_jobs(Tools(settings, models, outputs, portraits, pipeline))
-    return Services(settings, models, outputs, portraits, pipeline, ProgressBoard(), live, jobs)
+    kept = KeptOutputs(outputs, settings.retention_days, settings.retention_bytes)
+    marking, moderation = Marking(settings), Moderation(settings)
+    sound = DerivedSound(settings, outputs, kept, marking)
+    observers = [OutputRecorder(outputs, kept)]
+    pipeline = Pipeline(settings, models, outputs, observers, marking, moderation)
+    live = LiveSessions(settings, models, portraits, moderation)
+    tools = Tools(settings, models, outputs, kept, sound, moderation, portraits, pipeline)
+    return Services(
+        **vars(tools),
+        marking=marking,
+        previews=VoicePreviews(settings, models, pipeline),
+        progress=ProgressBoard(),
+        live=live,
+        jobs=make_jobs(tools),
+    )
 
 
 async def held_places() -> AsyncIterator[ExitStack]:

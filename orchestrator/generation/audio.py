@@ -11,7 +11,6 @@ from orchestrator.media.decode_audio import DecodedAudio, decode_audio
 from orchestrator.messages import excerpt
 from orchestrator.schemas.body import Body
 from orchestrator.schemas.generation import VideoRequest
-from orchestrator.store.outputs import Outputs
 
 
 async def audio_of(body: Body[VideoRequest], use: Tools) -> DecodedAudio:
@@ -25,7 +24,7 @@ async def audio_of(body: Body[VideoRequest], use: Tools) -> DecodedAudio:
         raise InvalidInputException("Send one of audio_url, idle_seconds and, in a form, a file named audio.")
     if idle is not None:
         return DecodedAudio(_silence(idle, use))
-    data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")
+    data = upload if upload is not None else await asyncio.to_thread(_read, use, url or "")
     rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
     return await use.models.decode_gate.run(decode_audio, data, rate, limit)
 
@@ -38,8 +37,10 @@ def describe_audio(body: Body[VideoRequest]) -> str:
     return excerpt(fields.audio_url or "uploaded audio")
 
 
-def _read(outputs: Outputs, url: str) -> bytes:
-    return outputs.resolve(url).read_bytes()
+def _read(use: Tools, url: str) -> bytes:
+    path = use.outputs.resolve(url, use.sound.make)
+    with use.kept.lease(path):
+        return path.read_bytes()
 
 
 def _silence(seconds: float, use: Tools) -> npt.NDArray[np.float32]:

@@ -5,11 +5,12 @@ import re
 from typing import Any, Final
 
 from lumen.errors import InvalidInputException
+from orchestrator.generation.render_jobs import PORTRAIT_FILE
 from orchestrator.generation.tools import Tools
 from orchestrator.jobs.service import Asked
 from orchestrator.schemas.body import Body
 from orchestrator.schemas.generation import FullRequest
-from orchestrator.schemas.videos import PORTRAIT_FILE, REFERENCE_FILE, VideoCreateRequest
+from orchestrator.schemas.videos import REFERENCE_FILE, VideoCreateRequest
 
 WIDTH_AND_HEIGHT: Final = re.compile(r"([0-9]+)x([0-9]+)")
 

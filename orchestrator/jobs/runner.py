@@ -5,13 +5,14 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from sys import maxsize
 from typing import Any, Final
 
 from lumen.aio import cancel
-from lumen.errors import BusyException, LumenException, ServiceUnavailableException
+from lumen.errors import BusyException, LumenException, NotFoundException, ServiceUnavailableException
 from orchestrator.core.openai_errors import error_code
 from orchestrator.generation.clips import ClipBody, make_clip
 from orchestrator.generation.tools import Tools
@@ -100,9 +101,11 @@ class JobRunner:
                 log.exception("The end of job %s could not be told", job.id)
         return True
 
-    def remove_files(self, job_id: str) -> None:
-        """Remove what a job made."""
-        for path in self._use.outputs.clip(job_id):
+    def remove_files(self, job: Job) -> None:
+        """Remove what a job made; blocks."""
+        with suppress(NotFoundException):
+            self._use.kept.remove(job.id, job.owner)
+        for path in self._use.outputs.files_of(job.id):
             remove(path)
 
     async def _unfinished(self, job_id: str) -> Job | None:
@@ -171,7 +174,7 @@ class JobRunner:
     async def _finish(self, job: Job, work: "asyncio.Task[dict[str, Any]]") -> float | None:
         """Write how ``work`` ended; seconds until the next attempt where there is one."""
         if work.cancelled():
-            await self._remove_useless_files(job.id)
+            await self._remove_useless_files(job)
             return None
         error = work.exception()
         if error is None:
@@ -191,6 +194,7 @@ class JobRunner:
 
     async def _fail(self, job: Job, code: str, message: str) -> None:
         await self._surely_end(job, status="failed", error=JobError(code=code, message=message))
+        await self._remove_useless_files(job)
 
     async def _surely_end(self, job: Job, **state: Any) -> None:
         """End a job, also when the store is away for a while; files that nobody will hear of are removed."""
@@ -205,13 +209,13 @@ class JobRunner:
                     raise
             await asyncio.sleep(STORAGE_PAUSE)
         if not first:
-            await self._remove_useless_files(job.id)
+            await self._remove_useless_files(job)
 
-    async def _remove_useless_files(self, job_id: str) -> None:
-        """Remove what was made of a job that was cancelled or removed meanwhile."""
-        known = await self._store.get(job_id)
+    async def _remove_useless_files(self, job: Job) -> None:
+        """Remove what was made of a job that was not completed: an earlier attempt may have left it."""
+        known = await self._store.get(job.id)
         if known is None or known.state.status != "completed":
-            await asyncio.to_thread(self.remove_files, job_id)
+            await asyncio.to_thread(self.remove_files, job)
 
     async def _put_back(self, job: Job) -> None:
         """Have a job that the server's end interrupts be done anew; that was no attempt of its own."""

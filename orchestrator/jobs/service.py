@@ -199,7 +199,7 @@ class Jobs:
         if cancelled and not job.queued:
             return False
         await self._store.remove(job)
-        await asyncio.to_thread(self._runner.remove_files, job.id)
+        await asyncio.to_thread(self._runner.remove_files, job)
         return True
 
     async def _forget(self, job: Job) -> None:

@@ -17,6 +17,7 @@ from orchestrator.core.middleware import (
 from orchestrator.generation.answers import speech_response, text_response
 from orchestrator.generation.audio import describe_audio
 from orchestrator.generation.clips import ClipBody, ClipOrder, clip_order
+from orchestrator.generation.render_jobs import output_options
 from orchestrator.generation.speech import speech_options, writer_request
 from orchestrator.jobs.service import Asked
 from orchestrator.media.encodings import ENCODINGS, choose_encoding
@@ -58,7 +59,7 @@ STREAMED_VIDEO: Final[dict[str, Any]] = {
 router = APIRouter(
     prefix="/api/generate",
     tags=["generation"],
-    responses=describe_errors(400, 408, 413, 415, 429, 500, 503, 504, 507),
+    responses=describe_errors(400, 403, 408, 413, 415, 429, 500, 503, 504, 507),
 )
 
 Use = Annotated[Services, Depends(services)]
@@ -110,7 +111,9 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     options = speech_options(body.fields, body.fields.text, use, body.fields.seed)
     if body.fields.stream:
         return _streamed(body.fields.text, options, ",".join(request.headers.getlist("accept")), use)
-    return speech_response(await use.pipeline.speak(body.fields.text, options, request_id.get()), use.outputs)
+    output = output_options(body.fields, use)
+    made = await use.pipeline.speak(body.fields.text, options, request_id.get(), output)
+    return speech_response(made, use.outputs)
 
 
 @router.post(

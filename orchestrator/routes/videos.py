@@ -21,7 +21,7 @@ from orchestrator.jobs.service import Asked
 from orchestrator.jobs.store import Page
 from orchestrator.messages import excerpt
 from orchestrator.routes.bodies import describe_body, describe_openai_errors, read_body
-from orchestrator.routes.files import CACHE_CONTROL
+from orchestrator.routes.files import KeptFile
 from orchestrator.schemas.videos import Status, Video, VideoCreateRequest, VideoDeleted, VideoList
 from orchestrator.services import Services, services
 from orchestrator.store.outputs import Outputs
@@ -65,7 +65,7 @@ Use = Annotated[Services, Depends(services)]
     response_model=Video,
     responses={
         ACCEPTED: {"headers": LOCATION},
-        **describe_openai_errors(400, 404, 408, 413, 415, 504, 507),
+        **describe_openai_errors(400, 403, 404, 408, 413, 415, 504, 507),
     },
     openapi_extra=describe_body(VideoCreateRequest),
 )
@@ -130,8 +130,7 @@ async def read_video_content(
     path = _file(use.outputs, job.id, variant)
     if not await asyncio.to_thread(path.is_file):
         raise NotFoundException(f"variant: there is no {variant} of this video (any more).")
-    headers = {"Cache-Control": CACHE_CONTROL, "X-Content-Type-Options": "nosniff"}
-    return FileResponse(path, media_type=MEDIA_TYPES[variant], headers=headers)
+    return KeptFile(path, MEDIA_TYPES[variant], use.kept)
 
 
 @router.get(

@@ -15,8 +15,6 @@ Phase = Literal["writing", "speaking", "drawing", "encoding"]
 REFERENCE_FILE: Final = "input_reference"
 """OpenAI's name of the upload that shows the portrait."""
 
-PORTRAIT_FILE: Final = "portrait_file"
-
 MODEL: Final = "lumen"
 """Model that made a video; the parts are named in its result."""
 

@@ -95,7 +95,7 @@ def check_ends(api: Process, ids: list[str], outputs: Path) -> Counter[str]:
         f"{each['id']}.{kind}"
         for each in last
         if each["status"] == "completed"
-        for kind in ("mp4", "wav", "jpg", "vtt")
+        for kind in ("mp4", "jpg", "vtt", "json")
     }
     assert {path.name for path in outputs.rglob("*") if path.is_file()} == expected
     assert all(each["error"]["message"] for each in last if each["status"] == "failed")

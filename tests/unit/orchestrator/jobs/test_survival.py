@@ -55,7 +55,7 @@ def files_of(folder: Path) -> list[str]:
 
 
 def expected_files(ids: list[str]) -> list[str]:
-    return sorted(f"{each}.{kind}" for each in ids for kind in ("mp4", "wav", "jpg", "vtt"))
+    return sorted(f"{each}.{kind}" for each in ids for kind in ("mp4", "jpg", "vtt", "json"))
 
 
 def test_a_stop_puts_jobs_back(tmp_path: Path, storage: Changes) -> None:
@@ -72,9 +72,7 @@ def test_a_stop_puts_jobs_back(tmp_path: Path, storage: Changes) -> None:
     with job_api(tmp_path, HeldModels(), **storage) as api:
         all_ended(api, ids)
         assert {api.client.get(f"{VIDEOS}/{each}").json()["attempts"] for each in ids} == {1}
-        assert api.files() == sorted(
-            f"{'audio' if name.endswith('wav') else 'video'}/{name}" for name in expected_files(ids)
-        )
+        assert files_of(tmp_path) == expected_files(ids)
 
 
 @pytest.mark.parametrize(
