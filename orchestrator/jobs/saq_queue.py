@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any, Final
 
 from redis.exceptions import RedisError
@@ -98,7 +99,8 @@ class SaqJobQueue:
             return
         await self._worker.stop()
         await cancel(self._task)
-        await self._queue.disconnect()
+        with suppress(RedisError, OSError):  # it may be away
+            await self._queue.disconnect()
 
     async def _beat(self, job: SaqJob) -> None:
         while True:

@@ -76,19 +76,25 @@ def test_a_stop_puts_jobs_back(tmp_path: Path, storage: Changes) -> None:
 
 
 @pytest.mark.parametrize(
-    "storage", ["embedded", pytest.param("redis", marks=pytest.mark.heavy)], indirect=True
+    ("storage", "count"),
+    [
+        ("embedded", 3),
+        pytest.param("embedded", 20, marks=pytest.mark.heavy),
+        pytest.param("redis", 20, marks=pytest.mark.heavy),
+    ],
+    indirect=["storage"],
 )
-def test_a_kill_loses_no_job(tmp_path: Path, storage: Changes) -> None:
+def test_a_kill_loses_no_job(tmp_path: Path, storage: Changes, count: int) -> None:
     """kill -9 in the middle of jobs: the next process does them, once, and clears up."""
     with job_process(tmp_path, slow=True, max_concurrent_clips=4, **storage) as first:
-        ids = create(first, 3)
+        ids = create(first, count)
         wait_until(lambda: [first.status(each) for each in ids].count("in_progress") == 2)
         first.kill()
     assert [name for name in files_of(tmp_path) if name.endswith(".part")]
     with job_process(tmp_path, **storage) as second:
         all_ended(second, ids)
         attempts = [second.client.get(f"{VIDEOS}/{each}").json()["attempts"] for each in ids]
-    assert sorted(attempts) == [1, 2, 2]
+    assert sorted(attempts) == [1] * (count - 2) + [2, 2]
     assert files_of(tmp_path) == expected_files(ids)
 
 

@@ -266,6 +266,28 @@ def test_what_is_refused_at_once(api: Api, fields: dict[str, Any], param: str | 
     assert api.client.get(VIDEOS).json()["data"] == []
 
 
+def test_the_description(api: Api) -> None:
+    """Examples of the description are taken as they stand, and each route has a short name and its errors."""
+    schema = api.client.get("/openapi.json").json()
+    for example in schema["components"]["schemas"]["VideoCreateRequest"]["examples"]:
+        response = api.client.post(VIDEOS, json={**example, "size": "256x256", "language": "en"})
+        assert response.status_code == 202, (example, response.text)
+        until_ended(api, response.json()["id"])
+    paths = {path: item for path, item in schema["paths"].items() if path.startswith(VIDEOS)}
+    names = {operation["operationId"] for item in paths.values() for operation in item.values()}
+    assert names == {
+        "create_video",
+        "list_videos",
+        "read_video",
+        "delete_video",
+        "read_video_content",
+        "read_video_events",
+    }
+    missing = paths[f"{VIDEOS}/{{video}}"]["get"]["responses"]["404"]["content"]["application/json"]["schema"]
+    assert missing == {"$ref": "#/components/schemas/OpenAIErrorResponse"}
+    assert "202" in schema["paths"]["/api/generate/full"]["post"]["responses"]
+
+
 def test_two_portraits(api: Api) -> None:
     """OpenAI's name of the portrait and LUMEN's are one thing."""
     files = {"input_reference": image_bytes(), "portrait_file": image_bytes()}
