@@ -159,6 +159,9 @@ class Settings(BaseSettings):
         description="part of MAX_CONCURRENT_CLIPS that jobs may take",
     )
     job_attempts: int = Field(3, ge=1, description="times that a job is begun; after that it has failed")
+    job_patience: float = Field(
+        300.0, ge=0, description="seconds for which a job is tried again while Triton or Gemini is not there"
+    )
     job_heartbeat: float = Field(
         15.0,
         ge=1,

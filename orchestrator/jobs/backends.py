@@ -15,7 +15,7 @@ def make_jobs(use: Tools) -> Jobs:
     settings = use.settings
     places = share_of(settings.max_concurrent_clips, settings.jobs_share)
     kept = settings.jobs_retention_hours * HOUR_SECONDS
-    rules = Rules(places, settings.job_attempts, kept)
+    rules = Rules(places, settings.job_attempts, settings.job_patience, kept)
     queued = settings.max_queued_jobs
     bounds = Bounds(queued, share_of(queued, settings.client_share), settings.max_kept_jobs)
     backend: Backend

@@ -26,6 +26,7 @@ class JobState(_Record):
     Attributes:
         progress: 0 to 100; it never goes back.
         attempts: times that it was begun.
+        retries: those of them that were begun because Triton or the writer had not been there.
         started_at, completed_at, expires_at: seconds since 1970.
         remaining: estimated seconds until it is done.
         result: the answer that a waiting client would have got.
@@ -35,6 +36,7 @@ class JobState(_Record):
     phase: Phase | None = None
     progress: int = 0
     attempts: int = 0
+    retries: int = 0
     started_at: float | None = None
     completed_at: float | None = None
     expires_at: float | None = None

@@ -35,7 +35,7 @@ JOBS: Final = "jobs"
 TICK_SECONDS: Final = 0.25
 """Interval in which the progress of a job is told."""
 
-PAUSES: Final = (2.0, 5.0, 15.0)
+PAUSES: Final = (1.0, 2.0, 5.0, 15.0)
 """Seconds before another attempt, after Triton or the writer was not there; the last one stays."""
 
 STORAGE_PAUSE: Final = 1.0
@@ -52,10 +52,18 @@ Observer = Callable[[Job], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Rules:
-    """Rules of the work: ``places`` for jobs at once, ``attempts`` at one, ``kept`` seconds after its end."""
+    """Rules of the work.
+
+    Attributes:
+        places: for jobs at once.
+        attempts: at a job whose process dies each time.
+        patience: seconds for which a job is tried again while Triton or the writer is not there.
+        kept: seconds for which a job that has ended is remembered.
+    """
 
     places: int
     attempts: int
+    patience: float
     kept: float
 
 
@@ -78,12 +86,15 @@ class JobRunner:
 
     async def run(self, job_id: str) -> None:
         """Do a job to its end. Cancelled, it leaves the job to be done again."""
+        deadline: float | None = None
         while await self._unfinished(job_id) is not None:
             async with self._use.pipeline.clips.awaited(JOBS, self._rules.places):
                 job = await self._unfinished(job_id)
-                pause = None if job is None else await self._attempt(job)
+                last = deadline is not None and time.monotonic() > deadline
+                pause = None if job is None else await self._attempt(job, last)
             if pause is None:
                 return
+            deadline = deadline or time.monotonic() + self._rules.patience
             await asyncio.sleep(pause)
 
     async def end(self, job: Job, **state: Any) -> bool:
@@ -112,10 +123,15 @@ class JobRunner:
         job = await self._store.get(job_id)
         return None if job is None or job.ended else job
 
-    async def _attempt(self, job: Job) -> float | None:
-        """Try to do a job; seconds until the next attempt, or None where it has ended."""
-        if job.state.attempts >= self._rules.attempts:
-            await self._fail(job, INTERRUPTED, f"It was begun {job.state.attempts} times and never ended.")
+    async def _attempt(self, job: Job, last: bool) -> float | None:
+        """Try to do a job; seconds until the next attempt, or None where it has ended.
+
+        Args:
+            last: there is no other attempt after this one.
+        """
+        interrupted = job.state.attempts - job.state.retries
+        if interrupted >= self._rules.attempts:
+            await self._fail(job, INTERRUPTED, f"It was begun {interrupted} times and never ended.")
             return None
         begun = job.in_state(
             status="in_progress",
@@ -129,7 +145,7 @@ class JobRunner:
         work = asyncio.create_task(self._make(job, progress), context=context)
         try:
             seen = await self._follow(begun, work, progress)
-            return await self._finish(seen, work)
+            return await self._finish(seen, work, last)
         except asyncio.CancelledError:
             await cancel(work)
             await self._put_back(job)
@@ -171,7 +187,7 @@ class JobRunner:
                 log.debug("The progress of job %s is not written", job.id)
         return told
 
-    async def _finish(self, job: Job, work: "asyncio.Task[dict[str, Any]]") -> float | None:
+    async def _finish(self, job: Job, work: "asyncio.Task[dict[str, Any]]", last: bool) -> float | None:
         """Write how ``work`` ended; seconds until the next attempt where there is one."""
         if work.cancelled():
             await self._remove_useless_files(job)
@@ -181,16 +197,24 @@ class JobRunner:
             done = {"status": "completed", "phase": "encoding", "progress": 100, "result": work.result()}
             await self._surely_end(job, **done)
             return None
-        if _passes(error) and job.state.attempts < self._rules.attempts:
-            pause = PAUSES[min(job.state.attempts, len(PAUSES)) - 1]
-            log.warning("Job %s is tried again in %g s: %s", job.id, pause, error)
-            return pause
+        if _passes(error) and not last:
+            return await self._wait_for_parts(job, error)
         if isinstance(error, LumenException):
             await self._fail(job, error_code(type(error).__name__), error.message)
         else:
             log.error("Unhandled %s in job %s", type(error).__name__, job.id, exc_info=error)
             await self._fail(job, INTERNAL, "Something went wrong inside the server; its log says what.")
         return None
+
+    async def _wait_for_parts(self, job: Job, error: BaseException) -> float:
+        """Note that another attempt follows; seconds until then."""
+        pause = PAUSES[min(job.state.retries, len(PAUSES) - 1)]
+        log.warning("Job %s is tried again in %g s: %s", job.id, pause, error)
+        try:
+            await self._store.update(job.in_state(retries=job.state.retries + 1))
+        except LumenException:
+            log.debug("A retry of job %s is not written", job.id)
+        return pause
 
     async def _fail(self, job: Job, code: str, message: str) -> None:
         await self._surely_end(job, status="failed", error=JobError(code=code, message=message))

@@ -20,6 +20,10 @@ from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 MANY: Final = 20
+
+AT_ONCE: Final = 4
+"""Jobs that are being made at once by default: so many may fail when a part of the chain is killed."""
+
 PROMPT: Final = "This is the job of number {}. It takes a while, so that something may happen in its middle."
 SECONDS: Final = 240.0
 
@@ -182,4 +186,4 @@ def test_a_kill_in_the_middle_of_many_jobs(
         ends = check_ends(api, ids, tmp_path / "outputs")
     record_property(f"kill -9 of {victim}, jobs {storage}", dict(ends))
     assert sum(ends.values()) == MANY
-    assert sum(count for end, count in ends.items() if end.startswith("completed")) >= MANY - 2
+    assert sum(count for end, count in ends.items() if end.startswith("completed")) >= MANY - AT_ONCE

@@ -168,12 +168,13 @@ def test_triton_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """What may go better after a while is tried again; what stays so is told."""
     monkeypatch.setattr(runner, "PAUSES", (0.01,))
     models = HeldModels()
-    with job_api(tmp_path, models) as api:
-        models.face.failures = 2
+    with job_api(tmp_path, models, job_patience=0.5) as api:
+        models.face.failures = 5
         done = until_ended(api, create(api)[0])
-        assert (done["status"], done["attempts"]) == ("completed", 3)
-        models.face.failures = 3
+        assert (done["status"], done["attempts"]) == ("completed", 6)
+        models.face.failures = 1_000_000
         done = until_ended(api, create(api)[0])
+        models.face.failures = 0
         assert (done["status"], done["error"]["code"]) == ("failed", "service_unavailable")
         assert len(api.files()) == 4
 
