@@ -100,6 +100,9 @@ class Jobs:
         """
         try:
             await self._backend.open()
+            if self._backend.alone:
+                unfinished = await self._store.unfinished()
+                await asyncio.to_thread(self._uploads.keep_only, unfinished, 0.0)
             await self._queue.start(self._runner.run)
         except LumenException as error:
             log.warning("There are no jobs: %s", error.message)
@@ -211,14 +214,12 @@ class Jobs:
 
     async def _keep_up(self) -> None:
         """Forget what has expired, and mend what a process that was killed left undone, again and again."""
-        age = 0.0 if self._backend.alone else ABANDONED_SECONDS
         while True:
             try:
                 await self._store.sweep(time.time())
                 unfinished = await self._store.unfinished()
                 await push_all(self._queue, unfinished)
-                await asyncio.to_thread(self._uploads.keep_only, unfinished, age)
-                age = ABANDONED_SECONDS
+                await asyncio.to_thread(self._uploads.keep_only, unfinished, ABANDONED_SECONDS)
             except LumenException as error:
                 log.warning("The jobs cannot be swept now: %s", error.message)
             await asyncio.sleep(SWEEP_SECONDS)

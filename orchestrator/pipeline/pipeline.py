@@ -281,15 +281,8 @@ class Pipeline:
     def _recording(
         self, state: "_RenderState", mark: Mark, sinks: Sequence[PacketSink], **options: Any
     ) -> Recording:
-        return Recording(
-            sinks,
-            self._fps,
-            watch=state.watch,
-            seen=[state.progress.see],
-            drawn=state.progress.draw_last,
-            label=mark.drawn,
-            **options,
-        )
+        told: dict[str, Any] = {"seen": [state.progress.see], "drawn": state.progress.draw_last}
+        return Recording(sinks, self._fps, watch=state.watch, label=mark.drawn, **told, **options)
 
     def _video_mark(self, job: RenderJob) -> Mark:
         return self._mark(job, {"face": self._parts.get_face().name})
