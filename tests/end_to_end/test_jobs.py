@@ -1,10 +1,11 @@
 """Jobs through the real chain, and what is left of them when a part of it is killed in their middle."""
 
+import logging
 import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,8 @@ from tests.support.lumen_process import LUMEN, Chain, environment_in
 from tests.support.paths import ROOT
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
+
+log = logging.getLogger(__name__)
 
 MANY: Final = 20
 
@@ -164,7 +167,6 @@ def test_a_kill_in_the_middle_of_many_jobs(
     victim: str,
     storage: str,
     durable_redis: RedisServer,
-    record_property: Callable[[str, object], None],
 ) -> None:
     """kill -9 in the middle of 20 jobs: each ends once or failed with a reason, and no file is left over."""
     if (victim, storage) == ("redis", "embedded"):
@@ -184,6 +186,6 @@ def test_a_kill_in_the_middle_of_many_jobs(
             os.kill(server_of(triton[0]), signal.SIGKILL)
         wait_until(api.answers, 90)
         ends = check_ends(api, ids, tmp_path / "outputs")
-    record_property(f"kill -9 of {victim}, jobs {storage}", dict(ends))
+    log.info("kill -9 of %s, jobs %s: %s", victim, storage, dict(ends))
     assert sum(ends.values()) == MANY
     assert sum(count for end, count in ends.items() if end.startswith("completed")) >= MANY - AT_ONCE
