@@ -5,6 +5,8 @@
     │   ├── ContentRefusedException  403  the operator's moderation refuses a text, a picture or a name
     │   ├── NotFoundException        404  it names something that is not there
     │   ├── NotAcceptableException   406  it asks for a form in which the answer cannot be given
+    │   ├── ConflictException        409  it does not go with the state of what it names
+    │   ├── UnprocessableException   422  it contradicts an earlier one that it claims to repeat
     │   ├── TooLargeException        413  it is over a limit of size
     │   ├── TooSlowException         408  its body did not arrive in time
     │   └── UnsupportedMediaException 415 it carries a kind of file that is not taken
@@ -55,6 +57,14 @@ class NotFoundException(InvalidInputException):
 
 class NotAcceptableException(InvalidInputException):
     status = 406
+
+
+class ConflictException(InvalidInputException):
+    status = 409
+
+
+class UnprocessableException(InvalidInputException):
+    status = 422
 
 
 class TooLargeException(InvalidInputException):

@@ -205,6 +205,44 @@ class Settings(BaseSettings):
         1000, ge=1, description="deliveries that are kept: pending ones, and the latest that ended"
     )
 
+    # Jobs
+    jobs_storage: str | None = Field(
+        None,
+        pattern=r"^rediss?://\S+$",
+        description="redis://host:port/db for jobs that several processes share; else they are in JOBS_PATH",
+    )
+    max_queued_jobs: int = Field(
+        100, ge=1, description="jobs that wait at once; one client or key may have its CLIENT_SHARE of them"
+    )
+    jobs_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="part of MAX_CONCURRENT_CLIPS that jobs may take",
+    )
+    job_attempts: int = Field(3, ge=1, description="times that a job is begun; after that it has failed")
+    job_patience: float = Field(
+        300.0, ge=0, description="seconds for which a job is tried again while Triton or Gemini is not there"
+    )
+    job_heartbeat: float = Field(
+        15.0,
+        ge=1,
+        description="with Redis: seconds without a sign of life until another process does a job",
+    )
+    jobs_retention_hours: float = Field(
+        168.0, gt=0, description="hours after which a job that has ended is forgotten"
+    )
+    max_kept_jobs: int = Field(
+        10_000, ge=1, description="ended jobs that are remembered; the oldest give way"
+    )
+
+    idempotency_hours: float = Field(
+        24.0, gt=0, description="hours for which an answer is kept for its Idempotency-Key"
+    )
+    max_idempotency_keys: int = Field(
+        10_000, ge=1, description="answers that are kept so; the oldest give way"
+    )
+
     # Media
     audio_sample_rate: int = Field(
         22_050, ge=8_000, le=48_000, description="samples per second of audio files"
@@ -261,6 +299,7 @@ class Settings(BaseSettings):
     voices_path: Path = Field(Path("voices"), description="made voices")
     avatars_path: Path = Field(Path("avatars"), description="made avatars")
     webhooks_path: Path = Field(Path("webhooks"), description="deliveries of webhooks")
+    jobs_path: Path = Field(Path("jobs"), description="jobs and their uploads")
     logs_path: Path = Field(Path("logs"), description="lumen.log and triton.log")
     model_repository: Path = Field(Path("model_repository"), description="Triton's models")
     backends_path: Path = Field(Path("backends"), description="python-based Triton backends")
@@ -354,6 +393,7 @@ class Settings(BaseSettings):
         "keys_path",
         "usage_path",
         "webhooks_path",
+        "jobs_path",
         "logs_path",
         "model_repository",
         "backends_path",

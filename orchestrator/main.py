@@ -18,6 +18,7 @@ from lumen.allocator import return_large_blocks
 from lumen.settings import Settings
 from orchestrator.access.middleware import AccessMiddleware
 from orchestrator.core.exceptions import add_handlers
+from orchestrator.core.idempotency import make_answers
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
@@ -32,6 +33,7 @@ from orchestrator.routes import (
     openai_voices,
     outputs,
     realtime,
+    videos,
     voices,
     webhooks,
 )
@@ -66,8 +68,10 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     )
     app.state.services = make_services(settings, models or ModelManager(settings))
     app.state.limiter = RateLimiter(settings.rate_limit, settings.rate_limit_storage)
+    app.state.answers = make_answers(settings)
     app.include_router(health.router)
     app.include_router(generation.router)
+    app.include_router(videos.router)
     app.include_router(voices.router)
     app.include_router(avatars.router)
     app.include_router(openai_speech.router)
@@ -83,7 +87,8 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     add_handlers(app)
     limiter, services = app.state.limiter, app.state.services
     access_middleware = Middleware(AccessMiddleware, services.access, limiter)
-    add_middleware(app, settings, limiter, access_middleware, services.metrics, services.tracing)
+    watched = services.metrics, services.tracing
+    add_middleware(app, settings, limiter, access_middleware, app.state.answers, *watched)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -104,15 +109,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.tracing.start()
         await services.moderation.start()
         retention = asyncio.create_task(services.kept.watch())
+        await services.jobs.start()
         try:
             yield
         finally:
             await cancel(retention)
             await services.moderation.close()
             await services.live.stop()
+            await services.jobs.stop()
             await services.webhooks.stop()
             await services.models.close()
             await app.state.limiter.close()
+            await app.state.answers.close()
             await services.access.close()
             await asyncio.to_thread(services.tracing.stop)
 

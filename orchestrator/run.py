@@ -14,12 +14,11 @@ from fastapi import FastAPI
 from lumen.reported import reported
 from lumen.settings import Settings, load_settings
 from lumen.triton.ports import claim_port
-from orchestrator.core.drain import Drain
 from orchestrator.core.http_protocol import connection_limits, http_protocol
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
-from orchestrator.live.sessions import LiveSessions
 from orchestrator.main import create_app
+from orchestrator.services import Services
 
 BACKLOG: Final = 128
 """Connections that the kernel holds until they are taken; all are taken at once, so each needs a file."""
@@ -29,21 +28,21 @@ OTHER_FILES: Final = 512
 
 
 class ApiServer(uvicorn.Server):
-    """A server that drains on SIGTERM; its live conversations end with a word before their sockets close."""
+    """A server that drains on SIGTERM; conversations and events end before their sockets close."""
 
-    def __init__(self, config: uvicorn.Config, live: LiveSessions, drain: Drain) -> None:
+    def __init__(self, config: uvicorn.Config, use: Services) -> None:
         super().__init__(config)
-        self._live = live
-        self._drain = drain
+        self._use = use
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop: on SIGTERM after the time of draining, else at once."""
-        if sig != signal.SIGTERM or not self._drain.begin(partial(super().handle_exit, sig, frame)):
+        if sig != signal.SIGTERM or not self._use.drain.begin(partial(super().handle_exit, sig, frame)):
             super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the conversations, then the connections."""
-        await self._live.stop()
+        """End the events and the conversations, then the connections."""
+        self._use.jobs.end_events()
+        await self._use.live.stop()
         await super().shutdown(sockets)
 
 
@@ -56,7 +55,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
     app = create_app(settings, model_manager.configure(settings))
     app.state.services.outputs.check_writable()
     allow_files(settings.max_connections)
-    return ApiServer(server_config(app, settings), app.state.services.live, app.state.services.drain)
+    return ApiServer(server_config(app, settings), app.state.services)
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -1,7 +1,7 @@
 """Services that the routes work with, made once per app."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -14,6 +14,10 @@ from orchestrator.access.access import Access
 from orchestrator.core.drain import Drain
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
+from orchestrator.generation.tools import Tools
+from orchestrator.jobs.backends import make_jobs
+from orchestrator.jobs.job import Job
+from orchestrator.jobs.service import Jobs
 from orchestrator.live.sessions import LiveSessions
 from orchestrator.marking.marking import Marking
 from orchestrator.media.derived_sound import DerivedSound
@@ -36,16 +40,10 @@ OUTPUTS_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
-class Services:
-    settings: Settings
-    models: ModelManager
-    outputs: Outputs
-    kept: KeptOutputs
-    sound: DerivedSound
+class Services(Tools):
+    """Services of one app; those that clips are made with are its `Tools`."""
+
     marking: Marking
-    moderation: Moderation
-    portraits: Portraits
-    pipeline: Pipeline
     previews: VoicePreviews
     progress: ProgressBoard
     live: LiveSessions
@@ -54,6 +52,7 @@ class Services:
     drain: Drain
     metrics: Metrics
     tracing: Tracing
+    jobs: Jobs
 
     def clear(self) -> None:
         """Remove files that a killed process had begun, and open what signs."""
@@ -85,25 +84,33 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     metrics.watch_places("speeches", lambda: pipeline.speeches.taken, settings.max_concurrent_speech)
     metrics.watch_places("sessions", lambda: live.count, settings.max_live_sessions)
     metrics.watch_outputs(Recent(outputs.size, OUTPUTS_SECONDS))
+    tools = Tools(settings, models, outputs, kept, sound, moderation, portraits, pipeline, access.may_read)
+    jobs, webhooks = make_jobs(tools), Webhooks(settings, on_outcome=metrics.webhook)
+    jobs.on_finished.append(announcer(webhooks))
+    metrics.watch_jobs(lambda: jobs.backlog.waiting, lambda: jobs.backlog.oldest_seconds)
+    metrics.watch_webhooks(lambda: webhooks.pending)
     return Services(
-        settings=settings,
-        models=models,
-        outputs=outputs,
-        kept=kept,
-        sound=sound,
+        **vars(tools),
         marking=marking,
-        moderation=moderation,
-        portraits=portraits,
-        pipeline=pipeline,
         previews=VoicePreviews(settings, models, pipeline),
         progress=ProgressBoard(),
         live=live,
         access=access,
-        webhooks=Webhooks(settings),
+        webhooks=webhooks,
         drain=Drain(settings.drain_seconds),
         metrics=metrics,
         tracing=tracing,
+        jobs=jobs,
     )
+
+
+def announcer(webhooks: Webhooks) -> Callable[[Job], Awaitable[None]]:
+    """Observer of jobs that sends a webhook when one ends."""
+
+    async def announce(job: Job) -> None:
+        await webhooks.notify(f"video.{job.state.status}", {"id": job.id}, job.owner)
+
+    return announce
 
 
 async def held_places() -> AsyncIterator[ExitStack]:

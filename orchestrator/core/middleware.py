@@ -1,7 +1,8 @@
 """Middleware of every request, outermost first.
 
-Identity and log, form, CORS, errors, access, rate, size, disconnect.
-All are plain ASGI: nothing is buffered, and a cancelled request is cancelled to its core.
+Identity and log, form, CORS, errors, access, rate, size, idempotency key, disconnect. All are plain ASGI:
+nothing is buffered but the body of a request with an ``Idempotency-Key``, and a cancelled request is
+cancelled to its core.
 """
 
 import asyncio
@@ -22,12 +23,14 @@ from lumen.settings import Settings
 from orchestrator.core.body_limit import BodyLimitMiddleware, body_limits
 from orchestrator.core.clients import client_of
 from orchestrator.core.exceptions import error_response, unhandled
+from orchestrator.core.idempotency import REPLAYED_HEADER, IdempotencyMiddleware
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.core.uniform import UniformMiddleware
 from orchestrator.messages import excerpt
 from orchestrator.observability.metrics import Metrics
 from orchestrator.observability.tracing import Span, Tracing, span_above
 from orchestrator.request_context import client, identified, owner, rate, request_id, response_headers, route
+from orchestrator.store.answers import AnswerStore
 from orchestrator.store.outputs import URL_PREFIX
 
 log = logging.getLogger("lumen")
@@ -44,7 +47,7 @@ WARNINGS_HEADER: Final = "X-Warnings"
 API_PREFIXES: Final = ("/api/", "/v1/")
 """Paths that the rate limit counts. Files under /outputs, health checks and the docs are free."""
 
-FREE_PATHS: Final = ("/api/status", "/api/generate/progress/")
+FREE_PATHS: Final = ("/api/status", "/api/generate/progress/", "/v1/videos/", "/v1/realtime/idle/")
 """Exceptions from these that are free too: clients ask often, and little is done for it."""
 
 WORK_PREFIXES: Final = ("/api/generate/", "/api/voices", "/api/avatars", "/v1/audio/")
@@ -62,15 +65,17 @@ def add_middleware(
     settings: Settings,
     limiter: RateLimiter,
     access: Middleware,
+    answers: AnswerStore,
     metrics: Metrics,
     tracing: Tracing,
 ) -> None:
     """Wrap ``app``; the last one added is the outermost.
 
     Args:
-        access: decides who may do what.
+        access: decides who may do what. answers: keeps answers for their ``Idempotency-Key``.
     """
     app.add_middleware(DisconnectMiddleware)
+    app.add_middleware(IdempotencyMiddleware, answers=answers)
     app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
     app.add_middleware(RateLimitMiddleware, limiter=limiter)
     app.add_middleware(access.cls, *access.args, **access.kwargs)
@@ -91,6 +96,8 @@ def add_middleware(
             "RateLimit",
             "RateLimit-Policy",
             "Content-Range",
+            "Location",
+            REPLAYED_HEADER,
             "ETag",
         ],
     )

@@ -256,9 +256,8 @@ class Pipeline:
         with self._clip(job.name, *files, *audio):
             state = await self._prepare((*voice.models, *face.models), job, watch, progress)
             reply = writer.write(request)
-            text = read_ahead(
-                tee(spanned("write", reply), script.append, watch.first("first_text")), TEXT_AHEAD
-            )
+            read = script.append, progress.read, watch.first("first_text")
+            text = read_ahead(tee(spanned("write", reply), *read), TEXT_AHEAD)
             seen = progress.hear(narration.limit), watch.first("first_audio")
             speech = read_ahead(tee(spanned("speak", narration.speak(text)), *seen), SPEECH_AHEAD)
             sinks = [Mp4FileSink(files.video, tags=mark.tags, seal=mark.seal), *live]
@@ -295,9 +294,8 @@ class Pipeline:
     def _recording(
         self, state: "_RenderState", mark: Mark, sinks: Sequence[PacketSink], **options: Any
     ) -> Recording:
-        return Recording(
-            sinks, self._fps, watch=state.watch, seen=[state.progress.see], label=mark.drawn, **options
-        )
+        told: dict[str, Any] = {"seen": [state.progress.see], "drawn": state.progress.draw_last}
+        return Recording(sinks, self._fps, watch=state.watch, label=mark.drawn, **told, **options)
 
     def _video_mark(self, job: RenderJob) -> Mark:
         return self._mark(job, {"face": self._parts.get_face().name})
@@ -337,6 +335,7 @@ class Pipeline:
             features = await encode_face(face, self._parts.face_triton, job.image, job.crop_options)
         compositor = await asyncio.to_thread(face.compositor, features, job.animation)
         watch.mark("portrait")
+        progress.clip_frames = clip_frames
         scene = Scene(face, features, compositor, job.animation, clip_frames)
         return _RenderState(job, scene, watch, progress)
 

@@ -1,8 +1,9 @@
 """Places for work: so much of a kind at once, and so much of it for one client."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -27,6 +28,7 @@ class Places:
         self._share = share
         self._own = own
         self._taken: Counter[str] = Counter()
+        self._freed: list[asyncio.Event] = []  # of those who wait, the first one first
 
     @property
     def taken(self) -> int:
@@ -63,6 +65,34 @@ class Places:
             return
         name = client.get()
         self._check(name)
+        with self._take(name):
+            yield
+
+    @asynccontextmanager
+    async def awaited(self, name: str, most: int) -> AsyncIterator[None]:
+        """Wait for a place and hold it while the block runs; `place` is then the same one.
+
+        Args:
+            name: whose place it is, in place of a client's.
+            most: places that ``name`` has at once.
+        """
+        freed = asyncio.Event()
+        self._freed.append(freed)
+        try:
+            while self.taken >= self._total or self._taken[name] >= most:
+                freed.clear()
+                await freed.wait()
+        finally:
+            self._freed.remove(freed)
+        with self._take(name):
+            token = _reserved.set(_reserved.get() | {self._kind})
+            try:
+                yield
+            finally:
+                _reserved.reset(token)
+
+    @contextmanager
+    def _take(self, name: str) -> Iterator[None]:
         self._taken[name] += 1
         try:
             yield
@@ -70,6 +100,8 @@ class Places:
             self._taken[name] -= 1
             if not self._taken[name]:
                 del self._taken[name]
+            for freed in self._freed:
+                freed.set()
 
     def _check(self, name: str) -> None:
         if self.taken >= self._total:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lumen.errors import InvalidInputException, NotFoundException
 from orchestrator.faces.face import Frames
+from orchestrator.faces.windows import UNKNOWN
 from orchestrator.pipeline.speech import DurationLimit
 from orchestrator.request_context import owner
 
@@ -21,10 +22,20 @@ class Progress:
     Attributes:
         audio_seconds: speech made so far.
         frames: of the face, drawn so far.
+        characters: of the text, written so far.
+        clip_frames: how many there will be, where that is known.
+        drawn: whether all frames are drawn; what is left is encoding.
     """
 
     audio_seconds: float = 0.0
     frames: int = 0
+    characters: int = 0
+    clip_frames: int = UNKNOWN
+    drawn: bool = False
+
+    def read(self, text: str) -> None:
+        """Count characters."""
+        self.characters += len(text)
 
     def hear(self, duration_limit: DurationLimit) -> Callable[[Any], None]:
         """Takes over what ``duration_limit`` says whenever it is called."""
@@ -37,6 +48,10 @@ class Progress:
     def see(self, frames: Frames) -> None:
         """Count frames."""
         self.frames += len(frames.pixels)
+
+    def draw_last(self) -> None:
+        """Note that all frames are drawn."""
+        self.drawn = True
 
 
 class ProgressBoard:

@@ -22,7 +22,7 @@ from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.observability.tracing import spanned
 from orchestrator.pipeline.speech import resampled
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.store.files import disk_errors
+from orchestrator.store.files import PendingFile, disk_errors
 
 Pcm = npt.NDArray[np.float32]
 
@@ -66,6 +66,7 @@ class Recording:
         poster: a JPEG for the first frame.
         watch: marked with the first frame and when all frames are encoded.
         seen: called with the frames as they are drawn.
+        drawn: called when all are.
     """
 
     sinks: Sequence[PacketSink]
@@ -76,6 +77,7 @@ class Recording:
     poster: Path | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
     seen: Sequence[Callable[[Frames], None]] = ()
+    drawn: Callable[[], None] = lambda: None
 
 
 def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
@@ -102,6 +104,7 @@ async def _render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recor
             async for batch in batches:
                 await thread.run(picture.write, batch.pixels)
                 yield clip.seconds
+        recording.drawn()
         await thread.run(picture.come_to_rest)
         if recording.poster is not None:
             await thread.run(picture.write_poster, recording.poster)
@@ -145,8 +148,10 @@ class _Picture:
             StorageException: the disk is full.
         """
         if self._first is not None:
-            with disk_errors(path):
-                Image.fromarray(self._first).save(path, "JPEG", quality=POSTER_QUALITY)
+            file = PendingFile(path)
+            with disk_errors(path), file.discarded_on_error():
+                Image.fromarray(self._first).save(file.path, "JPEG", quality=POSTER_QUALITY)
+                file.publish()
 
     def come_to_rest(self) -> None:
         """Cross-fade from the last frame to the face at rest, where there is one."""

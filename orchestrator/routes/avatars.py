@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.errors import NotFoundException
 from orchestrator.faces.avatars import AvatarCard, Origin
+from orchestrator.generation.render_jobs import PORTRAIT_FILE, animation_of, crop_options_of, portrait_of
 from orchestrator.messages import excerpt
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
 from orchestrator.routes.paging import MAX_PAGE, After, Limit, page
-from orchestrator.routes.render_jobs import PORTRAIT_FILE, animation_of, crop_options_of, portrait_of
 from orchestrator.schemas.avatars import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, held_places, services
 

@@ -4,8 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -17,6 +16,7 @@ from lumen.errors import InvalidInputException, UnsupportedMediaException
 from orchestrator.core.exceptions import invalid
 from orchestrator.messages import excerpt
 from orchestrator.schemas.answers import ErrorResponse, OpenAIErrorResponse
+from orchestrator.schemas.body import Body
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,18 +39,6 @@ MAX_FORM_TEXT: Final = 2**20
 
 MAX_KEYS: Final = 64
 """Keys that an object in a body may have: more than any model has fields."""
-
-
-@dataclass(frozen=True)
-class Body(Generic[M]):
-    """A checked body: its fields, and the bytes of the uploaded files by name, in order."""
-
-    fields: M
-    files: dict[str, list[bytes]]
-
-    def file(self, name: str) -> bytes | None:
-        """The only upload of this name, or None."""
-        return self.files[name][0] if name in self.files else None
 
 
 async def read_body(request: Request, model: type[M], max_text_length: int) -> Body[M]:
@@ -78,6 +66,11 @@ async def read_body(request: Request, model: type[M], max_text_length: int) -> B
     expected = " or ".join(kinds)
     came = excerpt(kind.decode("latin-1"))
     raise UnsupportedMediaException(f"The body's Content-Type is {came!r}; expected {expected}.")
+
+
+def is_json(request: Request) -> bool:
+    """Whether the body is JSON, which is small."""
+    return parse_options_header(request.headers.get("content-type", ""))[0] == JSON.encode()
 
 
 def _from_json(model: type[M], data: bytes, context: dict[str, Any]) -> M:

@@ -9,17 +9,20 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from orchestrator.access.rules import rule_of
+from orchestrator.core.idempotency import KEY_HEADER, MAKING
+from orchestrator.core.openai_errors import PREFIX as OPENAI_PREFIX
 from orchestrator.routes.bodies import JSON, REFERENCE
 from orchestrator.schemas.access import ClientSecretRequest
-from orchestrator.schemas.answers import ErrorResponse
+from orchestrator.schemas.answers import ErrorResponse, OpenAIErrorResponse
 from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.generation import FullRequest, TextRequest, TtsRequest, VideoRequest
 from orchestrator.schemas.openai import SPEECH_EVENTS, AudioVoiceRequest, SpeechRequest
+from orchestrator.schemas.videos import VideoCreateRequest
 from orchestrator.schemas.voices import VoiceRequest
 
 REQUESTS: Final = (
     *(TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest),
-    *(SpeechRequest, AudioVoiceRequest, ClientSecretRequest),
+    *(SpeechRequest, AudioVoiceRequest, ClientSecretRequest, VideoCreateRequest),
 )
 """Bodies that routes read by themselves."""
 
@@ -39,6 +42,17 @@ REFUSALS: Final = {
 }
 
 ERROR: Final = {"$ref": REFERENCE.format(model=ErrorResponse.__name__)}
+KEY_PARAMETER: Final = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "description": "such as a UUID of yours: sent again with the same request, it gets the same answer",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+
+KEY_ERRORS: Final = {
+    "409": f"The request of this {KEY_HEADER} is still being served",
+    "422": f"The {KEY_HEADER} is another request's",
+}
 
 UNUSED_SCHEMAS: Final = ("HTTPValidationError", "ValidationError")
 
@@ -67,10 +81,23 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             schemas.pop(name, None)
         for operation in _operations(schema):
             operation["responses"].pop(NEVER_SENT, None)
-        _tell_keys(schema)
+        _describe_access(schema)
+        _describe_idempotency(schema)
         _tell_defaults(schema)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _describe_idempotency(schema: dict[str, Any]) -> None:
+    """Describe the header by which a request is served once, where something is made."""
+    for path, item in schema["paths"].items():
+        if "post" in item and path.startswith(MAKING):
+            item["post"].setdefault("parameters", []).append(KEY_PARAMETER)
+            name = (OpenAIErrorResponse if path.startswith(OPENAI_PREFIX) else ErrorResponse).__name__
+            content = {JSON: {"schema": {"$ref": REFERENCE.format(model=name)}}}
+            for status, description in KEY_ERRORS.items():
+                described = {"description": description, "content": content}
+                item["post"]["responses"].setdefault(status, described)
 
 
 def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -78,7 +105,7 @@ def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from item.values()
 
 
-def _tell_keys(schema: dict[str, Any]) -> None:
+def _describe_access(schema: dict[str, Any]) -> None:
     """Say which operations may ask for a key, and how it is sent; without keys none does."""
     schema["components"]["securitySchemes"] = KEY_SCHEMES
     for path, item in schema["paths"].items():

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -15,6 +15,8 @@ from orchestrator.store.outputs import Outputs
 
 CACHE_CONTROL: Final = "private, max-age=86400, immutable"
 """A file never changes under its name, which is used once; after a day it is asked for again."""
+
+FILE_HEADERS: Final = {"Cache-Control": CACHE_CONTROL, "X-Content-Type-Options": "nosniff"}
 
 NOT_FOUND: Final = 404
 
@@ -56,6 +58,17 @@ class OutputFiles(StaticFiles):
         self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers["Cache-Control"] = CACHE_CONTROL
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.update(FILE_HEADERS)
         return response
+
+
+class KeptFile(FileResponse):
+    """A finished file under another address, which is not removed while it is fetched."""
+
+    def __init__(self, path: Path, media_type: str, kept: KeptOutputs) -> None:
+        super().__init__(path, media_type=media_type, headers=FILE_HEADERS)
+        self._kept = kept
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._kept.lease(Path(self.path)):
+            await super().__call__(scope, receive, send)

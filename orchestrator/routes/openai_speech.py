@@ -26,7 +26,7 @@ from orchestrator.live.dialects import known_voice
 from orchestrator.media.encodings import ENCODINGS
 from orchestrator.messages import excerpt
 from orchestrator.pipeline.results import StreamedSpeech
-from orchestrator.request_context import request_id
+from orchestrator.request_context import output_name
 from orchestrator.routes.bodies import JSON, REFERENCE, describe_body, describe_openai_errors, read_body
 from orchestrator.routes.streamed import StreamedResponse
 from orchestrator.schemas.openai import (
@@ -111,7 +111,7 @@ async def create_speech(request: Request, use: Use) -> Response:
         **_warnings(body),
     }
     made: list[StreamedSpeech] = []
-    sound = use.pipeline.speech(body.input, options, encoding, rate, request_id.get(), made.append)
+    sound = use.pipeline.speech(body.input, options, encoding, rate, output_name(), made.append)
     if body.stream_format == "sse":
         return StreamedResponse(_events(sound, body.input, made), {"Content-Type": EVENT_STREAM, **headers})
     return StreamedResponse(sound, {"Content-Type": encoding.content_type(rate), **headers})

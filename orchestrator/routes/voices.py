@@ -9,12 +9,12 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.errors import InvalidInputException
+from orchestrator.generation.render_jobs import check_consent
 from orchestrator.messages import excerpt
 from orchestrator.pipeline.previews import PREVIEW_TYPE
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
 from orchestrator.routes.paging import MAX_PAGE, After, Limit, page
-from orchestrator.routes.render_jobs import check_consent
 from orchestrator.schemas.voices import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
 from orchestrator.services import Services, held_places, services
 from orchestrator.voices.voice import VoiceCard

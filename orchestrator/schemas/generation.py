@@ -181,6 +181,12 @@ VideoStream = Annotated[
 ]
 
 
+Background = Annotated[
+    bool,
+    Field(description="answer at once: GET /v1/videos/{id} tells how far it is; as `Prefer: respond-async`"),
+]
+
+
 class VideoRequest(ClipFields):
     """Speech for the face: an address of earlier speech or, as a form, an upload named ``audio``; or none."""
 
@@ -190,6 +196,7 @@ class VideoRequest(ClipFields):
         None, description="the audio_url of an earlier response, such as /outputs/audio/<request_id>.wav"
     )
     stream: VideoStream = False
+    background: Background = False
     idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="in place of audio: a clip of so many seconds in which nobody speaks"
     )
@@ -215,6 +222,7 @@ class FullRequest(ClipFields, TextRequest):
     sampling: SamplingField = None
     audio_format: AudioFormat | None = None
     stream: VideoStream = False
+    background: Background = False
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -14,6 +14,10 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """A file-size limit of the process counts as a full disk."""
 
 
+_made: dict[Path, int | None] = {}
+"""Inodes of the files that this process has published, of those that are `kept_together` now."""
+
+
 class PendingFile:
     """A file that is written under a hidden temporary name beside its final one.
 
@@ -26,6 +30,8 @@ class PendingFile:
 
     def publish(self) -> None:
         """Give the finished file its final name, replacing what was there."""
+        if self.final in _made:
+            _made[self.final] = self.path.stat().st_ino
         os.replace(self.path, self.final)
 
     def discard(self) -> None:
@@ -40,6 +46,26 @@ class PendingFile:
         except BaseException:
             self.discard()
             raise
+
+
+@contextmanager
+def kept_together(*paths: Path) -> Iterator[None]:
+    """Files published inside this block stay only when all of it succeeds.
+
+    Another process may make the same files; those that it has published stay.
+    """
+    _made.update(dict.fromkeys(paths))
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            with suppress(OSError):
+                if path.stat().st_ino == _made[path]:
+                    path.unlink()
+        raise
+    finally:
+        for path in paths:
+            _made.pop(path, None)
 
 
 def remove(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from lumen.errors import InvalidInputException, NotFoundException, StorageException
 from orchestrator.messages import excerpt
-from orchestrator.store.files import disk_errors, remove
+from orchestrator.store.files import disk_errors, kept_together
 from orchestrator.store.owners import remove_ownerless
 
 URL_PREFIX: Final = "/outputs"
@@ -82,6 +82,10 @@ class Outputs:
             for path in (self.root / kind).glob("[!.]*.*"):
                 if path.is_file():
                     yield path
+
+    def files_of(self, name: str) -> list[Path]:
+        """Finished files of this name, of whatever kind."""
+        return [path for path in self.files() if path.stem == name]
 
     @contextmanager
     def being_made(self, name: str, *files: Path) -> Iterator[None]:
@@ -171,14 +175,3 @@ class Outputs:
         if path.resolve().parent != (self.root / match[1]).resolve():
             raise InvalidInputException(f"audio_url {excerpt(url)!r} leads outside of {URL_PREFIX}.")
         return path
-
-
-@contextmanager
-def kept_together(*paths: Path) -> Iterator[None]:
-    """Files made inside this block stay only when all of it succeeds."""
-    try:
-        yield
-    except BaseException:
-        for path in paths:
-            remove(path)
-        raise

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
 
 import httpx
 
@@ -24,6 +24,16 @@ TRIES_AT_ONCE: Final = 4
 """Tries at one endpoint at the same time."""
 
 
+Outcome = Literal["delivered", "retried", "given_up"]
+
+OUTCOMES: Final[Mapping[str, Outcome]] = {
+    "delivered": "delivered",
+    "pending": "retried",
+    "failed": "given_up",
+}
+"""What became of a try, by the delivery's state behind it."""
+
+
 class Webhooks:
     """Sends events to the endpoints of the settings, at least once each, through restarts of the process.
 
@@ -32,12 +42,19 @@ class Webhooks:
 
     Args:
         transport: connects; by default to public addresses and allowed hosts only.
+        on_outcome: is told what became of each try.
 
     Raises:
         InvalidInputException: a URL or a secret of the settings is refused.
     """
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transport: httpx.AsyncBaseTransport | None = None,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
+    ) -> None:
+        self._on_outcome = on_outcome
         self._urls = tuple(settings.webhook_urls)
         self._pauses = tuple(settings.webhook_retry_seconds)
         self._most = settings.max_webhook_deliveries
@@ -84,6 +101,11 @@ class Webhooks:
             self._begin(delivery)
             await self._forget_old()
 
+    @property
+    def pending(self) -> int:
+        """Deliveries that are yet to be made."""
+        return sum(each.state == "pending" for each in self._deliveries.values())
+
     def deliveries(self, owner: str) -> list[Delivery]:
         """Deliveries of one owner's events, the latest first."""
         return [each for each in reversed(self._deliveries.values()) if each.owner == owner]
@@ -97,7 +119,7 @@ class Webhooks:
             del self._tasks[name]
 
     def _has_room(self) -> bool:
-        if sum(each.state == "pending" for each in self._deliveries.values()) < self._most:
+        if self.pending < self._most:
             return True
         log.error("%d webhook deliveries are pending, which is all; an event is dropped", self._most)
         return False
@@ -119,6 +141,7 @@ class Webhooks:
                 _fail(delivery, f"answered {GONE} to another event")
             else:
                 await self._try(delivery)
+            self._on_outcome(OUTCOMES[delivery.state])
             await self._keep(delivery)
 
     async def _try(self, delivery: Delivery) -> None:

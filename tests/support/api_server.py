@@ -117,6 +117,7 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "voice": "espeak",
             "assets_path": assets,
             "outputs_path": folder / "outputs",
+            "jobs_path": folder / "jobs",
             "voices_path": folder / "voices",
             "avatars_path": folder / "avatars",
             "keys_path": folder / "keys.json",

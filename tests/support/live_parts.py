@@ -92,7 +92,7 @@ class FakeFace:
     family = registry.face("warp")
     models = ("fake_face",)
     sample_rate = RATE
-    sizes = (SIDE,)
+    sizes: tuple[int, ...] = (SIDE,)
     source = "fake"
 
     def __init__(self) -> None:

@@ -37,7 +37,7 @@ def environment_in(folder: Path) -> dict[str, str]:
     names = ("API_PORT", "TRITON_HTTP_PORT", "TRITON_METRICS_PORT")
     ports = {name: str(claim_port("127.0.0.1", 0, name)) for name in names}
     triton = {"TRITON_URL": f"127.0.0.1:{claim_port('127.0.0.1', 0, 'TRITON_URL')}"}
-    paths = {"OUTPUTS_PATH": str(folder / "outputs"), "LOGS_PATH": str(folder / "logs")}
+    paths = {f"{name}_PATH": str(folder / name.lower()) for name in ("OUTPUTS", "JOBS", "LOGS")}
     fixed = {"API_HOST": "127.0.0.1", "GEMINI_API_KEY": "", "RATE_LIMIT": "1000/minute"}
     return {**os.environ, **ports, **triton, **paths, **fixed}
 

@@ -39,7 +39,8 @@ def test_published_schema(lonely: Api) -> None:
     for operation in generate.values():
         assert "application/json" in operation["requestBody"]["content"]
         assert {"200", "400", "429", "503"} <= set(operation["responses"])
-        assert "422" not in operation["responses"]
+        assert "422" in operation["responses"]
+        assert "Idempotency-Key" in {each["name"] for each in operation["parameters"]}
     assert "multipart/form-data" in generate["/api/generate/video"]["requestBody"]["content"]
     schemas = schema["components"]["schemas"]
     for reference in re.findall(r'"#/components/schemas/(\w+)"', lonely.client.get("/openapi.json").text):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.media.encoder_thread import EncoderThread
-from orchestrator.store.outputs import kept_together
+from orchestrator.store.files import PendingFile, kept_together
 
 
 async def test_a_clip_that_is_cancelled_while_it_is_finished(tmp_path: Path) -> None:
@@ -22,7 +22,9 @@ async def test_a_clip_that_is_cancelled_while_it_is_finished(tmp_path: Path) -> 
         yield
         entered.set()
         assert go_on.wait(10)
-        path.touch()
+        file = PendingFile(path)
+        file.path.touch()
+        file.publish()
 
     async def clip() -> None:
         with kept_together(path):

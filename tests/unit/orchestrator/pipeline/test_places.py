@@ -1,5 +1,6 @@
 """Places for work, and each client's share of them."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -71,3 +72,42 @@ def test_a_client_may_have_fewer_of_its_own() -> None:
             with pytest.raises(BusyException, match=f"{most} clips"):
                 places.check()
         at_once.reset(token)
+
+
+async def test_a_job_waits_for_its_place() -> None:
+    """Work in the background is not refused: it waits until a place is free, and takes so many at most."""
+    places, order = Places("clips", total=2, share=2), list[str]()
+
+    async def work(name: str) -> None:
+        async with places.awaited("jobs", most=1):
+            with places.place():
+                assert places.taken <= 2
+            order.append(name)
+            await asyncio.sleep(0)
+
+    with places.place(), places.place():
+        tasks = [asyncio.create_task(work(name)) for name in ("first", "second")]
+        await asyncio.sleep(0)
+        assert order == []
+    await asyncio.gather(*tasks)
+    assert order == ["first", "second"]
+    assert places.taken == 0
+
+
+async def test_jobs_leave_places_to_those_who_wait() -> None:
+    """However many jobs there are, the other places stay free."""
+    places, done = Places("clips", total=2, share=2), asyncio.Event()
+
+    async def work() -> None:
+        async with places.awaited("jobs", most=1):
+            await done.wait()
+
+    jobs = [asyncio.create_task(work()) for _ in range(3)]
+    await asyncio.sleep(0)
+    with places.place():
+        assert places.taken == 2
+    await asyncio.sleep(0)
+    assert places.taken == 1
+    done.set()
+    await asyncio.gather(*jobs)
+    assert places.taken == 0

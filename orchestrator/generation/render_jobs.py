@@ -11,18 +11,18 @@ from lumen.families.description import PREPROCESS
 from lumen.options import UPLOADED
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.portraits import PortraitImage
+from orchestrator.generation.tools import Tools
 from orchestrator.pipeline.jobs import OutputOptions, RenderJob
-from orchestrator.routes.bodies import Body
 from orchestrator.schemas.avatars import AvatarRequest
+from orchestrator.schemas.body import Body
 from orchestrator.schemas.fields import FACE_OPTIONS
 from orchestrator.schemas.generation import FullRequest, TtsRequest, VideoRequest
-from orchestrator.services import Services
 
 PORTRAIT_FILE: Final = "portrait_file"
 """Name of an uploaded portrait in a form."""
 
 
-async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services, name: str) -> RenderJob:
+async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Tools, name: str) -> RenderJob:
     """Make the job of a request; what the face cannot do is refused here, before anything is loaded.
 
     Args:
@@ -54,7 +54,7 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services
     return RenderJob(name, portrait, crop_options, animation, image, composite=composite, output=output)
 
 
-def output_options(fields: TtsRequest | VideoRequest | FullRequest, use: Services) -> OutputOptions:
+def output_options(fields: TtsRequest | VideoRequest | FullRequest, use: Tools) -> OutputOptions:
     """How a request wants its output kept and marked.
 
     Raises:
@@ -71,7 +71,7 @@ def output_options(fields: TtsRequest | VideoRequest | FullRequest, use: Service
     return OutputOptions(fields.retain_seconds, audio_format, fields.label, fields.consent)
 
 
-def check_consent(consent: str | None, what: str, use: Services) -> None:
+def check_consent(consent: str | None, what: str, use: Tools) -> None:
     """Refuse a picture or a recording of somebody without a statement, where the server asks for one.
 
     Raises:
@@ -84,7 +84,7 @@ def check_consent(consent: str | None, what: str, use: Services) -> None:
 
 
 def crop_options_of(
-    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Tools
 ) -> CropOptions:
     """Crop options that a request asks for, or the server's default.
 
@@ -103,7 +103,7 @@ def crop_options_of(
 
 
 def animation_of(
-    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], seed: int | None, use: Services
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], seed: int | None, use: Tools
 ) -> AnimationOptions:
     """The options that a request has for the face, and a seed by chance where none is given.
 
@@ -115,7 +115,7 @@ def animation_of(
 
 
 async def portrait_of(
-    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Services
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], use: Tools
 ) -> tuple[str, bytes]:
     """Name and bytes of the picture of a request, or of the server's default.
 
@@ -131,7 +131,7 @@ async def portrait_of(
 
 
 async def _portrait_image(
-    body: Body[FullRequest] | Body[VideoRequest], use: Services
+    body: Body[FullRequest] | Body[VideoRequest], use: Tools
 ) -> tuple[str, PortraitImage]:
     """Name and picture, decoded. Raises as `portrait_of` and the decoder of uploads do."""
     upload = _uploaded(body)
@@ -143,7 +143,7 @@ async def _portrait_image(
 
 
 async def _check_upload(
-    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], upload: bytes, use: Services
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], upload: bytes, use: Tools
 ) -> None:
     """Check consent to a picture, and have the moderation look at it."""
     check_consent(body.fields.consent, PORTRAIT_FILE, use)

@@ -1,0 +1,140 @@
+"""The queue of jobs in Redis, by saq: who works gives signs of life, and what stops to is done by another."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+from saq.job import Job as SaqJob
+from saq.queue.base import Queue
+from saq.queue.redis import RedisQueue
+from saq.types import PartialTimersDict
+from saq.worker import Worker
+
+from lumen.aio import cancel
+from orchestrator.jobs.queue import Work
+from orchestrator.store.redis_client import answering, connect
+
+NAME: Final = "lumen"
+FUNCTION: Final = "make_video"
+
+BEATS: Final = 3
+"""Signs of life in the time after which a worker without one counts as dead."""
+
+DEQUEUE_SECONDS: Final = 2.0
+"""Time for which one look into the queue waits."""
+
+PAUSE_SECONDS: Final = 1.0
+"""Pause after Redis did not answer."""
+
+MANY: Final = 1_000_000
+"""Retries that saq allows: attempts are counted with the job."""
+
+KEPT_SECONDS: Final = 60
+"""Time for which saq remembers what was done."""
+
+ABORT_SECONDS: Final = 0.2
+"""Time that a worker that seems dead has to answer before its job is given to another."""
+
+STOP_SECONDS: Final = 5.0
+"""Time that work has to end when the server stops."""
+
+
+class SaqJobQueue:
+    """Hands out jobs to the processes that share a Redis.
+
+    Args:
+        workers: jobs that this process does at once.
+        heartbeat: seconds without a sign of life after which another process does a job.
+    """
+
+    def __init__(self, url: str, workers: int, heartbeat: float) -> None:
+        self._url = url
+        self._workers = workers
+        self._heartbeat = heartbeat
+        self._queue: _Queue | None = None
+        self._worker: _Worker | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, work: Work) -> None:
+        logging.getLogger("saq").setLevel(logging.CRITICAL)  # an outage would be a traceback every second
+
+        async def make_video(context: Any, job_id: str) -> None:
+            beat = asyncio.create_task(self._beat(context["job"]))
+            try:
+                await work(job_id)
+            finally:
+                await cancel(beat)
+
+        self._queue = _Queue(connect(self._url), name=NAME)
+        sweep = max(1, round(self._heartbeat / BEATS))
+        timers: PartialTimersDict = {"sweep": sweep, "abort": 1, "schedule": 1, "worker_info": 10}
+        self._worker = _Worker(
+            self._queue,
+            [(FUNCTION, make_video)],
+            concurrency=self._workers,
+            dequeue_timeout=DEQUEUE_SECONDS,
+            cancellation_hard_deadline_s=STOP_SECONDS,
+            timers=timers,
+        )
+        self._task = asyncio.create_task(self._worker.start())
+
+    async def push(self, job_id: str) -> None:
+        assert self._queue is not None
+        job = SaqJob(
+            FUNCTION,
+            kwargs={"job_id": job_id},
+            key=job_id,
+            timeout=0,
+            heartbeat=max(1, round(self._heartbeat)),
+            retries=MANY,
+            ttl=KEPT_SECONDS,
+        )
+        async with answering():
+            await self._queue.enqueue(job)
+
+    async def stop(self) -> None:
+        if self._queue is None or self._worker is None or self._task is None:
+            return
+        await self._worker.stop()
+        await cancel(self._task)
+        with suppress(RedisError, OSError):  # it may be away
+            await self._queue.disconnect()
+
+    async def _beat(self, job: SaqJob) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat / BEATS)
+            try:
+                await job.update()
+            except (RedisError, OSError):
+                await asyncio.sleep(PAUSE_SECONDS)
+
+
+class _Queue(RedisQueue):
+    """saq's queue, which waits while Redis is away, and holds no connection to listen for ends."""
+
+    listen = Queue.listen
+
+    async def sweep(self, lock: int = 60, abort: float = ABORT_SECONDS) -> list[str]:
+        return await super().sweep(lock, abort)
+
+    async def dequeue(self, timeout: float = 0.0, poll_interval: float = 0.0) -> SaqJob | None:
+        try:
+            return await super().dequeue(timeout, poll_interval)
+        except (RedisError, OSError):
+            await asyncio.sleep(PAUSE_SECONDS)
+            return None
+
+
+class _Worker(Worker[Any]):
+    """saq's worker inside a server, whose signals are the server's."""
+
+    SIGNALS = []  # noqa: RUF012 - saq's name
+
+    async def process(self) -> bool:
+        try:
+            return await super().process()
+        except (RedisError, OSError):  # what was done is swept up later
+            await asyncio.sleep(PAUSE_SECONDS)
+            return False
