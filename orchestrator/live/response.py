@@ -37,6 +37,8 @@ PIECE_SECONDS: Final = 0.2
 """Length of the pieces in which PCM is sent."""
 
 CLIENT_CANCELLED: Final = "client_cancelled"
+TURN_DETECTED: Final = "turn_detected"
+"""Reasons of an interruption."""
 
 METRICS: Final = {
     "llm_first_token_ms": "first_text",

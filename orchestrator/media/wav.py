@@ -1,5 +1,6 @@
 """WAV files, written while the speech is made."""
 
+import io
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,3 +68,14 @@ def wav_file(path: Path, rate_in: int, rate_out: int) -> Iterator[Callable[[npt.
     with WavWriter(path, rate_out) as wav:
         yield lambda pcm: wav.write(resampler.process(pcm))
         wav.write(resampler.flush())
+
+
+def wav_of(pcm: npt.NDArray[np.float32], rate: int) -> bytes:
+    """A whole mono 16-bit WAV of float32 [n_samples]; values beyond -1..1 are clipped."""
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm16(pcm).tobytes())
+    return data.getvalue()
