@@ -83,9 +83,13 @@ class LiveClient:
         )
         await self.send("response.create", response={"cancel_previous": True})
 
-    async def hear(self, pcm: bytes) -> None:
-        """Send the user's sound: PCM16, mono, 24 kHz."""
-        header = json.dumps({"type": "input_audio_buffer.append"}).encode()
+    async def hear(self, pcm: bytes, kind: str = "input_audio_buffer.append") -> None:
+        """Send a piece of sound, below 1 MiB: PCM16, mono, 24 kHz.
+
+        Args:
+            kind: of the event; by default it is the user's sound.
+        """
+        header = json.dumps({"type": kind}).encode()
         await self._socket.send(HEADER.pack(len(header)) + header + pcm)
 
 

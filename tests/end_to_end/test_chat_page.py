@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.browser import microphone_flags
 from tests.support.chat_page import SOUND, chatting, difference
 from tests.support.chromium import Chromium, browsing
 from tests.support.lumen_process import Chain
@@ -57,13 +58,8 @@ def test_the_microphone_reaches_the_server(tmp_path: Path, chain: Chain) -> None
     """The microphone's sound arrives as PCM of 24 kHz at its own pitch."""
     sound = tmp_path / "tone.wav"
     _write_tone(sound)
-    flags = (
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={sound}",
-    )
     needs("moonshine_voice")
-    with browsing(tmp_path, *flags) as browser, chatting(browser, chain.url) as page:
+    with browsing(tmp_path, *microphone_flags(sound)) as browser, chatting(browser, chain.url) as page:
         page.tab.run(RECORD)
         page.tab.click("#microphone")
         page.tab.until(f"heard.length > {2 * RATE}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from bench.browser import microphone_flags
 from orchestrator.media.resample import pcm16
 from tests.support.chromium import Chromium, browsing
 from tests.support.spoken import RATE, Pcm
@@ -25,11 +26,5 @@ def speaking_browser(folder: Path, pcm: Pcm) -> Iterator[Chromium]:
         writer.setframerate(DEVICE_RATE)
         sound = np.asarray(soxr.resample(pcm, RATE, DEVICE_RATE), np.float32)
         writer.writeframes(pcm16(sound).tobytes())
-    flags = (
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={file}",
-        "--autoplay-policy=no-user-gesture-required",
-    )
-    with browsing(folder, *flags) as browser:
+    with browsing(folder, *microphone_flags(file)) as browser:
         yield browser
