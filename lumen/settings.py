@@ -139,7 +139,9 @@ class Settings(BaseSettings):
     max_live_sessions: int = Field(16, ge=0, description="live conversations at once; more are refused")
     max_session_seconds: float = Field(7200.0, gt=0, description="seconds of one live conversation")
     session_idle_seconds: float = Field(
-        900.0, gt=0, description="seconds without an event from its client after which a conversation ends"
+        900.0,
+        gt=0,
+        description="seconds after which a conversation ends in which the client says and does nothing",
     )
     max_reference_seconds: float = Field(
         60.0, ge=3, description="seconds of the recordings that one voice is made of, all together"

@@ -45,6 +45,8 @@ WATCH_SECONDS: Final = 1.0
 
 DEFAULT_LANGUAGE: Final = "en"
 
+SOUND: Final = "input_audio_buffer.append"
+
 
 class Session:
     """A conversation over one transport."""
@@ -144,7 +146,8 @@ class Session:
             fields = await self._transport.receive()
             if fields is None:
                 return False
-            self._active = time.monotonic()
+            if fields.get("type") != SOUND:  # a microphone that is left on keeps no conversation alive
+                self._active = time.monotonic()
             event_id = fields.get("event_id") if isinstance(fields.get("event_id"), str) else None
             await self._handle(parse(fields))
         except ClientEventError as refusal:
@@ -167,7 +170,7 @@ class Session:
                 return
             if now - self._active > settings.session_idle_seconds:
                 limit = f"{settings.session_idle_seconds:g} s"
-                self.end(NORMAL, "session_idle", f"No event came for {limit}.")
+                self.end(NORMAL, "session_idle", f"Nothing was said or done for {limit}.")
                 return
             await asyncio.sleep(min(WATCH_SECONDS, settings.session_idle_seconds / 4))
 
@@ -322,6 +325,7 @@ class Session:
         return None if self._listener is None else self._listener.recognizer(self._config.language)
 
     def _take_turn(self, utterance: Utterance) -> None:
+        self._active = time.monotonic()
         self._transcripts.add(utterance, self._recognizer, self._config.language)
 
     async def _fall_silent(self) -> None:

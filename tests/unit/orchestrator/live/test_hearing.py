@@ -1,5 +1,6 @@
 """Turns, transcripts and interruptions by voice, on parts without Triton."""
 
+import asyncio
 import base64
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from lumen.errors import GenerationException, ServiceUnavailableException
 from orchestrator.live import hearing
+from orchestrator.live.dialects import OpenAI
 from tests.support.live_listener import FakeListener, sound
 from tests.support.live_parts import MemorySocket
 from tests.unit.orchestrator.live.test_session import Server
@@ -229,3 +231,19 @@ async def test_turns_are_bounded(server: Server) -> None:
             speak(socket, 0.2)
             socket.client_sends("input_audio_buffer.commit")
         assert (await socket.until("error"))["error"]["code"] == "too_many_turns"
+
+
+async def test_a_microphone_that_is_left_on(tmp_path: Path) -> None:
+    """Sound in which nobody speaks keeps no conversation alive; speech does."""
+    server = Server(tmp_path, session_idle_seconds=0.4)
+    server.models.listener = FakeListener(words=[""])
+    socket = MemorySocket()
+    serving = asyncio.create_task(server.live.serve(socket, OpenAI(), binary=False))
+    await socket.until("session.created")
+    speak(socket, 0.5, 1.0)
+    await socket.until("input_audio_buffer.committed")
+    while socket.closed is None:
+        speak(socket, 0.0, 0.1)
+        await asyncio.sleep(0.02)
+    await asyncio.wait_for(serving, 10)
+    assert socket.closed == (1000, "session_idle")
