@@ -73,7 +73,7 @@ def measure(options: argparse.Namespace) -> Report:
         asyncio.run(_record(_settings(Path(folder), options), options.minutes, path))
         film = _decoded(path)
     part = len(film.motion) // 5
-    first, last = _lag(film, slice(0, part)), _lag(film, slice(-part, None))
+    first, last = lag(film, slice(0, part)), lag(film, slice(-part, None))
     result: dict[str, Any] = {
         "minutes": options.minutes,
         "frames": len(film.motion),
@@ -157,7 +157,7 @@ def _mouth(frame: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
     return frame[top:bottom, left:right].astype(np.int16)
 
 
-def _lag(film: Film, part: slice) -> float:
+def lag(film: Film, part: slice) -> float:
     """Frames by which the mouth is behind the sound, to a fraction of one."""
     sound, mouth = (_quick(series[part]) for series in (film.loudness, film.motion))
     inner = slice(MOST_LAG, len(sound) - MOST_LAG)

@@ -27,8 +27,14 @@ QUESTION: Final = "Good morning, and thank you for asking."
 SAID: Final = "Please stop it now."
 LONG: Final = "This is a long answer, which goes on and on until somebody stops it. " * 6
 
-QUIET_BEFORE, QUIET_AFTER = 3.0, 8.0
+QUIET_BEFORE, QUIET_AFTER = 1.0, 5.0
 """Seconds around what the user says: the portrait speaks again by then."""
+
+UNANSWERED: Final = """
+avatar.send({type: "session.update", session: {type: "realtime", audio: {input: {turn_detection:
+  {type: "server_vad", create_response: false}}}}})
+"""
+"""Lets what the user says interrupt, and not be answered: the next answer is the benchmark's own."""
 
 LIMITS: Final = "const LOUD = 0.02, QUIET_PIECES = 20;"
 """Root mean square of a piece of 40 ms in which the user's voice has begun, and quiet pieces before it."""
@@ -108,7 +114,7 @@ def measure(options: argparse.Namespace) -> Report:
         parts = tab.run("avatar.session.parts")
         first = [_first(tab) for _ in range(options.times)]
         server = [each["first_fragment_ms"] for each in tab.run("metrics")[-options.times :]]
-        ways = [way for way in WAYS if way != "voice" or "listener" in parts]
+        ways = [way for way in options.ways if way != "voice" or "listener" in parts]
         cuts = {way: _interruptions(tab, way, options.times) for way in ways}
     result = {
         "parts": parts,
@@ -163,6 +169,7 @@ def _interruptions(tab: Tab, way: str, times: int) -> list[dict[str, float]]:
     if way == "voice":
         tab.click("#microphone")
         tab.until("document.getElementById('hearing').innerText.includes('listens')")
+        tab.run(UNANSWERED)
     taken = [_interrupted(tab, way, act[way]) for _ in range(times)]
     if way == "voice":
         tab.click("#microphone")
@@ -201,6 +208,7 @@ def _table(result: dict[str, Any]) -> Any:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API")
+    parser.add_argument("--ways", nargs="*", choices=tuple(WAYS), default=tuple(WAYS), help="of interrupting")
     parser.add_argument("--times", type=int, default=20, help="of each measurement, in a row")
 
 
