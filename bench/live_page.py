@@ -37,8 +37,8 @@ avatar.send({type: "session.update", session: {type: "realtime", audio: {input: 
 """Lets what the user says interrupt, and not be answered: the next answer is the benchmark's own."""
 
 LIMITS: Final = "const LOUD = 0.02, QUIET_PIECES = 20, SILENCE_MS = 500;"
-"""Root mean square of a piece of 40 ms in which the user's voice has begun, quiet pieces before it, and how long
-the portrait must be silent for good: its speech has pauses."""
+"""Root mean square of a piece of 40 ms in which the user's voice has begun, quiet pieces before it, and how
+long the portrait must be silent for good: its speech has pauses."""
 
 PROBES: Final = """
 window.part = (name) => avatar.shadowRoot.querySelector(name);
