@@ -100,7 +100,9 @@ function showState({ state, reason }) {
 /** Says who answers, and what this server cannot do. @param {Record<string, any>} session */
 function showSession(session) {
   const { writer, voice, face, listener } = session.parts ?? {};
-  element("parts").textContent = writer ? `Text: ${writer}, voice: ${voice}, face: ${face}.` : "";
+  element("parts").textContent = writer
+    ? `Text: ${writer}, voice: ${voice}, face: ${face}${listener ? `, listener: ${listener}` : ""}.`
+    : "";
   element("notice").hidden = !session.note;
   element("notice-title").textContent = writer === "echo" ? "It repeats what you write: no language model is set up." : "Note";
   element("notice-text").replaceChildren(...linked(session.note ?? ""));
