@@ -56,7 +56,7 @@ class Film:
     Attributes:
         loudness: of the sound under each frame. motion: of the mouth, against the first frame.
         video, audio: length of each by its time stamps, in seconds.
-        off_place: the most that a frame is away from its place, in seconds.
+        off_place: the most that a frame is away from its place, in seconds, by the second frame's.
     """
 
     loudness: FLOAT
@@ -131,7 +131,8 @@ def _decoded(path: Path) -> Film:
     loudness = np.sqrt(
         np.mean(sound[: len(sound) // per_frame * per_frame].reshape(-1, per_frame) ** 2, axis=1)
     )
-    off_place = np.abs(np.array(places) - places[0] - np.arange(len(places)) / FACE_FPS).max()
+    # From the second frame on: the first one is held for the delay of the sound's encoder as well.
+    off_place = np.abs(np.array(places[1:]) - places[1] - np.arange(len(places) - 1) / FACE_FPS).max()
     video = places[-1] - places[0] + 1 / FACE_FPS
     count = min(len(motion), len(loudness))
     return Film(loudness[:count], np.array(motion[:count]), video, audio, float(off_place))

@@ -19,7 +19,7 @@ from orchestrator.live.conversation import Conversation, Item, question_of
 from orchestrator.live.dialects import Dialect
 from orchestrator.live.hearing import Hearing, Utterance
 from orchestrator.live.idle import IdleClips
-from orchestrator.live.response import CLIENT_CANCELLED, TURN_DETECTED
+from orchestrator.live.response import CLIENT_CANCELLED
 from orchestrator.live.responses import Responses
 from orchestrator.live.scene import IDLE_SEED, Character, Characters
 from orchestrator.live.server_events import (
@@ -32,7 +32,8 @@ from orchestrator.live.server_events import (
 )
 from orchestrator.live.transcripts import Transcripts
 from orchestrator.live.transport import INTERNAL, NORMAL, RESTART, Transport
-from orchestrator.live.turns import TurnDetection
+from orchestrator.live.turns import TURN_DETECTED, TurnDetection
+from orchestrator.moderation.moderation import Moderation
 from orchestrator.writers.writer import WriterRequest
 
 log = logging.getLogger("lumen")
@@ -59,6 +60,7 @@ class Session:
         models: ModelManager,
         characters: Characters,
         idle: IdleClips,
+        moderation: Moderation | None = None,
     ) -> None:
         self.id: Final = new_id("sess")
         self._transport = transport
@@ -68,7 +70,7 @@ class Session:
         self._characters = characters
         self._idle = idle
         self._conversation = Conversation()
-        self._responses = Responses(transport, self._conversation, settings, models, characters)
+        self._responses = Responses(transport, self._conversation, settings, models, characters, moderation)
         self._starting = asyncio.Lock()
         self._listener = _listener(models)
         activity = None if self._listener is None else self._listener.activity()

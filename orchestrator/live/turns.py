@@ -7,6 +7,9 @@ from lumen.contracts import ACTIVITY_WINDOW, LISTENER_SAMPLE_RATE
 
 SERVER_VAD: Final = "server_vad"
 
+TURN_DETECTED: Final = "turn_detected"
+"""Reason of an interruption by voice."""
+
 WINDOW_MS: Final = ACTIVITY_WINDOW * 1000 // LISTENER_SAMPLE_RATE
 
 CONFIRM_WINDOWS: Final = 200 // WINDOW_MS
