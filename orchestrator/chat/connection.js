@@ -10,6 +10,8 @@ const FINAL_CODES = [1008, 1009];
 const NORMAL = 1000;
 /** Bytes that may wait to be sent; of a slower network the microphone's sound is dropped. */
 const MOST_WAITING = 2 ** 18;
+/** Beginning of the subprotocol that carries a key: a WebSocket takes no headers. */
+const KEY_PROTOCOL = "openai-insecure-api-key.";
 
 /** @typedef {Record<string, any> & {type: string}} WireEvent A client's or server's event. */
 
@@ -20,6 +22,8 @@ export class Connection {
   #wanted = false;
   #attempts = 0;
   #waitMs = 0;
+  /** For a server that asks for one. */
+  key = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -40,7 +44,7 @@ export class Connection {
     clearTimeout(this.#timer);
     if (this.#socket) return;
     this.report("connecting", "");
-    const socket = new WebSocket(this.address(), [BINARY_PROTOCOL]);
+    const socket = new WebSocket(this.address(), [BINARY_PROTOCOL, ...(this.key ? [KEY_PROTOCOL + this.key] : [])]);
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => socket === this.#socket && this.#read(data);
     socket.onclose = (event) => socket === this.#socket && this.#lost(event);

@@ -19,6 +19,7 @@ from orchestrator.live.conversation import Conversation, Item, question_of
 from orchestrator.live.dialects import Dialect
 from orchestrator.live.hearing import Hearing, Utterance
 from orchestrator.live.idle import IdleClips
+from orchestrator.live.meter import Meter
 from orchestrator.live.response import CLIENT_CANCELLED
 from orchestrator.live.responses import Responses
 from orchestrator.live.scene import IDLE_SEED, Character, Characters
@@ -60,6 +61,7 @@ class Session:
         models: ModelManager,
         characters: Characters,
         idle: IdleClips,
+        meter: Meter,
         moderation: Moderation | None = None,
     ) -> None:
         self.id: Final = new_id("sess")
@@ -70,7 +72,9 @@ class Session:
         self._characters = characters
         self._idle = idle
         self._conversation = Conversation()
-        self._responses = Responses(transport, self._conversation, settings, models, characters, moderation)
+        self._responses = Responses(
+            transport, self._conversation, settings, models, characters, meter, moderation
+        )
         self._starting = asyncio.Lock()
         self._listener = _listener(models)
         activity = None if self._listener is None else self._listener.activity()

@@ -7,7 +7,7 @@ import pytest
 
 from lumen.errors import BusyException, ServiceUnavailableException
 from orchestrator.pipeline.places import Places
-from orchestrator.request_context import client
+from orchestrator.request_context import at_once, client
 
 
 @contextmanager
@@ -58,3 +58,16 @@ def test_a_place_comes_back_after_a_failure() -> None:
         raise ZeroDivisionError
     with places.place():
         assert places.taken == 1
+
+
+def test_a_client_may_have_fewer_of_its_own() -> None:
+    """A bound of the client's own holds where it is below the share, and not where it is above."""
+    places = Places("clips", 8, 3, at_once)
+    for own, most in ((1, 1), (5, 3), (None, 3)):
+        token = at_once.set(own)
+        with asked_by("ada"), ExitStack() as held:
+            for _ in range(most):
+                held.enter_context(places.place())
+            with pytest.raises(BusyException, match=f"{most} clips"):
+                places.check()
+        at_once.reset(token)
