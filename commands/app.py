@@ -163,6 +163,64 @@ def say(
 
 
 @app.command()
+def chat(
+    text: Annotated[str | None, typer.Argument(help="One message; its answer ends the conversation.")] = None,
+    microphone: Annotated[
+        Path | None,
+        typer.Option(
+            "-m",
+            "--microphone",
+            help="A sound file that plays as the microphone, or - for PCM16, mono, 24 kHz, on stdin.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            callback=lambda path: path and _check_output(path),
+            help="The MP4 of the first answer; the next ones get numbers.",
+        ),
+    ] = None,
+    show: Annotated[
+        bool | None,
+        typer.Option("--show/--no-show", help="Show the picture; by default where ffplay or mpv is."),
+    ] = None,
+    portrait: Annotated[str | None, typer.Option(help="A bundled portrait, or an avatar's id.")] = None,
+    voice: Annotated[str | None, typer.Option(help="Voice, as GET /api/status lists them.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language of the conversation, e.g. en, de.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the picture in pixels: 256 or 512.")] = None,
+    url: Annotated[str | None, typer.Option(help="The API; that of this machine without it.")] = None,
+    profile: Profile = None,
+) -> None:
+    """Talk with the portrait of a LUMEN that runs (start it with `lumen serve`).
+
+    Lines that you write are answered aloud: the text in the terminal, the picture in a player's window or in
+    MP4 files. Writing interrupts, and so does an empty line. With a microphone you interrupt by speaking,
+    where the server recognises speech (scripts/setup --listen). docs/live.md has what goes over the socket.
+
+    Examples:
+
+    lumen chat
+
+    lumen chat "Who are you?" -o answer.mp4
+
+    lumen chat --microphone question.wav --no-show -o answer.mp4
+
+    arecord -q -t raw -f S16_LE -r 24000 -c 1 | lumen chat --microphone -
+    """
+    from commands import chat as chatting
+
+    if text is not None and microphone is not None:
+        raise typer.BadParameter("give a text or --microphone, not both")
+    with reported():
+        address = url or chatting.address(load_settings(profile))
+        wishes = chatting.session_fields(portrait, voice, language, size)
+        options = chatting.ChatOptions(address, text, microphone, wishes)
+        asyncio.run(chatting.converse(options, chatting.pictures_to(output, show), console))
+
+
+@app.command()
 def quickstart(
     text: Annotated[str, typer.Argument(help="What the portrait says.")] = DEMO_TEXT,
     once: Annotated[bool, typer.Option("--once", help="Stop everything after the clip.")] = False,

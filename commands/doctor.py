@@ -84,11 +84,13 @@ def _triton(settings: Settings) -> Finding:
 
 def _packages() -> Iterator[Finding]:
     for module, name, use in (
-        ("torch", "PyTorch", "for XTTS, SadTalker and GFPGAN"),
-        ("TTS", "coqui-tts", "for XTTS"),
+        ("torch", "PyTorch", "for XTTS, SadTalker and GFPGAN: scripts/setup --models"),
+        ("TTS", "coqui-tts", "for XTTS: scripts/setup --models"),
+        ("silero_vad", "silero-vad", "to know when somebody speaks: scripts/setup"),
+        ("moonshine_voice", "moonshine-voice", "to recognise English speech: scripts/setup --listen"),
     ):
         if find_spec(module) is None:
-            yield Finding("package", f"{name} is not installed", f"{use}: scripts/setup --models")
+            yield Finding("package", f"{name} is not installed", use)
         else:
             yield Finding("package", f"{name} is installed")
 

@@ -32,6 +32,8 @@ SADTALKER_DRIVER: Final = "sadtalker_driver"
 SADTALKER: Final = "sadtalker"
 GFPGAN: Final = "gfpgan"
 FACE_ENHANCER: Final = "face_enhancer"
+VOICE_ACTIVITY: Final = "voice_activity"
+MOONSHINE: Final = "moonshine"
 
 FACE_FPS: Final = 25
 """Frames per second that every face makes."""
@@ -65,6 +67,24 @@ XTTS_SPEAKER_WIDTH: Final = 512
 
 MAX_SEED: Final = 2**31 - 1
 """Greatest seed of a request; the least is 0. Every JSON reader keeps so many digits."""
+
+LISTENER_SAMPLE_RATE: Final = 16_000
+"""Samples per second of the speech that every listener hears."""
+
+ACTIVITY_WINDOW: Final = 512
+"""Samples that `voice_activity` judges at once: 32 ms."""
+
+ACTIVITY_CONTEXT: Final = 64
+"""Samples before a window that it hears too."""
+
+ACTIVITY_STATE: Final = 128
+"""Numbers of each of the two states that it keeps from window to window."""
+
+ACTIVITY_WINDOWS: Final = 64
+"""Most windows of a request to `voice_activity`: 2 s."""
+
+MAX_SPEECH_SECONDS: Final = 60
+"""Longest speech that is recognised as one."""
 
 FRAME_SIZES: Final = (256, 512)
 """Sides of the square frames, in pixels."""

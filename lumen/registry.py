@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, Final, TypeVar
 
 from lumen.errors import InvalidInputException
-from lumen.families.description import FaceFamily, Family, VoiceFamily
+from lumen.families.description import FaceFamily, Family, ListenerFamily, VoiceFamily
 from lumen.options import OptionSpec, specs
 
 FAMILIES: Final = (
@@ -20,6 +20,8 @@ FAMILIES: Final = (
     "lumen.families.xtts",
     "lumen.families.warp",
     "lumen.families.sadtalker",
+    "lumen.families.moonshine",
+    "lumen.families.silero",
 )
 
 F = TypeVar("F", bound=Family)
@@ -35,6 +37,12 @@ def voices() -> Mapping[str, VoiceFamily]:
 def faces() -> Mapping[str, FaceFamily]:
     """The parts that animate, by name."""
     return _of_kind(FaceFamily)
+
+
+@cache
+def listeners() -> Mapping[str, ListenerFamily]:
+    """The parts that hear, by name; those that recognise speech first."""
+    return _of_kind(ListenerFamily)
 
 
 def voice(name: str) -> VoiceFamily:
@@ -53,6 +61,15 @@ def face(name: str) -> FaceFamily:
         ValueError: there is none; the message lists those there are.
     """
     return _named(name, faces())
+
+
+def listener(name: str) -> ListenerFamily:
+    """The listener of this name.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    return _named(name, listeners())
 
 
 def options_by_name(families: Mapping[str, Family]) -> dict[str, dict[str, OptionSpec]]:

@@ -22,12 +22,18 @@ from pydantic_settings import (
 from lumen import registry
 from lumen.addresses import check_address
 from lumen.errors import InvalidInputException
+from lumen.families.description import ListenerFamily
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 ENV_FILE: Final = PROJECT_ROOT / ".env"
 
+AUTO: Final = "auto"
+GEMINI: Final = "gemini"
+OFF: Final = "off"
+
 VoiceName = Annotated[str, AfterValidator(lambda name: registry.voice(name).name)]
 TritonAddress = Annotated[str, AfterValidator(check_address)]
+ListenerName = Annotated[str, AfterValidator(lambda name: _listener_name(name))]
 FaceName = Annotated[str, AfterValidator(lambda name: registry.face(name).name)]
 
 
@@ -72,6 +78,11 @@ class Settings(BaseSettings):
         "names which",
     )
     face: FaceName = Field("warp", description="the part that animates; likewise")
+    listener: ListenerName = Field(
+        "auto",
+        description="the part that hears in live conversations; auto: moonshine where it is installed, else "
+        "gemini with a key; silero: tells only when somebody speaks; off",
+    )
     portrait: str = Field("ada", description="bundled portrait when a request names none")
     default_voice: str = Field("default", description="id or name of the voice when a request names none")
 
@@ -144,7 +155,9 @@ class Settings(BaseSettings):
     max_live_sessions: int = Field(16, ge=0, description="live conversations at once; more are refused")
     max_session_seconds: float = Field(7200.0, gt=0, description="seconds of one live conversation")
     session_idle_seconds: float = Field(
-        900.0, gt=0, description="seconds without an event from its client after which a conversation ends"
+        900.0,
+        gt=0,
+        description="seconds after which a conversation ends in which the client says and does nothing",
     )
     max_reference_seconds: float = Field(
         60.0, ge=3, description="seconds of the recordings that one voice is made of, all together"
@@ -359,6 +372,21 @@ class Settings(BaseSettings):
     gpu_enabled: bool = Field(True, description="use a GPU where there is one")
     cuda_device: int = Field(0, ge=0, description="index of that GPU")
 
+    @property
+    def listener_family(self) -> ListenerFamily | None:
+        """The listener whose models are served; None where nothing is heard."""
+        if self.listener == OFF:
+            return None
+        if self.listener == GEMINI:  # recognises elsewhere, and needs to know when somebody speaks
+            return registry.listener("silero")
+        if self.listener == AUTO:
+            return next((each for each in registry.listeners().values() if self._serves(each)), None)
+        return registry.listener(self.listener)
+
+    def _serves(self, family: ListenerFamily) -> bool:
+        configs = (self.model_repository / model / "config.pbtxt" for model in family.models)
+        return not family.missing() and all(config.is_file() for config in configs)
+
     @field_validator("video_size", mode="before")
     @classmethod
     def _read_size(cls, value: object) -> object:
@@ -425,6 +453,14 @@ class Settings(BaseSettings):
         named: dict[str, object] = {**dotenv_settings(), **env_settings(), **init_settings()}
         path = profile_path(str(named.get("profile", "starter")))
         return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls, path)
+
+
+def _listener_name(name: str) -> str:
+    others = (AUTO, GEMINI, OFF)
+    try:
+        return name if name in others else registry.listener(name).name
+    except ValueError as error:
+        raise ValueError(f"{error}, {', '.join(others)}") from None
 
 
 def load_settings(profile: str | None = None) -> Settings:

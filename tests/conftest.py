@@ -23,6 +23,7 @@ pytest_plugins = (
     "tests.support.chromium",
     "tests.support.file_limit",
     "tests.support.gfpgan",
+    "tests.support.hearing_api",
     "tests.support.launching",
     "tests.support.lumen_process",
     "tests.support.onnx_models",

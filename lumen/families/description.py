@@ -1,4 +1,4 @@
-"""Description of a part: all that the launcher, the API and the command line know of a voice or a face.
+"""Description of a part: all that launcher, API and command line know of a voice, a face or a listener.
 
 Each family has one in ``family.py`` under the name ``FAMILY``; `lumen.registry` lists the families. A model's
 ``model.py`` imports the options from there, so nothing heavy is imported.
@@ -12,10 +12,13 @@ portrait  ``image`` uint8 [H, W, 3] RGB, ``size`` int32 [1], ``preprocess`` stri
 face      the portrait model's answers, ``pcm`` float32 [n] at ``sample_rate``, ``pcm_start`` and
           ``first_frame`` int64 [1], ``n_frames`` int32 [1], ``seed`` int64 [1], its options; answers
           ``frames`` uint8 [b, size, size, 3] in order; refuses ``n_frames`` 0 at once
+listener  ``pcm`` float32 [n] at ``LISTENER_SAMPLE_RATE``, ``language`` string [1]; answers ``text``
+          string [1]
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import ClassVar, Final
 
 from lumen.contracts import FACE_SAMPLE_RATE, FRAME_SIZES
@@ -111,3 +114,23 @@ class FaceFamily(Family):
     takes_mouth: bool = False
     features_version: int = 1
     seeded: bool = field(default=True, kw_only=True)
+
+
+@dataclass(frozen=True)
+class ListenerFamily(Family):
+    """A part that hears: all tell when somebody speaks, most recognise what is said.
+
+    Attributes:
+        packages: Python packages that its models need, and that may be missing.
+        languages: codes of those that it recognises, with the languages' English names; none where it only
+            tells when somebody speaks.
+    """
+
+    kind: ClassVar[str] = "listener"
+
+    packages: tuple[str, ...]
+    languages: Mapping[str, str] = field(default_factory=dict)
+
+    def missing(self) -> tuple[str, ...]:
+        """Those of its packages that are not installed here."""
+        return tuple(package for package in self.packages if find_spec(package) is None)

@@ -41,10 +41,12 @@ def model_processes(prefix: str) -> list[ModelProcess]:
 
 def _found(prefix: bytes) -> Iterator[ModelProcess]:
     for folder in _PROC.glob("[0-9]*"):
-        # A process may end at any time; the arguments of a zombie are empty.
+        # A process may end at any time; the arguments of a zombie, and of one that just begins, are empty.
         with contextlib.suppress(OSError):
             executable, *arguments = (folder / "cmdline").read_bytes().split(b"\0")
-            if not executable.endswith(STUB.encode()) or not arguments[1].startswith(prefix):
+            if not executable.endswith(STUB.encode()) or len(arguments) < 2:
+                continue
+            if not arguments[1].startswith(prefix):
                 continue
             model = Path(os.fsdecode(arguments[0])).parents[1].name
             yield ModelProcess(int(folder.name), model, _state(folder) == _STOPPED)

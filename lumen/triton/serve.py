@@ -27,7 +27,9 @@ _WATCH_SECONDS: Final = 0.5
 
 def models_of(settings: Settings) -> tuple[str, ...]:
     """Names of the Triton models that the chain of `settings` needs."""
-    return (*registry.voice(settings.voice).models, *registry.face(settings.face).models)
+    listener = settings.listener_family
+    hearing = () if listener is None else listener.models
+    return (*registry.voice(settings.voice).models, *registry.face(settings.face).models, *hearing)
 
 
 def check_models(settings: Settings) -> None:
@@ -49,6 +51,12 @@ def check_models(settings: Settings) -> None:
                 raise ModelLoadException(f"{model} is not exported; run `{command}`.")
         if family.checkpoint is not None:
             read_manifest(settings.model_repository / family.checkpoint / "1", command)
+    listener = settings.listener_family
+    if listener is not None and (missing := listener.missing()):
+        raise ModelLoadException(
+            f"LISTENER is {settings.listener}, which needs {', '.join(missing)}; "
+            "run `scripts/setup --listen`."
+        )
 
 
 def options_of(settings: Settings) -> TritonOptions:

@@ -33,7 +33,13 @@ const conversation = new ConversationView(element("log"));
 const settings = new Settings(avatar);
 const signIn = new SignIn(avatar, () => settings.loaded || load());
 
-const sound = new Microphone((pcm) => avatar.hear(pcm));
+/** So long the portrait is silent when somebody seems to speak; the server knows by then whether it is so. */
+const HUSH_MS = 500;
+const LISTENERS = { gemini: "the server has Google's Gemini write down what you say" };
+
+const sound = new Microphone((pcm) => avatar.hear(pcm), hush);
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let hushing;
 /** The server decides when the user has spoken, answers, and is interrupted. */
 const LISTENING = { type: "server_vad", create_response: true, interrupt_response: true };
 const recognition = new BrowserRecognition(
@@ -55,6 +61,30 @@ function send() {
   prompt.value = "";
 }
 
+/** Makes the portrait silent at once, for a moment. */
+function hush() {
+  if (avatar.state !== "speaking") return;
+  avatar.hush(true);
+  clearTimeout(hushing);
+  hushing = setTimeout(() => avatar.hush(false), HUSH_MS);
+}
+
+/** Follows what the server hears. @param {Record<string, any>} event */
+function followHearing({ type, error }) {
+  if (type === "input_audio_buffer.speech_started") {
+    avatar.interrupt();
+    tellHearing("Listening …");
+  } else if (type === "input_audio_buffer.speech_stopped") tellHearing();
+  else if (type === "conversation.item.input_audio_transcription.failed") warn(error.message);
+}
+
+/** Says who listens, or something else for now. @param {string} [text] */
+function tellHearing(text) {
+  const name = /** @type {keyof typeof LISTENERS} */ (avatar.session?.parts?.listener);
+  const who = hearing === recognition ? "the browser listens" : LISTENERS[name] ?? "the server listens";
+  element("hearing").textContent = hearing ? text ?? `The microphone is on; ${who}.` : "";
+}
+
 /** Shows an error, or hides it. @param {string} text */
 function warn(text) {
   element("alert").hidden = !text;
@@ -74,7 +104,9 @@ function showState({ state, reason }) {
 /** Says who answers, and what this server cannot do. @param {Record<string, any>} session */
 function showSession(session) {
   const { writer, voice, face, listener } = session.parts ?? {};
-  element("parts").textContent = writer ? `Text: ${writer}, voice: ${voice}, face: ${face}.` : "";
+  element("parts").textContent = writer
+    ? `Text: ${writer}, voice: ${voice}, face: ${face}${listener ? `, listener: ${listener}` : ""}.`
+    : "";
   element("notice").hidden = !session.note;
   element("notice-title").textContent = writer === "echo" ? "It repeats what you write: no language model is set up." : "Note";
   element("notice-text").replaceChildren(...linked(session.note ?? ""));
@@ -101,7 +133,7 @@ async function startHearing() {
   try {
     await hearing.start();
     if (hearing === sound) listen(LISTENING);
-    element("hearing").textContent = hearing === sound ? "The microphone is on; the server listens." : "The microphone is on; the browser listens.";
+    tellHearing();
   } catch (error) {
     stopHearing(explain(error));
   }
@@ -113,7 +145,7 @@ function stopHearing(problem) {
   if (hearing === sound) listen(null);
   hearing = null;
   microphone.setAttribute("aria-pressed", "false");
-  element("hearing").textContent = "";
+  tellHearing();
   if (problem) warn(problem);
 }
 
@@ -127,7 +159,10 @@ function linked(text) {
 
 avatar.addEventListener("lumen-state", ({ detail }) => showState(detail));
 avatar.addEventListener("lumen-session", ({ detail }) => showSession(detail));
-avatar.addEventListener("lumen-event", ({ detail }) => conversation.follow(detail));
+avatar.addEventListener("lumen-event", ({ detail }) => {
+  conversation.follow(detail);
+  followHearing(detail);
+});
 avatar.addEventListener("lumen-error", ({ detail }) => detail.code in REASONS || warn(detail.message));
 
 element("composer").addEventListener("submit", (event) => {

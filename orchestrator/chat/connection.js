@@ -8,6 +8,8 @@ const LAST_RETRY_MS = 15_000;
 /** Close codes after which the same request would be refused again: policy, too large. */
 const FINAL_CODES = [1008, 1009];
 const NORMAL = 1000;
+/** Bytes that may wait to be sent; of a slower network the microphone's sound is dropped. */
+const MOST_WAITING = 2 ** 18;
 /** Beginning of the subprotocol that carries a key: a WebSocket takes no headers. */
 const KEY_PROTOCOL = "openai-insecure-api-key.";
 
@@ -65,6 +67,7 @@ export class Connection {
   /** @param {WireEvent} event @param {Uint8Array} [media] */
   send(event, media) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    if (media && this.#socket.bufferedAmount > MOST_WAITING) return;
     this.#socket.send(media ? framed(event, media) : JSON.stringify(event));
   }
 

@@ -32,8 +32,18 @@ export class ConversationView {
         this.#messages.get(event.item_id)?.append(event.delta);
         this.#scroll();
         break;
+      case "input_audio_buffer.committed":
+        this.show(event.item_id, "user", "").classList.add("writing");
+        break;
+      case "conversation.item.input_audio_transcription.delta":
+        this.#messages.get(event.item_id)?.append(event.delta);
+        break;
       case "conversation.item.input_audio_transcription.completed":
         this.show(event.item_id, "user", event.transcript);
+        break;
+      case "conversation.item.deleted":
+        this.#messages.get(event.item_id)?.remove();
+        this.#messages.delete(event.item_id);
         break;
       case "response.output_item.done":
       case "conversation.item.done":

@@ -5,6 +5,29 @@ const RATE = 24_000;
 
 /** @typedef {{start: () => Promise<void>, stop: () => void}} Listener */
 
+/** Loudness of a piece, root mean square, that is taken for the user's voice at once. */
+const LOUD = 0.03;
+/** So many times louder than what is heard all the time. */
+const ABOVE_NOISE = 4;
+const LOUD_PIECES = 2;
+/** How fast the measure of the noise follows, per piece of 40 ms. */
+const NOISE_PACE = 0.02;
+
+/** Guesses, before the server knows, whether somebody speaks. */
+class Loudness {
+  #noise = 0.01;
+  #loud = 0;
+
+  /** @param {Int16Array} pcm @returns {boolean} */
+  rises(pcm) {
+    const level = Math.sqrt(pcm.reduce((sum, sample) => sum + sample * sample, 0) / pcm.length) / 32_768;
+    const loud = level > Math.max(LOUD, ABOVE_NOISE * this.#noise);
+    this.#noise += ((loud ? this.#noise : level) - this.#noise) * NOISE_PACE;
+    this.#loud = loud ? this.#loud + 1 : 0;
+    return this.#loud >= LOUD_PIECES;
+  }
+}
+
 /** Sends the microphone's sound to the server. @implements {Listener} */
 export class Microphone {
   /** @type {AudioContext | null} */
@@ -12,9 +35,10 @@ export class Microphone {
   /** @type {MediaStream | null} */
   #stream = null;
 
-  /** @param {(pcm: Int16Array) => void} take */
-  constructor(take) {
+  /** @param {(pcm: Int16Array) => void} take @param {() => void} loud called while somebody seems to speak */
+  constructor(take, loud) {
     this.take = take;
+    this.loud = loud;
   }
 
   async start() {
@@ -23,7 +47,11 @@ export class Microphone {
     const context = (this.#context = contextFor(this.#stream));
     await context.audioWorklet.addModule(new URL("microphone-worklet.js", import.meta.url));
     const pieces = new AudioWorkletNode(context, "pcm-pieces", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
-    pieces.port.onmessage = ({ data }) => this.take(data);
+    const loudness = new Loudness();
+    pieces.port.onmessage = ({ data }) => {
+      if (loudness.rises(data)) this.loud();
+      this.take(data);
+    };
     context.createMediaStreamSource(this.#stream).connect(pieces);
   }
 

@@ -42,6 +42,8 @@ export declare class LumenAvatar extends HTMLElement {
   respond(): void;
   /** Falls silent at once, and lets the server stop. */
   interrupt(): void;
+  /** Makes an answer that is spoken silent, or heard again; it goes on meanwhile. */
+  hush(silent: boolean): void;
   /** Sends an event of the protocol. */
   send(event: Record<string, any> & { type: string }): void;
   /** Sends a piece of the user's sound: mono, 24000 samples a second. */

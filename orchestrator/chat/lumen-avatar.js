@@ -159,6 +159,11 @@ export class LumenAvatar extends HTMLElement {
     this.#enter("idle");
   }
 
+  /** @param {boolean} silent */
+  hush(silent) {
+    this.#live.volume = silent ? 0 : 1;
+  }
+
   /** @param {WireEvent} event */
   send(event) {
     this.#connection.send(event);
@@ -256,7 +261,6 @@ export class LumenAvatar extends HTMLElement {
     else if (type === "output_audio_buffer.stopped") this.#items.delete(id);
     else if (type === "output_audio_buffer.cleared") this.#clear(id);
     else if (/^conversation\.item\.(done|retrieved)$/.test(type)) this.#remember(event.item);
-    else if (type === "conversation.item.input_audio_transcription.completed") this.#understand(event);
     else if (type === "error") this.#refuse(event.error);
     this.#tell("event", delta instanceof Uint8Array ? { type, response_id: id, ...rest } : event);
   }
@@ -332,11 +336,6 @@ export class LumenAvatar extends HTMLElement {
     this.#messages.set(message.id, message);
     const [oldest] = this.#messages.keys();
     if (this.#messages.size > RESTORED_MESSAGES && oldest !== undefined) this.#messages.delete(oldest);
-  }
-
-  /** What the user said was recognised. @param {WireEvent} event */
-  #understand({ item_id: id, transcript: text }) {
-    this.#keep({ id, role: "user", text });
   }
 
   /** @param {Record<string, any>} error */

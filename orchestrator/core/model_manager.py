@@ -20,6 +20,8 @@ from orchestrator.faces import make_face
 from orchestrator.faces.avatars import Avatars
 from orchestrator.faces.face import Face
 from orchestrator.faces.portraits import ImageDecoder
+from orchestrator.listeners import make_listener
+from orchestrator.listeners.listener import Listener
 from orchestrator.media.decode_gate import DecodeGate, make_gate
 from orchestrator.triton.attempts import TritonEvents
 from orchestrator.triton.client import Reload, TritonClient
@@ -60,6 +62,7 @@ class ModelManager:
         self._http: httpx.AsyncClient | None = None
         self._voice: Voice | None = None
         self._face: Face | None = None
+        self._listener: Listener | None = None
         self._avatars: Avatars | None = None
         self._decode_gate: DecodeGate | None = None
         self._locks: dict[str, asyncio.Lock] = {}
@@ -204,6 +207,16 @@ class ModelManager:
             self._face = make_face(family, self.face_triton, self.ensure, self.settings, self.decode_gate)
         return self._face
 
+    def get_listener(self) -> Listener | None:
+        """The part that hears; None where nothing is heard.
+
+        Raises:
+            ServiceUnavailableException: it is Gemini, and there is no key.
+        """
+        if self._listener is None:
+            self._listener = make_listener(self.triton, self.ensure, self.settings, self.get_gemini_client)
+        return self._listener
+
     def get_avatars(self) -> Avatars:
         """Avatars of the chain's face."""
         if self._avatars is None:
@@ -219,8 +232,10 @@ class ModelManager:
 
     def models(self) -> tuple[str, ...]:
         """The chain's models, in the order to load them; those that only make voices are the last ones."""
-        voice = self.get_voice()
-        return (*voice.models, *self.get_face().models, *voice.family.optional_models.get(CLONE, ()))
+        voice, listener = self.get_voice(), self.settings.listener_family
+        hearing = () if listener is None else listener.models
+        cloning = voice.family.optional_models.get(CLONE, ())
+        return (*voice.models, *self.get_face().models, *hearing, *cloning)
 
     def _all_models(self) -> tuple[str, ...]:
         """With those that only some options need."""
@@ -324,7 +339,7 @@ class ModelManager:
     def _forget(self) -> None:
         self._clients = {}
         self._gemini = self._http = self._voice = self._face = self._avatars = None
-        self._decode_gate = None
+        self._decode_gate = self._listener = None
         self._locks = {}
 
 

@@ -78,7 +78,35 @@ class AudioOutput(_Fields):
     speed: Annotated[float, Field(ge=SPEEDS[0], le=SPEEDS[1], allow_inf_nan=False)] | None = None
 
 
+class AudioFormat(_Fields):
+    type: Literal["audio/pcm"]
+    rate: Literal[24_000] | None = None
+
+
+class TurnFields(_Fields):
+    """Turn detection; that by meaning is taken for that by silence."""
+
+    type: Literal[
+        "server_vad",
+        "semantic_vad",
+        "azure_semantic_vad",
+        "azure_semantic_vad_en",
+        "azure_semantic_vad_multilingual",
+    ]
+    threshold: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = None
+    prefix_padding_ms: Annotated[int, Field(ge=0, le=5_000)] | None = None
+    silence_duration_ms: Annotated[int, Field(ge=100, le=10_000)] | None = None
+    create_response: bool | None = None
+    interrupt_response: bool | None = None
+
+
+class AudioInput(_Fields):
+    format: AudioFormat | None = None
+    turn_detection: TurnFields | None = None
+
+
 class Audio(_Fields):
+    input: AudioInput | None = None
     output: AudioOutput | None = None
 
 

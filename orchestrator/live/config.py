@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lumen.contracts import FACE_FPS
-from orchestrator.live.client_events import PCM_RATE, Avatar, SessionFields
+from orchestrator.live.client_events import PCM_RATE, Avatar, SessionFields, TurnFields
 from orchestrator.live.dialects import known_voice
 from orchestrator.live.scene import Character
+from orchestrator.live.turns import TurnDetection
 from orchestrator.media.clip_encoder import KEYFRAME_SECONDS
 from orchestrator.voices.voice import SpeechOptions, Voice
 
@@ -25,6 +26,7 @@ class LiveConfig:
         modalities: as last asked for. character: whose picture comes; None where none does.
         audit: whether PCM comes besides the picture.
         instructions: the client's own; None where the operator's hold.
+        turns: how turns of the user are found; None leaves them to the client.
     """
 
     voice: str
@@ -34,6 +36,7 @@ class LiveConfig:
     modalities: tuple[str, ...] = (AUDIO,)
     audit: bool = False
     instructions: str | None = None
+    turns: TurnDetection | None = None
 
     @property
     def picture(self) -> bool:
@@ -54,6 +57,7 @@ class LiveConfig:
     def updated(self, fields: SessionFields, character: Character | None, default_voice: str) -> "LiveConfig":
         """Apply a ``session.update``; ``character`` is the one that holds after it."""
         output = fields.audio.output if fields.audio is not None else None
+        heard = fields.audio.input if fields.audio is not None else None
         changes: dict[str, Any] = {"character": character}
         if output is not None and output.voice is not None:
             changes["voice"], language = known_voice(output.voice, default_voice)
@@ -68,16 +72,20 @@ class LiveConfig:
             changes["instructions"] = fields.instructions or None
         if fields.avatar is not None and fields.avatar.output_audit_audio is not None:
             changes["audit"] = fields.avatar.output_audit_audio
+        if heard is not None and "turn_detection" in heard.model_fields_set:
+            changes["turns"] = _turns(heard.turn_detection)
         return replace(self, **changes)
 
-    def described(self, idle_url: str | None) -> dict[str, Any]:
-        """Fields of the ``session`` object."""
+    def described(self, idle_url: str | None, recognizer: str | None) -> dict[str, Any]:
+        """Fields of the ``session`` object; ``recognizer`` names what recognises the user's speech."""
+        turns = None if self.turns is None else self.turns.described()
+        transcription = None if recognizer is None else {"model": recognizer, "language": self.language}
         return {
             "instructions": self.instructions,
             "language": self.language,
             "output_modalities": list(self.modalities),
             "audio": {
-                "input": {"format": FORMAT, "turn_detection": None, "transcription": None},
+                "input": {"format": FORMAT, "turn_detection": turns, "transcription": transcription},
                 "output": {"format": FORMAT, "voice": self.voice, "speed": self.speed},
             },
             "avatar": None if self.character is None else self._avatar(self.character, idle_url),
@@ -93,6 +101,10 @@ class LiveConfig:
             "video": {"codec": "h264", "resolution": size, "gop_size": KEYFRAME_SECONDS * FACE_FPS},
             "idle_url": idle_url,
         }
+
+
+def _turns(fields: TurnFields | None) -> TurnDetection | None:
+    return None if fields is None else TurnDetection(**fields.model_dump(exclude={"type"}, exclude_none=True))
 
 
 def wants_picture(fields: SessionFields, before: bool) -> bool:

@@ -84,6 +84,9 @@ class Conversation:
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items.values())
 
+    def __contains__(self, item: Item) -> bool:
+        return self._items.get(item.id) is item
+
     def add(self, item: Item) -> str | None:
         """Append an item and return the id of the one before it.
 

@@ -18,6 +18,9 @@ AZURE_EVENTS: Final[dict[str, str | None]] = {
 }
 """Voice Live's names of server events where they differ; None where it has no such event."""
 
+AZURE_SESSION: Final = ("modalities", "voice", "turn_detection")
+"""Fields of Voice Live's session that have another place in OpenAI's."""
+
 AZURE_PARTS: Final = {"output_text": "text", "output_audio": "audio"}
 """Voice Live's names of content parts where they differ."""
 
@@ -100,12 +103,15 @@ def known_voice(name: str, default: str) -> tuple[str, str | None]:
 
 
 def _session_in(session: Mapping[str, Any]) -> dict[str, Any]:
-    fields = {name: value for name, value in session.items() if name not in ("modalities", "voice")}
+    fields = {name: value for name, value in session.items() if name not in AZURE_SESSION}
     if "modalities" in session:
         fields["output_modalities"] = session["modalities"]
+    audio: dict[str, Any] = {}
     if "voice" in session:
-        fields["audio"] = {"output": {"voice": session["voice"]}}
-    return fields
+        audio["output"] = {"voice": session["voice"]}
+    if "turn_detection" in session:
+        audio["input"] = {"turn_detection": session["turn_detection"]}
+    return {**fields, "audio": audio} if audio else fields
 
 
 def _response_in(response: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def _response_in(response: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _session_out(session: Mapping[str, Any]) -> dict[str, Any]:
-    output = session["audio"]["output"]
+    heard, output = session["audio"]["input"], session["audio"]["output"]
     fields = {name: value for name, value in session.items() if name not in ("audio", "output_modalities")}
     avatar = ["avatar"] if session["avatar"] is not None else []
     return {
@@ -126,6 +132,8 @@ def _session_out(session: Mapping[str, Any]) -> dict[str, Any]:
         "voice": {"type": "azure-standard", "name": output["voice"]},
         "input_audio_format": "pcm16",
         "output_audio_format": "pcm16",
+        "turn_detection": heard["turn_detection"],
+        "input_audio_transcription": heard["transcription"],
     }
 
 

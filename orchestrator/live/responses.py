@@ -140,11 +140,11 @@ class Responses:
         self._speech[1].end()
         self._speech = None
 
-    async def interrupt_all(self) -> None:
+    async def interrupt_all(self, reason: str = CLIENT_CANCELLED) -> None:
         """Cut off what is made and what is played."""
         self._speech = None
         for response in self._current():
-            await response.interrupt(CLIENT_CANCELLED)
+            await response.interrupt(reason)
 
     async def stop(self) -> None:
         """Stop all without a word, because the conversation ends."""

@@ -40,8 +40,9 @@ def error(
 def item_object(item: Item) -> dict[str, Any]:
     """Describe an item of the conversation."""
     kinds = {"user": "input_text", "system": "input_text", "assistant": "output_text"}
-    if item.role == "assistant" and item.spoken:
-        content: dict[str, Any] = {"type": "output_audio", "transcript": item.text}
+    if item.spoken:
+        kind = "output_audio" if item.role == "assistant" else "input_audio"
+        content: dict[str, Any] = {"type": kind, "transcript": item.text}
     else:
         content = {"type": kinds[item.role], "text": item.text}
     return {

@@ -4,17 +4,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from lumen.aio import cancel
 from lumen.errors import LumenException
 from lumen.settings import Settings
 from orchestrator.core.model_manager import ModelManager
+from orchestrator.listeners.listener import Listener, Recognizer
 from orchestrator.live import client_events as events
 from orchestrator.live.client_events import ClientEvent, ClientEventError, parse, pcm_of
 from orchestrator.live.config import LiveConfig, side_of, wants_picture
 from orchestrator.live.conversation import Conversation, Item, question_of
 from orchestrator.live.dialects import Dialect
+from orchestrator.live.hearing import Hearing, Utterance
 from orchestrator.live.idle import IdleClips
 from orchestrator.live.meter import Meter
 from orchestrator.live.response import CLIENT_CANCELLED
@@ -28,7 +31,9 @@ from orchestrator.live.server_events import (
     item_object,
     new_id,
 )
+from orchestrator.live.transcripts import Transcripts
 from orchestrator.live.transport import INTERNAL, NORMAL, RESTART, Transport
+from orchestrator.live.turns import TURN_DETECTED, TurnDetection
 from orchestrator.moderation.moderation import Moderation
 from orchestrator.observability.metrics import Metrics
 from orchestrator.writers.writer import WriterRequest
@@ -41,10 +46,9 @@ RESTART_SECONDS: Final = 5
 WATCH_SECONDS: Final = 1.0
 """Between two looks at a conversation's limits of time."""
 
-MAX_INPUT_SECONDS: Final = 60
-"""Sound of a user that waits to be recognised."""
-
 DEFAULT_LANGUAGE: Final = "en"
+
+SOUND: Final = "input_audio_buffer.append"
 
 
 class Session:
@@ -73,7 +77,12 @@ class Session:
         self._responses = Responses(
             transport, self._conversation, settings, models, characters, metrics, meter, moderation
         )
-        self._input_samples = 0
+        self._starting = asyncio.Lock()
+        self._listener = _listener(models)
+        activity = None if self._listener is None else self._listener.activity()
+        self._hearing = Hearing(activity, transport.send, self._fall_silent, self._take_turn)
+        limit = settings.max_text_length
+        self._transcripts = Transcripts(transport.send, self._conversation, limit, self._answer_turn)
         self._config = LiveConfig(settings.default_voice, DEFAULT_LANGUAGE, None)
         self._began = self._active = time.monotonic()
         self._preparing: asyncio.Task[None] | None = None
@@ -81,7 +90,9 @@ class Session:
     async def run(self) -> None:
         """Serve the conversation to its end; everything of it is freed then."""
         sending = asyncio.create_task(self._transport.run())
-        reading, watching = asyncio.create_task(self._read()), asyncio.create_task(self._watch())
+        reading = asyncio.create_task(self._read())
+        others = [self._watch(), self._hearing.run(), self._transcripts.run()]
+        beside = [asyncio.create_task(self._served(work)) for work in others]
         try:
             await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
             if not reading.done() or not reading.result():
@@ -89,7 +100,7 @@ class Session:
         finally:
             preparing = [] if self._preparing is None else [self._preparing]
             await self._responses.stop()
-            await cancel(sending, reading, watching, *preparing)
+            await cancel(sending, reading, *beside, *preparing)
 
     def end(self, code: int, reason: str, message: str, **hint: Any) -> None:
         """End the conversation and say why."""
@@ -115,6 +126,14 @@ class Session:
             return False
         return True
 
+    async def _served(self, work: Awaitable[None]) -> None:
+        """Run ``work``, and end the conversation after a bug in it."""
+        try:
+            await work
+        except Exception:
+            log.exception("A conversation failed")
+            self._transport.close(INTERNAL, "internal error")
+
     async def _begin(self) -> None:
         try:
             character = await self._characters.find(self._settings.portrait, None)
@@ -122,6 +141,9 @@ class Session:
             log.warning("The conversation has no picture: %s", refusal.message)
             character = None
         self._config = self._config.updated(events.SessionFields(), character, self._settings.default_voice)
+        if self._recognizer is not None:
+            self._config = replace(self._config, turns=TurnDetection())
+        self._hearing.detect(self._config.turns)
         self._prepare()
         self._transport.send({"type": "session.created", "session": self._session()})
 
@@ -132,7 +154,8 @@ class Session:
             fields = await self._transport.receive()
             if fields is None:
                 return False
-            self._active = time.monotonic()
+            if fields.get("type") != SOUND:  # a microphone that is left on keeps no conversation alive
+                self._active = time.monotonic()
             event_id = fields.get("event_id") if isinstance(fields.get("event_id"), str) else None
             await self._handle(parse(fields))
         except ClientEventError as refusal:
@@ -155,7 +178,7 @@ class Session:
                 return
             if now - self._active > settings.session_idle_seconds:
                 limit = f"{settings.session_idle_seconds:g} s"
-                self.end(NORMAL, "session_idle", f"No event came for {limit}.")
+                self.end(NORMAL, "session_idle", f"Nothing was said or done for {limit}.")
                 return
             await asyncio.sleep(min(WATCH_SECONDS, settings.session_idle_seconds / 4))
 
@@ -209,7 +232,8 @@ class Session:
                 character = await self._characters.find(chosen, side_of(avatar))
         config = self._config.updated(fields, character, self._settings.default_voice)
         await config.speaker(self._models.get_voice()).bind(config.speech_options(None))
-        self._config = config
+        self._config = config if self._listener is not None else replace(config, turns=None)
+        self._hearing.detect(self._config.turns)
         if character is not before:
             self._prepare()
         self._transport.send({"type": "session.updated", "session": self._session()})
@@ -246,9 +270,17 @@ class Session:
         self._transport.send({"type": "conversation.item.truncated", **fields})
 
     async def _create_response(self, event: events.ResponseCreate) -> None:
+        await self._transcripts.settled()
         fields = event.response or events.ResponseFields()
         wanted = fields.cancel_previous
-        await self._responses.make_way(cancel=self._dialect.cancels_previous if wanted is None else wanted)
+        await self._respond(fields, cancel=self._dialect.cancels_previous if wanted is None else wanted)
+
+    async def _respond(self, fields: events.ResponseFields, *, cancel: bool) -> None:
+        async with self._starting:
+            await self._responses.make_way(cancel=cancel)
+            self._start_response(fields)
+
+    def _start_response(self, fields: events.ResponseFields) -> None:
         items = list(self._conversation)
         if fields.input is not None:
             items = [self._checked(given) for given in fields.input]
@@ -281,21 +313,42 @@ class Session:
             response.pacer.acknowledge(event.audio_end_ms / 1000)
 
     async def _append_input(self, event: events.InputAppend) -> None:
-        samples = self._input_samples + len(pcm_of(event.audio))
-        if samples > MAX_INPUT_SECONDS * events.PCM_RATE:
-            message = f"Over {MAX_INPUT_SECONDS} s of sound wait; commit or clear them."
-            raise ClientEventError("input_audio_buffer_full", message, "audio")
-        self._input_samples = samples
+        self._hearing.add(pcm_of(event.audio))
 
     async def _commit_input(self, _: events.InputCommit) -> None:
-        if not self._input_samples:
-            raise ClientEventError("input_audio_buffer_commit_empty", "There is no sound to commit.")
-        self._input_samples = 0
-        raise ClientEventError("no_recognizer", "This server recognises no speech; send text.")
+        if self._recognizer is None and self._config.turns is None and self._hearing.waits:
+            self._hearing.clear()
+            raise ClientEventError("no_recognizer", "This server recognises no speech; send text.")
+        self._hearing.commit()
 
     async def _clear_input(self, _: events.InputClear) -> None:
-        self._input_samples = 0
+        self._hearing.clear()
         self._transport.send({"type": "input_audio_buffer.cleared"})
+
+    # The user's speech.
+
+    @property
+    def _recognizer(self) -> Recognizer | None:
+        """What recognises the language of the conversation."""
+        return None if self._listener is None else self._listener.recognizer(self._config.language)
+
+    def _take_turn(self, utterance: Utterance) -> None:
+        self._active = time.monotonic()
+        self._transcripts.add(utterance, self._recognizer, self._config.language)
+
+    async def _fall_silent(self) -> None:
+        """Cut off what is spoken, because the user speaks."""
+        async with self._starting:
+            await self._responses.interrupt_all(TURN_DETECTED)
+
+    async def _answer_turn(self) -> None:
+        """Answer what the user has said, unless there is more to come."""
+        if self._hearing.speaking:
+            return
+        try:
+            await self._respond(events.ResponseFields(), cancel=True)
+        except ClientEventError as refusal:
+            self._transport.send(error(INVALID_REQUEST, refusal.code, refusal.message))
 
     async def _speak(self, event: events.AgentSpeak) -> None:
         cancel = self._dialect.cancels_previous
@@ -307,13 +360,16 @@ class Session:
     def _session(self) -> dict[str, Any]:
         character, writer = self._config.character, self._models.get_writer()
         parts = {"writer": writer.name, "voice": self._config.speaker(self._models.get_voice()).name}
+        recognizer = None if self._recognizer is None else self._recognizer.name
+        listener = {} if recognizer is None else {"listener": recognizer}
+        idle_url = None if character is None else self._idle.url(character)
         return {
             "id": self.id,
             "object": "realtime.session",
             "type": "realtime",
             "model": "lumen",
-            **self._config.described(None if character is None else self._idle.url(character)),
-            "parts": {**parts, "face": self._models.get_face().name},
+            **self._config.described(idle_url, recognizer),
+            "parts": {**parts, "face": self._models.get_face().name, **listener},
             "note": writer.note,
             "expires_at": int(time.time() + self._settings.max_session_seconds),
         }
@@ -322,3 +378,11 @@ class Session:
 def _names_character(fields: events.SessionFields) -> bool:
     avatar = fields.avatar
     return avatar is not None and (avatar.character is not None or side_of(avatar) is not None)
+
+
+def _listener(models: ModelManager) -> Listener | None:
+    try:
+        return models.get_listener()
+    except LumenException as failure:
+        log.warning("The conversation hears nothing: %s", failure.message)
+        return None

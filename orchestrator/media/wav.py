@@ -1,5 +1,6 @@
 """WAV files, written while the speech is made."""
 
+import io
 import struct
 import wave
 from collections.abc import Callable, Iterator, Mapping
@@ -125,3 +126,14 @@ def wav_file(
     with WavWriter(path, rate_out, tags, seal) as wav:
         yield lambda pcm: wav.write(resampler.process(pcm))
         wav.write(resampler.flush())
+
+
+def wav_of(pcm: npt.NDArray[np.float32], rate: int) -> bytes:
+    """A whole mono 16-bit WAV of float32 [n_samples]; values beyond -1..1 are clipped."""
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm16(pcm).tobytes())
+    return data.getvalue()

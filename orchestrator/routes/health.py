@@ -156,14 +156,24 @@ def _gpus(settings: Settings) -> list[GpuHealth]:
 
 
 def parts_of(use: Services) -> dict[str, str]:
-    """Names of the parts of the chain, by stage."""
+    """Names of the parts, by stage; a listener is there where speech is recognised."""
     configured = use.settings.writer
     automatic = "echo" if use.settings.gemini_api_key is None else "gemini"
     return {
         "writer": automatic if configured == "auto" else configured,
         "voice": use.models.get_voice().name,
         "face": use.models.get_face().name,
+        **_listener(use),
     }
+
+
+def _listener(use: Services) -> dict[str, str]:
+    try:
+        listener = use.models.get_listener()
+    except LumenException:  # conversations say why
+        return {}
+    recognizers = () if listener is None else listener.recognizers
+    return {"listener": recognizers[0].name} if recognizers else {}
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:

@@ -115,6 +115,7 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         defaults = {
             "writer": "echo",
             "voice": "espeak",
+            "listener": "off",
             "assets_path": assets,
             "outputs_path": folder / "outputs",
             "jobs_path": folder / "jobs",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from lumen.errors import UpstreamTimeoutException
 from tests.support.chromium import Chromium, Tab
 
 PROBES: Final = """
@@ -70,7 +71,7 @@ class ChatPage:
         self.tab.run(f"window.mark ??= 0; {do}")
         try:
             self.tab.until(SPOKEN)
-        except AssertionError:
+        except UpstreamTimeoutException:
             raise AssertionError(f"no answer was spoken: {self.tab.run('told.slice(mark)')}") from None
         told = self.tab.run("told.slice(mark)")
         self.tab.run("window.mark = told.length")

@@ -1,148 +1,15 @@
-"""A real Chromium without a window, driven over its DevTools protocol."""
+"""The browser of `bench.browser` for tests, which are skipped where none is installed."""
 
-import base64
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
 
-import httpx
 import pytest
-from websockets.sync.client import ClientConnection, connect
 
-from tests.support.waiting import wait_until
+from bench import browser
+from bench.browser import PLAYS_SOUND, PROGRAM, Chromium, Tab
 
-SECONDS: Final = 30.0
-
-PROGRAM: Final = shutil.which("chromium") or shutil.which("google-chrome")
-
-FLAGS: Final = (
-    "--headless=new",
-    "--no-sandbox",
-    "--no-first-run",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--remote-debugging-port=0",
-    "--remote-allow-origins=*",
-)
-
-KEYS: Final = {"Escape": 27, "Enter": 13, "Tab": 9}
-
-
-class Tab:
-    """A page in the browser.
-
-    Attributes:
-        problems: what its scripts did not catch, and what its policy forbade.
-    """
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self._calls = 0
-        self.problems: list[str] = []
-        for domain in ("Runtime", "Page", "Log", "Network"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Call a method of the protocol."""
-        self._calls += 1
-        self._socket.send(json.dumps({"id": self._calls, "method": method, "params": params}))
-        while (message := json.loads(self._socket.recv(SECONDS))).get("id") != self._calls:
-            self._note(message)
-        assert "error" not in message, (method, message["error"])
-        return dict(message["result"])
-
-    def run(self, script: str, *, gesture: bool = False) -> Any:
-        """Evaluate an expression; a promise is awaited."""
-        result = self.call(
-            "Runtime.evaluate",
-            expression=script,
-            awaitPromise=True,
-            returnByValue=True,
-            userGesture=gesture,
-        )
-        assert "exceptionDetails" not in result, result["exceptionDetails"]
-        return result["result"].get("value")
-
-    def until(self, script: str, seconds: float = SECONDS) -> Any:
-        """Wait until an expression is true, and return it."""
-        found: list[Any] = []
-        wait_until(lambda: found.append(self.run(script)) or found[-1], seconds)
-        return found[-1]
-
-    def open(self, url: str) -> None:
-        self.call("Page.navigate", url=url)
-        self.until(f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})")
-
-    def type(self, text: str) -> None:
-        """Type at the focus, a key at a time."""
-        for character in text:
-            self.call("Input.dispatchKeyEvent", type="keyDown", text=character)
-            self.call("Input.dispatchKeyEvent", type="keyUp")
-
-    def press(self, key: str) -> None:
-        code = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
-        text = {"text": "\r"} if key == "Enter" else {}
-        self.call("Input.dispatchKeyEvent", type="keyDown", **code, **text)
-        self.call("Input.dispatchKeyEvent", type="keyUp", **code)
-
-    def click(self, selector: str) -> None:
-        """Click into the middle of an element, as a mouse does."""
-        place = self.run(
-            f"(() => {{ const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
-            " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
-        )
-        where = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
-        self.call("Input.dispatchMouseEvent", type="mousePressed", **where)
-        self.call("Input.dispatchMouseEvent", type="mouseReleased", **where)
-
-    def choose_file(self, selector: str, path: Path) -> None:
-        """Choose a file in a file input."""
-        root = self.call("DOM.getDocument")["root"]["nodeId"]
-        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
-
-    def screen(self, width: int, height: int, *, dark: bool = False, telephone: bool = False) -> None:
-        """Choose the size of the screen and the user's colours."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=telephone,
-        )
-        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.call("Emulation.setEmulatedMedia", features=features)
-
-    def screenshot(self) -> bytes:
-        """The page as PNG."""
-        return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
-
-    def _note(self, message: dict[str, Any]) -> None:
-        params = message.get("params", {})
-        if message.get("method") == "Runtime.exceptionThrown":
-            self.problems.append(json.dumps(params["exceptionDetails"])[:500])
-        elif message.get("method") == "Log.entryAdded" and params["entry"]["source"] == "security":
-            self.problems.append(params["entry"]["text"])
-
-
-class Chromium:
-    """A running browser."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    @contextmanager
-    def tab(self) -> Iterator[Tab]:
-        """A new empty tab, which is closed afterwards."""
-        target = httpx.put(f"{self._url}/json/new?about:blank").json()
-        with connect(target["webSocketDebuggerUrl"], max_size=2**26) as socket:
-            yield Tab(socket)
-        httpx.get(f"{self._url}/json/close/{target['id']}")
+__all__ = ["Chromium", "Tab", "browsing"]
 
 
 @contextmanager
@@ -150,21 +17,12 @@ def browsing(folder: Path, *flags: str) -> Iterator[Chromium]:
     """Run a browser whose files lie in ``folder``."""
     if PROGRAM is None:
         pytest.skip("no Chromium is installed; on Debian: apt-get install chromium")
-    command = [PROGRAM, *FLAGS, f"--user-data-dir={folder}", *flags]
-    with (folder / "console.txt").open("wb") as console:
-        process = subprocess.Popen(command, stdout=console, stderr=console)
-        try:
-            told = folder / "DevToolsActivePort"
-            wait_until(lambda: process.poll() is not None or (told.exists() and "\n" in told.read_text()), 60)
-            yield Chromium(f"http://127.0.0.1:{told.read_text().splitlines()[0]}")
-        finally:
-            process.terminate()
-            process.wait(20)
+    with browser.browsing(folder, *flags) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """A browser that plays sound without waiting for a gesture."""
-    folder = tmp_path_factory.mktemp("chromium")
-    with browsing(folder, "--autoplay-policy=no-user-gesture-required") as browser:
-        yield browser
+    with browsing(tmp_path_factory.mktemp("chromium"), PLAYS_SOUND) as running:
+        yield running

@@ -4,7 +4,10 @@ The prompt picks what it does.
 """
 
 import asyncio
+import base64
+import io
 import json
+import wave
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -29,7 +32,7 @@ class GeminiServer:
     async def _answer(self, request: Request) -> Response:
         body = await request.json()
         self.requests.append(body)
-        prompt = body["contents"][-1]["parts"][0]["text"]
+        prompt = _prompt(body["contents"][-1]["parts"])
         if request.headers["x-goog-api-key"] != KEY:
             return _bad_key()
         if request.path_params["model"] not in MODELS:
@@ -44,6 +47,17 @@ class GeminiServer:
         if prompt == "BUSY AFTER A THOUGHT" and self.requests.count(body) == 1:
             prompt = "THOUGHT, THEN BUSY"
         return StreamingResponse(_events(prompt), media_type="text/event-stream")
+
+
+def _prompt(parts: list[dict[str, Any]]) -> str:
+    """The text; of a recording SOUND, or NO SOUND where it is silent."""
+    if "inlineData" not in parts[0]:
+        return str(parts[0]["text"])
+    sound = parts[0]["inlineData"]
+    assert sound["mime_type"] == "audio/wav"  # as the SDK spells it
+    with wave.open(io.BytesIO(base64.urlsafe_b64decode(sound["data"]))) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16_000)
+        return "SOUND" if any(file.readframes(file.getnframes())) else "NO SOUND"
 
 
 SOON = [{"@type": "x/google.rpc.RetryInfo", "retryDelay": "0.25s"}]
@@ -105,6 +119,8 @@ CHUNKS: dict[str, list[Any]] = {
     "EMPTY": [{"candidates": [{"content": {"role": "model"}, "finishReason": "MAX_TOKENS", "index": 0}]}],
     "BLANK": [_text(" \n", "STOP")],
     "NOTHING": [],
+    "NO SOUND": [{"candidates": [{"content": {"role": "model"}, "finishReason": "STOP", "index": 0}]}],
+    "SOUND": [_text("Guten "), _text("Morgen.", "STOP")],
     "SLOW": [_text("Well, "), "HANG", _text("there.", "STOP")],
     "DROP": [_text("Well, "), "DROP"],
     "UNFINISHED": [_text("Well, ")],

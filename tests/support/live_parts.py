@@ -139,6 +139,7 @@ class FakeModels(ModelManager):
     def __init__(self) -> None:
         super().__init__()
         self.writer, self.voice, self.face = FakeWriter(), FakeVoice(), FakeFace()
+        self.listener: Any = None
         self.asked: set[str] = set()
 
     def get_writer(self) -> Any:
@@ -152,6 +153,9 @@ class FakeModels(ModelManager):
 
     def get_avatars(self) -> Any:
         return NoAvatars()
+
+    def get_listener(self) -> Any:
+        return self.listener
 
     async def ensure(self, models: Iterable[str]) -> None:
         self.asked.update(models)

@@ -17,7 +17,11 @@ from tests.support.paths import ROOT
 def test_descriptions_agree_with_the_model_repository() -> None:
     """Every model of every family is a folder there, and each options class can be read."""
     folders = {path.parent.name for path in (ROOT / "model_repository").glob("*/config.pbtxt")}
-    for family in (*registry.voices().values(), *registry.faces().values()):
+    for family in (
+        *registry.voices().values(),
+        *registry.faces().values(),
+        *registry.listeners().values(),
+    ):
         optional = [name for models in family.optional_models.values() for name in models]
         assert {*family.models, *optional} <= folders
         assert {*family.optional_models} <= {"clone", *specs(family.options)}
@@ -36,7 +40,10 @@ def test_importing_it_is_light() -> None:
 AUTO = "auto, hibari, espeak, xtts"
 
 
-@pytest.mark.parametrize(("setting", "known"), [("voice", AUTO), ("face", "warp, sadtalker")])
+@pytest.mark.parametrize(
+    ("setting", "known"),
+    [("voice", AUTO), ("face", "warp, sadtalker"), ("listener", "moonshine, silero")],
+)
 def test_a_setting_names_a_part_that_there_is(setting: str, known: str) -> None:
     """Another name is refused with those that there are."""
     with pytest.raises(ValidationError, match=f"expected one of: {known}"):

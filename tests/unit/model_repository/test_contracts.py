@@ -27,7 +27,12 @@ EXPORTED = (
 )
 """Models whose artifacts are exported and not in the checkout."""
 
+LISTENING = (contracts.VOICE_ACTIVITY, contracts.MOONSHINE)
+"""Models of the listeners."""
+
 
 def test_the_models_have_their_names() -> None:
     """Every name in the contracts is a folder of the repository, and every folder has a name there."""
-    assert {*MODELS, *EXPORTED} == {path.parent.name for path in REPOSITORY.glob("*/config.pbtxt")}
+    assert {*MODELS, *EXPORTED, *LISTENING} == {
+        path.parent.name for path in REPOSITORY.glob("*/config.pbtxt")
+    }

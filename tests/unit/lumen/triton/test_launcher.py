@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lumen.errors import InvalidInputException, ServiceUnavailableException
+from lumen import registry
+from lumen.errors import InvalidInputException, ModelLoadException, ServiceUnavailableException
+from lumen.families import description
 from lumen.settings import Settings
 from lumen.triton import guard, install, serve, shm
 from lumen.triton.guard import SHARED_MEMORY
@@ -131,7 +133,7 @@ def test_without_a_terminal_each_model_is_a_line() -> None:
 
 def test_the_profile_names_the_models() -> None:
     """The starter's chain, each model before those that call it."""
-    assert serve.models_of(Settings()) == (
+    assert serve.models_of(Settings(listener="silero")) == (
         "hibari",
         "espeak",
         "face_landmarks",
@@ -139,7 +141,36 @@ def test_the_profile_names_the_models() -> None:
         "mouth",
         "warp_renderer",
         "warp",
+        "voice_activity",
     )
+
+
+LISTENERS = {
+    "off": (),
+    "silero": ("voice_activity",),
+    "gemini": ("voice_activity",),
+    "moonshine": ("voice_activity", "moonshine"),
+}
+
+
+@pytest.mark.parametrize(("missing", "chosen"), [((), "moonshine"), (("moonshine_voice",), "silero")])
+def test_who_listens(
+    missing: tuple[str, ...], chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each listener has its models; auto takes the best one whose packages and folders are there, or none."""
+    monkeypatch.setattr(description, "find_spec", lambda package: None if package in missing else package)
+    voice, face = Settings().voice, Settings().face
+    others = len((*registry.voice(voice).models, *registry.face(face).models))
+    for name, models in {**LISTENERS, "auto": LISTENERS[chosen]}.items():
+        assert serve.models_of(Settings(listener=name))[others:] == models
+    assert serve.models_of(Settings(listener="auto", model_repository=tmp_path))[others:] == ()
+
+
+def test_a_listener_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start says what is missing and what installs it."""
+    monkeypatch.setattr(description, "find_spec", lambda package: None)
+    with pytest.raises(ModelLoadException, match=r"moonshine_voice; run `scripts/setup --listen`"):
+        serve.check_models(Settings(listener="moonshine"))
 
 
 def test_settings_become_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
