@@ -344,6 +344,10 @@ class Settings(BaseSettings):
     triton_face_url: TritonAddress | None = Field(
         None, description="Triton of the models that animate, likewise"
     )
+    triton_pool: Literal["both", "voice", "face"] = Field(
+        "both",
+        description="models that `lumen triton` loads: those that speak and hear, those that animate, or both",
+    )
     triton_model_control: Literal["auto", "on", "off"] = Field(
         "auto",
         description="whether the API loads and unloads models; off: each Triton keeps those it started with, "

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from lumen import registry
 from lumen.addresses import port_of
 from lumen.errors import InvalidInputException, LumenException, ModelLoadException
+from lumen.families.description import FaceFamily, VoiceFamily
 from lumen.runtime.artifacts import read_manifest
 from lumen.settings import Settings
 from lumen.triton.install import gpu_usable
@@ -26,10 +27,16 @@ _WATCH_SECONDS: Final = 0.5
 
 
 def models_of(settings: Settings) -> tuple[str, ...]:
-    """Names of the Triton models that the chain of `settings` needs."""
+    """Names of the Triton models that a server of `settings` needs: of the chain, or of its pool of it."""
     listener = settings.listener_family
-    hearing = () if listener is None else listener.models
-    return (*registry.voice(settings.voice).models, *registry.face(settings.face).models, *hearing)
+    hearing = () if listener is None or settings.triton_pool == "face" else listener.models
+    return (*(model for family in _families_of(settings) for model in family.models), *hearing)
+
+
+def _families_of(settings: Settings) -> list[VoiceFamily | FaceFamily]:
+    voice, face = registry.voice(settings.voice), registry.face(settings.face)
+    pools: dict[str, list[VoiceFamily | FaceFamily]] = {"voice": [voice], "face": [face]}
+    return pools.get(settings.triton_pool, [voice, face])
 
 
 def check_models(settings: Settings) -> None:
@@ -38,7 +45,7 @@ def check_models(settings: Settings) -> None:
     Raises:
         ModelLoadException: one is not in the repository, or not exported; the message says what to run.
     """
-    for family in (registry.voice(settings.voice), registry.face(settings.face)):
+    for family in _families_of(settings):
         command = f"lumen export {family.name}"
         for model in family.models:
             folder = settings.model_repository / model

@@ -214,7 +214,9 @@ class ModelManager:
             ServiceUnavailableException: it is Gemini, and there is no key.
         """
         if self._listener is None:
-            self._listener = make_listener(self.triton, self.ensure, self.settings, self.get_gemini_client)
+            self._listener = make_listener(
+                self.voice_triton, self.ensure, self.settings, self.get_gemini_client
+            )
         return self._listener
 
     def get_avatars(self) -> Avatars:
@@ -291,9 +293,9 @@ class ModelManager:
         return all([await client.is_live() for client in {self.voice_triton, self.face_triton}])
 
     def _triton_of(self, model: str) -> TritonClient:
-        family = self.get_voice().family
-        voices = chain(family.models, *family.optional_models.values())
-        return self.voice_triton if model in voices else self.face_triton
+        family = self.get_face().family
+        faces = chain(family.models, *family.optional_models.values())
+        return self.face_triton if model in faces else self.voice_triton
 
     def unload_all(self) -> None:
         """`unload` for code that is not async; blocks until the models' memory is free."""

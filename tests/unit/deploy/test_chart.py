@@ -77,7 +77,7 @@ def test_pools_of_their_own() -> None:
     assert told["TRITON_VOICE_URL"] == "dns:///demo-triton-voice.talk.svc:8001"
     assert told["TRITON_FACE_URL"] == "dns:///demo-triton-face.talk.svc:8001"
     face = objects["Deployment", "demo-triton-face"]["spec"]["template"]["spec"]["containers"][0]
-    assert face["args"] == ["triton", "--pool", "face"]
+    assert {"name": "TRITON_POOL", "value": "face"} in face["env"]
     assert face["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert objects["Service", "demo-triton-face"]["spec"]["clusterIP"] == "None"
 

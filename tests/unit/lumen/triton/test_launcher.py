@@ -145,6 +145,13 @@ def test_the_profile_names_the_models() -> None:
     )
 
 
+def test_pools_share_the_models_of_the_chain() -> None:
+    """What a pool for the voice and one for the face load together is what one server of both does."""
+    pools = [serve.models_of(Settings(listener="silero", triton_pool=pool)) for pool in ("voice", "face")]
+    assert sorted(pools[0] + pools[1]) == sorted(serve.models_of(Settings(listener="silero")))
+    assert pools[1] == registry.face("warp").models
+
+
 LISTENERS = {
     "off": (),
     "silero": ("voice_activity",),
