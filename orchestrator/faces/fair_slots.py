@@ -1,4 +1,4 @@
-"""Slots in which windows of frames are drawn, shared fairly while clips of several clients are being made.
+"""Slots in which windows of frames are drawn, shared fairly by clients whose clips are being made.
 
 Least attained service first: of the clients that wait, the one for which least was drawn lately is next.
 """
@@ -35,10 +35,13 @@ class _Waiting:
 
 
 class FairSlots:
-    """Grants slots while clips of more than one client are being made; one client alone needs none.
+    """Grants slots to clients whose clips are being made.
+
+    A client's service counts once for each of its clips, so that one clip does not wait behind another
+    client's eight. The client for which least was drawn has a slot at any time, free or not.
 
     Args:
-        slots: windows drawn at once; 0 for one per two cores.
+        slots: windows drawn at once, besides one more of a client that is alone; 0 for one per two cores.
         clock: seconds.
     """
 
@@ -46,6 +49,7 @@ class FairSlots:
         self._free = slots or max(1, (os.cpu_count() or 1) // 2)
         self._clock = clock
         self._clips: Counter[str] = Counter()
+        self._drawing: Counter[str] = Counter()
         self._served: dict[str, tuple[float, float]] = {}
         self._waiting: list[_Waiting] = []
 
@@ -78,13 +82,9 @@ class FairSlots:
             yield
         finally:
             self._serve(name, self._clock() - start)
-            self._free += 1
-            self._grant()
+            self._give_back(name)
 
     async def _wait(self, name: str) -> None:
-        if not self._shared() or (self._free > 0 and not self._waiting):
-            self._free -= 1
-            return
         waiting = _Waiting(name, self._clock(), asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._grant()
@@ -92,26 +92,43 @@ class FairSlots:
             await waiting.granted
         except asyncio.CancelledError:
             if not waiting.granted.cancelled():  # the slot was granted at the same time
-                self._free += 1
-                self._grant()
+                self._give_back(name)
             raise
 
-    def _shared(self) -> bool:
-        return len(self._clips) > 1
+    def _give_back(self, name: str) -> None:
+        self._drawing[name] -= 1
+        if not self._drawing[name]:
+            del self._drawing[name]
+        self._free += 1
+        self._grant()
 
     def _grant(self) -> None:
-        """Grant what slots there are to those that wait, all to all where one client is alone."""
+        """Grant what slots there are to those that wait, in the order of their ranks."""
         self._waiting = [waiting for waiting in self._waiting if not waiting.granted.done()]
-        while self._waiting and (self._free > 0 or not self._shared()):
+        while self._waiting:
             chosen = min(self._waiting, key=self._rank)
+            if self._free <= self._least_free(chosen.client):
+                return
             self._waiting.remove(chosen)
             self._free -= 1
+            self._drawing[chosen.client] += 1
             chosen.granted.set_result(None)
 
-    def _rank(self, waiting: _Waiting) -> tuple[bool, float, float]:
-        last = self._served.get(waiting.client, (0.0, -math.inf))[1]
+    def _least_free(self, name: str) -> float:
+        """Number of free slots over which the client that is next gets one: below 0 beyond all slots."""
+        if not self._drawing[name] and self._service(name) <= min(map(self._service, self._clips)):
+            return -math.inf
+        return -1 if set(self._clips) <= {name} else 0
+
+    def _rank(self, waiting: _Waiting) -> tuple[bool, float, int, float]:
+        name = waiting.client
+        last = self._served.get(name, (0.0, -math.inf))[1]
         overdue = self._clock() - max(waiting.since, last) > LONGEST_WAIT
-        return (not overdue, waiting.since if overdue else self._recent(waiting.client), waiting.since)
+        service = waiting.since if overdue else self._service(name)
+        return (not overdue, service, self._drawing[name], waiting.since)
+
+    def _service(self, name: str) -> float:
+        return self._recent(name) * self._clips[name]
 
     def _serve(self, name: str, seconds: float) -> None:
         self._served[name] = (self._recent(name) + seconds, self._clock())

@@ -13,7 +13,6 @@ from typing import Any, Final, Protocol
 
 from lumen.aio import Stream, exhaust, once, read_ahead, tee
 from lumen.settings import Settings
-from orchestrator.core.clients import share_of
 from orchestrator.faces.face import Face
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.windows import UNKNOWN, frames_started
@@ -31,6 +30,7 @@ from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
 from orchestrator.pipeline.results import Made, Observer, Rendered, Spoken, StreamedSpeech, Written
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
 from orchestrator.pipeline.stopwatch import Stopwatch
+from orchestrator.request_context import share_of
 from orchestrator.store.files import write_text
 from orchestrator.store.outputs import ClipFiles, Outputs, kept_together
 from orchestrator.triton.client import TritonClient
@@ -253,7 +253,8 @@ class Pipeline:
             await observer.made(result)
 
     def _recording(self, state: "_RenderState", sinks: Sequence[PacketSink], **options: Any) -> Recording:
-        return Recording(sinks, self._fps, watch=state.watch, seen=[state.progress.see], **options)
+        seen, niceness = [state.progress.see], self.clips.niceness
+        return Recording(sinks, self._fps, niceness=niceness, watch=state.watch, seen=seen, **options)
 
     async def _prepare(
         self,

@@ -60,6 +60,7 @@ class Recording:
         sinks: take the encoded clip.
         fps: frames per second of the video.
         live: whether somebody watches while it is made.
+        niceness: of the threads that encode.
         wav: a file for the speech alone, and its samples per second.
         poster: a JPEG for the first frame.
         watch: marked with the first frame and when all frames are encoded.
@@ -69,6 +70,7 @@ class Recording:
     sinks: Sequence[PacketSink]
     fps: int = FACE_FPS
     live: bool = False
+    niceness: int = 0
     wav: tuple[Path, int] | None = None
     poster: Path | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
@@ -82,7 +84,7 @@ async def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Record
     """
     face, size = scene.face, scene.compositor
     clip_format = ClipFormat(size.width, size.height, recording.fps, rate, recording.live)
-    async with EncoderThread() as thread:
+    async with EncoderThread(recording.niceness) as thread:
         clip = await thread.open(encoding(clip_format, *recording.sinks))
         writers: list[Callable[[Pcm], None]] = [clip.write_audio]
         if recording.wav is not None:
