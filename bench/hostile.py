@@ -7,7 +7,6 @@ Serves the starter profile in a process of its own, makes clips undisturbed and 
 import argparse
 import asyncio
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -15,25 +14,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-from bench.hostile_clients import ATTACKS, HOST
-from bench.processes import memory_bytes
+from bench.hostile_clients import ATTACKS
 from bench.runner import Report, run_benchmark, table_of
-from lumen.errors import ServiceUnavailableException
-from lumen.triton.ports import claim_port
+from bench.service import Served, serving
 
 PROMPT: Final = "Good morning. Shall I tell you more about tomorrow?"
-
-START_SECONDS: Final = 120.0
-QUIET_SECONDS: Final = 30.0
-"""The time the service may take to be rid of the strangers' work when they have left."""
 
 HEAD_START_SECONDS: Final = 5.0
 """The time that strangers have at most before the well-behaved client comes."""
@@ -42,30 +35,6 @@ MOST_SLOWER: Final = 2.0
 MOST_BYTES: Final = 1_500_000_000
 REFUSALS: Final = ("503", "507")
 """Statuses of the 500s that are no failures."""
-
-PORTS: Final = ("API_PORT", "TRITON_HTTP_PORT", "TRITON_METRICS_PORT")
-
-
-@dataclass
-class Served:
-    """A running service: its process, port and folder; the most memory that its process had."""
-
-    process: "subprocess.Popen[bytes]"
-    port: int
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
-
-    def peak_bytes(self) -> int:
-        return memory_bytes(self.process.pid, "VmHWM")
-
-    def log(self) -> str:
-        return (self.folder / "logs" / "lumen.log").read_text(errors="replace")
-
-    def unfinished(self) -> list[str]:
-        return [path.name for path in (self.folder / "outputs").rglob(".*")]
 
 
 @dataclass
@@ -89,7 +58,7 @@ class Felt:
 
 
 def measure(options: argparse.Namespace) -> Report:
-    with tempfile.TemporaryDirectory(prefix="lumen-hostile-") as folder, _served(Path(folder)) as served:
+    with tempfile.TemporaryDirectory(prefix="lumen-hostile-") as folder, serving(Path(folder)) as served:
         return asyncio.run(_measure(served, options))
 
 
@@ -104,7 +73,7 @@ async def _measure(served: Served, options: argparse.Namespace) -> Report:
             await _felt(served, options.clips, disturbed)
         answers.update(told["answers"])
         errors += told["errors"]
-        active = await _active_when_quiet(served)
+        active = await served.active_when_quiet()
     return _report(served, undisturbed, disturbed, answers, active, errors)
 
 
@@ -121,7 +90,7 @@ async def _strangers(
         await _until_clips(served)
         yield told
     finally:
-        output, _ = await process.communicate()
+        output, _ = await process.communicate(b"")  # closes its standard input
         told.update(json.loads(output))
 
 
@@ -162,17 +131,6 @@ async def _felt(served: Served, clips: int, felt: Felt) -> None:
     await asking
 
 
-async def _active_when_quiet(served: Served) -> int:
-    """Clips that are still being made when the strangers have left for a while."""
-    deadline = time.monotonic() + QUIET_SECONDS
-    async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
-        while (active := int((await client.get("/health")).json()["active_clips"])) > 0:
-            if time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.5)
-    return active
-
-
 def _report(
     served: Served, before: Felt, during: Felt, answers: Counter[str], active: int, errors: list[str]
 ) -> Report:
@@ -203,37 +161,6 @@ def _report(
     )
     rows = [(name, str(value)) for name, value in result.items()]
     return Report(result, [table_of("Strangers at the door", ["measure", "value"], [], rows)], passed)
-
-
-@contextmanager
-def _served(folder: Path) -> Iterator[Served]:
-    ports = {name: str(claim_port(HOST, 0, name)) for name in PORTS}
-    fixed = {"API_HOST": HOST, "GEMINI_API_KEY": "", "PROFILE": "starter"}
-    paths = {"OUTPUTS_PATH": str(folder / "outputs"), "LOGS_PATH": str(folder / "logs")}
-    triton = {"TRITON_URL": f"{HOST}:{claim_port(HOST, 0, 'TRITON_URL')}"}
-    command = [str(Path(sys.executable).with_name("lumen")), "serve"]
-    environment = {**os.environ, **ports, **fixed, **paths, **triton}
-    with (folder / "console.txt").open("wb") as console:
-        process = subprocess.Popen(command, env=environment, stdout=console, stderr=console)
-    served = Served(process, int(ports["API_PORT"]), folder)
-    try:
-        _wait_for(served)
-        yield served
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _wait_for(served: Served) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and served.process.poll() is None:
-        try:
-            httpx.get(f"{served.url}/livez", timeout=1.0)
-        except httpx.TransportError:
-            continue
-        return
-    console = (served.folder / "console.txt").read_text(errors="replace")
-    raise ServiceUnavailableException(f"lumen serve did not start: {console[-2000:]}")
 
 
 def _percentile(values: list[float], percent: int) -> float:
