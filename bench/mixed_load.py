@@ -1,6 +1,6 @@
 """A day's mix of requests at once: most are proper, some are garbage, some clients leave before the answer.
 
-    python -m bench.mixed_load [--requests 1000] [--garbage 0.1] [--cancelled 0.1] [--clients 8] [--seed 1]
+    python -m bench.mixed_load [--requests 1000] [--garbage 0.1] [--cancelled 0.1] [--clients 6] [--seed 1]
 
 Serves the starter profile in a process of its own. Every kind of proper request is answered once alone; under
 the load each answer must be the same, byte for byte, whatever goes on beside it. Garbage must be refused with
@@ -79,9 +79,9 @@ SMALL: Final = {"seed": "5", "size": "256"}
 
 PROPER: Final = (
     _post("text", "text", (), "text", json={"prompt": "How are you?"}),
-    _post("speech", "tts", ("audio_url",), json={"text": WORDS}),
-    _post("speech in French", "tts", ("audio_url",), json={"text": "Bonjour.", "language": "fr"}),
-    _post("streamed speech", "tts", json={"text": WORDS, "stream": True}),
+    _post("speech", "tts", ("audio_url",), json={"text": WORDS, "seed": 7}),
+    _post("speech in French", "tts", (), "audio_seconds", json={"text": "Bonjour.", "language": "fr"}),
+    _post("streamed speech", "tts", json={"text": WORDS, "seed": 7, "stream": True}),
     _post("idle video", "video", ("video_url",), json={"idle_seconds": 0.4, "seed": 3, "size": 256}),
     _post(
         "video",
@@ -270,7 +270,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--garbage", type=float, default=0.1, help="share of requests that are garbage")
     parser.add_argument("--cancelled", type=float, default=0.1, help="share whose client leaves early")
-    parser.add_argument("--clients", type=int, default=8, help="clients that ask at once")
+    parser.add_argument("--clients", type=int, default=6, help="clients that ask at once")
     parser.add_argument("--seed", type=int, default=1)
 
 
