@@ -199,8 +199,13 @@ class Load:
 
     async def _identity(self, client: httpx.AsyncClient, case: Case, answer: httpx.Response) -> str:
         """Hash of what is the same in each answer to a request."""
+        if case.field:
+            value = answer.json()[case.field]
+            return str(
+                round(value, 1) if isinstance(value, float) else value
+            )  # eSpeak's length varies by 1 ms
         if not case.files:
-            return _hash(str(answer.json()[case.field]).encode() if case.field else answer.content)
+            return _hash(answer.content)
         files = [await client.get(answer.json()[name]) for name in case.files]
         return " ".join(_hash(file.content) for file in files)
 
