@@ -219,7 +219,7 @@ def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory(prefix="lumen-mixed-") as folder:
         with serving(Path(folder), **FREE) as served:
             outcome, seen, active = asyncio.run(_measure(served, options))
-            peak, left = served.peak_bytes(), _unnamed(served)
+            peak, left = served.peak_bytes(), unnamed_files(served)
             unfinished, log = served.unfinished(), served.log()
         segments = [path.name for path in SHARED_MEMORY.glob(f"lumen_*_{served.process.pid}_*")]
     result = {
@@ -257,7 +257,7 @@ async def _measure(served: Served, options: argparse.Namespace) -> tuple[Outcome
     return outcome, load.seen, active
 
 
-def _unnamed(served: Served) -> list[str]:
+def unnamed_files(served: Served) -> list[str]:
     """Files of requests that were not answered with success, by the log."""
     answered = set()
     for line in served.log().splitlines():
