@@ -44,7 +44,7 @@ class Served:
         return (self.folder / "logs" / "lumen.log").read_text(errors="replace")
 
     def unfinished(self) -> list[str]:
-        return [path.name for path in (self.folder / "outputs").rglob(".*")]
+        return [path.name for path in (self.folder / "outputs").rglob(".*") if path.is_file()]
 
     async def active_when_quiet(self) -> int:
         """Wait for the end of all clips; how many are still being made after a while."""
