@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands import gfpgan, hibari, sadtalker, xtts
+from commands import gfpgan, hibari, keys, sadtalker, xtts
 from commands.exporting import PLAIN_HELP, Repository
 from commands.options import face_options, voice_options, with_options
 from commands.sign import sign
@@ -34,6 +34,7 @@ export = typer.Typer(
     help="Build the artifacts in model_repository/.", no_args_is_help=True, rich_markup_mode=PLAIN_HELP
 )
 app.add_typer(export, name="export")
+app.add_typer(keys.keys, name="keys")
 app.add_typer(sign, name="sign")
 export.command("xtts")(xtts.export_xtts)
 export.command("sadtalker")(sadtalker.export_sadtalker)

@@ -20,6 +20,9 @@ from lumen.triton.guard import SHARED_MEMORY
 from lumen.triton.install import find_triton, gpu_usable
 from lumen.triton.ports import claim_port
 from lumen.triton.serve import check_models
+from orchestrator.access.access import DECIDE
+from orchestrator.access.key_file import KeyFile
+from orchestrator.access.origins import is_loopback
 
 SHARED_BYTES: Final = 256 * 2**20
 """Free shared memory that the models of a profile get by with."""
@@ -68,6 +71,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _ports(settings)
     yield _shared_memory()
     yield _writer(settings)
+    yield _keys(settings)
 
 
 def _triton(settings: Settings) -> Finding:
@@ -142,3 +146,20 @@ def _writer(settings: Settings) -> Finding:
         return Finding("writer", "echo" if settings.writer == "echo" else "Gemini, with a key")
     key = "put GEMINI_API_KEY into .env; without it the prompt itself is spoken"
     return Finding("writer", "there is no key for Gemini", key)
+
+
+def _keys(settings: Settings) -> Finding:
+    """Tell who may use the API."""
+    try:
+        made = len(KeyFile(settings.keys_path).read().keys)
+    except LumenException as error:
+        return Finding("keys", error.message.rstrip("."), "see above", needed=True)
+    if settings.require_keys == "off":
+        return Finding("keys", "none is asked for (REQUIRE_KEYS=off)")
+    if made:
+        return Finding("keys", f"{made} are made, and one is asked for")
+    if settings.require_keys == "on":
+        return Finding("keys", "none is made, and one is asked for", "lumen keys add NAME")
+    if is_loopback(settings.api_host):
+        return Finding("keys", "none is made; only this machine can ask")
+    return Finding("keys", "none is made; other machines may neither keep nor remove anything", DECIDE)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -25,9 +26,12 @@ async def serve(settings: Settings, console: Console) -> None:
 
 async def quickstart(settings: Settings, console: Console, clip: Clip, once: bool) -> None:
     """Make one clip, say where it is, and go on serving unless ``once``."""
-    async with running(settings, console) as chain, LumenClient(chain.url) as client:
+    async with (
+        running(settings, console) as chain,
+        LumenClient(chain.url, key=settings.lumen_api_key) as client,
+    ):
         body = await _watched(chain, _make(client, clip, console))
-        video = chain.settings.outputs_path / Path(body["video_url"]).relative_to("/outputs")
+        video = chain.settings.outputs_path / Path(urlsplit(body["video_url"]).path).relative_to("/outputs")
         console.print(f"\n[bold green]Your video:[/] {video}", soft_wrap=True, highlight=False)
         if once:
             return
@@ -38,7 +42,8 @@ async def quickstart(settings: Settings, console: Console, clip: Clip, once: boo
 
 async def say(settings: Settings, console: Console, clip: Clip, output: Path) -> dict[str, Any]:
     """Make one clip into ``output``: with the API that runs here, or else with a chain of its own."""
-    async with _any_api(settings, console) as (url, guarded), LumenClient(url) as client:
+    key = settings.lumen_api_key
+    async with _any_api(settings, console) as (url, guarded), LumenClient(url, key=key) as client:
         body: dict[str, Any] = await guarded(_make(client, clip, console))
         await client.download(body["video_url"], output)
         return body
@@ -99,7 +104,9 @@ def _private(settings: Settings, outputs: Path) -> Settings:
     """``settings`` for a chain that nobody else talks to: free ports, loopback, its own outputs."""
     ports = {"api_port": 0, "triton_url": "127.0.0.1:0", "triton_http_port": 0, "triton_metrics_port": 0}
     hosts = {"api_host": "127.0.0.1", "triton_host": "127.0.0.1"}
-    return settings.model_copy(update={**ports, **hosts, "outputs_path": outputs})
+    return settings.model_copy(
+        update={**ports, **hosts, "outputs_path": outputs, "require_keys": "off", "allowed_hosts": []}
+    )
 
 
 def addresses(chain: Running) -> str:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final
 
 import httpx
+from pydantic import SecretStr
 
 from lumen import registry
 from lumen.errors import GenerationException, ServiceUnavailableException
@@ -95,14 +96,18 @@ class LumenClient:
     Args:
         url: e.g. ``http://127.0.0.1:8000``.
         timeout: seconds without progress of a clip after which it is given up.
+        key: for an API that asks for one.
     """
 
-    def __init__(self, url: str, timeout: float = STALLED_SECONDS) -> None:
+    def __init__(self, url: str, timeout: float = STALLED_SECONDS, key: SecretStr | None = None) -> None:
         self.url = url
         self._timeout = timeout
         # A proxy of the environment leads to the world, not to one's own machine or network.
         self._http = httpx.AsyncClient(
-            base_url=url, timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS), trust_env=False
+            base_url=url,
+            headers={} if key is None else {"X-API-Key": key.get_secret_value()},
+            timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS),
+            trust_env=False,
         )
 
     async def __aenter__(self) -> "LumenClient":
@@ -119,7 +124,10 @@ class LumenClient:
             answer = await self._http.get("/api/status", timeout=CONNECT_SECONDS)
         except httpx.HTTPError:
             return False
-        return answer.status_code == httpx.codes.OK and "parts" in _object(answer)
+        body = _object(answer)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:  # one that asks for a key
+            return {"error", "message", "request_id"} <= body.keys()
+        return answer.status_code == httpx.codes.OK and "parts" in body
 
     async def make(self, clip: Clip, on_progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
         """Makes a clip, however long it takes, and returns the response's body.

@@ -8,7 +8,10 @@
     │   ├── TooLargeException        413  it is over a limit of size
     │   ├── TooSlowException         408  its body did not arrive in time
     │   └── UnsupportedMediaException 415 it carries a kind of file that is not taken
+    ├── UnauthorizedException        401  it has no key, or one that is not valid
+    ├── ForbiddenException           403  its key, its page or its machine may not do that
     ├── RateLimitException           429  too many requests; ``retry_after`` says when
+    │   └── QuotaException           429  its key has used up what it may use in a day
     ├── BusyException                429  a model has no room for one more request now
     ├── GenerationException          500  a stage failed
     │   ├── UpstreamTimeoutException 504  Gemini or Triton did not answer in time
@@ -67,6 +70,16 @@ class UnsupportedMediaException(InvalidInputException):
     triton_code = "UNSUPPORTED"
 
 
+class UnauthorizedException(LumenException):
+    status = 401
+    triton_code = "INVALID_ARG"
+
+
+class ForbiddenException(LumenException):
+    status = 403
+    triton_code = "INVALID_ARG"
+
+
 class RateLimitException(LumenException):
     """``retry_after``: seconds until the next request is welcome."""
 
@@ -76,6 +89,10 @@ class RateLimitException(LumenException):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class QuotaException(RateLimitException):
+    """``retry_after``: seconds until the quota is new."""
 
 
 class BusyException(LumenException):
@@ -134,13 +151,15 @@ def from_wire(text: str) -> LumenException | None:
 
 def names() -> list[str]:
     """Names of all classes of the tree that are raised."""
-    found = {**_by_name(LumenException), RateLimitException.__name__: RateLimitException}
-    return sorted(name for name in found if name != LumenException.__name__)
+    timed = {RateLimitException.__name__, QuotaException.__name__}
+    return sorted({*_by_name(LumenException), *timed} - {LumenException.__name__})
 
 
 def _by_name(root: type[LumenException]) -> dict[str, type[LumenException]]:
-    """The tree under ``root``; the one that needs more than a message never crosses Triton."""
-    found = {} if root is RateLimitException else {root.__name__: root}
+    """The tree under ``root``; those that need more than a message never cross Triton."""
+    if root is RateLimitException:
+        return {}
+    found = {root.__name__: root}
     for child in root.__subclasses__():
         found |= _by_name(child)
     return found

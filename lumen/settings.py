@@ -81,7 +81,7 @@ class Settings(BaseSettings):
         description="front ends, comma-separated; * for any",
     )
     rate_limit: str = Field(
-        "100/minute", description="requests per client address, in the notation of `limits`"
+        "100/minute", description="requests per key or client address, in the notation of `limits`"
     )
     rate_limit_storage: str = Field("memory://", description="memory:// or redis://host:port/db")
     trusted_proxies: Annotated[list[str], NoDecode] = Field(
@@ -141,6 +141,29 @@ class Settings(BaseSettings):
     frames_timeout: float = Field(120.0, gt=0, description="seconds until the next frames of SadTalker")
     first_audio_timeout: float = Field(
         180.0, gt=0, description="seconds until XTTS's first sound, waiting for a slot included"
+    )
+
+    # Access
+    require_keys: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="whether requests need a key; auto: as soon as one is made, and until then other "
+        "machines may generate, but neither keep nor remove anything",
+    )
+    keys_path: Path = Field(Path("keys.json"), description="file of the keys, which `lumen keys` writes")
+    usage_path: Path = Field(Path("usage.json"), description="file of what each key has used")
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="names that a request's Host may have, comma-separated, *.example.com for all below one, "
+        "* for any; without them, requests of this machine must name it",
+    )
+    link_seconds: float = Field(
+        3600.0, gt=0, description="seconds for which the address of a file in an answer works without the key"
+    )
+    max_client_secrets: int = Field(
+        1000, ge=1, description="tokens for browsers that are valid at once; one key has a tenth of them"
+    )
+    lumen_api_key: SecretStr | None = Field(
+        None, description="key that `lumen say` and `quickstart` send to an API that asks for one"
     )
 
     # Media
@@ -219,7 +242,13 @@ class Settings(BaseSettings):
     def _read_size(cls, value: object) -> object:
         return int(value) if isinstance(value, str) and value.isdecimal() else value
 
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @field_validator("require_keys", mode="before")
+    @classmethod
+    def _read_switch(cls, value: object) -> object:
+        """``on`` and ``off`` of a profile, which YAML takes for truth values."""
+        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+    @field_validator("cors_origins", "trusted_proxies", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
@@ -230,6 +259,8 @@ class Settings(BaseSettings):
         "outputs_path",
         "voices_path",
         "avatars_path",
+        "keys_path",
+        "usage_path",
         "logs_path",
         "model_repository",
         "backends_path",

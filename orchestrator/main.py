@@ -10,17 +10,19 @@ from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from lumen import __version__
 from lumen.aio import cancel
 from lumen.allocator import return_large_blocks
 from lumen.settings import Settings
+from orchestrator.access.middleware import AccessMiddleware
 from orchestrator.core.exceptions import add_handlers
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.routes import avatars, generation, health, outputs, realtime, voices
+from orchestrator.routes import access, avatars, generation, health, outputs, realtime, voices
 from orchestrator.routes.chat import mount_chat
 from orchestrator.routes.description import openapi, operation_id
 from orchestrator.routes.docs import add_docs
@@ -58,12 +60,14 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(avatars.router)
     app.include_router(outputs.router)
     app.include_router(realtime.router)
+    app.include_router(access.router)
     mount_chat(app)
     made = app.state.services
     app.mount(URL_PREFIX, OutputFiles(made.outputs, made.kept, made.sound), name="outputs")
     add_docs(app)
     add_handlers(app)
-    add_middleware(app, settings, app.state.limiter)
+    limiter, services = app.state.limiter, app.state.services
+    add_middleware(app, settings, limiter, Middleware(AccessMiddleware, services.access, limiter))
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -75,6 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with logging_to(services.settings.logs_path):
         services.outputs.create()
         await asyncio.to_thread(services.clear)
+        await asyncio.to_thread(services.access.start)
         await services.moderation.start()
         retention = asyncio.create_task(services.kept.watch())
         try:
@@ -85,6 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await services.live.stop()
             await services.models.close()
             await app.state.limiter.close()
+            await services.access.close()
 
 
 @cache

@@ -1,6 +1,7 @@
 """Wording of messages that repeat what a caller sent."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -8,6 +9,9 @@ from lumen.text.language import suggest_language
 
 LOGGED_CHARACTERS: Final = 80
 """Characters of a caller's text that a message or a log line shows."""
+
+TOKENS: Final = re.compile(r"(?<=[?&]token=)[^&\s\"']+")
+"""Tokens in an address."""
 
 MAX_NAMED: Final = 40
 """Names that a message lists at most."""
@@ -22,6 +26,11 @@ def excerpt(text: str) -> str:
 def printable_line(text: str) -> str:
     """``text`` on one line, without control characters."""
     return "".join(c if c.isprintable() else " " for c in text).rstrip()
+
+
+def without_tokens(text: str) -> str:
+    """``text`` without the tokens in its addresses, with which others could ask."""
+    return TOKENS.sub("...", text)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -20,6 +20,37 @@ EVERYONE: Final = ""
 owner: Final[ContextVar[str]] = ContextVar("owner", default=EVERYONE)
 """Id of the key that the request came with; what is made belongs to it, and it alone finds it again."""
 
+ADMIN: Final = "admin"
+"""Scope of a key that sees and changes what belongs to others."""
+
+scopes: Final[ContextVar[frozenset[str] | None]] = ContextVar("scopes", default=None)
+"""Scopes of the request's key; None outside of a request."""
+
+rate: Final[ContextVar[str | None]] = ContextVar("rate", default=None)
+"""Limit of requests of the request's key, in the notation of `limits`; None for that of all."""
+
+at_once: Final[ContextVar[int | None]] = ContextVar("at_once", default=None)
+"""Clips, and conversations, that the request's key may have at once; None for everybody's share."""
+
+response_headers: Final[ContextVar[dict[str, str]]] = ContextVar("response_headers")
+"""Headers that the response to this request gets, whatever it will be."""
+
+
+def sees_all() -> bool:
+    """Whether the request may see and change what belongs to others; so may what no request asks for."""
+    held = scopes.get()
+    return owner.get() == EVERYONE if held is None else ADMIN in held
+
+
+def may_see(belongs_to: str) -> bool:
+    """Whether the request may know of something that belongs to ``belongs_to``."""
+    return belongs_to in (EVERYONE, owner.get()) or sees_all()
+
+
+def may_change(belongs_to: str) -> bool:
+    """Whether the request may change or remove it: what belongs to everyone is for admins to change."""
+    return sees_all() or (belongs_to == owner.get() != EVERYONE)
+
 
 def new_request_id() -> str:
     return str(uuid.uuid4())

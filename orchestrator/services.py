@@ -1,12 +1,15 @@
 """Services that the routes work with, made once per app."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from fastapi import Request, WebSocket
 
 from lumen.settings import Settings
+from orchestrator.access.access import Access
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import ImageDecoder, Portraits
 from orchestrator.live.sessions import LiveSessions
@@ -17,6 +20,7 @@ from orchestrator.pipeline.output_records import OutputRecorder
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.previews import VoicePreviews
 from orchestrator.pipeline.progress import ProgressBoard
+from orchestrator.pipeline.results import Observer
 from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
@@ -36,6 +40,7 @@ class Services:
     previews: VoicePreviews
     progress: ProgressBoard
     live: LiveSessions
+    access: Access
 
     def clear(self) -> None:
         """Remove files that a killed process had begun, and open what signs."""
@@ -46,15 +51,21 @@ class Services:
 
 
 def make_services(settings: Settings, models: ModelManager) -> Services:
-    outputs = Outputs(settings.outputs_path)
+    access = Access(settings)
+    outputs = Outputs(settings.outputs_path, access.links.sign)
     decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
     portraits = Portraits(settings.assets_path / "portraits", decoder)
     kept = KeptOutputs(outputs, settings.retention_days, settings.retention_bytes)
     marking, moderation = Marking(settings), Moderation(settings)
     sound = DerivedSound(settings, outputs, kept, marking)
-    observers = [OutputRecorder(outputs, kept)]
+
+    async def owner_of(path: PurePath) -> str | None:
+        return await asyncio.to_thread(kept.owner_of, path)
+
+    access.owner_of = owner_of
+    observers: list[Observer] = [OutputRecorder(outputs, kept), access.meter]
     pipeline = Pipeline(settings, models, outputs, observers, marking, moderation)
-    live = LiveSessions(settings, models, portraits, moderation)
+    live = LiveSessions(settings, models, portraits, access.meter, access.links.sign, moderation)
     return Services(
         settings=settings,
         models=models,
@@ -68,6 +79,7 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
         previews=VoicePreviews(settings, models, pipeline),
         progress=ProgressBoard(),
         live=live,
+        access=access,
     )
 
 

@@ -28,6 +28,7 @@ pytest_plugins = (
     "tests.support.onnx_models",
     "tests.support.other_user",
     "tests.support.quick_downloads",
+    "tests.support.redis_server",
     "tests.support.sadtalker",
     "tests.support.sadtalker_damage",
     "tests.support.signing",

@@ -3,6 +3,7 @@
 
 import "./lumen-avatar.js";
 import { ConversationView } from "./conversation.js";
+import { SignIn } from "./key.js";
 import { BrowserRecognition, Microphone, explain } from "./hearing.js";
 import { Settings, element } from "./settings.js";
 
@@ -20,6 +21,7 @@ const REASONS = {
   session_expired: "The conversation has reached its longest time. It goes on when you write.",
   too_many_sessions: "All places are taken; trying again …",
   server_shutting_down: "The server restarts; trying again …",
+  invalid_api_key: "The server asks for a key.",
 };
 const URLS = /(https:\/\/\S+[^\s.,)])/;
 
@@ -29,6 +31,7 @@ const microphone = /** @type {HTMLButtonElement} */ (element("microphone"));
 const allowed = /** @type {HTMLInputElement} */ (element("recognition"));
 const conversation = new ConversationView(element("log"));
 const settings = new Settings(avatar);
+const signIn = new SignIn(avatar, () => settings.loaded || load());
 
 const sound = new Microphone((pcm) => avatar.hear(pcm));
 /** The server decides when the user has spoken, answers, and is interrupted. */
@@ -65,6 +68,7 @@ function showState({ state, reason }) {
   line.textContent = REASONS[/** @type {keyof typeof REASONS} */ (reason)] ?? STATES[state];
   element("stop").hidden = !avatar.busy;
   if (!avatar.session) stopHearing("");
+  if (reason === "invalid_api_key") signIn.ask();
 }
 
 /** Says who answers, and what this server cannot do. @param {Record<string, any>} session */
@@ -145,8 +149,13 @@ element("alert-close").addEventListener("click", () => warn(""));
 microphone.addEventListener("click", () => (hearing ? stopHearing("") : startHearing()));
 allowed.addEventListener("change", showMicrophone);
 
+/** Fills the choices; where a key is missing, they are filled when there is one. */
+function load() {
+  settings.load().then(
+    (status) => (prompt.maxLength = status.limits.max_text_length),
+    (error) => error.cause === 401 || warn(`The server's choices cannot be read: ${error.message}`),
+  );
+}
+
 showState({ state: avatar.state, reason: "" });
-settings.load().then(
-  (status) => (prompt.maxLength = status.limits.max_text_length),
-  (error) => warn(`The server's choices cannot be read: ${error.message}`),
-);
+load();

@@ -8,6 +8,8 @@ const LAST_RETRY_MS = 15_000;
 /** Close codes after which the same request would be refused again: policy, too large. */
 const FINAL_CODES = [1008, 1009];
 const NORMAL = 1000;
+/** Beginning of the subprotocol that carries a key: a WebSocket takes no headers. */
+const KEY_PROTOCOL = "openai-insecure-api-key.";
 
 /** @typedef {Record<string, any> & {type: string}} WireEvent A client's or server's event. */
 
@@ -18,6 +20,8 @@ export class Connection {
   #wanted = false;
   #attempts = 0;
   #waitMs = 0;
+  /** For a server that asks for one. */
+  key = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -38,7 +42,7 @@ export class Connection {
     clearTimeout(this.#timer);
     if (this.#socket) return;
     this.report("connecting", "");
-    const socket = new WebSocket(this.address(), [BINARY_PROTOCOL]);
+    const socket = new WebSocket(this.address(), [BINARY_PROTOCOL, ...(this.key ? [KEY_PROTOCOL + this.key] : [])]);
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => socket === this.#socket && this.#read(data);
     socket.onclose = (event) => socket === this.#socket && this.#lost(event);

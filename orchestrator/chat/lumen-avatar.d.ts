@@ -29,6 +29,8 @@ export declare class LumenAvatar extends HTMLElement {
   readonly session: Record<string, any> | null;
   /** Whether an answer is being made or spoken. */
   readonly busy: boolean;
+  /** Key for a server that asks for one, from the next connection on. A page that strangers open takes a `token`. */
+  key: string;
   connect(): void;
   disconnect(): void;
   /**

@@ -85,6 +85,15 @@ export class LumenAvatar extends HTMLElement {
     return this.#session;
   }
 
+  /** @param {string} key */
+  set key(key) {
+    this.#connection.key = key;
+  }
+
+  get key() {
+    return this.#connection.key;
+  }
+
   get busy() {
     return this.#state === "thinking" || this.#state === "speaking";
   }

@@ -3,6 +3,8 @@
 
 /** @typedef {import("./lumen-avatar.js").LumenAvatar} LumenAvatar */
 
+import { keyHeaders } from "./key.js";
+
 const SERVER = new URL("..", import.meta.url);
 
 export class Settings {
@@ -27,9 +29,12 @@ export class Settings {
 
   defaultVoice = "";
 
-  /** Fills the choices with what the server has. */
+  loaded = false;
+
+  /** Fills the choices with what the server has, once. */
   async load() {
     const [status, avatars] = await Promise.all([ask("api/status"), ask("api/avatars").catch(() => ({ avatars: [] }))]);
+    this.loaded = true;
     this.defaultVoice = status.configuration.default_voice;
     for (const name of status.portraits) this.#offer(name, name, `api/portraits/${encodeURIComponent(name)}`);
     for (const { id, name } of avatars.avatars) this.#offer(id, name || "own picture", "");
@@ -99,9 +104,9 @@ export class Settings {
 
 /** Asks the API; an error has the server's own words. @param {string} path @param {RequestInit} [options] @returns {Promise<any>} */
 async function ask(path, options) {
-  const response = await fetch(new URL(path, SERVER), options);
+  const response = await fetch(new URL(path, SERVER), { ...options, headers: keyHeaders() });
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.message ?? `The server answers ${response.status}.`);
+  if (!response.ok) throw new Error(body.message ?? `The server answers ${response.status}.`, { cause: response.status });
   return body;
 }
 

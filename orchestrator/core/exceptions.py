@@ -22,6 +22,7 @@ from lumen.errors import (
     RateLimitException,
     ServiceUnavailableException,
     TooLargeException,
+    UnauthorizedException,
     UnsupportedMediaException,
 )
 from orchestrator.messages import excerpt
@@ -75,7 +76,7 @@ def error_response(error: LumenException) -> JSONResponse:
     """The response to ``error``, which is logged here."""
     name = type(error).__name__
     log.log(_level(error.status), "%s (%d): %s", name, error.status, error.message)
-    return _body(error.status, name, error.message, _retry_after(error))
+    return _body(error.status, name, error.message, _headers(error))
 
 
 def unhandled(error: Exception) -> JSONResponse:
@@ -148,8 +149,10 @@ def _describe(item: Any) -> str:
     return f"{excerpt(where)}: {what}" if where else what
 
 
-def _retry_after(error: LumenException) -> dict[str, str]:
-    """The header that says when to come back; none where it does not depend on time."""
+def _headers(error: LumenException) -> dict[str, str]:
+    """Headers that say when to come back, where that depends on time, or how to show who one is."""
+    if isinstance(error, UnauthorizedException):
+        return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, RateLimitException | BusyException | ServiceUnavailableException):
         return {"Retry-After": str(error.retry_after)}
     return {}

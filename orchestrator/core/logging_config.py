@@ -8,7 +8,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.messages import printable_line
+from orchestrator.messages import printable_line, without_tokens
 from orchestrator.request_context import request_id
 
 FORMAT: Final = "%(asctime)s - lumen - %(levelname)s - [%(request_id)s] %(message)s"
@@ -52,10 +52,13 @@ class _Console(logging.StreamHandler):  # type: ignore[type-arg]  # generic in t
 
 
 class _Plain(logging.Formatter):
-    """Leaves no control character of anybody's in a line: none moves a terminal's cursor or forges a line."""
+    """Leaves no control character of anybody's in a line: none moves a terminal's cursor or forges a line.
+
+    No token of an address is written down either.
+    """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        return printable_line(super().formatMessage(record))
+        return printable_line(without_tokens(super().formatMessage(record)))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
         return "\n".join(map(printable_line, super().formatException(ei).splitlines()))

@@ -1,5 +1,6 @@
-"""Middleware of every request, outermost first: identity and log, form, CORS, errors, rate, size, disconnect.
+"""Middleware of every request, outermost first.
 
+Identity and log, form, CORS, errors, access, rate, size, disconnect.
 All are plain ASGI: nothing is buffered, and a cancelled request is cancelled to its core.
 """
 
@@ -10,6 +11,7 @@ from typing import Final
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,7 +25,7 @@ from orchestrator.core.exceptions import error_response, unhandled
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.core.uniform import UniformMiddleware
 from orchestrator.messages import excerpt
-from orchestrator.request_context import client, new_request_id, request_id
+from orchestrator.request_context import client, new_request_id, owner, rate, request_id, response_headers
 from orchestrator.store.outputs import URL_PREFIX
 
 log = logging.getLogger("lumen")
@@ -49,11 +51,16 @@ CLIENT_CLOSED: Final = 499
 """Status in the log of a request whose client left: no status was sent."""
 
 
-def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> None:
-    """Wrap ``app``; the last one added is the outermost."""
+def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter, access: Middleware) -> None:
+    """Wrap ``app``; the last one added is the outermost.
+
+    Args:
+        access: decides who may do what.
+    """
     app.add_middleware(DisconnectMiddleware)
     app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
     app.add_middleware(RateLimitMiddleware, limiter=limiter)
+    app.add_middleware(access.cls, *access.args, **access.kwargs)
     app.add_middleware(ErrorMiddleware)
     app.add_middleware(
         CORSMiddleware,
@@ -67,6 +74,8 @@ def add_middleware(app: FastAPI, settings: Settings, limiter: RateLimiter) -> No
             VOICE_PART_HEADER,
             VIDEO_URL_HEADER,
             "Retry-After",
+            "RateLimit",
+            "RateLimit-Policy",
             "Content-Range",
             "ETag",
         ],
@@ -85,12 +94,13 @@ class RequestLogMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        tokens = request_id.set(new_request_id()), client.set(client_of(scope))
+        tokens = request_id.set(new_request_id()), client.set(client_of(scope)), response_headers.set({})
         try:
             await self._serve(scope, receive, send)
         finally:
             request_id.reset(tokens[0])
             client.reset(tokens[1])
+            response_headers.reset(tokens[2])
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, status = time.perf_counter(), CLIENT_CLOSED
@@ -99,7 +109,8 @@ class RequestLogMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id.get()
+                headers = MutableHeaders(scope=message)
+                headers.update({**response_headers.get(), REQUEST_ID_HEADER: request_id.get()})
             await send(message)
 
         try:
@@ -147,7 +158,7 @@ def _response_to(error: Exception | asyncio.CancelledError) -> Response:
 
 
 class RateLimitMiddleware:
-    """Refuses a client address that asks too often."""
+    """Refuses a key, or without one a client address, that asks too often."""
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
         self._app = app
@@ -155,7 +166,7 @@ class RateLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _is_counted(scope["path"]):
-            await self._limiter.hit(client_of(scope))
+            await self._limiter.hit(owner.get() or client_of(scope), rate.get())
         await self._app(scope, receive, send)
 
 

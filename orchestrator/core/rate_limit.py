@@ -1,16 +1,18 @@
-"""Requests per client address, counted in memory or in Redis by the library `limits`."""
+"""Requests per key or client address, counted in memory or in Redis by the library `limits`."""
 
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
 
 from lumen.errors import InvalidInputException, RateLimitException
+from orchestrator.request_context import response_headers
 
 if TYPE_CHECKING:
     from redis.asyncio import ConnectionPool
@@ -22,6 +24,22 @@ STORAGE_TIMEOUT: Final = 1.0
 
 OUTAGE_SECONDS: Final = 5.0
 """Seconds that a storage that failed is left alone before it is tried again."""
+
+
+class Window(NamedTuple):
+    """State of a limit for one client: requests that are left, and seconds until there are more again."""
+
+    limit: RateLimitItem
+    allowed: bool
+    remaining: int
+    seconds: int
+
+    def headers(self) -> dict[str, str]:
+        """Tell it as the IETF's draft on RateLimit header fields does."""
+        return {
+            "RateLimit-Policy": f'"default";q={self.limit.amount};w={self.limit.get_expiry()}',
+            "RateLimit": f'"default";r={self.remaining};t={self.seconds}',
+        }
 
 
 class RateLimiter:
@@ -42,7 +60,7 @@ class RateLimiter:
         self._local = MovingWindowRateLimiter(MemoryStorage())
         try:
             self._limit = parse(limit)
-            self._pool = None if storage == "memory://" else _redis_pool(storage)
+            self._pool = None if storage == "memory://" else redis_pool(storage)
         except ValueError as error:
             raise InvalidInputException(
                 "RATE_LIMIT or RATE_LIMIT_STORAGE is malformed, expected for example '100/minute' and "
@@ -51,45 +69,55 @@ class RateLimiter:
         self._shared = self._local if self._pool is None else _in_redis(storage, self._pool)
         self._outage_until = 0.0
 
-    async def hit(self, client: str) -> None:
-        """Count one request of ``client``.
+    async def hit(self, client: str, limit: str | None = None) -> None:
+        """Count one request of ``client``; the response's headers tell what is left.
+
+        Args:
+            limit: of this client, where it has one of its own.
 
         Raises:
             RateLimitException: it is one too many.
         """
-        wait = await self._count(client)
-        if wait is not None:
-            seconds = max(1, math.ceil(wait))
-            raise RateLimitException(f"At most {self._limit} per client; try again in {seconds} s.", seconds)
+        window = await self._count(self._limit if limit is None else _parsed(limit), client)
+        response_headers.get({}).update(window.headers())
+        if not window.allowed:
+            limited, wait = window.limit, window.seconds
+            raise RateLimitException(f"At most {limited} per client; try again in {wait} s.", wait)
 
     async def close(self) -> None:
         """Close the connections to the storage."""
         if self._pool is not None:
             await self._pool.aclose()
 
-    async def _count(self, client: str) -> float | None:
-        """Count in the shared storage, or here while it fails; see `_count_in`."""
+    async def _count(self, limit: RateLimitItem, client: str) -> Window:
+        """Count in the shared storage, or here while it fails."""
         if time.monotonic() < self._outage_until:
-            return await self._count_in(self._local, client)
+            return await _count_in(self._local, limit, client)
         try:
-            wait = await self._count_in(self._shared, client)
+            window = await _count_in(self._shared, limit, client)
         except Exception as error:  # whatever the storage's client raises
             log.error("The rate limit's storage fails (%s); counting in this process", type(error).__name__)
             self._outage_until = time.monotonic() + OUTAGE_SECONDS
-            return await self._count_in(self._local, client)
+            return await _count_in(self._local, limit, client)
         if self._outage_until:
             log.warning("The rate limit's storage is back")
             self._outage_until = 0.0
-        return wait
-
-    async def _count_in(self, limiter: MovingWindowRateLimiter, client: str) -> float | None:
-        """None when the request is allowed, else seconds until the next one is."""
-        if await limiter.hit(self._limit, client):
-            return None
-        return (await limiter.get_window_stats(self._limit, client)).reset_time - time.time()
+        return window
 
 
-def _redis_pool(url: str) -> "ConnectionPool":
+async def _count_in(limiter: MovingWindowRateLimiter, limit: RateLimitItem, client: str) -> Window:
+    allowed = await limiter.hit(limit, client)
+    reset, remaining = await limiter.get_window_stats(limit, client)
+    return Window(limit, allowed, remaining, max(1, math.ceil(reset - time.time())))
+
+
+@lru_cache(256)
+def _parsed(limit: str) -> RateLimitItem:
+    return parse(limit)
+
+
+def redis_pool(url: str) -> "ConnectionPool":
+    """Connections to a Redis that must answer at once."""
     from redis.asyncio import ConnectionPool  # only who uses Redis loads its client
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff

@@ -25,8 +25,8 @@ from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.portraits import ImageDecoder
-from orchestrator.request_context import utc_timestamp
-from orchestrator.store.tensor_store import ID, ID_CHARACTERS, TensorStore
+from orchestrator.request_context import EVERYONE, utc_timestamp
+from orchestrator.store.tensor_store import ID, TensorStore, owned, owner_in
 from orchestrator.triton.client import TritonClient
 
 FORMAT: Final = "2"
@@ -55,6 +55,7 @@ class AvatarCard:
         bundled: name of the bundled portrait that it was made of; None for an uploaded one.
         consent: statement that came with its picture.
         usable: False when another face, checkpoint or format of files made it than those that are served.
+        owner: id of the key that it belongs to; "" where it is everyone's.
     """
 
     id: str
@@ -67,6 +68,7 @@ class AvatarCard:
     confidence: float | None
     warnings: list[str]
     usable: bool
+    owner: str = EVERYONE
     bundled: str | None = None
     consent: str | None = None
 
@@ -183,7 +185,7 @@ class Avatars:
         others = [card for card in self.cards() if card.id != key]
         if ID.fullmatch(name.strip().lower()):
             raise InvalidInputException(f"name: {name!r} looks like an id; choose another one.")
-        self._store.check(name, others, len(others))
+        self._store.check(name, others, self._store.count(key))
 
     def picture(self, card: AvatarCard) -> bytes | None:
         """A small picture of an avatar, JPEG; None where it was made without one; reads its file."""
@@ -218,8 +220,7 @@ class Avatars:
         tensors[THUMBNAIL] = np.frombuffer(thumbnail, np.uint8)
         with self._store.adding:
             self._check_name(name, key)
-            self._store.write(key, tensors, header)
-        return self._read(key, header)
+            return self._read(key, self._store.write(key, tensors, header))
 
     def _card(self, key: str, header: Mapping[str, str]) -> AvatarCard | None:
         """Card of an avatar from its file's header; None when the header is damaged."""
@@ -244,16 +245,17 @@ class Avatars:
             bundled=header.get("bundled") or None,
             consent=header.get("consent") or None,
             usable=(header.get("format"), header["part"], header["source_sha256"]) == ours,
+            owner=owner_in(header),
         )
 
 
 def fingerprint(picture: bytes, crop_options: CropOptions, face: Face) -> str:
-    """The id of the avatar that ``face`` makes of a picture file."""
+    """The id of the avatar that ``face`` makes of a picture file for the key of the request."""
     digest = hashlib.sha256(
         json.dumps([FORMAT, face.name, face.source, crop_options.size, crop_options.preprocess]).encode()
     )
     digest.update(hashlib.sha256(picture).digest())
-    return digest.hexdigest()[:ID_CHARACTERS]
+    return owned(digest)
 
 
 def _pixels(png: bytes) -> npt.NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -32,10 +33,13 @@ class IdleClips:
     """Makes and finds idle clips.
 
     Args:
-        folder: made with the first clip.
+        folder: made with the first clip. sign: makes an address work for whoever gets it.
     """
 
-    def __init__(self, characters: Characters, folder: Path, marking: Marking) -> None:
+    def __init__(
+        self, characters: Characters, folder: Path, marking: Marking, sign: Callable[[str], str] = str
+    ) -> None:
+        self._sign = sign
         self._characters = characters
         self._marking = marking
         self._folder = folder
@@ -48,7 +52,7 @@ class IdleClips:
         self._known.move_to_end(character.key)
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
-        return f"{PREFIX}{character.key}.mp4"
+        return self._sign(f"{PREFIX}{character.key}.mp4")
 
     async def file(self, key: str) -> Path:
         """The clip of this key, made where it is not there; one clip is made at a time.

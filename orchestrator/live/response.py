@@ -11,12 +11,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lumen.aio import Stream, cancel, read_ahead, tee
+from lumen.aio import Stream, cancel, exhaust, read_ahead, tee
 from lumen.errors import InvalidInputException, LumenException
 from lumen.utterance import Sentence, SpeechChunk
 from lumen.visemes.track import PhonemeTrack
 from orchestrator.live.client_events import PCM_RATE
 from orchestrator.live.conversation import Item, SpokenSentence
+from orchestrator.live.meter import Meter, metered
 from orchestrator.live.pacing import Pacer
 from orchestrator.live.server_events import item_object, new_id, part_of, response_object
 from orchestrator.live.speech import GivenSpeech, quick_sentences
@@ -65,6 +66,7 @@ class Parts:
     scene: Callable[[], Awaitable[Scene]]
     options: SpeechOptions
     max_seconds: float
+    meter: Meter
     mark: Callable[[str, str], Mark]
     check: Callable[[WriterRequest], Awaitable[None]]
 
@@ -111,7 +113,7 @@ class Response:
         self._script: list[str] = []
         self._captions: dict[int, str] = {}
         self._phonemes: PhonemeTrack | None = None
-        self._samples = 0
+        self._samples, self._made_seconds = 0, 0.0
         self._begun = False
         self._interruption: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._interrupted_at = 0.0
@@ -233,19 +235,16 @@ class Response:
         if isinstance(source := self._plan.source, WriterRequest):
             await self._parts.check(source)
         if not self._plan.spoken:
-            async with aclosing(self._text()) as text:
-                async for _ in text:
-                    pass
+            await exhaust(self._text())
             return
-        speech, rate = await self._speech()
-        if self._plan.pcm:
-            speech = self._with_pcm(speech, rate)
-        if self._plan.picture:
-            await self._film(speech, rate)
-        else:
-            async with aclosing(speech) as sound:
-                async for _ in sound:
-                    pass
+        async with metered(self._parts.meter, self._plan.picture, lambda: self._made_seconds):
+            speech, rate = await self._speech()
+            if self._plan.pcm:
+                speech = self._with_pcm(speech, rate)
+            if self._plan.picture:
+                await self._film(speech, rate)
+            else:
+                await exhaust(speech)
 
     def _text(self) -> Stream[str]:
         source = self._plan.source
@@ -341,8 +340,8 @@ class Response:
             sink = FragmentedMp4Sink(mark.tags)
             recording = Recording([sink], live=True, watch=self._watch, label=mark.drawn)
             async with aclosing(render(scene, speech, rate, recording)) as rendered:
-                async for seconds in rendered:
-                    await self._send_video(sink.take(), seconds)
+                async for self._made_seconds in rendered:
+                    await self._send_video(sink.take(), self._made_seconds)
 
     async def _send_video(self, data: bytes, until: float) -> None:
         if not data:
@@ -368,12 +367,13 @@ class Response:
             piece = pcm[start : start + step]
             self._samples += len(piece)
             if not self._plan.picture:
+                self._made_seconds = self._samples / PCM_RATE
                 await self.pacer.room()
             await self._send(
                 "response.output_audio.delta",
                 {},
                 pcm16(piece).tobytes(),
-                0.0 if self._plan.picture else self._samples / PCM_RATE,
+                0.0 if self._plan.picture else self._made_seconds,
             )
 
     async def _send(self, kind: str, fields: Mapping[str, Any], media: bytes, until: float) -> None:

@@ -13,6 +13,7 @@ from orchestrator.core.model_manager import ModelManager
 from orchestrator.live.client_events import ClientEventError, ResponseFields
 from orchestrator.live.config import LiveConfig
 from orchestrator.live.conversation import Conversation, Item
+from orchestrator.live.meter import Meter
 from orchestrator.live.pacing import Pacer
 from orchestrator.live.response import CLIENT_CANCELLED, Parts, Plan, Response
 from orchestrator.live.scene import Characters
@@ -38,6 +39,7 @@ class Responses:
         settings: Settings,
         models: ModelManager,
         characters: Characters,
+        meter: Meter,
         moderation: Moderation | None = None,
     ) -> None:
         self._transport = transport
@@ -45,6 +47,7 @@ class Responses:
         self._max_seconds = settings.max_audio_seconds
         self._models = models
         self._characters = characters
+        self._meter = meter
         self._marking = Marking(settings)
         self._moderation = moderation or Moderation(settings)
         self._known: dict[str, Response] = {}
@@ -165,6 +168,7 @@ class Responses:
             scene,
             config.speech_options(seed if voice.family.seeded else None),
             self._max_seconds,
+            self._meter,
             mark,
             lambda request: self._moderation.prompt(request.prompt, request.said),
         )

@@ -16,6 +16,7 @@ from orchestrator.live.config import LiveConfig, side_of, wants_picture
 from orchestrator.live.conversation import Conversation, Item, question_of
 from orchestrator.live.dialects import Dialect
 from orchestrator.live.idle import IdleClips
+from orchestrator.live.meter import Meter
 from orchestrator.live.response import CLIENT_CANCELLED
 from orchestrator.live.responses import Responses
 from orchestrator.live.scene import IDLE_SEED, Character, Characters
@@ -56,6 +57,7 @@ class Session:
         models: ModelManager,
         characters: Characters,
         idle: IdleClips,
+        meter: Meter,
         moderation: Moderation | None = None,
     ) -> None:
         self.id: Final = new_id("sess")
@@ -66,7 +68,9 @@ class Session:
         self._characters = characters
         self._idle = idle
         self._conversation = Conversation()
-        self._responses = Responses(transport, self._conversation, settings, models, characters, moderation)
+        self._responses = Responses(
+            transport, self._conversation, settings, models, characters, meter, moderation
+        )
         self._input_samples = 0
         self._config = LiveConfig(settings.default_voice, DEFAULT_LANGUAGE, None)
         self._began = self._active = time.monotonic()

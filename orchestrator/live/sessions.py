@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +12,14 @@ from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.portraits import Portraits
 from orchestrator.live.dialects import Dialect
 from orchestrator.live.idle import IdleClips
+from orchestrator.live.meter import Meter, Unmetered
 from orchestrator.live.scene import Characters
 from orchestrator.live.server_events import SERVER_ERROR, error
 from orchestrator.live.session import Session
 from orchestrator.live.transport import RESTART, TRY_LATER, Socket, Transport
 from orchestrator.marking.marking import Marking
 from orchestrator.moderation.moderation import Moderation
+from orchestrator.request_context import at_once, owner
 
 log = logging.getLogger("lumen")
 
@@ -27,21 +31,30 @@ IDLE_FOLDER: Final = "idle"
 
 
 class LiveSessions:
-    """Serves conversations, at most ``MAX_LIVE_SESSIONS`` at once."""
+    """Serves conversations, at most ``MAX_LIVE_SESSIONS`` at once.
+
+    Args:
+        meter: counts what is made. sign: makes the address of an idle clip work for whoever gets it.
+    """
 
     def __init__(
         self,
         settings: Settings,
         models: ModelManager,
         portraits: Portraits,
+        meter: Meter | None = None,
+        sign: Callable[[str], str] = str,
         moderation: Moderation | None = None,
     ) -> None:
         self._settings = settings
         self._moderation = moderation
         self._models = models
         self._characters = Characters(settings, models, portraits)
-        self.idle = IdleClips(self._characters, Path(settings.outputs_path) / IDLE_FOLDER, Marking(settings))
+        self._meter = meter or Unmetered()
+        folder = Path(settings.outputs_path) / IDLE_FOLDER
+        self.idle = IdleClips(self._characters, folder, Marking(settings), sign)
         self._sessions: set[Session] = set()
+        self._held: Counter[str] = Counter()
         self._ended = asyncio.Event()
         self._stopping = False
 
@@ -53,7 +66,7 @@ class LiveSessions:
     async def serve(self, socket: Socket, dialect: Dialect, *, binary: bool) -> None:
         """Serve one conversation to its end, or refuse it with a reason."""
         transport = Transport(socket, dialect, binary=binary)
-        if self._stopping or self.count >= self._settings.max_live_sessions:
+        if self._stopping or self._room() <= 0:
             await self._refuse(transport)
             return
         session = Session(
@@ -63,16 +76,26 @@ class LiveSessions:
             self._models,
             self._characters,
             self.idle,
+            self._meter,
             self._moderation,
         )
         self._sessions.add(session)
+        key = owner.get()
+        self._held[key] += 1
         log.info("Conversation %s begins; there are %d", session.id, self.count)
         try:
             await session.run()
         finally:
             self._sessions.discard(session)
+            self._held[key] -= 1
+            self._held += Counter()  # without those that have none
             self._ended.set()
             log.info("Conversation %s ends; there are %d", session.id, self.count)
+
+    def _room(self) -> int:
+        """Conversations that whoever asks may begin now."""
+        room, own = self._settings.max_live_sessions - self.count, at_once.get()
+        return room if own is None else min(room, own - self._held[owner.get()])
 
     async def stop(self) -> None:
         """End all conversations and say when to come back; new ones are refused."""
@@ -90,7 +113,7 @@ class LiveSessions:
         if self._stopping:
             code, reason, message = RESTART, "server_shutting_down", "The server stops; come back soon."
         else:
-            limit = self._settings.max_live_sessions
+            limit = min(self._settings.max_live_sessions, at_once.get() or self._settings.max_live_sessions)
             code, reason = TRY_LATER, "too_many_sessions"
             message = f"{limit} conversations go on, which is all at once; try again in a moment."
         transport.send(error(SERVER_ERROR, reason, message))

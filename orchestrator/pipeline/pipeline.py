@@ -32,7 +32,7 @@ from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
 from orchestrator.pipeline.results import Made, Observer, Rendered, Spoken, StreamedSpeech, Written
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.request_context import share_of
+from orchestrator.request_context import at_once, share_of
 from orchestrator.store.files import write_text
 from orchestrator.store.outputs import ClipFiles, Outputs
 from orchestrator.voices.voice import SpeechOptions
@@ -93,7 +93,7 @@ class Pipeline:
             settings.max_concurrent_speech,
             settings.client_share,
         )
-        self.clips = Places("clips", total, share_of(total, share))
+        self.clips = Places("clips", total, share_of(total, share), at_once)
         self.speeches = Places("speeches", speeches, share_of(speeches, share))
 
     @property

@@ -18,12 +18,18 @@ _reserved: Final[ContextVar[frozenset[str]]] = ContextVar("reserved", default=fr
 
 
 class Places:
-    """Args: the work's name in messages, such as clips; places in all; places of one client."""
+    """Places for one kind of work.
 
-    def __init__(self, kind: str, total: int, share: int) -> None:
+    Args:
+        kind: the work's name in messages, such as clips. total: places in all. share: places of one client.
+        own: says how many the client of the request may have at most, where that is less.
+    """
+
+    def __init__(self, kind: str, total: int, share: int, own: ContextVar[int | None] | None = None) -> None:
         self._kind = kind
         self._total = total
         self._share = share
+        self._own = own
         self._taken: Counter[str] = Counter()
 
     @property
@@ -83,8 +89,10 @@ class Places:
             raise ServiceUnavailableException(
                 f"{self._total} {self._kind} are being made, which is all at once; try again in a moment."
             )
-        if self._taken[name] >= self._share:
+        own = None if self._own is None else self._own.get()
+        share = self._share if own is None else min(self._share, own)
+        if self._taken[name] >= share:
             raise BusyException(
-                f"{self._share} {self._kind} are being made for you, which is your share; "
+                f"{share} {self._kind} are being made for you, which is your share; "
                 "try again when one is done."
             )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from lumen.errors import InvalidInputException, NotFoundException
 from orchestrator.faces.face import Frames
 from orchestrator.pipeline.speech import DurationLimit
+from orchestrator.request_context import owner
 
 KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -39,10 +40,10 @@ class Progress:
 
 
 class ProgressBoard:
-    """The clips that somebody may ask after."""
+    """The clips that somebody may ask after: whoever asked for them."""
 
     def __init__(self) -> None:
-        self._clips: dict[str, Progress] = {}
+        self._clips: dict[tuple[str, str], Progress] = {}
 
     @contextmanager
     def shown(self, key: str | None) -> Iterator[Progress]:
@@ -55,22 +56,24 @@ class ProgressBoard:
         if key is None:
             yield progress
             return
-        if not KEY.fullmatch(key) or key in self._clips:
+        place = owner.get(), key
+        if not KEY.fullmatch(key) or place in self._clips:
             raise InvalidInputException(
                 "The progress key must be 8 to 64 letters, digits, _ or -, and no other clip's; send a UUID."
             )
-        self._clips[key] = progress
+        self._clips[place] = progress
         try:
             yield progress
         finally:
-            del self._clips[key]
+            del self._clips[place]
 
     def read(self, key: str) -> Progress:
         """Raises:
         NotFoundException: no clip of that key is being made.
         """
-        if key not in self._clips:
+        place = owner.get(), key
+        if place not in self._clips:
             raise NotFoundException(
                 "No clip of that key is being made: it is done, has not begun, or never was."
             )
-        return self._clips[key]
+        return self._clips[place]

@@ -37,7 +37,7 @@ PICTURE: Final[dict[str, Any]] = {
 async def list_avatars(use: Use, limit: Limit = MAX_PAGE, after: After = None) -> AvatarsResponse:
     """All avatars, the oldest first."""
     cards, following = page(await asyncio.to_thread(use.models.get_avatars().cards), after, limit)
-    told = [AvatarInfo(**_fields(card)) for card in cards]
+    told = [AvatarInfo(**_fields(card, use)) for card in cards]
     return AvatarsResponse(**stamp(), part=use.models.get_face().name, avatars=told, next=following)
 
 
@@ -65,13 +65,13 @@ async def make_avatar(request: Request, response: Response, use: Use, held: Held
     await use.models.ensure(face.models)
     card, new = await use.models.get_avatars().make(picture, crop_options, body.fields.name, origin)
     response.status_code = CREATED if new else 200
-    return _told(card)
+    return _told(card, use)
 
 
 @router.get("/{avatar}", response_model_exclude_none=True, responses=describe_errors(404))
 async def read_avatar(avatar: str, use: Use) -> AvatarResponse:
     """Describe an avatar, by its id or its name."""
-    return _told(await asyncio.to_thread(use.models.get_avatars().find, avatar))
+    return _told(await asyncio.to_thread(use.models.get_avatars().find, avatar), use)
 
 
 @router.get("/{avatar}/picture", response_class=Response, responses={200: PICTURE, **describe_errors(404)})
@@ -94,9 +94,9 @@ async def remove_avatar(avatar: str, use: Use) -> None:
     await asyncio.to_thread(use.models.get_avatars().delete, avatar)
 
 
-def _told(card: AvatarCard) -> AvatarResponse:
-    return AvatarResponse(**stamp(), **_fields(card))
+def _told(card: AvatarCard, use: Services) -> AvatarResponse:
+    return AvatarResponse(**stamp(), **_fields(card, use))
 
 
-def _fields(card: AvatarCard) -> dict[str, Any]:
-    return {**asdict(card), "picture_url": f"/api/avatars/{card.id}/picture"}
+def _fields(card: AvatarCard, use: Services) -> dict[str, Any]:
+    return {**asdict(card), "picture_url": use.access.links.sign(f"/api/avatars/{card.id}/picture")}

@@ -8,15 +8,35 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
-from orchestrator.routes.bodies import REFERENCE
+from orchestrator.access.rules import rule_of
+from orchestrator.routes.bodies import JSON, REFERENCE
+from orchestrator.schemas.access import ClientSecretRequest
+from orchestrator.schemas.answers import ErrorResponse
 from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.generation import FullRequest, TextRequest, TtsRequest, VideoRequest
 from orchestrator.schemas.voices import VoiceRequest
 
-REQUESTS: Final = (TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest)
+REQUESTS: Final = (
+    *(TextRequest, TtsRequest, VideoRequest, FullRequest, VoiceRequest, AvatarRequest),
+    ClientSecretRequest,
+)
 
 NEVER_SENT: Final = "422"
 """Status that FastAPI describes for every path parameter; here what is invalid is 400."""
+
+KEY_SCHEMES: Final = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "x_api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "api_key": {"type": "apiKey", "in": "header", "name": "api-key"},
+}
+"""Ways to send a key."""
+
+REFUSALS: Final = {
+    "401": "no key, or one that is not valid, where keys are asked for",
+    "403": "the key has not the scope, or another site's page asks",
+}
+
+ERROR: Final = {"$ref": REFERENCE.format(model=ErrorResponse.__name__)}
 
 UNUSED_SCHEMAS: Final = ("HTTPValidationError", "ValidationError")
 
@@ -43,6 +63,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             schemas.pop(name, None)
         for operation in _operations(schema):
             operation["responses"].pop(NEVER_SENT, None)
+        _tell_keys(schema)
         _tell_defaults(schema)
         app.openapi_schema = schema
     return app.openapi_schema
@@ -51,6 +72,20 @@ def openapi(app: FastAPI) -> dict[str, Any]:
 def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for item in schema["paths"].values():
         yield from item.values()
+
+
+def _tell_keys(schema: dict[str, Any]) -> None:
+    """Say which operations may ask for a key, and how it is sent; without keys none does."""
+    schema["components"]["securitySchemes"] = KEY_SCHEMES
+    for path, item in schema["paths"].items():
+        for method, operation in item.items():
+            rule = rule_of(method.upper(), path)
+            if rule is None or not rule.public:
+                operation["security"] = [{}, *({name: []} for name in KEY_SCHEMES)]
+                operation["responses"] |= {
+                    status: {"description": text, "content": {JSON: {"schema": ERROR}}}
+                    for status, text in REFUSALS.items()
+                }
 
 
 def _tell_defaults(node: Any) -> None:

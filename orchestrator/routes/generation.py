@@ -17,7 +17,7 @@ from lumen import registry
 from lumen.aio import Stream
 from lumen.client import PROGRESS_HEADER
 from lumen.contracts import MAX_SEED
-from lumen.errors import InvalidInputException
+from lumen.errors import InvalidInputException, NotFoundException
 from lumen.families.description import DEFAULT_VOICE, VoiceFamily
 from lumen.options import specs
 from lumen.text.language import suggest_language
@@ -264,6 +264,17 @@ def _streamed_video(
     return StreamedResponse(chunks(), headers)
 
 
+async def _made_before(url: str, use: Services) -> bytes:
+    """The file behind the ``audio_url`` of an earlier response to the same key.
+
+    Raises:
+        InvalidInputException, NotFoundException: see `Outputs.resolve`; another key's is not found.
+    """
+    if not await use.access.may_read(url):
+        raise NotFoundException(f"There is no file at {excerpt(url)!r}; make one with /api/generate/tts.")
+    return await asyncio.to_thread(_read, use, url)
+
+
 def _read(use: Services, url: str) -> bytes:
     path = use.outputs.resolve(url, use.sound.make)
     with use.kept.lease(path):
@@ -277,7 +288,7 @@ async def _audio(body: Body[VideoRequest], use: Services) -> DecodedAudio:
         raise InvalidInputException("Send one of audio_url, idle_seconds and, in a form, a file named audio.")
     if idle is not None:
         return DecodedAudio(_silence(idle, use))
-    data = upload if upload is not None else await asyncio.to_thread(_read, use, url or "")
+    data = upload if upload is not None else await _made_before(url or "", use)
     rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
     return await use.models.decode_gate.run(decode_audio, data, rate, limit)
 

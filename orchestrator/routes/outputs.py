@@ -36,7 +36,7 @@ async def list_outputs(
         use.kept.page, owner.get(), kind=kind, after=after, limit=limit, newest_first=order == "desc"
     )
     following = records[-1].id if more and records else None
-    told = [OutputInfo(**_told(record)) for record in records]
+    told = [OutputInfo(**_told(record, use)) for record in records]
     return OutputsResponse(**stamp(), outputs=told, has_more=following is not None, next=following)
 
 
@@ -44,7 +44,7 @@ async def list_outputs(
 async def read_output(output: str, use: Use) -> OutputResponse:
     """Describe an output, by its id."""
     record = await asyncio.to_thread(use.kept.find, output, owner.get())
-    return OutputResponse(**stamp(), **_told(record))
+    return OutputResponse(**stamp(), **_told(record, use))
 
 
 @router.delete("/{output}", status_code=204, responses=describe_errors(404))
@@ -54,12 +54,13 @@ async def remove_output(output: str, use: Use) -> None:
     await asyncio.to_thread(use.kept.remove, output, owner.get())
 
 
-def _told(record: OutputRecord) -> dict[str, Any]:
-    """Fields of `OutputInfo`."""
+def _told(record: OutputRecord, use: Services) -> dict[str, Any]:
+    """Fields of `OutputInfo`; addresses are signed for the key that asks."""
+    sign = use.access.links.sign
     files = [
         {
             "role": file.role,
-            "url": f"{URL_PREFIX}/{file.path}",
+            "url": sign(f"{URL_PREFIX}/{file.path}"),
             "bytes": file.bytes,
             "media_type": file.media_type,
         }
@@ -67,7 +68,7 @@ def _told(record: OutputRecord) -> dict[str, Any]:
     ]
     urls = {f"{file['role']}_url": file["url"] for file in files}
     if record.sound is not None:
-        urls["audio_url"] = f"{URL_PREFIX}/{record.sound}"
+        urls["audio_url"] = sign(f"{URL_PREFIX}/{record.sound}")
     same = (
         "id",
         "kind",

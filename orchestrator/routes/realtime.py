@@ -1,15 +1,16 @@
 """``GET /v1/realtime``: the live conversation (docs/live.md), also under Voice Live's address and names."""
 
+import json
 import logging
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, WebSocket
 from starlette.responses import FileResponse, Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from orchestrator.access.middleware import SESSION
 from orchestrator.live.dialects import Dialect, OpenAI, VoiceLive
-from orchestrator.live.transport import BINARY_PROTOCOL, POLICY
+from orchestrator.live.transport import BINARY_PROTOCOL
 from orchestrator.request_context import new_request_id, request_id
 from orchestrator.services import Services, services, socket_services
 
@@ -23,19 +24,25 @@ UseSocket = Annotated[Services, Depends(socket_services)]
 PROTOCOLS: Final = (BINARY_PROTOCOL, "realtime")
 """Subprotocols that are spoken; OpenAI's clients in browsers offer the second one."""
 
-IDLE_HEADERS: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+IDLE_HEADERS: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 """The address of an idle clip has the hash of what it is made of."""
-
-ANYONE: Final = "*"
 
 
 class StarletteSocket:
-    """A WebSocket of Starlette's as `orchestrator.live.transport.Socket`."""
+    """A WebSocket of Starlette's as `orchestrator.live.transport.Socket`.
 
-    def __init__(self, socket: WebSocket) -> None:
+    Args:
+        first: an event that comes before the client's own.
+    """
+
+    def __init__(self, socket: WebSocket, first: str | None = None) -> None:
         self._socket = socket
+        self._first = first
 
     async def receive(self) -> str | bytes | None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         message = await self._socket.receive()
         if message["type"] == "websocket.disconnect":
             return None
@@ -88,18 +95,8 @@ async def _serve(socket: WebSocket, dialect: Dialect, use: Services) -> None:
         offered = socket.scope.get("subprotocols", [])
         protocol = next((known for known in PROTOCOLS if known in offered), None)
         await socket.accept(subprotocol=protocol)
-        if not _may_connect(socket, use):
-            await socket.close(POLICY, "origin not allowed")
-            return
-        await use.live.serve(StarletteSocket(socket), dialect, binary=protocol == BINARY_PROTOCOL)
+        configured = socket.scope.get(SESSION)
+        first = None if configured is None else json.dumps({"type": "session.update", "session": configured})
+        await use.live.serve(StarletteSocket(socket, first), dialect, binary=protocol == BINARY_PROTOCOL)
     finally:
         request_id.reset(token)
-
-
-def _may_connect(socket: WebSocket, use: Services) -> bool:
-    """Whether the page that connects is the server's own or one of ``CORS_ORIGINS``; programs send none."""
-    origin = socket.headers.get("origin")
-    allowed = use.settings.cors_origins
-    if origin is None or ANYONE in allowed or origin in allowed:
-        return True
-    return urlsplit(origin).netloc == socket.headers.get("host")

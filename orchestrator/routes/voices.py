@@ -38,7 +38,7 @@ async def list_voices(use: Use, limit: Limit = MAX_PAGE, after: After = None) ->
     """All voices of the part that speaks: built-in ones, then those that were made here."""
     voice = use.models.get_voice()
     cards, following = page(await voice.cards(), after, limit)
-    told = [VoiceInfo(**_fields(card)) for card in cards]
+    told = [VoiceInfo(**_fields(card, use)) for card in cards]
     return VoicesResponse(**stamp(), part=voice.name, voices=told, next=following)
 
 
@@ -64,13 +64,13 @@ async def make_voice(request: Request, response: Response, use: Use, held: Held)
     log.info("Voice request: %d recordings, %d bytes", len(recordings), sum(map(len, recordings)))
     card, new = await use.models.get_voice().clone(recordings, body.fields.name, body.fields.consent)
     response.status_code = CREATED if new else 200
-    return _told(card)
+    return _told(card, use)
 
 
 @router.get("/{voice}", response_model_exclude_none=True, responses=describe_errors(404))
 async def read_voice(voice: str, use: Use) -> VoiceResponse:
     """Describe a voice, by its id or its name."""
-    return _told(await use.models.get_voice().card(voice))
+    return _told(await use.models.get_voice().card(voice), use)
 
 
 @router.get(
@@ -92,9 +92,10 @@ async def remove_voice(voice: str, use: Use) -> None:
     await use.models.get_voice().delete(voice)
 
 
-def _told(card: VoiceCard) -> VoiceResponse:
-    return VoiceResponse(**stamp(), **_fields(card))
+def _told(card: VoiceCard, use: Services) -> VoiceResponse:
+    return VoiceResponse(**stamp(), **_fields(card, use))
 
 
-def _fields(card: VoiceCard) -> dict[str, Any]:
-    return {**asdict(card), "preview_url": f"/api/voices/{quote(card.id)}/preview"}
+def _fields(card: VoiceCard, use: Services) -> dict[str, Any]:
+    preview = use.access.links.sign(f"/api/voices/{quote(card.id)}/preview")
+    return {**asdict(card), "preview_url": preview}

@@ -1,8 +1,8 @@
 """Fields of every answer, and the body of every error."""
 
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from lumen import errors
 
@@ -20,6 +20,13 @@ class Answer(BaseModel):
 
     request_id: str = Field(description="UUID; the log's lines of this request carry it too")
     timestamp: str = Field(description="ISO 8601, UTC")
+
+
+Owner = Annotated[
+    str | None,
+    BeforeValidator(lambda key: key or None),
+    Field(description="id of the key that it belongs to; none where it is everyone's"),
+]
 
 
 class ErrorResponse(BaseModel):

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.schemas.answers import Answer
+from orchestrator.schemas.answers import Answer, Owner
 from orchestrator.schemas.fields import Consent, CropFields, Name
 
 
@@ -31,6 +31,7 @@ class AvatarInfo(BaseModel):
     confidence: float | None = Field(None, description="0..1, that it is a face")
     warnings: list[str]
     usable: bool = Field(True, description="false when another face or checkpoint made it")
+    owner: Owner = None
     bundled: str | None = Field(None, description="name of the bundled portrait that it was made of")
     consent: str | None = Field(None, description="statement that came with its picture")
     picture_url: str = Field(description="a small picture of it, JPEG")

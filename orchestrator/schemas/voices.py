@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lumen.families.xtts.family import MAX_RECORDINGS
-from orchestrator.schemas.answers import Answer
+from orchestrator.schemas.answers import Answer, Owner
 from orchestrator.schemas.fields import Consent, Name, Strict
 
 
@@ -36,6 +36,7 @@ class VoiceInfo(BaseModel):
     warnings: tuple[str, ...] | None = Field(
         None, description="what may spoil a voice that was made of recordings"
     )
+    owner: Owner = None
     language: str | None = Field(None, description="of the speaker that it learned from, where known")
     gender: Literal["female", "male"] | None = Field(None, description="likewise")
     consent: str | None = Field(None, description="statement that came with the recordings")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from math import inf
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from lumen.errors import NotFoundException
@@ -156,7 +156,7 @@ class KeptOutputs:
             self._removing.add(name)
         self._delete(entry)
 
-    def owner_of(self, path: Path) -> str | None:
+    def owner_of(self, path: PurePath) -> str | None:
         """Id of the owner of a file; None where nothing is known of it. May read its record."""
         entry = self._index.get(path.stem)
         if entry is not None and entry.owner is not None:

@@ -21,7 +21,9 @@ RECORDS: Final = ".records"
 SERVED: Final = ("audio", "video")
 FOLDERS: Final = (*SERVED, RECORDS)
 
-_AUDIO_URL: Final = re.compile(r"/outputs/(audio|video)/([A-Za-z0-9_-]{1,200}\.[a-z0-9]{2,4})")
+_AUDIO_URL: Final = re.compile(
+    r"/outputs/(audio|video)/([A-Za-z0-9_-]{1,200}\.[a-z0-9]{2,4})(?:\?token=[\w.-]{1,200})?"
+)
 
 
 class ClipFiles(NamedTuple):
@@ -37,10 +39,14 @@ class Outputs:
 
     Attributes:
         writing: names of what is being made in this process, and how often.
+
+    Args:
+        sign: makes an address work for whoever gets it from the client of the request.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, sign: Callable[[str], str] = str) -> None:
         self.root = root
+        self._sign = sign
         self.writing: Counter[str] = Counter()
 
     @property
@@ -121,7 +127,7 @@ class Outputs:
 
     def url(self, path: Path) -> str:
         """The address of a generated file, from the server's root."""
-        return f"{URL_PREFIX}/{path.relative_to(self.root).as_posix()}"
+        return self._sign(f"{URL_PREFIX}/{path.relative_to(self.root).as_posix()}")
 
     def resolve(self, url: str, make: Callable[[Path], bool] = Path.is_file) -> Path:
         """The file behind the ``audio_url`` of an earlier response.

@@ -20,7 +20,7 @@ from lumen.families.description import DEFAULT_VOICE
 from lumen.families.xtts.artifacts import SPEAKERS, dims_of, read_manifest
 from lumen.lru_cache import LruCache
 from orchestrator.request_context import utc_timestamp
-from orchestrator.store.tensor_store import TensorStore, folded
+from orchestrator.store.tensor_store import TensorStore, folded, owner_in
 from orchestrator.voices.voice import VoiceCard
 
 LATENT: Final = "gpt_cond_latent"
@@ -138,8 +138,7 @@ class VoiceLibrary:
             StorageException: there are as many as may be.
         """
         others = [card for card in self.cards() if card.id != voice]
-        kept = sum(card.kind == "custom" for card in others)
-        self._store.check(name, others, kept, reserved=(DEFAULT_VOICE,))
+        self._store.check(name, others, self._store.count(voice), reserved=(DEFAULT_VOICE,))
 
     def add(self, cloned: ClonedVoice, latents: Latents) -> VoiceCard:
         """Keep a voice under its id, whole or not at all; one of the same id is replaced.
@@ -160,8 +159,7 @@ class VoiceLibrary:
         tensors = {LATENT: latents.gpt_cond_latent, EMBEDDING: latents.speaker_embedding}
         with self._store.adding:
             self.check_name(cloned.name, cloned.id)
-            self._store.write(cloned.id, tensors, header)
-        return _card_of(cloned.id, header, self._source())
+            return _card_of(cloned.id, self._store.write(cloned.id, tensors, header), self._source())
 
     def remove(self, voice: str) -> None:
         """Remove a cloned voice by its id.
@@ -238,6 +236,7 @@ def _card_of(voice: str, header: Mapping[str, str], source: str) -> VoiceCard:
         seconds=float(header["seconds"]),
         created=header["created"],
         usable=header["source_sha256"] == source,
+        owner=owner_in(header),
         warnings=tuple(json.loads(header["warnings"])) if "warnings" in header else None,
         consent=header.get("consent") or None,
     )

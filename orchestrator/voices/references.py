@@ -20,7 +20,7 @@ from lumen.families.xtts.reference_audio import (
 )
 from orchestrator.media.decode_audio import DecodedAudio, decode_audio
 from orchestrator.media.decode_gate import DecodeGate
-from orchestrator.store.tensor_store import ID_CHARACTERS
+from orchestrator.store.tensor_store import owned
 from orchestrator.triton.client import TritonClient
 from orchestrator.voices.library import EMBEDDING, LATENT, Latents
 
@@ -46,11 +46,11 @@ class Pieces:
 
 
 def fingerprint(files: Sequence[bytes]) -> str:
-    """The id of the voice that these files make, in this order, with `PARAMETERS`."""
+    """The id of the voice that these files make for the request's key, in this order, with `PARAMETERS`."""
     digest = hashlib.sha256(json.dumps(PARAMETERS, sort_keys=True).encode())
     for data in files:
         digest.update(hashlib.sha256(data).digest())
-    return digest.hexdigest()[:ID_CHARACTERS]
+    return owned(digest)
 
 
 async def decode(

@@ -11,6 +11,7 @@ from lumen.errors import BusyException
 from lumen.families.description import NoOptions, VoiceFamily
 from lumen.timed_speech import TimedSpeech
 from lumen.utterance import Sentence, SpeechChunk
+from orchestrator.request_context import EVERYONE
 from orchestrator.triton.client import Tensors, TritonClient, text_tensor
 
 ROOM_SECONDS: Final = 0.5
@@ -48,6 +49,7 @@ class VoiceCard:
         warnings: what may spoil a custom voice, a sentence each.
         language, gender: of the speaker that it learned from, where they are known.
         consent: statement that came with the recordings of a custom voice.
+        owner: id of the key that it belongs to; "" where it is everyone's.
     """
 
     id: str
@@ -57,6 +59,7 @@ class VoiceCard:
     created: str | None = None
     usable: bool = True
     warnings: tuple[str, ...] | None = None
+    owner: str = EVERYONE
     language: str | None = None
     gender: Literal["female", "male"] | None = None
     consent: str | None = None

@@ -119,6 +119,8 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "outputs_path": folder / "outputs",
             "voices_path": folder / "voices",
             "avatars_path": folder / "avatars",
+            "keys_path": folder / "keys.json",
+            "usage_path": folder / "usage.json",
             "logs_path": logs,
             "rate_limit": "10000/minute",
             "client_share": 1.0,

@@ -4,14 +4,21 @@ from pathlib import Path
 
 import pytest
 
+from commands import doctor
 from commands.doctor import examine, findings
 from lumen.settings import Settings
+from tests.support.keys import new_key
 from tests.support.paths import ROOT
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(outputs_path=tmp_path, logs_path=tmp_path, model_repository=ROOT / "model_repository")
+    return Settings(
+        outputs_path=tmp_path,
+        logs_path=tmp_path,
+        keys_path=tmp_path / "keys.json",
+        model_repository=ROOT / "model_repository",
+    )
 
 
 def test_all_that_the_starter_profile_needs_is_found(
@@ -32,6 +39,7 @@ def test_all_that_the_starter_profile_needs_is_found(
         "port",
         "memory",
         "writer",
+        "keys",
     ):
         assert any(line[6:].startswith(subject) for line in lines), subject
 
@@ -45,3 +53,25 @@ def test_what_is_missing_comes_with_what_to_do(settings: Settings, tmp_path: Pat
     assert "MODEL_REPOSITORY" in missing["models"].text
     assert missing["folder"].advice == "set LOGS_PATH"
     assert examine(settings.model_copy(update={"model_repository": tmp_path})) == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "changes", "text", "advised"),
+    [
+        (False, {}, "other machines may neither keep", True),
+        (False, {"api_host": "127.0.0.1"}, "only this machine", False),
+        (False, {"require_keys": "on"}, "none is made", True),
+        (False, {"require_keys": "off"}, "none is asked for", False),
+        (True, {}, "1 are made", False),
+    ],
+)
+def test_who_may_use_the_api(
+    settings: Settings, made: bool, changes: dict[str, str], text: str, advised: bool
+) -> None:
+    """It says whether keys are asked for, and what to do where that is not decided."""
+    if made:
+        new_key(settings.keys_path, "shop")
+    found = doctor._keys(settings.model_copy(update=changes))
+    assert text in found.text
+    assert bool(found.advice) == advised
+    assert not found.needed

@@ -276,6 +276,7 @@ def test_pages_of_others_are_refused(api: Api, origin: str | None, welcome: bool
         if welcome:
             assert "session.created" in str(socket.recv())
         else:
+            assert '"forbidden"' in str(socket.recv())
             with pytest.raises(ConnectionClosed) as closed:
                 socket.recv()
             assert closed.value.rcvd is not None

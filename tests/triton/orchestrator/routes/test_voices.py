@@ -63,7 +63,7 @@ def test_a_voice_is_made_and_speaks(xtts: Api) -> None:
     with safe_open(file, framework="np") as stored:
         assert stored.get_tensor("gpt_cond_latent").shape == (32, WIDTH)
         assert stored.get_tensor("speaker_embedding").shape == (512,)
-        known = {"name", "created", "seconds", "parameters", "source_sha256", "warnings", "consent"}
+        known = {"name", "created", "seconds", "parameters", "source_sha256", "warnings", "consent", "owner"}
         assert known == stored.metadata().keys()
     for voice in (body["id"], "Grace", "grace"):
         assert spoken_pitch(xtts, voice=voice) == pytest.approx(500, abs=5)

@@ -1,17 +1,11 @@
 """The limit of requests, in memory and in Redis."""
 
-import shutil
-import socket
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from lumen.errors import InvalidInputException
 from orchestrator.core.rate_limit import RateLimiter
 from tests.support.api_server import Serve, assert_error
-from tests.support.waiting import wait_until
+from tests.support.redis_server import RedisServer
 
 TEXT = "/api/generate/text"
 COUNTED = "/api/avatars"
@@ -30,40 +24,6 @@ def test_rate_limit(serve_with: Serve) -> None:
     progress = "/api/generate/progress/12345678"
     free = {"/": 200, "/docs": 200, "/outputs/x": 404, "/api/status": 200, progress: 404}
     assert {path: api.client.get(path).status_code for path in free} == free
-
-
-class RedisServer:
-    """Runs a redis-server on a port of its own; it keeps the port when it is started again."""
-
-    def __init__(self, program: str, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._command = [program, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(folder)]
-
-    def start(self) -> None:
-        self._process = subprocess.Popen([*self._command, "--save", ""], stdout=subprocess.DEVNULL)
-        wait_until(self._answers)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(10)
-
-    def _answers(self) -> bool:
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    server = RedisServer(program, tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_rate_limit_in_redis(serve_with: Serve, redis: RedisServer) -> None:

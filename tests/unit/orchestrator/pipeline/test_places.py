@@ -7,7 +7,7 @@ import pytest
 
 from lumen.errors import BusyException, ServiceUnavailableException
 from orchestrator.pipeline.places import Places
-from orchestrator.request_context import client
+from orchestrator.request_context import at_once, client
 
 
 @contextmanager
@@ -71,3 +71,16 @@ def test_the_work_of_many_places_gives_way() -> None:
         with asked_by("bob"), places.place():
             assert places.niceness == 0
     assert found == [0, 5, 10, 15, 15, 15, 15, 15]
+
+
+def test_a_client_may_have_fewer_of_its_own() -> None:
+    """A bound of the client's own holds where it is below the share, and not where it is above."""
+    places = Places("clips", 8, 3, at_once)
+    for own, most in ((1, 1), (5, 3), (None, 3)):
+        token = at_once.set(own)
+        with asked_by("ada"), ExitStack() as held:
+            for _ in range(most):
+                held.enter_context(places.place())
+            with pytest.raises(BusyException, match=f"{most} clips"):
+                places.check()
+        at_once.reset(token)

@@ -10,7 +10,7 @@ from tests.support.api_server import Api, Serve, assert_error
 
 @pytest.fixture(scope="module")
 def api(serve_with: Serve) -> Api:
-    return serve_with()
+    return serve_with(allowed_hosts="evil.example,x")
 
 
 @pytest.mark.parametrize(
