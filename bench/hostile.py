@@ -1,12 +1,12 @@
 """A served chain while strangers try to stop it: what a well-behaved client notices, and what is left behind.
 
-Serves the starter profile in a process of its own, makes clips undisturbed, then the same while all of
-`bench.hostile_clients` go on at once, and reads the process's memory, its log and its outputs.
+Serves the starter profile in a process of its own, makes clips undisturbed and the same while all of
+`bench.hostile_clients` go on at once, in turns, and reads the process's memory, its log and its outputs.
 """
 
 import argparse
 import asyncio
-import os
+import json
 import re
 import statistics
 import subprocess
@@ -14,54 +14,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-from bench.hostile_clients import ATTACKS, HOST, Target
-from bench.processes import memory_bytes
+from bench.hostile_clients import ATTACKS
 from bench.runner import Report, run_benchmark, table_of
-from lumen.errors import ServiceUnavailableException
-from lumen.triton.ports import claim_port
+from bench.service import Served, serving
 
 PROMPT: Final = "Good morning. Shall I tell you more about tomorrow?"
 
-START_SECONDS: Final = 120.0
-QUIET_SECONDS: Final = 30.0
-"""The time the service may take to be rid of the strangers' work when they have left."""
+HEAD_START_SECONDS: Final = 5.0
+"""The time that strangers have at most before the well-behaved client comes."""
 
 MOST_SLOWER: Final = 2.0
 MOST_BYTES: Final = 1_500_000_000
 REFUSALS: Final = ("503", "507")
 """Statuses of the 500s that are no failures."""
-
-PORTS: Final = ("API_PORT", "TRITON_HTTP_PORT", "TRITON_METRICS_PORT")
-
-
-@dataclass
-class Served:
-    """A running service: its process, port and folder; the most memory that its process had."""
-
-    process: "subprocess.Popen[bytes]"
-    port: int
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
-
-    def peak_bytes(self) -> int:
-        return memory_bytes(self.process.pid, "VmHWM")
-
-    def log(self) -> str:
-        return (self.folder / "logs" / "lumen.log").read_text(errors="replace")
-
-    def unfinished(self) -> list[str]:
-        return [path.name for path in (self.folder / "outputs").rglob(".*")]
 
 
 @dataclass
@@ -85,26 +58,54 @@ class Felt:
 
 
 def measure(options: argparse.Namespace) -> Report:
-    with tempfile.TemporaryDirectory(prefix="lumen-hostile-") as folder, _served(Path(folder)) as served:
-        return asyncio.run(_measure(served, options.clips, options.seconds, options.only))
+    with tempfile.TemporaryDirectory(prefix="lumen-hostile-") as folder, serving(Path(folder)) as served:
+        return asyncio.run(_measure(served, options))
 
 
-async def _measure(served: Served, clips: int, seconds: float, chosen: Sequence[str]) -> Report:
-    await _felt(served, 2)  # loads models and caches
-    undisturbed = await _felt(served, clips)
-    target = Target(served.port, asyncio.get_running_loop().time() + seconds)
-    attacks = [asyncio.ensure_future(attack(target)) for attack in ATTACKS if attack.__name__ in chosen]
-    await asyncio.sleep(1.0)
-    disturbed = await _felt(served, clips)
-    target.until = min(target.until, asyncio.get_running_loop().time())
-    errors = [error for error in await asyncio.gather(*attacks, return_exceptions=True) if error]
-    active = await _active_when_quiet(served)
-    return _report(served, undisturbed, disturbed, target.answers, active, list(map(repr, errors)))
+async def _measure(served: Served, options: argparse.Namespace) -> Report:
+    """Alternate rounds without and with the strangers: whoever else uses the machine disturbs both."""
+    await _felt(served, 2, Felt())  # loads models and caches
+    undisturbed, disturbed, answers = Felt(), Felt(), Counter[str]()
+    active, errors = 0, list[str]()
+    for number in range(options.rounds):
+        await _felt(served, options.clips, undisturbed)
+        async with _strangers(served, number, options) as told:
+            await _felt(served, options.clips, disturbed)
+        answers.update(told["answers"])
+        errors += told["errors"]
+        active = await served.active_when_quiet()
+    return _report(served, undisturbed, disturbed, answers, active, errors)
 
 
-async def _felt(served: Served, clips: int) -> Felt:
+@asynccontextmanager
+async def _strangers(
+    served: Served, number: int, options: argparse.Namespace
+) -> AsyncIterator[dict[str, Any]]:
+    """Let the strangers go on while the block runs; gives what they tell at their end."""
+    command = [sys.executable, "-m", "bench.hostile_clients", str(served.port), str(options.seconds)]
+    command += [str(number), *options.only]
+    process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    told: dict[str, Any] = {}
+    try:
+        await _until_clips(served)
+        yield told
+    finally:
+        output, _ = await process.communicate(b"")  # closes its standard input
+        told.update(json.loads(output))
+
+
+async def _until_clips(served: Served) -> None:
+    """Wait until strangers have clips made, where they ask for any."""
+    deadline = time.monotonic() + HEAD_START_SECONDS
+    async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
+        while time.monotonic() < deadline:
+            if (await client.get("/health")).json()["active_clips"]:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _felt(served: Served, clips: int, felt: Felt) -> None:
     """Make clips one after the other, and ask for the status meanwhile."""
-    felt = Felt()
     done = asyncio.Event()
 
     async def ask_status() -> None:
@@ -128,18 +129,6 @@ async def _felt(served: Served, clips: int) -> Felt:
                 felt.marks.setdefault(mark, []).append(seconds)
     done.set()
     await asking
-    return felt
-
-
-async def _active_when_quiet(served: Served) -> int:
-    """Clips that are still being made when the strangers have left for a while."""
-    deadline = time.monotonic() + QUIET_SECONDS
-    async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
-        while (active := int((await client.get("/health")).json()["active_clips"])) > 0:
-            if time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.5)
-    return active
 
 
 def _report(
@@ -174,37 +163,6 @@ def _report(
     return Report(result, [table_of("Strangers at the door", ["measure", "value"], [], rows)], passed)
 
 
-@contextmanager
-def _served(folder: Path) -> Iterator[Served]:
-    ports = {name: str(claim_port(HOST, 0, name)) for name in PORTS}
-    fixed = {"API_HOST": HOST, "GEMINI_API_KEY": "", "PROFILE": "starter"}
-    paths = {"OUTPUTS_PATH": str(folder / "outputs"), "LOGS_PATH": str(folder / "logs")}
-    triton = {"TRITON_URL": f"{HOST}:{claim_port(HOST, 0, 'TRITON_URL')}"}
-    command = [str(Path(sys.executable).with_name("lumen")), "serve"]
-    environment = {**os.environ, **ports, **fixed, **paths, **triton}
-    with (folder / "console.txt").open("wb") as console:
-        process = subprocess.Popen(command, env=environment, stdout=console, stderr=console)
-    served = Served(process, int(ports["API_PORT"]), folder)
-    try:
-        _wait_for(served)
-        yield served
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _wait_for(served: Served) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and served.process.poll() is None:
-        try:
-            httpx.get(f"{served.url}/livez", timeout=1.0)
-        except httpx.TransportError:
-            continue
-        return
-    console = (served.folder / "console.txt").read_text(errors="replace")
-    raise ServiceUnavailableException(f"lumen serve did not start: {console[-2000:]}")
-
-
 def _percentile(values: list[float], percent: int) -> float:
     """A percentile, in seconds; of fewer than two values the only one."""
     if len(values) < 2:
@@ -213,8 +171,9 @@ def _percentile(values: list[float], percent: int) -> float:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clips", type=int, default=20, help="clips of the well-behaved client, each time")
-    parser.add_argument("--seconds", type=float, default=300.0, help="how long the strangers go on at most")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, each without strangers and with them")
+    parser.add_argument("--clips", type=int, default=8, help="clips of the well-behaved client, each time")
+    parser.add_argument("--seconds", type=float, default=120.0, help="how long the strangers go on at most")
     names = [attack.__name__ for attack in ATTACKS]
     parser.add_argument("--only", nargs="*", choices=names, default=names, help="some of the strangers")
 

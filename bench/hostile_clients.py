@@ -1,20 +1,31 @@
 """Clients that a service in the open meets: each wants to stop it, in one way, from an address of its own.
 
-All are bounded in count and time, and talk to 127.0.0.1 alone.
+All are bounded in count and time, and talk to 127.0.0.1 alone. They run in a process of their own that gives
+way to all others, as a stranger's computer is elsewhere. It ends with its standard input or its time;
+its last line is JSON that says how it was answered.
+
+    python -m bench.hostile_clients PORT SECONDS NETWORK NAME ...
 """
 
 import asyncio
 import io
+import json
 import math
+import os
+import sys
 import wave
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import httpx
 
-HOST: Final = "127.0.0.1"
+from bench.service import HOST
+
+NICENESS: Final = 10
+"""Niceness of the strangers' process."""
 
 HALF_A_HEAD: Final = b"GET / HTTP/1.1\r\nHost: x\r\nX-"
 HALF_HEADS: Final = 600
@@ -37,23 +48,32 @@ PAUSE_SECONDS: Final = 0.2
 
 @dataclass
 class Target:
-    """The API under attack: its port, until when (of the loop's clock), and how it answered, by status."""
+    """The API under attack: its port, until when (of the loop's clock), and how it answered, by status.
+
+    Attributes:
+        network: third number of the strangers' addresses: those of another one were not met before.
+    """
 
     port: int
     until: float
+    network: int = 0
     answers: Counter[str] = field(default_factory=Counter)
 
     def left(self) -> float:
         """Seconds until the end."""
         return self.until - asyncio.get_running_loop().time()
 
-    def client(self, address: str) -> httpx.AsyncClient:
-        """A client that comes from ``address``."""
-        transport = httpx.AsyncHTTPTransport(local_address=address)
+    def address(self, host: int) -> str:
+        """Address of a stranger."""
+        return f"127.0.{self.network}.{host}"
+
+    def client(self, host: int) -> httpx.AsyncClient:
+        """A client that comes from the address of ``host``."""
+        transport = httpx.AsyncHTTPTransport(local_address=self.address(host))
         return httpx.AsyncClient(base_url=f"http://{HOST}:{self.port}", transport=transport, timeout=None)
 
-    async def connect(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection(HOST, self.port, local_addr=(address, 0))
+    async def connect(self, host: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(HOST, self.port, local_addr=(self.address(host), 0))
 
 
 class Attack(Protocol):
@@ -70,7 +90,7 @@ async def half_heads(target: Target) -> None:
     async def one() -> None:
         while target.left() > 0:
             with suppress(OSError):
-                reader, writer = await target.connect("127.0.0.2")
+                reader, writer = await target.connect(2)
                 writer.write(HALF_A_HEAD)
                 await _until_closed(target, reader)
                 writer.close()
@@ -89,7 +109,7 @@ async def trickled_bodies(target: Target) -> None:
 
     async def one() -> None:
         with suppress(OSError):
-            _, writer = await target.connect("127.0.0.3")
+            _, writer = await target.connect(3)
             writer.write(head + bytes(TRICKLE_BYTES))
             while target.left() > 0:
                 writer.write(b"a")
@@ -104,7 +124,7 @@ async def costly_json(target: Target) -> None:
     """JSON of many unknown keys, under the limit of its size and over it."""
     bodies = [_keys(KEYS), _keys(30 * KEYS)]
     headers = {"Content-Type": "application/json"}
-    await _repeat(target, "127.0.0.4", "/api/generate/text", bodies, headers)
+    await _repeat(target, 4, "/api/generate/text", bodies, headers)
 
 
 async def costly_charsets(target: Target) -> None:
@@ -112,7 +132,7 @@ async def costly_charsets(target: Target) -> None:
     text = b"xn--" + b"a" * 900_000
     body = b'--BB\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n' + text + b"\r\n--BB--\r\n"
     headers = {"Content-Type": "multipart/form-data; charset=idna; boundary=BB"}
-    await _repeat(target, "127.0.0.5", "/api/generate/full", [body], headers)
+    await _repeat(target, 5, "/api/generate/full", [body], headers)
 
 
 async def long_clips(target: Target) -> None:
@@ -122,11 +142,12 @@ async def long_clips(target: Target) -> None:
     async def one(client: httpx.AsyncClient) -> None:
         while target.left() > 0:
             files = {"audio": ("a.wav", sound)}
-            answer = await client.post("/api/generate/video", files=files)
-            target.answers[str(answer.status_code)] += 1
+            with suppress(httpx.TransportError):
+                answer = await client.post("/api/generate/video", files=files)
+                target.answers[str(answer.status_code)] += 1
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async with target.client("127.0.0.6") as client:
+    async with target.client(6) as client:
         tasks = [asyncio.create_task(one(client)) for _ in range(CLIPS)]
         await asyncio.wait(tasks, timeout=target.left())
         for task in tasks:
@@ -146,7 +167,7 @@ async def odd_requests(target: Target) -> None:
     while target.left() > 0:
         for data in sent:
             with suppress(OSError):
-                reader, writer = await target.connect("127.0.0.7")
+                reader, writer = await target.connect(7)
                 writer.write(data)
                 await _until_closed(target, reader)
                 writer.close()
@@ -159,7 +180,7 @@ async def unread_answers(target: Target) -> None:
 
     async def one() -> None:
         with suppress(OSError):
-            reader, writer = await target.connect("127.0.0.8")
+            reader, writer = await target.connect(8)
             writer.transport.pause_reading()  # type: ignore[attr-defined]
             writer.write(ask * 200)
             await asyncio.sleep(max(0.0, target.left()))
@@ -180,10 +201,8 @@ ATTACKS: Final[tuple[Attack, ...]] = (
 )
 
 
-async def _repeat(
-    target: Target, address: str, path: str, bodies: list[bytes], headers: dict[str, str]
-) -> None:
-    async with target.client(address) as client:
+async def _repeat(target: Target, host: int, path: str, bodies: list[bytes], headers: dict[str, str]) -> None:
+    async with target.client(host) as client:
         while target.left() > 0:
             for body in bodies:
                 with suppress(httpx.TransportError):
@@ -214,3 +233,24 @@ def _tone(seconds: int) -> bytes:
             )
             file.writeframes(second * seconds)
         return data.getvalue()
+
+
+async def _main(port: int, seconds: float, network: int, names: Sequence[str]) -> str:
+    """Run the strangers of these names; says how they were answered, as JSON."""
+    target = Target(port, asyncio.get_running_loop().time() + seconds, network)
+    strangers = [asyncio.ensure_future(attack(target)) for attack in ATTACKS if attack.__name__ in names]
+    stopping = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+    await asyncio.wait(
+        [asyncio.gather(*strangers, return_exceptions=True), stopping], return_when=asyncio.FIRST_COMPLETED
+    )
+    for stranger in strangers:
+        stranger.cancel()
+    ended = await asyncio.gather(*strangers, return_exceptions=True)
+    errors = [repr(error) for error in ended if isinstance(error, Exception)]
+    return json.dumps({"answers": target.answers, "errors": errors})
+
+
+if __name__ == "__main__":
+    os.nice(NICENESS)
+    port, seconds, network, *names = sys.argv[1:]
+    sys.stdout.write(asyncio.run(_main(int(port), float(seconds), int(network), names)))

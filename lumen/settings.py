@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     max_shared_windows: int = Field(
         0,
         ge=0,
-        description="windows of frames drawn at once while several clients have clips; 0: one per two cores",
+        description="windows of frames drawn at once, shared by clients; 0: one per two cores",
     )
     max_concurrent_speech: int = Field(
         16, ge=1, description="speech without a clip made at once; more is answered 503"
@@ -346,7 +346,8 @@ class Settings(BaseSettings):
     )
     triton_pool: Literal["both", "voice", "face"] = Field(
         "both",
-        description="models that `lumen triton` loads: those that speak and hear, those that animate, or both",
+        description="models that `lumen triton` loads: those that speak and hear, those that animate, "
+        "or both",
     )
     triton_model_control: Literal["auto", "on", "off"] = Field(
         "auto",

@@ -2,8 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+from lumen.text.language import suggest_language
 
 LOGGED_CHARACTERS: Final = 80
 """Characters of a caller's text that a message or a log line shows."""
@@ -39,3 +41,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.lower(), names) or names
     more = f" and {len(near) - MAX_NAMED} more" if len(near) > MAX_NAMED else ""
     return f"There is no {kind} {name!r}; send one of: {', '.join(near[:MAX_NAMED])}{more}."
+
+
+def unknown_language(code: str, known: Mapping[str, str]) -> str:
+    """Message on a ``code`` that is not among ``known``: it names the one that was probably meant.
+
+    Args:
+        known: codes with the languages' names.
+    """
+    meant = suggest_language(code, known)
+    if meant is None:
+        return unknown("language", code, known)
+    return f"There is no language {excerpt(code)!r}; send {meant!r} for {known[meant]}."

@@ -100,3 +100,8 @@ def utc_timestamp() -> str:
 def stamp() -> dict[str, str]:
     """Fields of every response: the request's id, and when it was made."""
     return {"request_id": request_id.get(), "timestamp": utc_timestamp()}
+
+
+def share_of(total: int, share: float) -> int:
+    """Share of ``total`` that one client may have: at least 1."""
+    return max(1, int(total * share))

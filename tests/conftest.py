@@ -27,6 +27,7 @@ pytest_plugins = (
     "tests.support.launching",
     "tests.support.lumen_process",
     "tests.support.onnx_models",
+    "tests.support.other_user",
     "tests.support.quick_downloads",
     "tests.support.redis_server",
     "tests.support.sadtalker",

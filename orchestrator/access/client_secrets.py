@@ -8,8 +8,7 @@ from typing import Any, Final, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from lumen.errors import BusyException, UnauthorizedException
-from orchestrator.core.clients import share_of
-from orchestrator.request_context import EVERYONE
+from orchestrator.request_context import EVERYONE, share_of
 
 PREFIX: Final = "ek_"
 

@@ -17,8 +17,9 @@ from lumen.errors import (
     TooSlowException,
 )
 from lumen.settings import Settings
-from orchestrator.core.clients import client_of, share_of
+from orchestrator.core.clients import client_of
 from orchestrator.messages import excerpt
+from orchestrator.request_context import share_of
 
 FORM_TYPE: Final = "multipart/form-data"
 

@@ -1,4 +1,4 @@
-"""Clients by their addresses, and the share of anything that one of them may take."""
+"""Clients by their addresses."""
 
 import ipaddress
 from typing import Final
@@ -27,8 +27,3 @@ def client_name(address: str) -> str:
 def client_of(scope: Scope) -> str:
     """Name of the client of an ASGI scope; behind a trusted proxy, Uvicorn fills in the forwarded address."""
     return client_name(scope["client"][0]) if scope.get("client") else "unknown"
-
-
-def share_of(total: int, share: float) -> int:
-    """Share of ``total`` that one client may have: at least 1."""
-    return max(1, int(total * share))

@@ -17,10 +17,10 @@ from uvicorn.server import ServerState
 
 from lumen.errors import InvalidInputException, LumenException, TooSlowException
 from lumen.settings import Settings
-from orchestrator.core.clients import client_name, share_of
+from orchestrator.core.clients import client_name
 from orchestrator.core.connections import Connections
 from orchestrator.core.exceptions import error_body
-from orchestrator.request_context import new_request_id
+from orchestrator.request_context import new_request_id, share_of
 
 MALFORMED: Final = "The request is not HTTP/1.1 as it should be; send one that an HTTP library makes."
 

@@ -15,11 +15,13 @@ class PortraitImage:
 
     Attributes:
         picture: the whole portrait.
+        upright: whether its face is known to be.
     """
 
     picture: Picture
     _data: bytes
     _decoder: "ImageDecoder"
+    upright: bool = False
 
     async def view(self, view: View) -> Picture:
         """Decode a part, or the whole turned. Raises as `ImageDecoder.decode` does."""
@@ -92,7 +94,8 @@ class Portraits:
 
     def _bundled(self, name: str) -> PortraitImage:
         data = self.read(name)
-        return PortraitImage(decode_image(data, self._decoder.max_pixels), data, self._decoder)
+        picture = decode_image(data, self._decoder.max_pixels)
+        return PortraitImage(picture, data, self._decoder, upright=True)
 
     async def decode(self, data: bytes) -> PortraitImage:
         """Decode an uploaded picture. Raises as `ImageDecoder.decode` does."""

@@ -1,11 +1,11 @@
 """Makes the jobs of an app as its settings have them."""
 
-from orchestrator.core.clients import share_of
 from orchestrator.generation.tools import Tools
 from orchestrator.jobs.embedded import EmbeddedJobs
 from orchestrator.jobs.runner import Rules
 from orchestrator.jobs.service import Backend, Jobs
 from orchestrator.jobs.store import Bounds
+from orchestrator.request_context import share_of
 
 HOUR_SECONDS = 3600.0
 

@@ -6,12 +6,14 @@ So each decoding runs in a process of its own, whose memory and CPU time are bou
 
 import asyncio
 import multiprocessing
+import os
 import pickle
 import resource
 import signal
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from multiprocessing.connection import Connection
@@ -21,8 +23,15 @@ from types import ModuleType
 from typing import Any, Final, TypeVar
 
 from lumen.aio import Stream
-from lumen.errors import InvalidInputException, LumenException, ServiceUnavailableException, TooLargeException
+from lumen.errors import (
+    BusyException,
+    InvalidInputException,
+    LumenException,
+    ServiceUnavailableException,
+    TooLargeException,
+)
 from lumen.settings import Settings
+from orchestrator.request_context import client, share_of
 
 T = TypeVar("T")
 
@@ -35,6 +44,9 @@ PRELOADED: Final = (
 
 MEMORY_IN_PAGES: Final = Path("/proc/self/statm")
 """Begins with the size of this process's address space."""
+
+NICENESS: Final = 10
+"""Niceness of the second decoding of a client and of those after it: they give way to all others."""
 
 TOO_LARGE: Final = "The upload takes too much memory to decode; send a smaller or plainer file."
 
@@ -50,13 +62,18 @@ class DecodeGate:
         max_waiting: that may wait for one of these places.
         max_bytes: of memory that a decoding may take.
         max_seconds: of CPU time that it may take.
+        share: of the places that one client may have.
     """
 
-    def __init__(self, max_decodes: int, max_waiting: int, max_bytes: int, max_seconds: int) -> None:
+    def __init__(
+        self, max_decodes: int, max_waiting: int, max_bytes: int, max_seconds: int, share: float = 1.0
+    ) -> None:
         self._places = asyncio.Semaphore(max_decodes)
         self._most = max_decodes + max_waiting
         self._bounds = max_bytes, max_seconds
-        self._admitted = 0
+        self._decodes_of_one, self._most_of_one = share_of(max_decodes, share), share_of(self._most, share)
+        self._places_of: dict[str, asyncio.Semaphore] = {}
+        self._admitted: Counter[str] = Counter()
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return ``function(*arguments)``: a function of a module, and what can be pickled.
@@ -65,6 +82,7 @@ class DecodeGate:
             TooLargeException: it takes more memory or time than it may.
             InvalidInputException: the decoder crashed.
             ServiceUnavailableException: too many wait already.
+            BusyException: too many of this client wait.
             LumenException: what ``function`` raises.
         """
         async with aclosing(self.stream(_once, function, *arguments)) as results:
@@ -73,7 +91,8 @@ class DecodeGate:
     async def stream(self, function: Callable[..., Iterator[T]], *arguments: Any) -> Stream[T]:
         """Yield what ``function(*arguments)`` yields, a bit ahead. Raises as `run` does."""
         async with self._place():
-            receiver, process = await self._started(function, arguments)
+            niceness = NICENESS if self._admitted[client.get()] > 1 else 0
+            receiver, process = await self._started(niceness, function, arguments)
             try:
                 while isinstance(message := await asyncio.to_thread(_receive, receiver, process), tuple):
                     yield message[0]
@@ -84,10 +103,10 @@ class DecodeGate:
                 raise message
 
     async def _started(
-        self, function: Callable[..., Iterator[Any]], arguments: tuple[Any, ...]
+        self, niceness: int, function: Callable[..., Iterator[Any]], arguments: tuple[Any, ...]
     ) -> tuple[Connection, ForkServerProcess]:
         """The process and where its messages come from; who is cancelled meanwhile leaves no process."""
-        starting = asyncio.create_task(asyncio.to_thread(_start, function, arguments, self._bounds))
+        starting = asyncio.create_task(asyncio.to_thread(_start, niceness, function, arguments, self._bounds))
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -96,16 +115,26 @@ class DecodeGate:
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
-        if self._admitted >= self._most:
+        """Wait for a place among the client's own, then among all. Raises: see `run`."""
+        name = client.get()
+        if self._admitted.total() >= self._most:
             raise ServiceUnavailableException(
                 f"{self._most} uploads are being decoded or wait for it already; try again in a moment."
             )
-        self._admitted += 1
+        if self._admitted[name] >= self._most_of_one:
+            raise BusyException(
+                f"{self._most_of_one} uploads of yours are being decoded or wait for it already, "
+                "which is your share; try again when one is done."
+            )
+        self._admitted[name] += 1
+        own = self._places_of.setdefault(name, asyncio.Semaphore(self._decodes_of_one))
         try:
-            async with self._places:
+            async with own, self._places:
                 yield
         finally:
-            self._admitted -= 1
+            self._admitted[name] -= 1
+            if not self._admitted[name]:
+                del self._admitted[name], self._places_of[name]
 
 
 def make_gate(settings: Settings) -> DecodeGate:
@@ -114,6 +143,7 @@ def make_gate(settings: Settings) -> DecodeGate:
         settings.max_waiting_decodes,
         settings.max_decode_bytes,
         settings.max_decode_seconds,
+        settings.client_share,
     )
 
 
@@ -122,12 +152,14 @@ def _once(function: Callable[..., T], *arguments: Any) -> Iterator[T]:
 
 
 def _start(
-    function: Callable[..., Iterator[Any]], arguments: tuple[Any, ...], bounds: tuple[int, int]
+    niceness: int, function: Callable[..., Iterator[Any]], arguments: tuple[Any, ...], bounds: tuple[int, int]
 ) -> tuple[Connection, ForkServerProcess]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(sender, function, arguments, *bounds), daemon=True)
+    process = context.Process(
+        target=_serve, args=(sender, niceness, function, arguments, *bounds), daemon=True
+    )
     with _without_main_module():
         process.start()
     sender.close()
@@ -172,6 +204,7 @@ def _failure(exit_code: int | None) -> LumenException:
 
 def _serve(
     sender: Connection,
+    niceness: int,
     function: Callable[..., Iterator[Any]],
     arguments: tuple[Any, ...],
     max_bytes: int,
@@ -179,6 +212,7 @@ def _serve(
 ) -> None:
     """Send items in tuples, then an error or None; the main function of a decoder's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(niceness)
     used = int(MEMORY_IN_PAGES.read_text().split()[0]) * resource.getpagesize()
     _limit(resource.RLIMIT_AS, used + max_bytes)
     _limit(resource.RLIMIT_CPU, max_seconds)

@@ -1,6 +1,8 @@
 """A thread per clip for the blocking work of encoding, which must not hold up the event loop."""
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -17,10 +19,13 @@ class EncoderThread:
     On exit the files are finished, or removed when an exception is on its way. Cancelling a call
     does not interrupt what the thread is doing; the files are closed after it. A cancelled exit
     ends when the files are closed: whoever removes them then, removes them for good.
+
+    Args:
+        niceness: of the thread and of those that encoders start from it.
     """
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "encoder")
+    def __init__(self, niceness: int = 0) -> None:
+        self._thread = ThreadPoolExecutor(1, "encoder", _give_way, (niceness,))
         self._files = ExitStack()
 
     async def __aenter__(self) -> "EncoderThread":
@@ -46,3 +51,10 @@ class EncoderThread:
             raise
         finally:
             self._thread.shutdown(wait=False)
+
+
+def _give_way(niceness: int) -> None:
+    """Add to the niceness of this thread alone: Linux has it apart from that of its process."""
+    if niceness:
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)

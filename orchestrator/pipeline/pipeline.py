@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from lumen.aio import Stream, exhaust, once, read_ahead, tee
 from lumen.settings import Settings
-from orchestrator.core.clients import share_of
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.windows import UNKNOWN, frames_started
 from orchestrator.marking.marking import Mark, Marking
@@ -34,7 +33,7 @@ from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
 from orchestrator.pipeline.results import Made, Observer, Rendered, Spoken, StreamedSpeech, Written
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length, split_speed
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.request_context import at_once
+from orchestrator.request_context import at_once, share_of
 from orchestrator.store.files import write_text
 from orchestrator.store.outputs import ClipFiles, Outputs
 from orchestrator.voices.voice import SpeechOptions
@@ -295,7 +294,8 @@ class Pipeline:
         self, state: "_RenderState", mark: Mark, sinks: Sequence[PacketSink], **options: Any
     ) -> Recording:
         told: dict[str, Any] = {"seen": [state.progress.see], "drawn": state.progress.draw_last}
-        return Recording(sinks, self._fps, watch=state.watch, label=mark.drawn, **told, **options)
+        told |= {"watch": state.watch, "label": mark.drawn, "niceness": self.clips.niceness}
+        return Recording(sinks, self._fps, **told, **options)
 
     def _video_mark(self, job: RenderJob) -> Mark:
         return self._mark(job, {"face": self._parts.get_face().name})

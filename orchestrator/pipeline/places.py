@@ -10,6 +10,10 @@ from typing import Final
 from lumen.errors import BusyException, ServiceUnavailableException
 from orchestrator.request_context import client
 
+NICENESS_STEP: Final = 5
+MAX_NICENESS: Final = 15
+"""Niceness of a client's work: a step for each place besides its first, up to the most."""
+
 _reserved: Final[ContextVar[frozenset[str]]] = ContextVar("reserved", default=frozenset())
 """Kinds of work for which the request that is being served has its place already."""
 
@@ -34,6 +38,15 @@ class Places:
     def taken(self) -> int:
         """Places that are taken now."""
         return self._taken.total()
+
+    @property
+    def niceness(self) -> int:
+        """Niceness for threads that work for the client of the request that is being served.
+
+        The more places it has, the more its work gives way to that of others.
+        """
+        others = max(0, self._taken[client.get()] - 1)
+        return min(MAX_NICENESS, NICENESS_STEP * others)
 
     def check(self) -> None:
         """Refuse a request that would get no place, before its body is read. Raises: see `place`."""

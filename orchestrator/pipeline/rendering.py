@@ -61,6 +61,7 @@ class Recording:
         sinks: take the encoded clip.
         fps: frames per second of the video.
         live: whether somebody watches while it is made.
+        niceness: of the threads that encode.
         sound: opens a file for the speech alone, of so many samples per second.
         label: makes a visible label for frames of a width and height.
         poster: a JPEG for the first frame.
@@ -72,6 +73,7 @@ class Recording:
     sinks: Sequence[PacketSink]
     fps: int = FACE_FPS
     live: bool = False
+    niceness: int = 0
     sound: Callable[[int], AbstractContextManager[Callable[[Pcm], None]]] | None = None
     label: Callable[[int, int], Label | None] = lambda width, height: None
     poster: Path | None = None
@@ -91,7 +93,7 @@ def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -
 async def _render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recording) -> Stream[float]:
     face, size = scene.face, scene.compositor
     clip_format = ClipFormat(size.width, size.height, recording.fps, rate, recording.live)
-    async with EncoderThread() as thread:
+    async with EncoderThread(recording.niceness) as thread:
         clip = await thread.open(encoding(clip_format, *recording.sinks))
         writers: list[Callable[[Pcm], None]] = [clip.write_audio]
         if recording.sound is not None:

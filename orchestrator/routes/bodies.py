@@ -40,6 +40,9 @@ MAX_FORM_TEXT: Final = 2**20
 MAX_KEYS: Final = 64
 """Keys that an object in a body may have: more than any model has fields."""
 
+MAX_MEMBERS: Final = 20_000
+"""Keys of all objects of a body: those of a long conversation, with room for quoted ones in its texts."""
+
 
 async def read_body(request: Request, model: type[M], max_text_length: int) -> Body[M]:
     """Read and check a request's body.
@@ -74,6 +77,9 @@ def is_json(request: Request) -> bool:
 
 
 def _from_json(model: type[M], data: bytes, context: dict[str, Any]) -> M:
+    members = data.count(b'":')
+    if members > MAX_MEMBERS:  # the parser holds the interpreter's lock as long as it reads
+        raise InvalidInputException(f"The body has {members} keys; at most {MAX_MEMBERS} are read.")
     with suppress(ValueError, RecursionError):  # what is no JSON is told by the check itself
         json.loads(data, object_pairs_hook=_refuse_many)
     return model.model_validate_json(data, context=context)

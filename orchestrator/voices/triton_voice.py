@@ -13,7 +13,7 @@ from lumen.options import to_tensors
 from lumen.settings import Settings
 from lumen.text.scripts import primary
 from orchestrator.media.decode_gate import DecodeGate
-from orchestrator.messages import unknown
+from orchestrator.messages import unknown, unknown_language
 from orchestrator.triton.client import Load, TritonClient, text_tensor
 from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice, VoiceCard
 
@@ -64,7 +64,7 @@ class TritonVoice:
         """Regions that are not listed are left to the model, which may fall back to the language."""
         family = self.family
         if primary(options.language) not in {*map(primary, family.languages), *family.other_languages}:
-            raise InvalidInputException(unknown("language", options.language, family.languages))
+            raise InvalidInputException(unknown_language(options.language, family.languages))
         if options.voice.strip().lower() not in {name.lower() for name in family.voices}:
             raise InvalidInputException(unknown("voice", options.voice, family.voices))
         tensors = {

@@ -11,7 +11,7 @@ from lumen.families.xtts.family import CLONE, LANGUAGES
 from lumen.settings import Settings
 from lumen.text.scripts import primary
 from orchestrator.media.decode_gate import DecodeGate
-from orchestrator.messages import unknown
+from orchestrator.messages import unknown_language
 from orchestrator.triton.client import Load, TritonClient, text_tensor
 from orchestrator.voices import references
 from orchestrator.voices.library import EMBEDDING, LATENT, VERSION, ClonedVoice, Latents, VoiceLibrary
@@ -93,5 +93,5 @@ def _language(code: str) -> str:
     language = primary(code)
     language = ALIASES.get(language, language)
     if language not in LANGUAGES:
-        raise InvalidInputException(unknown("language", code, LANGUAGES))
+        raise InvalidInputException(unknown_language(code, LANGUAGES))
     return language

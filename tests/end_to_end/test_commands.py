@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.support.lumen_process import LUMEN, Chain, environment_in, start_chain
+from tests.support.other_user import OtherUser
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
@@ -22,9 +23,11 @@ RESTART_SECONDS = 60.0
 SERVER_NAMES = ("tritonserver", "triton_python_b")
 
 
-def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    folder: Path, *arguments: str, prefix: Sequence[str] = (), **environment: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [str(LUMEN), *arguments],
+        [*prefix, str(LUMEN), *arguments],
         cwd=ROOT,
         env={**environment_in(folder), **environment},
         capture_output=True,
@@ -147,6 +150,17 @@ def test_unusual_surroundings_work(tmp_path: Path) -> None:
     done = run(folder, "say", "Just a word.", "-o", str(made), **proxies, **paths)
     assert done.returncode == 0, done.stderr
     assert made.read_bytes()[4:8] == b"ftyp"
+
+
+def test_another_user_makes_a_clip(other_user: OtherUser) -> None:
+    """Who is not root and may write nothing of the checkout makes a clip in folders of their own."""
+    folder = other_user.folder
+    made = folder / "clip.mp4"
+    home = {"HOME": str(folder), "TMPDIR": str(folder)}
+    done = run(folder, "say", "Just a word.", "-o", str(made), prefix=other_user.prefix, **home)
+    assert done.returncode == 0, done.stderr
+    assert made.read_bytes()[4:8] == b"ftyp"
+    assert made.stat().st_uid == folder.stat().st_uid
 
 
 @pytest.mark.parametrize("setting", ["API_PORT", "TRITON_HTTP_PORT"])

@@ -5,6 +5,7 @@ from typing import Final
 from lumen.contracts import HIBARI, HIBARI_SAMPLE_RATE
 from lumen.families.description import DEFAULT_VOICE, VoiceFamily
 from lumen.families.hibari import catalog
+from lumen.families.hibari.reading import READING
 
 FAMILY: Final = VoiceFamily(
     "hibari",
@@ -12,5 +13,6 @@ FAMILY: Final = VoiceFamily(
     sample_rate=HIBARI_SAMPLE_RATE,
     languages=catalog.LANGUAGES,
     voices=(DEFAULT_VOICE, *catalog.VOICES),
+    reading=READING,
     seeded=True,
 )

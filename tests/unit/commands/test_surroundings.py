@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from commands.app import app
 from lumen import settings
 from lumen.errors import InvalidInputException
 from lumen.settings import Settings, load_settings
+from tests.support.other_user import OtherUser
 from tests.support.paths import ROOT
 
 LUMEN = Path(sys.executable).with_name("lumen")
@@ -22,6 +24,13 @@ sys.modules.update(dict.fromkeys(sys.argv[1].split(",")))  # imports of these fa
 from commands.app import app
 app(sys.argv[2:])
 """
+
+FREE_PORTS = {
+    "API_PORT": "0",
+    "TRITON_URL": "127.0.0.1:0",
+    "TRITON_HTTP_PORT": "0",
+    "TRITON_METRICS_PORT": "0",
+}
 
 
 @pytest.fixture
@@ -35,9 +44,11 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def lumen(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def lumen(
+    *arguments: str, prefix: Sequence[str] = (), **environment: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [str(LUMEN), *arguments],
+        [*prefix, str(LUMEN), *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -93,17 +104,25 @@ def test_paths_begin_at_home(env_file: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, setting: str, folder: str) -> None:
     """Said before a model is loaded, with the setting; /proc is read-only for every user."""
     paths = {"OUTPUTS_PATH": str(tmp_path), "LOGS_PATH": str(tmp_path / "logs")}
-    ports = {
-        "API_PORT": "0",
-        "TRITON_URL": "127.0.0.1:0",
-        "TRITON_HTTP_PORT": "0",
-        "TRITON_METRICS_PORT": "0",
-    }
-    done = lumen("serve", **{**paths, **ports, setting: folder})
+    done = lumen("serve", **{**paths, **FREE_PORTS, setting: folder})
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith(folder)
     assert setting in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the checkout may be this user's own")
+@pytest.mark.parametrize("setting", ["OUTPUTS_PATH", "LOGS_PATH"])
+def test_a_read_only_checkout_names_the_setting(other_user: OtherUser, setting: str) -> None:
+    """A user who may not write the project's folders is told in one line which setting says another."""
+    folder = other_user.folder
+    paths = {"OUTPUTS_PATH": str(folder), "LOGS_PATH": str(folder / "logs"), "HOME": str(folder)}
+    done = lumen("serve", prefix=other_user.prefix, **{**paths, **FREE_PORTS, setting: ""})
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith(str(ROOT))
+    assert f"set {setting} to a folder that can" in line
 
 
 def test_models_that_are_not_exported_are_named_at_once(tmp_path: Path) -> None:

@@ -131,8 +131,8 @@ def test_a_picture_without_a_face_keeps_its_size_in_the_message(face: LocalFace,
 
 
 @pytest.mark.parametrize("name", ["ada", "alan"])
-@pytest.mark.parametrize("quarters", [1, 3])
-def test_a_picture_on_its_side_is_turned(
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_picture_that_is_not_upright_is_turned(
     face: LocalFace, triton: LocalTriton, name: str, quarters: int
 ) -> None:
     """The face says which way is up, where the file does not; the caller is told."""

@@ -6,6 +6,9 @@ from contextvars import Context, copy_context
 from orchestrator.faces.fair_slots import FairSlots
 from orchestrator.request_context import client
 
+TICKS = 8
+"""Rounds of the event loop that drawing a window takes."""
+
 
 def of(name: str) -> Context:
     context = copy_context()
@@ -14,16 +17,18 @@ def of(name: str) -> Context:
 
 
 async def draw(slots: FairSlots, windows: int, drawn: list[str]) -> int:
-    """A clip that asks for two windows at once, as faces do; drawing one yields to others."""
+    """A clip that asks for two windows at once, as faces do; drawing one takes longer than asking."""
+
+    ahead = asyncio.Semaphore(2)
 
     async def window() -> None:
-        async with slots.slot():
-            await asyncio.sleep(0)
+        async with ahead, slots.slot():
+            for _ in range(TICKS):
+                await asyncio.sleep(0)
             drawn.append(client.get())
 
     with slots.clip():
-        for _ in range(windows // 2):
-            await asyncio.gather(window(), window())
+        await asyncio.gather(*(window() for _ in range(windows)))
     return windows
 
 
@@ -59,7 +64,7 @@ async def test_a_newcomer_waits_for_few_windows() -> None:
     slots = FairSlots(1, Clock())
     many = [clip(slots, "many", 1000, drawn) for _ in range(4)]
     other = clip(slots, "other", 1000, drawn)
-    for _ in range(200):
+    for _ in range(200 * TICKS):
         await asyncio.sleep(0)
     before = len(drawn)
     await clip(slots, "new", 2, drawn)
@@ -69,23 +74,47 @@ async def test_a_newcomer_waits_for_few_windows() -> None:
     await asyncio.gather(*many, other, return_exceptions=True)
 
 
-async def test_one_client_alone_is_not_held_up() -> None:
-    """All windows of the only client are drawn at once: there is nobody to make room for."""
-    go, begun = asyncio.Event(), list[int]()
-    slots = FairSlots(1)
+async def test_one_clip_gets_on_faster_than_each_of_eight() -> None:
+    """A client's service counts once for each of its clips: most slots go to who has one alone."""
+    drawn: list[str] = []
+    slots = FairSlots(1, Clock())
+    many = [clip(slots, "many", 200, drawn) for _ in range(8)]
+    await clip(slots, "one", 200, drawn)
+    assert drawn.count("many") < 50
+    for task in many:
+        task.cancel()
+    await asyncio.gather(*many, return_exceptions=True)
 
-    async def waiting(number: int) -> None:
+
+async def begun_at_once(slots: FairSlots, *names: str) -> list[str]:
+    """Clients of the windows that are begun while none is finished, in order."""
+    go, begun = asyncio.Event(), list[str]()
+
+    async def waiting() -> None:
         with slots.clip():
             async with slots.slot():
-                begun.append(number)
+                begun.append(client.get())
                 await go.wait()
 
-    tasks = [of("one").run(asyncio.ensure_future, waiting(number)) for number in range(5)]
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert len(begun) == 5
+    tasks = []
+    for name in names:
+        tasks.append(of(name).run(asyncio.ensure_future, waiting()))
+        for _ in range(10):
+            await asyncio.sleep(0)
+    found = list(begun)
     go.set()
     await asyncio.gather(*tasks)
+    return found
+
+
+async def test_one_client_alone_has_a_slot_more() -> None:
+    """The next window of the only client is asked for while the last one is drawn; no flood of them is."""
+    assert await begun_at_once(FairSlots(1), *["one"] * 5) == ["one"] * 2
+
+
+async def test_a_newcomer_does_not_wait_for_windows_that_are_drawn() -> None:
+    """A client for which nothing was drawn lately begins at once, whatever others have under way."""
+    assert await begun_at_once(FairSlots(1), *["many"] * 4, "new", "new") == ["many", "many", "new"]
 
 
 async def test_a_clip_that_is_cancelled_gives_its_slot_back() -> None:
@@ -94,7 +123,7 @@ async def test_a_clip_that_is_cancelled_gives_its_slot_back() -> None:
     slots = FairSlots(1, Clock())
     many = [clip(slots, "many", 1000, drawn) for _ in range(3)]
     one = clip(slots, "one", 50, drawn)
-    for _ in range(20):
+    for _ in range(20 * TICKS):
         await asyncio.sleep(0)
     for task in many:
         task.cancel()

@@ -1,6 +1,7 @@
 """Bounds of decoding: memory, time, places, and what decoders do besides."""
 
 import asyncio
+import os
 import signal
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from lumen.errors import (
+    BusyException,
     InvalidInputException,
     LumenException,
     ServiceUnavailableException,
@@ -21,8 +23,9 @@ from lumen.errors import (
     UnsupportedMediaException,
 )
 from orchestrator.media.decode_audio import decode_audio
-from orchestrator.media.decode_gate import DecodeGate
+from orchestrator.media.decode_gate import NICENESS, DecodeGate
 from orchestrator.media.decode_image import decode_image
+from orchestrator.request_context import client
 from tests.support.decoders import UNLUCKY, count, crash, fail, hog, say_pid, say_pid_and_yield, spin
 from tests.support.media_files import image_bytes, png_bomb, recording
 from tests.support.paths import ROOT
@@ -196,6 +199,35 @@ async def test_few_decode_at_once_and_few_wait(tmp_path: Path) -> None:
     await waiting
     await second.aclose()
     assert await gate.run(hog, 10) == 10
+
+
+async def test_a_client_does_not_wait_behind_the_uploads_of_another(tmp_path: Path) -> None:
+    """A client that sends many has half of the places; what is over its share is told so, 429."""
+    gate = DecodeGate(max_decodes=2, max_waiting=2, max_bytes=256 * MIB, max_seconds=20, share=0.5)
+    first, second = (gate.stream(say_pid_and_yield, tmp_path / name) for name in ("first", "second"))
+    await anext(first)
+    waiting = asyncio.ensure_future(anext(second))
+    await asyncio.sleep(0)
+    with pytest.raises(BusyException, match="2 uploads of yours"):
+        await gate.run(hog, 10)
+    token = client.set("another")
+    assert await gate.run(hog, 10) == 10
+    client.reset(token)
+    assert not waiting.done()
+    await first.aclose()
+    await waiting
+    await second.aclose()
+
+
+async def test_a_clients_further_decodings_give_way(tmp_path: Path) -> None:
+    """The second decoding of a client runs at a lower priority than its first."""
+    gate = DecodeGate(max_decodes=2, max_waiting=0, max_bytes=256 * MIB, max_seconds=20)
+    streams = [gate.stream(say_pid_and_yield, tmp_path / name) for name in ("first", "second")]
+    pids = [await anext(stream) for stream in streams]
+    first, second = (os.getpriority(os.PRIO_PROCESS, pid) for pid in pids)
+    assert second == first + NICENESS
+    for stream in streams:
+        await stream.aclose()
 
 
 async def test_who_leaves_ends_the_decoding(tmp_path: Path) -> None:

@@ -39,3 +39,15 @@ async def test_a_clip_that_is_cancelled_while_it_is_finished(tmp_path: Path) -> 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert os.listdir(tmp_path) == []
+
+
+async def test_niceness_is_the_threads_alone() -> None:
+    """A clip that gives way does so in its encoder's thread; the event loop keeps its priority."""
+
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = priority()
+    async with EncoderThread(niceness=5) as thread:
+        assert await thread.run(priority) == before + 5
+    assert priority() == before

@@ -61,6 +61,19 @@ def test_a_place_comes_back_after_a_failure() -> None:
         assert places.taken == 1
 
 
+def test_the_work_of_many_places_gives_way() -> None:
+    """Niceness grows with each place besides the client's first, and ends somewhere."""
+    places = Places("clips", total=9, share=8)
+    found = []
+    with ExitStack() as held, asked_by("ada"):
+        for _ in range(8):
+            held.enter_context(places.place())
+            found.append(places.niceness)
+        with asked_by("bob"), places.place():
+            assert places.niceness == 0
+    assert found == [0, 5, 10, 15, 15, 15, 15, 15]
+
+
 def test_a_client_may_have_fewer_of_its_own() -> None:
     """A bound of the client's own holds where it is below the share, and not where it is above."""
     places = Places("clips", 8, 3, at_once)

@@ -1,0 +1,89 @@
+"""A service for a benchmark: `lumen serve` in a process and a folder of its own."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from bench.processes import memory_bytes
+from lumen.errors import ServiceUnavailableException
+from lumen.triton.ports import claim_port
+
+HOST: Final = "127.0.0.1"
+START_SECONDS: Final = 120.0
+QUIET_SECONDS: Final = 30.0
+"""The time that the service may take to be rid of the work of clients that have left."""
+
+PORTS: Final = ("API_PORT", "TRITON_HTTP_PORT", "TRITON_METRICS_PORT")
+
+
+@dataclass
+class Served:
+    """A running service: its process, port and folder; the most memory that its process had."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def peak_bytes(self) -> int:
+        return memory_bytes(self.process.pid, "VmHWM")
+
+    def log(self) -> str:
+        return (self.folder / "logs" / "lumen.log").read_text(errors="replace")
+
+    def unfinished(self) -> list[str]:
+        return [path.name for path in (self.folder / "outputs").rglob(".*") if path.is_file()]
+
+    async def active_when_quiet(self) -> int:
+        """Wait for the end of all clips; how many are still being made after a while."""
+        deadline = time.monotonic() + QUIET_SECONDS
+        async with httpx.AsyncClient(base_url=self.url, timeout=60) as client:
+            while (active := int((await client.get("/health")).json()["active_clips"])) > 0:
+                if time.monotonic() > deadline:
+                    break
+                await asyncio.sleep(0.5)
+        return active
+
+
+@contextmanager
+def serving(folder: Path, **settings: str) -> Iterator[Served]:
+    """Serve the starter profile in ``folder``, on free ports, with these settings besides."""
+    ports = {name: str(claim_port(HOST, 0, name)) for name in PORTS}
+    fixed = {"API_HOST": HOST, "GEMINI_API_KEY": "", "PROFILE": "starter"}
+    paths = {"OUTPUTS_PATH": str(folder / "outputs"), "LOGS_PATH": str(folder / "logs")}
+    triton = {"TRITON_URL": f"{HOST}:{claim_port(HOST, 0, 'TRITON_URL')}"}
+    command = [str(Path(sys.executable).with_name("lumen")), "serve"]
+    environment = {**os.environ, **ports, **fixed, **paths, **triton, **settings}
+    with (folder / "console.txt").open("wb") as console:
+        process = subprocess.Popen(command, env=environment, stdout=console, stderr=console)
+    served = Served(process, int(ports["API_PORT"]), folder)
+    try:
+        _wait_for(served)
+        yield served
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _wait_for(served: Served) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and served.process.poll() is None:
+        try:
+            httpx.get(f"{served.url}/livez", timeout=1.0)
+        except httpx.TransportError:
+            continue
+        return
+    console = (served.folder / "console.txt").read_text(errors="replace")
+    raise ServiceUnavailableException(f"lumen serve did not start: {console[-2000:]}")
