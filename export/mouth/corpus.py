@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from export.mouth.espeak_voice import RESAMPLING, EspeakVoice
-from export.mouth.neural_voices import Hibari, Joe, Kokoro, blended, kokoro_styles
+from export.mouth.neural_voices import Hibari, Joe, Kokoro, Natives, blended, kokoro_styles
 from export.mouth.noises import Noises
 from export.mouth.texts import LANGUAGES, held_out, sentence
 from export.mouth.utterance import Utterance, Voice, resampled, seed_of
@@ -30,17 +30,31 @@ HELD_OUT_STYLES: Final = ("jf_nezumi", "jf_tebukuro")
 HELD_OUT_LANGUAGES: Final = ("en", "de", "fr", "es", "it", "pl")
 """Languages in which the evaluation hears them."""
 
+SPOKEN: Final = {
+    "hibari": ("en",),
+    "english": ("en",),
+    "natives": ("en", "en", "en", "en", "es", "fr", "hi", "it", "pt", "zh"),
+}
+"""Languages of the voices that do not speak all, as often as they are drawn."""
+
 BLENDS: Final = 160
 """Blended Kokoro voices of the training."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Minutes of every voice in the training."""
+    """Minutes of every voice in the training.
+
+    Attributes:
+        kokoro: blends of three Japanese voices in every language. english: these in English, whose oo few
+            other languages have. natives: 49 voices in their own languages.
+    """
 
     espeak: int = 50
     hibari: int = 20
-    kokoro: int = 21
+    kokoro: int = 30
+    english: int = 30
+    natives: int = 24
     noises: int = 10
 
     def shards(self) -> Iterator[tuple[str, int]]:
@@ -57,19 +71,19 @@ def make(recipe: Recipe, folder: Path, report: Callable[[str], None]) -> list[Pa
         path = folder / f"{name}-{index:03}.npz"
         paths.append(path)
         if not path.is_file():
-            save(path, shard(name, index))
+            save(path, shard(name, index, folder))
             report(f"{path.name} is there")
     return paths
 
 
-def shard(name: str, index: int) -> list[Utterance]:
-    """About ``SHARD_SECONDS`` of the training's voice ``name``."""
+def shard(name: str, index: int, folder: Path) -> list[Utterance]:
+    """About ``SHARD_SECONDS`` of the training's voice ``name``; ``folder``: see ``Natives``."""
     rng = np.random.default_rng(seed_of(name, index))
-    voice, found, seconds = _voices()[name](), [], 0.0
+    voice, found, seconds = _voices(folder)[name](), [], 0.0
     while seconds < SHARD_SECONDS:
-        language = "en" if name == "hibari" else str(rng.choice(list(LANGUAGES)))
+        language = str(rng.choice(SPOKEN.get(name, tuple(LANGUAGES))))
         utterance = voice.speak(sentence(language, rng), LANGUAGES[language], rng)
-        if name in ("hibari", "kokoro"):
+        if name in ("hibari", "kokoro", "english", "natives"):
             utterance = resampled(utterance, rng.uniform(*RESAMPLING))
         found.append(utterance)
         seconds += utterance.seconds
@@ -77,12 +91,14 @@ def shard(name: str, index: int) -> list[Utterance]:
 
 
 @cache
-def _voices() -> dict[str, Callable[[], Voice]]:
+def _voices(folder: Path) -> dict[str, Callable[[], Voice]]:
     """How to get each voice; a package is asked for only where its voice speaks."""
     return {
         "espeak": lambda: EspeakVoice(library().variants()),
         "hibari": Hibari,
         "kokoro": lambda: Kokoro(_blends()),
+        "english": lambda: Kokoro(_blends()),
+        "natives": lambda: Natives(folder),
         "noises": Noises,
     }
 
