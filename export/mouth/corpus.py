@@ -37,6 +37,12 @@ SPOKEN: Final = {
 }
 """Languages of the voices that do not speak all, as often as they are drawn."""
 
+NATURAL: Final = ("hibari", "natives")
+
+CALIBRATED: Final = ("espeak", "hibari", "kokoro", "english", "natives")
+CALIBRATION_SHARD: Final = 1_000
+"""Number of a shard that no recipe reaches."""
+
 BLENDS: Final = 160
 """Blended Kokoro voices of the training."""
 
@@ -54,7 +60,7 @@ class Recipe:
     hibari: int = 20
     kokoro: int = 30
     english: int = 30
-    natives: int = 24
+    natives: int = 12
     noises: int = 10
 
     def shards(self) -> Iterator[tuple[str, int]]:
@@ -74,6 +80,22 @@ def make(recipe: Recipe, folder: Path, report: Callable[[str], None]) -> list[Pa
             save(path, shard(name, index, folder))
             report(f"{path.name} is there")
     return paths
+
+
+def weighted(paths: Sequence[Path]) -> list[Path]:
+    """Shards as often as the training draws them: of natural voices twice."""
+    return [path for path in paths for _ in range(2 if path.name.startswith(NATURAL) else 1)]
+
+
+def calibration_speech(folder: Path) -> list[Utterance]:
+    """Sentences of the training's voices that the training never hears; they are kept in ``folder``."""
+    found = []
+    for name in CALIBRATED:
+        path = folder / f"calibration-{name}.npz"
+        if not path.is_file():
+            save(path, shard(name, CALIBRATION_SHARD, folder))
+        found += load(path)
+    return found
 
 
 def shard(name: str, index: int, folder: Path) -> list[Utterance]:
