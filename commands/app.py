@@ -11,6 +11,7 @@ import typer
 from commands import gfpgan, hibari, sadtalker, xtts
 from commands.exporting import PLAIN_HELP, Repository
 from commands.options import face_options, voice_options, with_options
+from commands.sign import sign
 from lumen import __version__
 from lumen.reported import console, reported
 from lumen.runtime.cores import bound_threads
@@ -33,6 +34,7 @@ export = typer.Typer(
     help="Build the artifacts in model_repository/.", no_args_is_help=True, rich_markup_mode=PLAIN_HELP
 )
 app.add_typer(export, name="export")
+app.add_typer(sign, name="sign")
 export.command("xtts")(xtts.export_xtts)
 export.command("sadtalker")(sadtalker.export_sadtalker)
 export.command("gfpgan")(gfpgan.export_gfpgan)

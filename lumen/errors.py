@@ -2,6 +2,7 @@
 
     LumenException
     ├── InvalidInputException        400  the caller's request cannot be served as it is
+    │   ├── ContentRefusedException  403  the operator's moderation refuses a text, a picture or a name
     │   ├── NotFoundException        404  it names something that is not there
     │   ├── NotAcceptableException   406  it asks for a form in which the answer cannot be given
     │   ├── TooLargeException        413  it is over a limit of size
@@ -38,6 +39,10 @@ class LumenException(Exception):  # noqa: N818 - the names are part of the API
 class InvalidInputException(LumenException):
     status = 400
     triton_code = "INVALID_ARG"
+
+
+class ContentRefusedException(InvalidInputException):
+    status = 403
 
 
 class NotFoundException(InvalidInputException):

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -153,6 +153,40 @@ class Settings(BaseSettings):
         1920, ge=256, le=4096, description="pixels of the longer side of videos that show the whole picture"
     )
 
+    # What is kept, and how it is marked
+    retention_days: float = Field(
+        7.0, ge=0, allow_inf_nan=False, description="days that what is made is kept; 0: for ever"
+    )
+    retention_bytes: int = Field(
+        10_000_000_000,
+        ge=0,
+        description="bytes of all that is made; over it the oldest goes; 0: as much as the disk holds",
+    )
+    audio_format: Literal["m4a", "opus", "mp3", "flac", "wav"] = Field(
+        "flac",
+        description="format in which speech is kept where a request names none; its .wav address is served "
+        "from it, and a clip's from the video",
+    )
+    sign_cert: Path | None = Field(
+        None, description="PEM chain of certificates; with SIGN_KEY, what is made is signed (C2PA)"
+    )
+    sign_key: Path | None = Field(None, description="PEM key of the first certificate of SIGN_CERT")
+    visible_label: str | None = Field(
+        None, max_length=40, description="text drawn into every video, such as AI-generated"
+    )
+    require_consent: bool = Field(
+        False, description="refuse recordings and pictures of people that come without a consent statement"
+    )
+    moderation: str | None = Field(
+        None,
+        pattern=r"^(https?://[^\s]+|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
+        description="who checks texts, pictures, names: a URL, or module:function of Python",
+    )
+    moderation_timeout: float = Field(5.0, gt=0, description="seconds that one such check may take")
+    moderation_failure: Literal["refuse", "allow"] = Field(
+        "refuse", description="what happens to a request whose check fails or takes too long"
+    )
+
     # Paths
     models_path: Path = Field(Path("models"), description="checkpoints")
     github_endpoint: str = Field(
@@ -199,11 +233,21 @@ class Settings(BaseSettings):
         "logs_path",
         "model_repository",
         "backends_path",
+        "sign_cert",
+        "sign_key",
     )
     @classmethod
-    def _anchor(cls, value: Path) -> Path:
+    def _anchor(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
         path = value.expanduser()
         return path if path.is_absolute() else PROJECT_ROOT / path
+
+    @model_validator(mode="after")
+    def _check_pair(self) -> "Settings":
+        if (self.sign_cert is None) != (self.sign_key is None):
+            raise ValueError("SIGN_CERT and SIGN_KEY belong together; set both or none")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from lumen import __version__
+from lumen.aio import cancel
 from lumen.allocator import return_large_blocks
 from lumen.settings import Settings
 from orchestrator.core.exceptions import add_handlers
@@ -19,7 +20,7 @@ from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
-from orchestrator.routes import avatars, generation, health, realtime, voices
+from orchestrator.routes import avatars, generation, health, outputs, realtime, voices
 from orchestrator.routes.chat import mount_chat
 from orchestrator.routes.description import openapi, operation_id
 from orchestrator.routes.docs import add_docs
@@ -55,9 +56,11 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     app.include_router(generation.router)
     app.include_router(voices.router)
     app.include_router(avatars.router)
+    app.include_router(outputs.router)
     app.include_router(realtime.router)
     mount_chat(app)
-    app.mount(URL_PREFIX, OutputFiles(directory=settings.outputs_path, check_dir=False), name="outputs")
+    made = app.state.services
+    app.mount(URL_PREFIX, OutputFiles(made.outputs, made.kept, made.sound), name="outputs")
     add_docs(app)
     add_handlers(app)
     add_middleware(app, settings, app.state.limiter)
@@ -72,9 +75,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with logging_to(services.settings.logs_path):
         services.outputs.create()
         await asyncio.to_thread(services.clear)
+        await services.moderation.start()
+        retention = asyncio.create_task(services.kept.watch())
         try:
             yield
         finally:
+            await cancel(retention)
+            await services.moderation.close()
             await services.live.stop()
             await services.models.close()
             await app.state.limiter.close()

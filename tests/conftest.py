@@ -29,6 +29,7 @@ pytest_plugins = (
     "tests.support.quick_downloads",
     "tests.support.sadtalker",
     "tests.support.sadtalker_damage",
+    "tests.support.signing",
     "tests.support.triton_server",
     "tests.support.xtts",
 )

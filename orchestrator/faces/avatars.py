@@ -37,12 +37,23 @@ PICTURE: Final = "picture.png"
 """Name among the arrays: uint8 [n], the bytes of a PNG."""
 
 
+THUMBNAIL: Final = "thumbnail.jpg"
+"""Likewise, the bytes of a small JPEG."""
+
+THUMBNAIL_SIDE: Final = 256
+"""Pixels of its longer side at most."""
+
+THUMBNAIL_QUALITY: Final = 85
+
+
 @dataclass(frozen=True)
 class AvatarCard:
     """Description of an avatar; boxes are left, top, right, bottom in the picture.
 
     Attributes:
         part: the face that it was made for.
+        bundled: name of the bundled portrait that it was made of; None for an uploaded one.
+        consent: statement that came with its picture.
         usable: False when another face, checkpoint or format of files made it than those that are served.
     """
 
@@ -56,6 +67,19 @@ class AvatarCard:
     confidence: float | None
     warnings: list[str]
     usable: bool
+    bundled: str | None = None
+    consent: str | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Origin of an avatar's picture: the bundled portrait of this name, or an upload, with its consent."""
+
+    bundled: str | None = None
+    consent: str | None = None
+
+
+UNKNOWN_ORIGIN: Final = Origin()
 
 
 class Avatars:
@@ -112,6 +136,7 @@ class Avatars:
         except (FileNotFoundError, SafetensorError) as error:
             raise NotFoundException(f"The avatar {card.name!r} is not there any more.") from error
         png = tensors.pop(PICTURE, None)
+        tensors.pop(THUMBNAIL, None)
         return PortraitFeatures(
             CropOptions(card.size, card.preprocess),
             tensors,
@@ -123,7 +148,7 @@ class Avatars:
         )
 
     async def make(
-        self, picture: bytes, crop_options: CropOptions, name: str | None
+        self, picture: bytes, crop_options: CropOptions, name: str | None, origin: Origin = UNKNOWN_ORIGIN
     ) -> tuple[AvatarCard, bool]:
         """The avatar of a picture file, and whether it is a new one: the same picture makes it once.
 
@@ -143,7 +168,8 @@ class Avatars:
             await asyncio.to_thread(self._check_name, name, key)
             image = await self._decoder.decode(picture)
             features = await encode_face(self._face, self._triton, image, crop_options)
-            return await asyncio.to_thread(self._add, key, name, features), True
+            thumbnail = await asyncio.to_thread(_thumbnail, image.picture.pixels)
+            return await asyncio.to_thread(self._add, key, name, features, origin, thumbnail), True
 
     def delete(self, avatar: str) -> None:
         """Remove an avatar by its id; clips that are being made of it are made to the end.
@@ -159,7 +185,18 @@ class Avatars:
             raise InvalidInputException(f"name: {name!r} looks like an id; choose another one.")
         self._store.check(name, others, len(others))
 
-    def _add(self, key: str, name: str, features: PortraitFeatures) -> AvatarCard:
+    def picture(self, card: AvatarCard) -> bytes | None:
+        """A small picture of an avatar, JPEG; None where it was made without one; reads its file."""
+        try:
+            with safe_open(self._store.path(card.id), framework="np") as file:
+                kept = THUMBNAIL in file.keys()  # noqa: SIM118 - is no dict
+                return file.get_tensor(THUMBNAIL).tobytes() if kept else None
+        except (FileNotFoundError, SafetensorError):
+            return None
+
+    def _add(
+        self, key: str, name: str, features: PortraitFeatures, origin: Origin, thumbnail: bytes
+    ) -> AvatarCard:
         header = {
             "format": FORMAT,
             "name": name,
@@ -172,10 +209,13 @@ class Avatars:
             "face": json.dumps(_sides(features.face)),
             "confidence": json.dumps(features.confidence),
             "warnings": json.dumps(features.warnings),
+            "bundled": origin.bundled or "",
+            "consent": origin.consent or "",
         }
         tensors = {name: np.ascontiguousarray(array) for name, array in features.tensors.items()}
         if features.picture is not None:
             tensors[PICTURE] = _png(features.picture)
+        tensors[THUMBNAIL] = np.frombuffer(thumbnail, np.uint8)
         with self._store.adding:
             self._check_name(name, key)
             self._store.write(key, tensors, header)
@@ -201,6 +241,8 @@ class Avatars:
             face=json.loads(header["face"]),
             confidence=json.loads(header["confidence"]),
             warnings=json.loads(header["warnings"]),
+            bundled=header.get("bundled") or None,
+            consent=header.get("consent") or None,
             usable=(header.get("format"), header["part"], header["source_sha256"]) == ours,
         )
 
@@ -224,6 +266,13 @@ def _png(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return np.frombuffer(buffer.getvalue(), np.uint8)
+
+
+def _thumbnail(pixels: npt.NDArray[np.uint8]) -> bytes:
+    picture, buffer = Image.fromarray(pixels), io.BytesIO()
+    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    picture.save(buffer, "JPEG", quality=THUMBNAIL_QUALITY)
+    return buffer.getvalue()
 
 
 def _sides(box: Box | None) -> list[int] | None:

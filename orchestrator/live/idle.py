@@ -8,8 +8,11 @@ from typing import Final
 
 from lumen.contracts import FACE_FPS
 from lumen.errors import NotFoundException
+from orchestrator.faces.face import Compositor, Pixels
 from orchestrator.live.scene import IDLE_SEED, Character, Characters, silent_frames
-from orchestrator.media.clip_encoder import ClipFormat, encoding
+from orchestrator.marking.label import Label
+from orchestrator.marking.marking import Marking
+from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, encoding
 from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.sinks import Mp4FileSink
 from orchestrator.store.files import disk_errors
@@ -32,8 +35,9 @@ class IdleClips:
         folder: made with the first clip.
     """
 
-    def __init__(self, characters: Characters, folder: Path) -> None:
+    def __init__(self, characters: Characters, folder: Path, marking: Marking) -> None:
         self._characters = characters
+        self._marking = marking
         self._folder = folder
         self._known: OrderedDict[str, Character] = OrderedDict()
         self._making = asyncio.Lock()
@@ -72,10 +76,17 @@ class IdleClips:
         forwards = await silent_frames(scene, HALF_SECONDS * FACE_FPS)
         size, rate = scene.compositor, scene.face.sample_rate
         async with EncoderThread() as thread:
-            sink = Mp4FileSink(path, sound=False)
+            mark = self._marking.mark(path.stem, {"face": scene.face.name}, composite=character.image is None)
+            sink = Mp4FileSink(path, sound=False, tags=mark.tags, seal=mark.seal)
             clip = await thread.open(encoding(ClipFormat(size.width, size.height, FACE_FPS, rate), sink))
+            label = mark.drawn(size.width, size.height)
             for frame in [*forwards, *forwards[-2:0:-1]]:
-                await thread.run(lambda one=frame: clip.write_frames(size.finish(one)[None]))
+                await thread.run(_write, clip, size, label, frame)
+
+
+def _write(clip: ClipEncoder, size: Compositor, label: Label | None, frame: Pixels) -> None:
+    composed = size.finish(frame)
+    clip.write_frames((composed if label is None else label.draw(composed))[None])
 
 
 def _no_clip() -> NotFoundException:

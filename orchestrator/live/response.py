@@ -21,6 +21,7 @@ from orchestrator.live.pacing import Pacer
 from orchestrator.live.server_events import item_object, new_id, part_of, response_object
 from orchestrator.live.speech import GivenSpeech, quick_sentences
 from orchestrator.live.transport import Transport
+from orchestrator.marking.marking import Mark
 from orchestrator.media.mime import mime_type
 from orchestrator.media.resample import Resampler, pcm16
 from orchestrator.media.sinks import FragmentedMp4Sink
@@ -64,6 +65,8 @@ class Parts:
     scene: Callable[[], Awaitable[Scene]]
     options: SpeechOptions
     max_seconds: float
+    mark: Callable[[str, str], Mark]
+    check: Callable[[WriterRequest], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -227,6 +230,8 @@ class Response:
     # Making: text, speech, picture.
 
     async def _make(self) -> None:
+        if isinstance(source := self._plan.source, WriterRequest):
+            await self._parts.check(source)
         if not self._plan.spoken:
             async with aclosing(self._text()) as text:
                 async for _ in text:
@@ -330,10 +335,11 @@ class Response:
         )
 
     async def _film(self, speech: Stream[Pcm], rate: int) -> None:
-        sink = FragmentedMp4Sink()
-        recording = Recording([sink], live=True, watch=self._watch)
         async with aclosing(speech):
             scene = replace(await self._parts.scene(), phonemes=self._phonemes)
+            mark = self._parts.mark(self.id, scene.face.name)
+            sink = FragmentedMp4Sink(mark.tags)
+            recording = Recording([sink], live=True, watch=self._watch, label=mark.drawn)
             async with aclosing(render(scene, speech, rate, recording)) as rendered:
                 async for seconds in rendered:
                     await self._send_video(sink.take(), seconds)

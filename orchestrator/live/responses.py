@@ -19,6 +19,8 @@ from orchestrator.live.scene import Characters
 from orchestrator.live.server_events import new_id
 from orchestrator.live.speech import GivenSpeech
 from orchestrator.live.transport import Transport
+from orchestrator.marking.marking import Mark, Marking
+from orchestrator.moderation.moderation import Moderation
 from orchestrator.pipeline.rendering import Scene
 from orchestrator.writers.writer import WriterRequest
 
@@ -36,12 +38,15 @@ class Responses:
         settings: Settings,
         models: ModelManager,
         characters: Characters,
+        moderation: Moderation | None = None,
     ) -> None:
         self._transport = transport
         self._conversation = conversation
         self._max_seconds = settings.max_audio_seconds
         self._models = models
         self._characters = characters
+        self._marking = Marking(settings)
+        self._moderation = moderation or Moderation(settings)
         self._known: dict[str, Response] = {}
         self._speech: tuple[Response, GivenSpeech] | None = None
         self._seed = secrets.randbelow(MAX_SEED)
@@ -142,19 +147,26 @@ class Responses:
     def _parts(self, config: LiveConfig) -> Parts:
         self._seed = (self._seed + 1) % (MAX_SEED + 1)
         seed, character = self._seed, config.character
-        voice = config.speaker(self._models.get_voice())
+        writer, voice = self._models.get_writer(), config.speaker(self._models.get_voice())
 
         async def scene() -> Scene:
             assert character is not None
             return await self._characters.scene(character, seed)
 
+        def mark(name: str, face: str) -> Mark:
+            parts = {"writer": writer.name, "voice": voice.name, "face": face}
+            composite = character is not None and character.image is None
+            return self._marking.unsigned(name, parts, composite=composite)
+
         return Parts(
-            self._models.get_writer(),
+            writer,
             voice,
             self._models.ensure,
             scene,
             config.speech_options(seed if voice.family.seeded else None),
             self._max_seconds,
+            mark,
+            lambda request: self._moderation.prompt(request.prompt, request.said),
         )
 
     def _current(self) -> list[Response]:

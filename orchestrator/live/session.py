@@ -28,6 +28,7 @@ from orchestrator.live.server_events import (
     new_id,
 )
 from orchestrator.live.transport import INTERNAL, NORMAL, RESTART, Transport
+from orchestrator.moderation.moderation import Moderation
 from orchestrator.writers.writer import WriterRequest
 
 log = logging.getLogger("lumen")
@@ -55,6 +56,7 @@ class Session:
         models: ModelManager,
         characters: Characters,
         idle: IdleClips,
+        moderation: Moderation | None = None,
     ) -> None:
         self.id: Final = new_id("sess")
         self._transport = transport
@@ -64,7 +66,7 @@ class Session:
         self._characters = characters
         self._idle = idle
         self._conversation = Conversation()
-        self._responses = Responses(transport, self._conversation, settings, models, characters)
+        self._responses = Responses(transport, self._conversation, settings, models, characters, moderation)
         self._input_samples = 0
         self._config = LiveConfig(settings.default_voice, DEFAULT_LANGUAGE, None)
         self._began = self._active = time.monotonic()

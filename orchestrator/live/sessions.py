@@ -14,6 +14,8 @@ from orchestrator.live.scene import Characters
 from orchestrator.live.server_events import SERVER_ERROR, error
 from orchestrator.live.session import Session
 from orchestrator.live.transport import RESTART, TRY_LATER, Socket, Transport
+from orchestrator.marking.marking import Marking
+from orchestrator.moderation.moderation import Moderation
 
 log = logging.getLogger("lumen")
 
@@ -27,11 +29,18 @@ IDLE_FOLDER: Final = "idle"
 class LiveSessions:
     """Serves conversations, at most ``MAX_LIVE_SESSIONS`` at once."""
 
-    def __init__(self, settings: Settings, models: ModelManager, portraits: Portraits) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        models: ModelManager,
+        portraits: Portraits,
+        moderation: Moderation | None = None,
+    ) -> None:
         self._settings = settings
+        self._moderation = moderation
         self._models = models
         self._characters = Characters(settings, models, portraits)
-        self.idle = IdleClips(self._characters, Path(settings.outputs_path) / IDLE_FOLDER)
+        self.idle = IdleClips(self._characters, Path(settings.outputs_path) / IDLE_FOLDER, Marking(settings))
         self._sessions: set[Session] = set()
         self._ended = asyncio.Event()
         self._stopping = False
@@ -47,7 +56,15 @@ class LiveSessions:
         if self._stopping or self.count >= self._settings.max_live_sessions:
             await self._refuse(transport)
             return
-        session = Session(transport, dialect, self._settings, self._models, self._characters, self.idle)
+        session = Session(
+            transport,
+            dialect,
+            self._settings,
+            self._models,
+            self._characters,
+            self.idle,
+            self._moderation,
+        )
         self._sessions.add(session)
         log.info("Conversation %s begins; there are %d", session.id, self.count)
         try:

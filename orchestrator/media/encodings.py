@@ -1,7 +1,7 @@
 """Speech encoded while it is being made: WAV, MP3, Opus in Ogg, raw PCM, chosen by ``Accept``."""
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -14,6 +14,7 @@ from av.audio.stream import AudioStream
 from lumen.errors import NotAcceptableException
 from orchestrator.media.outbox import Outbox
 from orchestrator.media.resample import Resampler, pcm16
+from orchestrator.media.wav import info_list
 
 PCM_RATES: Final = range(1, 2**31)
 """Samples per second that PCM may have: any."""
@@ -30,12 +31,19 @@ OGG_PAGE_MICROSECONDS: Final = 20_000
 SAMPLE_BYTES: Final = 2
 WAV_FORMAT_BYTES: Final = 16
 WAV_PCM: Final = 1
+WAV_DATA_AT: Final = 36
+"""Byte of the header at which the samples' chunk begins."""
+
 WAV_LENGTH_UNKNOWN: Final = 0xFFFF_FFFF
 """Length in the header of a WAV that begins before its length is known; players read on to the end."""
 
 
 class Coder(Protocol):
     """Makes bytes of a mono stream."""
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Take metadata, by FFmpeg's names, before anything is written; raw PCM has none."""
+        ...
 
     def write(self, pcm: npt.NDArray[np.int16]) -> bytes:
         """Take int16 [n_samples] and return what is ready, which may be nothing."""
@@ -51,6 +59,10 @@ class PcmCoder:
 
     def __init__(self, header: bytes = b"") -> None:
         self._header = header
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        if self._header:
+            self._header = self._header[:WAV_DATA_AT] + info_list(tags) + self._header[WAV_DATA_AT:]
 
     def write(self, pcm: npt.NDArray[np.int16]) -> bytes:
         header, self._header = self._header, b""
@@ -79,6 +91,10 @@ class FfmpegCoder:
         self._stream = stream
         self._rate = rate
         self._samples = 0
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        self._container.metadata.update(tags)
+        self._stream.metadata.update(tags)  # where Ogg has its comments
 
     def write(self, pcm: npt.NDArray[np.int16]) -> bytes:
         if len(pcm):
@@ -119,8 +135,8 @@ def _wav(rate: int) -> AbstractContextManager[Coder]:
 
 
 def _mp3(rate: int) -> AbstractContextManager[Coder]:
-    # The tags of an MP3 tell its length, which nobody knows yet.
-    return _ffmpeg("mp3", "libmp3lame", rate, MP3_BIT_RATE, {"write_xing": "0", "id3v2_version": "0"})
+    # Xing's tag of an MP3 tells its length, which nobody knows yet.
+    return _ffmpeg("mp3", "libmp3lame", rate, MP3_BIT_RATE, {"write_xing": "0", "id3v2_version": "3"})
 
 
 def _opus(rate: int) -> AbstractContextManager[Coder]:
@@ -184,6 +200,10 @@ class StreamEncoder:
     def __init__(self, resampler: Resampler, coder: Coder) -> None:
         self._resampler = resampler
         self._coder = coder
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Take metadata, by FFmpeg's names, before anything is encoded."""
+        self._coder.tag(tags)
 
     def encode(self, pcm: npt.NDArray[np.float32]) -> bytes:
         """Take float32 [n_samples] in -1..1 and return what is ready, which may be nothing."""

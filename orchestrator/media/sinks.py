@@ -1,8 +1,9 @@
 """Sinks of an encoded clip: a finished MP4 on disk, or fragments of one for who watches while it is made."""
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 import av
@@ -21,20 +22,34 @@ FRAGMENT_MICROSECONDS: Final = 100_000
 """Length of a fragment. Browsers stall at fragments of one frame (Media Source Extensions, muxed sound)."""
 
 
+NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 class Mp4FileSink:
     """A finished MP4: its index is moved to the front, and it gets its name when it is whole.
 
     Args:
         path: of the finished file; its folder must exist.
         sound: whether the speech is kept; a clip that loops has none, whose end could be heard.
+        tags: metadata, by FFmpeg's names.
+        seal: called with the finished file before it gets its name, and with that name.
 
     Raises:
         StorageException: the disk is full.
     """
 
-    def __init__(self, path: Path, *, sound: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sound: bool = True,
+        tags: Mapping[str, str] = NO_TAGS,
+        seal: Callable[[Path, Path], None] | None = None,
+    ) -> None:
         self._file = PendingFile(path)
         self._sound = sound
+        self._tags = tags
+        self._seal = seal
         self._container: OutputContainer | None = None
         self._streams: tuple[Stream, ...] | None = None
 
@@ -48,6 +63,8 @@ class Mp4FileSink:
             if kind is None and self._container is not None:
                 with disk_errors(self._file.final):
                     self._container.close()
+                    if self._seal is not None:
+                        self._seal(self._file.path, self._file.final)
                     self._file.publish()
         finally:
             if self._container is not None:
@@ -59,6 +76,7 @@ class Mp4FileSink:
         options = {"movflags": "+faststart", "max_interleave_delta": str(INTERLEAVE_MICROSECONDS)}
         with disk_errors(self._file.final):
             container = av.open(str(self._file.path), "w", format="mp4", container_options=options)
+        container.metadata.update(self._tags)
         self._container = container
         self._streams = _copies(container, *([video, audio] if self._sound else [video]))
 
@@ -72,9 +90,14 @@ class Mp4FileSink:
 
 
 class FragmentedMp4Sink:
-    """An MP4 in fragments (ISO/IEC 14496-12, movie fragments), which its reader takes away as they come."""
+    """An MP4 in fragments (ISO/IEC 14496-12, movie fragments), which its reader takes away as they come.
 
-    def __init__(self) -> None:
+    Args:
+        tags: metadata of the initialisation segment, by FFmpeg's names.
+    """
+
+    def __init__(self, tags: Mapping[str, str] = NO_TAGS) -> None:
+        self._tags = tags
         self._outbox = Outbox()
         self._container: OutputContainer | None = None
         self._streams: tuple[Stream, ...] | None = None
@@ -97,6 +120,7 @@ class FragmentedMp4Sink:
             "max_interleave_delta": str(INTERLEAVE_MICROSECONDS),
         }
         self._container = av.open(self._outbox, "w", format="mp4", container_options=options)
+        self._container.metadata.update(self._tags)
         self._streams = _copies(self._container, video, audio)
 
     def mux(self, packet: "av.Packet[Any]", stream: int) -> None:

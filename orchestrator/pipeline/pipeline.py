@@ -6,25 +6,27 @@ Nothing here knows of requests: whoever makes a clip names it, hands in what it 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from lumen.aio import Stream, exhaust, once, read_ahead, tee
 from lumen.settings import Settings
 from orchestrator.core.clients import share_of
-from orchestrator.faces.face import Face
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.windows import UNKNOWN, frames_started
+from orchestrator.marking.marking import Mark, Marking
 from orchestrator.media.clip_encoder import PacketSink
 from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.encodings import Encoding, encoder
 from orchestrator.media.sinks import FragmentedMp4Sink, Mp4FileSink
-from orchestrator.media.wav import wav_file
+from orchestrator.media.sound_files import SUFFIXES, WAV, FormatName, Write, sound_file
+from orchestrator.moderation.moderation import Moderation
 from orchestrator.pipeline.captions import webvtt
-from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.pipeline.jobs import KEPT_AS_SET, OutputOptions, RenderJob
 from orchestrator.pipeline.narration import Narration, check_written
+from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.places import Places
 from orchestrator.pipeline.progress import Progress
 from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
@@ -32,9 +34,8 @@ from orchestrator.pipeline.results import Made, Observer, Rendered, Spoken, Stre
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.store.files import write_text
-from orchestrator.store.outputs import ClipFiles, Outputs, kept_together
-from orchestrator.triton.client import TritonClient
-from orchestrator.voices.voice import SpeechOptions, Voice
+from orchestrator.store.outputs import ClipFiles, Outputs
+from orchestrator.voices.voice import SpeechOptions
 from orchestrator.writers.writer import ECHO, Reply, Writer, WriterRequest
 
 log = logging.getLogger("lumen")
@@ -46,21 +47,8 @@ SPEECH_AHEAD: Final = 64
 """Chunks of speech that a voice may be ahead of the face."""
 
 
-class Parts(Protocol):
-    """The parts of the chain, and who loads their models."""
-
-    @property
-    def triton(self) -> TritonClient: ...
-
-    def get_writer(self) -> Writer: ...
-
-    def get_voice(self) -> Voice: ...
-
-    def get_face(self) -> Face: ...
-
-    async def ensure(self, models: Iterable[str]) -> None:
-        """Load those of ``models`` that are not loaded."""
-        ...
+SoundFile = Callable[[int], AbstractContextManager[Write]]
+"""Opens a file for speech of so many samples per second."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +66,25 @@ class Pipeline:
 
     Args:
         observers: are told of each result.
+        marking: decides what marks it carries.
+        moderation: checks texts before they are spoken or answered, and what a writer wrote.
     """
 
     def __init__(
-        self, settings: Settings, parts: Parts, outputs: Outputs, observers: Sequence[Observer] = ()
+        self,
+        settings: Settings,
+        parts: Parts,
+        outputs: Outputs,
+        observers: Sequence[Observer] = (),
+        marking: Marking | None = None,
+        moderation: Moderation | None = None,
     ) -> None:
         self._parts = parts
         self._outputs = outputs
         self._observers = observers
+        self._marking = marking or Marking(settings)
+        self._moderation = moderation or Moderation(settings)
+        self._audio_format: FormatName = settings.audio_format
         self._rate = settings.audio_sample_rate
         self._fps = settings.video_fps
         self._max_seconds = settings.max_audio_seconds
@@ -105,24 +104,32 @@ class Pipeline:
     async def text(self, request: WriterRequest) -> Written:
         """Have the writer reply."""
         watch, writer = Stopwatch(), self._parts.get_writer()
+        await self._check_request(request)
         reply = writer.write(request)
         async with aclosing(tee(reply, watch.first("first_text"))) as chunks:
             text = "".join([chunk async for chunk in chunks]).strip()
         watch.mark("text")
+        await self._check_reply(writer, text)
         return Written(text, {"writer": writer.name}, watch.timing(), writer.note, reply.warnings)
 
-    async def speak(self, text: str, options: SpeechOptions, name: str) -> Spoken:
-        """Speak ``text`` into the WAV of this name."""
+    async def speak(
+        self, text: str, options: SpeechOptions, name: str, output: OutputOptions = KEPT_AS_SET
+    ) -> Spoken:
+        """Speak ``text`` into a sound file of this name."""
         watch, voice = Stopwatch(), self._parts.get_voice().choose(options.language, options.voice)
         bound = await voice.bind(options)
-        narration, path = Narration(bound, name, self._max_seconds), self._outputs.audio(name)
+        narration, kind = Narration(bound, name, self._max_seconds), output.audio_format or self._audio_format
         narration.check(text)
-        with self._made(self.speeches, path):
+        await self._moderation.text("text", text)
+        path, parts = self._outputs.audio(name, SUFFIXES[kind]), {"voice": voice.name}
+        mark = self._marking.mark(name, parts)
+        with self._made(self.speeches, name, path):
             await self._parts.ensure(voice.models)
             watch.mark("models")
             speech = tee(narration.speak(once(text)), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
-                write = await thread.open(wav_file(path, voice.sample_rate, self._rate))
+                file = sound_file(kind, path, voice.sample_rate, self._rate, mark.tags, mark.seal)
+                write = await thread.open(file)
                 async for pcm in speech:
                     await thread.run(write, pcm)
             watch.mark("audio")
@@ -132,11 +139,14 @@ class Pipeline:
                 sample_rate=self._rate,
                 voice=bound.voice,
                 language=bound.language,
-                parts={"voice": voice.name},
+                parts=parts,
                 timing=watch.timing(),
                 seed=options.seed if bound.family.seeded else None,
                 captions=narration.captions.captions(),
                 warnings=tuple(narration.warnings),
+                text=text,
+                mark=mark,
+                output=output,
             )
             await self._tell(spoken)
         return spoken
@@ -149,11 +159,13 @@ class Pipeline:
         bound = await voice.bind(options)
         narration = Narration(bound, name, self._max_seconds)
         narration.check(text)
-        with self._made(self.speeches):
+        await self._moderation.text("text", text)
+        with self._made(self.speeches, name):
             await self._parts.ensure(voice.models)
             speech = tee(narration.speak(once(text)), watch.first("first_audio"))
             async with EncoderThread() as thread, aclosing(speech):
                 coder = await thread.open(encoder(kind, voice.sample_rate, rate))
+                coder.tag(self._marking.unsigned(name, {"voice": voice.name}).tags)
                 async for pcm in speech:
                     if data := await thread.run(coder.encode, pcm):
                         yield data
@@ -169,7 +181,7 @@ class Pipeline:
 
     def video_stream(self, pcm: Pcm, job: RenderJob, progress: Progress) -> Stream[bytes]:
         """Yield the fragmented MP4 of `video` while it is made; the file is there when it ends."""
-        live = FragmentedMp4Sink()
+        live = FragmentedMp4Sink(self._video_mark(job).tags)
         return _taken(self._video(pcm, job, progress, _log_streamed, live), live)
 
     async def full(
@@ -184,7 +196,7 @@ class Pipeline:
         self, request: WriterRequest, options: SpeechOptions, job: RenderJob, progress: Progress
     ) -> Stream[bytes]:
         """Yield the fragmented MP4 of `full` while it is made; the files are there when it ends."""
-        live = FragmentedMp4Sink()
+        live = FragmentedMp4Sink(self._full_mark(options, job).tags)
         return _taken(self._full(request, options, job, progress, _log_streamed, live), live)
 
     async def _video(
@@ -197,17 +209,18 @@ class Pipeline:
     ) -> Stream[float]:
         watch, face = Stopwatch(), self._parts.get_face()
         limit, path = DurationLimit(self._rate, self._max_seconds), self._outputs.video(job.name)
-        poster = self._outputs.poster(job.name)
-        with self._clip(path, poster):
+        poster, mark = self._outputs.poster(job.name), self._video_mark(job)
+        with self._clip(job.name, path, poster):
             frames = frames_started(resampled_length(len(pcm), self._rate, face.sample_rate))
             state = await self._prepare(face.models, job, watch, progress, frames)
             speech = tee(in_pieces(pcm, self._rate), limit.add, progress.hear(limit))
-            recording = self._recording(state, [Mp4FileSink(path), *live], live=bool(live), poster=poster)
+            sinks = [Mp4FileSink(path, tags=mark.tags, seal=mark.seal), *live]
+            recording = self._recording(state, mark, sinks, live=bool(live), poster=poster)
             async with aclosing(render(state.scene, speech, self._rate, recording)) as rendered:
                 async for seconds in rendered:
                     yield seconds
             watch.mark("video")
-            made = _rendered(state, path, limit.seconds, {"face": face.name}, poster=poster)
+            made = _rendered(state, path, limit.seconds, mark, poster=poster)
             await self._tell(made)
         done(made)
 
@@ -226,15 +239,17 @@ class Pipeline:
         narration = Narration(await voice.bind(options), job.name, self._max_seconds, ends_early=True)
         if writer.name == ECHO:
             narration.check(request.prompt)
-        files = self._outputs.clip(job.name)
-        with self._clip(*files):
+        await self._check_request(request)
+        files, mark = self._outputs.clip(job.name), self._full_mark(options, job)
+        audio, sound = self._sound_beside(job, mark)
+        with self._clip(job.name, *files, *audio):
             state = await self._prepare((*voice.models, *face.models), job, watch, progress)
             reply = writer.write(request)
             text = read_ahead(tee(reply, script.append, watch.first("first_text")), TEXT_AHEAD)
             seen = progress.hear(narration.limit), watch.first("first_audio")
             speech = read_ahead(tee(narration.speak(text), *seen), SPEECH_AHEAD)
-            sinks, wav = [Mp4FileSink(files.video), *live], (files.audio, self._rate)
-            recording = self._recording(state, sinks, live=bool(live), poster=files.poster, wav=wav)
+            sinks = [Mp4FileSink(files.video, tags=mark.tags, seal=mark.seal), *live]
+            recording = self._recording(state, mark, sinks, live=bool(live), poster=files.poster, sound=sound)
             scene = replace(state.scene, phonemes=narration.phonemes)
             async with aclosing(render(scene, speech, voice.sample_rate, recording)) as rendered:
                 async for seconds in rendered:
@@ -244,16 +259,52 @@ class Pipeline:
             written = "".join(script).strip()
             if writer.name != ECHO:
                 check_written(narration, written)
-            made = _replied(state, files, narration, reply, writer, written)
+            await self._check_reply(writer, written)
+            made = _replied(state, files, narration, reply, writer, written, mark)
+            made = replace(made, audio=next(iter(audio), None))
             await self._tell(made)
         done(made)
+
+    async def _check_request(self, request: WriterRequest) -> None:
+        """Have the moderation check a prompt, and what its user said before."""
+        await self._moderation.prompt(request.prompt, request.said)
+
+    async def _check_reply(self, writer: Writer, text: str) -> None:
+        """Have the moderation check what a writer wrote; the echo's is the prompt."""
+        if writer.name != ECHO:
+            await self._moderation.text("reply", text)
 
     async def _tell(self, result: Made) -> None:
         for observer in self._observers:
             await observer.made(result)
 
-    def _recording(self, state: "_RenderState", sinks: Sequence[PacketSink], **options: Any) -> Recording:
-        return Recording(sinks, self._fps, watch=state.watch, seen=[state.progress.see], **options)
+    def _recording(
+        self, state: "_RenderState", mark: Mark, sinks: Sequence[PacketSink], **options: Any
+    ) -> Recording:
+        return Recording(
+            sinks, self._fps, watch=state.watch, seen=[state.progress.see], label=mark.drawn, **options
+        )
+
+    def _video_mark(self, job: RenderJob) -> Mark:
+        return self._mark(job, {"face": self._parts.get_face().name})
+
+    def _full_mark(self, options: SpeechOptions, job: RenderJob) -> Mark:
+        voice = self._parts.get_voice().choose(options.language, options.voice)
+        writer, face = self._parts.get_writer().name, self._parts.get_face().name
+        return self._mark(job, {"writer": writer, "voice": voice.family.name, "face": face})
+
+    def _mark(self, job: RenderJob, parts: dict[str, str]) -> Mark:
+        return self._marking.mark(job.name, parts, composite=job.composite, label=job.output.label)
+
+    def _sound_beside(self, job: RenderJob, mark: Mark) -> tuple[list[Path], SoundFile | None]:
+        """The file of a clip's speech alone, and what opens it; none where the video's own sound will do."""
+        kind = job.output.audio_format
+        if kind is None and self._audio_format == WAV:
+            kind = WAV
+        if kind is None:
+            return [], None
+        path, rate = self._outputs.audio(job.name, SUFFIXES[kind]), self._rate
+        return [path], lambda rate_in: sound_file(kind, path, rate_in, rate, mark.tags, mark.seal)
 
     async def _prepare(
         self,
@@ -275,23 +326,20 @@ class Pipeline:
         scene = Scene(face, features, compositor, job.animation, clip_frames)
         return _RenderState(job, scene, watch, progress)
 
-    def _clip(self, *files: Path) -> AbstractContextManager[None]:
+    def _clip(self, name: str, *files: Path) -> AbstractContextManager[None]:
         """Take a place for a clip that is made into ``files``; see `_made`."""
-        return self._made(self.clips, *files)
+        return self._made(self.clips, name, *files)
 
     @contextmanager
-    def _made(self, places: Places, *files: Path) -> Iterator[None]:
+    def _made(self, places: Places, name: str, *files: Path) -> Iterator[None]:
         """Take a place; ``files`` have a folder, and stay only when all goes well.
 
         Raises:
             ServiceUnavailableException, BusyException: there is no place.
             StorageException: there is no folder, and none can be made.
         """
-        with places.place():
-            if files:
-                self._outputs.create()
-            with kept_together(*files):
-                yield
+        with places.place(), self._outputs.being_made(name, *files) if files else nullcontext():
+            yield
 
 
 async def _taken(making: Stream[float], live: FragmentedMp4Sink) -> Stream[bytes]:
@@ -309,7 +357,13 @@ def _log_streamed(made: Rendered) -> None:
 
 
 def _replied(
-    state: _RenderState, files: ClipFiles, narration: Narration, reply: Reply, writer: Writer, written: str
+    state: _RenderState,
+    files: ClipFiles,
+    narration: Narration,
+    reply: Reply,
+    writer: Writer,
+    written: str,
+    mark: Mark,
 ) -> Rendered:
     """Result of a clip whose text a writer wrote."""
     voice = narration.voice
@@ -317,12 +371,11 @@ def _replied(
         state,
         files.video,
         narration.limit.seconds,
-        {"writer": writer.name, "voice": voice.family.name, "face": state.scene.face.name},
+        mark,
         text=written,
         voice=voice.voice,
         language=voice.language,
         note=writer.note,
-        audio=files.audio,
         poster=files.poster,
         vtt=files.captions,
         captions=narration.captions.captions(),
@@ -330,9 +383,7 @@ def _replied(
     )
 
 
-def _rendered(
-    state: _RenderState, video: Path, seconds: float, parts: dict[str, str], **known: Any
-) -> Rendered:
+def _rendered(state: _RenderState, video: Path, seconds: float, mark: Mark, **known: Any) -> Rendered:
     scene = state.scene
     return Rendered(
         job=state.job,
@@ -341,7 +392,8 @@ def _rendered(
         width=scene.compositor.width,
         height=scene.compositor.height,
         crop_options=scene.features.crop_options,
-        parts=parts,
+        parts=mark.parts,
+        mark=mark,
         timing=state.watch.timing(),
         **{"warnings": scene.features.warnings, **known},
     )

@@ -1,7 +1,7 @@
 """The second half of the procedure: speech becomes frames of a portrait, and both are encoded."""
 
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,9 @@ from lumen.visemes.track import PhonemeTrack
 from orchestrator.faces.animation import AnimationOptions
 from orchestrator.faces.face import Compositor, Face, Frames, Pixels, PortraitFeatures
 from orchestrator.faces.windows import UNKNOWN
+from orchestrator.marking.label import Label
 from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, PacketSink, encoding
 from orchestrator.media.encoder_thread import EncoderThread
-from orchestrator.media.wav import wav_file
 from orchestrator.pipeline.speech import resampled
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.store.files import disk_errors
@@ -60,7 +60,8 @@ class Recording:
         sinks: take the encoded clip.
         fps: frames per second of the video.
         live: whether somebody watches while it is made.
-        wav: a file for the speech alone, and its samples per second.
+        sound: opens a file for the speech alone, of so many samples per second.
+        label: makes a visible label for frames of a width and height.
         poster: a JPEG for the first frame.
         watch: marked with the first frame and when all frames are encoded.
         seen: called with the frames as they are drawn.
@@ -69,7 +70,8 @@ class Recording:
     sinks: Sequence[PacketSink]
     fps: int = FACE_FPS
     live: bool = False
-    wav: tuple[Path, int] | None = None
+    sound: Callable[[int], AbstractContextManager[Callable[[Pcm], None]]] | None = None
+    label: Callable[[int, int], Label | None] = lambda width, height: None
     poster: Path | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
     seen: Sequence[Callable[[Frames], None]] = ()
@@ -85,10 +87,9 @@ async def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Record
     async with EncoderThread() as thread:
         clip = await thread.open(encoding(clip_format, *recording.sinks))
         writers: list[Callable[[Pcm], None]] = [clip.write_audio]
-        if recording.wav is not None:
-            path, wav_rate = recording.wav
-            writers.append(await thread.open(wav_file(path, rate, wav_rate)))
-        picture = _Picture(clip, scene.compositor, scene.rest)
+        if recording.sound is not None:
+            writers.append(await thread.open(recording.sound(rate)))
+        picture = _Picture(clip, scene.compositor, scene.rest, recording.label(size.width, size.height))
         heard = resampled(_recorded(speech, thread, writers), rate, face.sample_rate)
         first_frame = recording.watch.first("first_frame")
         drawn = face.animate(scene.features, heard, scene.animation, scene.clip_frames, scene.phonemes)
@@ -106,10 +107,13 @@ async def render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Record
 class _Picture:
     """Composes and encodes one frame at a time: one put back into a large picture takes megabytes."""
 
-    def __init__(self, clip: ClipEncoder, compositor: Compositor, rest: Pixels | None) -> None:
+    def __init__(
+        self, clip: ClipEncoder, compositor: Compositor, rest: Pixels | None, label: Label | None
+    ) -> None:
         self._clip = clip
         self._compositor = compositor
-        self._rest = None if rest is None else compositor.finish(rest)
+        self._label = label
+        self._rest = None if rest is None else self._finish(rest)
         self._count = 0
         self._first: Pixels | None = None
         self._last: Pixels | None = None
@@ -117,13 +121,17 @@ class _Picture:
     def write(self, frames: Pixels) -> None:
         """Encode a face's frames: uint8 [n, S, S, 3]."""
         for frame in frames:
-            composed = self._compositor.finish(frame)
+            composed = self._finish(frame)
             if self._rest is not None and self._count < FADE_FRAMES:
                 composed = _mixed(self._rest, composed, self._count / FADE_FRAMES)
             self._first = composed if self._first is None else self._first
             self._last = composed
             self._count += 1
             self._clip.write_frames(composed[None])
+
+    def _finish(self, frame: Pixels) -> Pixels:
+        composed = self._compositor.finish(frame)
+        return composed if self._label is None else self._label.draw(composed)
 
     def write_poster(self, path: Path) -> None:
         """Write the first frame as a JPEG.

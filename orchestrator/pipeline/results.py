@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator.faces.animation import CropOptions
+from orchestrator.marking.marking import Mark
 from orchestrator.pipeline.captions import Caption
-from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.pipeline.jobs import KEPT_AS_SET, OutputOptions, RenderJob
 from orchestrator.pipeline.stopwatch import Timing
+from orchestrator.store.outputs import Outputs
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Spoken:
         voice: id of the voice. language: that was spoken.
         captions: sentences and words with their times. warnings: about the text and its speech.
         seed: makes the same speech again, where chance has a part in it.
+        text: that is spoken. mark: that it carries. output: how it is kept.
     """
 
     audio: Path
@@ -47,6 +50,13 @@ class Spoken:
     seed: int | None = None
     captions: Sequence[Caption] = ()
     warnings: Sequence[str] = ()
+    text: str = ""
+    mark: Mark | None = None
+    output: OutputOptions = KEPT_AS_SET
+
+    @property
+    def name(self) -> str:
+        return self.audio.stem
 
 
 @dataclass(frozen=True)
@@ -56,10 +66,11 @@ class Rendered:
     Attributes:
         job: what was rendered. crop_options: of the portrait, those that the face chose among them.
         width, height: of the video in pixels.
-        video: the file. audio: its speech alone, where that is kept too.
+        video: the file. audio: its speech alone, where a file of that is kept too.
         seconds: length of the speech.
         text, voice, language, note: of the reply that was spoken, where one was written.
         poster: a picture of it. captions, vtt: of the speech, where its text is known, and their file.
+        mark: that it carries.
     """
 
     job: RenderJob
@@ -79,6 +90,7 @@ class Rendered:
     captions: Sequence[Caption] = ()
     vtt: Path | None = None
     warnings: Sequence[str] = ()
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,14 @@ class StreamedSpeech:
     name: str
     seconds: float
     timing: Timing
+
+
+def sound_path(made: Spoken | Rendered, outputs: Outputs) -> Path:
+    """The file of the speech that was asked for; else the WAV, which is made when it is fetched."""
+    asked = made.output if isinstance(made, Spoken) else made.job.output
+    name = made.name if isinstance(made, Spoken) else made.job.name
+    kept = None if asked.audio_format is None else made.audio
+    return kept or outputs.audio(name)
 
 
 Made = Spoken | Rendered | StreamedSpeech

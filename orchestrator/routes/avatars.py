@@ -4,15 +4,17 @@ import asyncio
 import logging
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from orchestrator.faces.avatars import AvatarCard
+from lumen.errors import NotFoundException
+from orchestrator.faces.avatars import AvatarCard, Origin
 from orchestrator.messages import excerpt
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
-from orchestrator.routes.render_jobs import animation_of, crop_options_of, portrait_of
+from orchestrator.routes.paging import MAX_PAGE, After, Limit, page
+from orchestrator.routes.render_jobs import PORTRAIT_FILE, animation_of, crop_options_of, portrait_of
 from orchestrator.schemas.avatars import AvatarInfo, AvatarRequest, AvatarResponse, AvatarsResponse
 from orchestrator.services import Services, held_places, services
 
@@ -25,13 +27,18 @@ Held = Annotated[ExitStack, Depends(held_places, scope="function")]
 
 CREATED = 201
 
+PICTURE_TYPE: Final = "image/jpeg"
+PICTURE: Final[dict[str, Any]] = {
+    "content": {PICTURE_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+}
 
-@router.get("", response_model_exclude_none=True)
-async def list_avatars(use: Use) -> AvatarsResponse:
+
+@router.get("", response_model_exclude_none=True, responses=describe_errors(400, 404))
+async def list_avatars(use: Use, limit: Limit = MAX_PAGE, after: After = None) -> AvatarsResponse:
     """All avatars, the oldest first."""
-    cards = await asyncio.to_thread(use.models.get_avatars().cards)
-    told = [AvatarInfo(**asdict(card)) for card in cards]
-    return AvatarsResponse(**stamp(), part=use.models.get_face().name, avatars=told)
+    cards, following = page(await asyncio.to_thread(use.models.get_avatars().cards), after, limit)
+    told = [AvatarInfo(**_fields(card)) for card in cards]
+    return AvatarsResponse(**stamp(), part=use.models.get_face().name, avatars=told, next=following)
 
 
 @router.post(
@@ -40,7 +47,7 @@ async def list_avatars(use: Use) -> AvatarsResponse:
     response_model_exclude_none=True,
     responses={
         200: {"model": AvatarResponse, "description": "The avatar of this picture is there already"},
-        **describe_errors(400, 408, 413, 415, 503, 504, 507),
+        **describe_errors(400, 403, 408, 413, 415, 503, 504, 507),
     },
     openapi_extra=describe_body(AvatarRequest),
 )
@@ -50,10 +57,13 @@ async def make_avatar(request: Request, response: Response, use: Use, held: Held
     held.enter_context(use.pipeline.clips.reserved())
     crop_options, face = crop_options_of(body, use), use.models.get_face()
     face.check(animation_of(body, None, use), crop_options)
+    await use.moderation.name(body.fields.name)
     name, picture = await portrait_of(body, use)
+    uploaded = body.file(PORTRAIT_FILE) is not None
+    origin = Origin(None if uploaded else name, body.fields.consent)
     log.info("Avatar request: %s, %d bytes", excerpt(name), len(picture))
     await use.models.ensure(face.models)
-    card, new = await use.models.get_avatars().make(picture, crop_options, body.fields.name)
+    card, new = await use.models.get_avatars().make(picture, crop_options, body.fields.name, origin)
     response.status_code = CREATED if new else 200
     return _told(card)
 
@@ -64,6 +74,19 @@ async def read_avatar(avatar: str, use: Use) -> AvatarResponse:
     return _told(await asyncio.to_thread(use.models.get_avatars().find, avatar))
 
 
+@router.get("/{avatar}/picture", response_class=Response, responses={200: PICTURE, **describe_errors(404)})
+async def picture_avatar(avatar: str, use: Use) -> Response:
+    """A small picture of an avatar, JPEG."""
+    avatars = use.models.get_avatars()
+    card = await asyncio.to_thread(avatars.find, avatar)
+    picture = await asyncio.to_thread(avatars.picture, card)
+    if picture is None:
+        raise NotFoundException(
+            f"The avatar {card.name!r} was made without a picture; post its portrait again."
+        )
+    return Response(picture, media_type=PICTURE_TYPE, headers={"Cache-Control": "private, max-age=3600"})
+
+
 @router.delete("/{avatar}", status_code=204, responses=describe_errors(404))
 async def remove_avatar(avatar: str, use: Use) -> None:
     """Remove an avatar, by its id. Clips that are being made of it are made to the end."""
@@ -72,4 +95,8 @@ async def remove_avatar(avatar: str, use: Use) -> None:
 
 
 def _told(card: AvatarCard) -> AvatarResponse:
-    return AvatarResponse(**stamp(), **asdict(card))
+    return AvatarResponse(**stamp(), **_fields(card))
+
+
+def _fields(card: AvatarCard) -> dict[str, Any]:
+    return {**asdict(card), "picture_url": f"/api/avatars/{card.id}/picture"}

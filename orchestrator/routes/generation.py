@@ -35,7 +35,7 @@ from orchestrator.pipeline.jobs import RenderJob
 from orchestrator.pipeline.progress import Progress
 from orchestrator.request_context import request_id, stamp
 from orchestrator.routes.bodies import Body, describe_body, describe_errors, read_body
-from orchestrator.routes.render_jobs import render_job
+from orchestrator.routes.render_jobs import output_options, render_job
 from orchestrator.routes.responses import full_response, speech_response, text_response, video_response
 from orchestrator.routes.streamed import StreamedResponse
 from orchestrator.schemas.generation import FullRequest, SamplingFields, TextRequest, TtsRequest, VideoRequest
@@ -47,7 +47,6 @@ from orchestrator.schemas.generation_results import (
     VideoResponse,
 )
 from orchestrator.services import Services, held_places, services
-from orchestrator.store.outputs import Outputs
 from orchestrator.voices.voice import SpeechOptions
 from orchestrator.writers.writer import Message, WriterRequest
 
@@ -73,7 +72,7 @@ STREAMED_VIDEO: Final[dict[str, Any]] = {
 router = APIRouter(
     prefix="/api/generate",
     tags=["generation"],
-    responses=describe_errors(400, 408, 413, 415, 429, 500, 503, 504, 507),
+    responses=describe_errors(400, 403, 408, 413, 415, 429, 500, 503, 504, 507),
 )
 
 Use = Annotated[Services, Depends(services)]
@@ -119,7 +118,9 @@ async def generate_speech(request: Request, use: Use) -> TtsResponse | Response:
     options = _speech_options(body.fields, body.fields.text, use, body.fields.seed)
     if body.fields.stream:
         return _streamed(body.fields.text, options, ",".join(request.headers.getlist("accept")), use)
-    return speech_response(await use.pipeline.speak(body.fields.text, options, request_id.get()), use.outputs)
+    output = output_options(body.fields, use)
+    made = await use.pipeline.speak(body.fields.text, options, request_id.get(), output)
+    return speech_response(made, use.outputs)
 
 
 @router.post(
@@ -263,8 +264,10 @@ def _streamed_video(
     return StreamedResponse(chunks(), headers)
 
 
-def _read(outputs: Outputs, url: str) -> bytes:
-    return outputs.resolve(url).read_bytes()
+def _read(use: Services, url: str) -> bytes:
+    path = use.outputs.resolve(url, use.sound.make)
+    with use.kept.lease(path):
+        return path.read_bytes()
 
 
 async def _audio(body: Body[VideoRequest], use: Services) -> DecodedAudio:
@@ -274,7 +277,7 @@ async def _audio(body: Body[VideoRequest], use: Services) -> DecodedAudio:
         raise InvalidInputException("Send one of audio_url, idle_seconds and, in a form, a file named audio.")
     if idle is not None:
         return DecodedAudio(_silence(idle, use))
-    data = upload if upload is not None else await asyncio.to_thread(_read, use.outputs, url or "")
+    data = upload if upload is not None else await asyncio.to_thread(_read, use, url or "")
     rate, limit = use.settings.audio_sample_rate, use.settings.max_audio_seconds
     return await use.models.decode_gate.run(decode_audio, data, rate, limit)
 

@@ -93,6 +93,7 @@ async def status(use: Use) -> StatusResponse:
         configuration=_configuration(settings),
         limits=_limits(use),
         portraits=use.portraits.names(),
+        marking={"metadata": True, "signed": use.marking.signs, "label": use.marking.label or None},
         languages=dict(use.models.get_voice().family.languages),
         voices=await _voices(use),
     )
@@ -167,6 +168,9 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "audio_sample_rate": settings.audio_sample_rate,
         "gpu_enabled": settings.gpu_enabled,
         "cors_origins": settings.cors_origins,
+        "audio_format": settings.audio_format,
+        "moderation": settings.moderation is not None,
+        "require_consent": settings.require_consent,
     }
 
 
@@ -194,6 +198,8 @@ def _limits(use: Services) -> dict[str, Any]:
         "voice_seconds": [MIN_REFERENCE_SECONDS, settings.max_reference_seconds],
         "max_voices": settings.max_voices,
         "max_avatars": settings.max_avatars,
+        "retention_seconds": use.kept.seconds or None,
+        "retention_bytes": settings.retention_bytes or None,
         "max_driving_seconds": settings.max_driving_seconds,
         "max_video_side": settings.max_video_side,
         "controls": limits(use.models.get_face().family.options),

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from typing import Any
+from typing import Any, Final
 
 from lumen import registry
 from lumen.contracts import MAX_SEED
@@ -11,12 +11,15 @@ from lumen.families.description import PREPROCESS
 from lumen.options import UPLOADED
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.portraits import PortraitImage
-from orchestrator.pipeline.jobs import RenderJob
+from orchestrator.pipeline.jobs import OutputOptions, RenderJob
 from orchestrator.routes.bodies import Body
 from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.fields import FACE_OPTIONS
-from orchestrator.schemas.generation import FullRequest, VideoRequest
+from orchestrator.schemas.generation import FullRequest, TtsRequest, VideoRequest
 from orchestrator.services import Services
+
+PORTRAIT_FILE: Final = "portrait_file"
+"""Name of an uploaded portrait in a form."""
 
 
 async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services, name: str) -> RenderJob:
@@ -33,11 +36,51 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Services
         card = await asyncio.to_thread(avatars.find, fields.avatar)
         features = await asyncio.to_thread(avatars.load, card)
         face.check(animation, features.crop_options)
-        return RenderJob(name, card.name, features.crop_options, animation, features=features, avatar=card.id)
+        return RenderJob(
+            name,
+            card.name,
+            features.crop_options,
+            animation,
+            features=features,
+            avatar=card.id,
+            composite=card.bundled is None,
+            output=output_options(fields, use),
+        )
     crop_options = crop_options_of(body, use)
     face.check(animation, crop_options)
+    output = output_options(fields, use)
     portrait, image = await _portrait_image(body, use)
-    return RenderJob(name, portrait, crop_options, animation, image=image)
+    composite = body.file(PORTRAIT_FILE) is not None
+    return RenderJob(name, portrait, crop_options, animation, image, composite=composite, output=output)
+
+
+def output_options(fields: TtsRequest | VideoRequest | FullRequest, use: Services) -> OutputOptions:
+    """How a request wants its output kept and marked.
+
+    Raises:
+        InvalidInputException: it would be kept longer than the server keeps anything.
+    """
+    longest = use.kept.seconds
+    if fields.retain_seconds is not None and longest and fields.retain_seconds > longest:
+        raise InvalidInputException(
+            f"retain_seconds is {fields.retain_seconds}; this server keeps things for {longest:.0f} s at most"
+        )
+    if isinstance(fields, TtsRequest):
+        return OutputOptions(fields.retain_seconds, fields.audio_format)
+    audio_format = fields.audio_format if isinstance(fields, FullRequest) else None
+    return OutputOptions(fields.retain_seconds, audio_format, fields.label, fields.consent)
+
+
+def check_consent(consent: str | None, what: str, use: Services) -> None:
+    """Refuse a picture or a recording of somebody without a statement, where the server asks for one.
+
+    Raises:
+        InvalidInputException: the message names the field.
+    """
+    if use.settings.require_consent and consent is None:
+        raise InvalidInputException(
+            f"consent: {what} came without one; state that the person in it agreed, and to what"
+        )
 
 
 def crop_options_of(
@@ -81,6 +124,7 @@ async def portrait_of(
     """
     upload = _uploaded(body)
     if upload is not None:
+        await _check_upload(body, upload, use)
         return UPLOADED, upload
     name = body.fields.portrait or use.settings.portrait
     return name, await asyncio.to_thread(use.portraits.read, name)
@@ -92,13 +136,22 @@ async def _portrait_image(
     """Name and picture, decoded. Raises as `portrait_of` and the decoder of uploads do."""
     upload = _uploaded(body)
     if upload is not None:
+        await _check_upload(body, upload, use)
         return UPLOADED, await use.portraits.decode(upload)
     name = body.fields.portrait or use.settings.portrait
     return name, await use.portraits.bundled(name)
 
 
+async def _check_upload(
+    body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest], upload: bytes, use: Services
+) -> None:
+    """Check consent to a picture, and have the moderation look at it."""
+    check_consent(body.fields.consent, PORTRAIT_FILE, use)
+    await use.moderation.picture(PORTRAIT_FILE, upload)
+
+
 def _uploaded(body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest]) -> bytes | None:
-    upload = body.file("portrait_file")
+    upload = body.file(PORTRAIT_FILE)
     if upload is not None and body.fields.portrait is not None:
         raise InvalidInputException("Both portrait and portrait_file came; send one of them.")
     return upload
@@ -117,7 +170,7 @@ def _refuse_beside_avatar(body: Body[VideoRequest] | Body[FullRequest]) -> None:
     fields = body.fields
     belonging = {
         "portrait": fields.portrait,
-        "portrait_file": body.file("portrait_file"),
+        PORTRAIT_FILE: body.file(PORTRAIT_FILE),
         PREPROCESS: _face_options(body).get(PREPROCESS),
         "size": fields.size,
     }

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.marking.marking import Mark
 from orchestrator.pipeline.captions import Caption
-from orchestrator.pipeline.results import Rendered, Spoken, Written
+from orchestrator.pipeline.results import Rendered, Spoken, Written, sound_path
 from orchestrator.request_context import stamp
 from orchestrator.schemas.generation_results import (
     FullResponse,
+    Marking,
     TextResponse,
     TimedSentence,
     TimedWord,
@@ -26,8 +28,9 @@ def speech_response(made: Spoken, outputs: Outputs) -> TtsResponse:
     """Tell where speech lies."""
     return TtsResponse(
         **_made(made),
-        audio_url=outputs.url(made.audio),
+        audio_url=outputs.url(sound_path(made, outputs)),
         audio_seconds=made.seconds,
+        marking=_marking(made.mark, made.audio.suffix),
         sample_rate=made.sample_rate,
         voice=made.voice,
         language=made.language,
@@ -44,7 +47,6 @@ def video_response(made: Rendered, outputs: Outputs) -> VideoResponse:
 
 def full_response(made: Rendered, outputs: Outputs) -> FullResponse:
     """Tell where a clip of a reply lies, and its speech alone."""
-    assert made.audio is not None
     assert made.voice is not None
     assert made.language is not None
     assert made.vtt is not None
@@ -53,11 +55,16 @@ def full_response(made: Rendered, outputs: Outputs) -> FullResponse:
         text=made.text,
         voice=made.voice,
         language=made.language,
-        audio_url=outputs.url(made.audio),
+        audio_url=outputs.url(sound_path(made, outputs)),
         captions=_captions(made.captions),
         captions_url=outputs.url(made.vtt),
         note=made.note,
     )
+
+
+def _marking(mark: Mark | None, suffix: str) -> Marking:
+    assert mark is not None
+    return Marking.model_validate(mark.told(suffix))
 
 
 def _captions(captions: Sequence[Caption]) -> list[TimedSentence]:
@@ -98,4 +105,5 @@ def _clip(made: Rendered, outputs: Outputs) -> dict[str, Any]:
         "seed": job.animation.seed,
         "controls": {**chosen, **job.animation.asked()},
         "warnings": list(made.warnings),
+        "marking": _marking(made.mark, made.video.suffix),
     }

@@ -3,14 +3,18 @@
 import logging
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from lumen.errors import InvalidInputException
 from orchestrator.messages import excerpt
+from orchestrator.pipeline.previews import PREVIEW_TYPE
 from orchestrator.request_context import stamp
 from orchestrator.routes.bodies import describe_body, describe_errors, read_body
+from orchestrator.routes.paging import MAX_PAGE, After, Limit, page
+from orchestrator.routes.render_jobs import check_consent
 from orchestrator.schemas.voices import VoiceInfo, VoiceRequest, VoiceResponse, VoicesResponse
 from orchestrator.services import Services, held_places, services
 from orchestrator.voices.voice import VoiceCard
@@ -24,13 +28,18 @@ Held = Annotated[ExitStack, Depends(held_places, scope="function")]
 
 CREATED = 201
 
+PREVIEW: Final[dict[str, Any]] = {
+    "content": {PREVIEW_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+}
 
-@router.get("", response_model_exclude_none=True)
-async def list_voices(use: Use) -> VoicesResponse:
+
+@router.get("", response_model_exclude_none=True, responses=describe_errors(400, 404))
+async def list_voices(use: Use, limit: Limit = MAX_PAGE, after: After = None) -> VoicesResponse:
     """All voices of the part that speaks: built-in ones, then those that were made here."""
     voice = use.models.get_voice()
-    cards = [VoiceInfo(**asdict(card)) for card in await voice.cards()]
-    return VoicesResponse(**stamp(), part=voice.name, voices=cards)
+    cards, following = page(await voice.cards(), after, limit)
+    told = [VoiceInfo(**_fields(card)) for card in cards]
+    return VoicesResponse(**stamp(), part=voice.name, voices=told, next=following)
 
 
 @router.post(
@@ -39,7 +48,7 @@ async def list_voices(use: Use) -> VoicesResponse:
     response_model_exclude_none=True,
     responses={
         200: {"model": VoiceResponse, "description": "The voice of these recordings is there already"},
-        **describe_errors(400, 408, 413, 415, 503, 504, 507),
+        **describe_errors(400, 403, 408, 413, 415, 503, 504, 507),
     },
     openapi_extra=describe_body(VoiceRequest),
 )
@@ -49,9 +58,11 @@ async def make_voice(request: Request, response: Response, use: Use, held: Held)
     recordings = body.files.get("audio")
     if not recordings:
         raise InvalidInputException("audio: there is no file of this name; send one or more recordings")
+    check_consent(body.fields.consent, "the recordings", use)
+    await use.moderation.name(body.fields.name)
     held.enter_context(use.pipeline.speeches.reserved())
     log.info("Voice request: %d recordings, %d bytes", len(recordings), sum(map(len, recordings)))
-    card, new = await use.models.get_voice().clone(recordings, body.fields.name)
+    card, new = await use.models.get_voice().clone(recordings, body.fields.name, body.fields.consent)
     response.status_code = CREATED if new else 200
     return _told(card)
 
@@ -62,6 +73,18 @@ async def read_voice(voice: str, use: Use) -> VoiceResponse:
     return _told(await use.models.get_voice().card(voice))
 
 
+@router.get(
+    "/{voice}/preview",
+    response_class=Response,
+    responses={200: PREVIEW, **describe_errors(400, 403, 404, 503, 504)},
+)
+async def preview_voice(voice: str, use: Use) -> Response:
+    """A short sample of a voice's speech, MP3; made once while the server runs."""
+    card = await use.models.get_voice().card(voice)
+    sound = await use.previews.sample(card)
+    return Response(sound, media_type=PREVIEW_TYPE, headers={"Cache-Control": "private, max-age=3600"})
+
+
 @router.delete("/{voice}", status_code=204, responses=describe_errors(400, 404))
 async def remove_voice(voice: str, use: Use) -> None:
     """Remove a voice that was made here, by its id. Who speaks with it now goes on to the end."""
@@ -70,4 +93,8 @@ async def remove_voice(voice: str, use: Use) -> None:
 
 
 def _told(card: VoiceCard) -> VoiceResponse:
-    return VoiceResponse(**stamp(), **asdict(card))
+    return VoiceResponse(**stamp(), **_fields(card))
+
+
+def _fields(card: VoiceCard) -> dict[str, Any]:
+    return {**asdict(card), "preview_url": f"/api/voices/{quote(card.id)}/preview"}

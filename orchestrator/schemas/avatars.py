@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.schemas.answers import Answer
-from orchestrator.schemas.fields import CropFields, Name
+from orchestrator.schemas.fields import Consent, CropFields, Name
 
 
 class AvatarRequest(CropFields):
@@ -15,6 +15,7 @@ class AvatarRequest(CropFields):
     files: ClassVar[Mapping[str, int]] = {"portrait_file": 1}
 
     name: Name | None = Field(None, description="what to call it; made of its id without one")
+    consent: Consent | None = Field(None, description="of the person in an uploaded portrait")
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"portrait": "ada", "name": "Ada"}]})
 
@@ -30,6 +31,9 @@ class AvatarInfo(BaseModel):
     confidence: float | None = Field(None, description="0..1, that it is a face")
     warnings: list[str]
     usable: bool = Field(True, description="false when another face or checkpoint made it")
+    bundled: str | None = Field(None, description="name of the bundled portrait that it was made of")
+    consent: str | None = Field(None, description="statement that came with its picture")
+    picture_url: str = Field(description="a small picture of it, JPEG")
 
 
 class AvatarResponse(Answer, AvatarInfo):
@@ -39,3 +43,4 @@ class AvatarResponse(Answer, AvatarInfo):
 class AvatarsResponse(Answer):
     part: str = Field(description="the face that is served")
     avatars: list[AvatarInfo]
+    next: str | None = Field(None, description="the id to ask for the next page `after`; none at the end")

@@ -35,6 +35,48 @@ Seed = Annotated[
 ]
 
 
+MAX_RETAIN_SECONDS: Final = 10 * 366 * 86_400
+CONSENT_CHARACTERS: Final = 2_000
+LABEL_CHARACTERS: Final = 40
+
+RetainSeconds = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_RETAIN_SECONDS,
+        description="how long it is kept, at most; up to the server's own limit, which holds without it",
+    ),
+]
+
+Consent = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=CONSENT_CHARACTERS,
+        description="statement that the person in it agreed, and to what; kept with what is made",
+    ),
+    AfterValidator(readable),
+]
+
+LabelField = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LABEL_CHARACTERS,
+        description="text that is drawn into the picture, in place of the server's",
+    ),
+    AfterValidator(readable),
+]
+
+AudioFormat = Annotated[
+    Literal["m4a", "opus", "mp3", "flac", "wav"],
+    Field(
+        description="format of a file of the speech, whose address `audio_url` is then; without it, the "
+        "`.wav` that `audio_url` names is made when it is fetched"
+    ),
+]
+
+
 class Strict(BaseModel):
     """Unknown fields and wrong types are errors."""
 
@@ -55,3 +97,6 @@ class ClipFields(CropFields):
 
     avatar: Name | None = Field(None, description="id or name of an avatar, in place of a portrait")
     seed: Seed | None = None
+    retain_seconds: RetainSeconds | None = None
+    label: LabelField | None = None
+    consent: Consent | None = Field(None, description="of the person in an uploaded portrait")

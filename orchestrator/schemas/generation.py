@@ -9,7 +9,15 @@ from lumen import registry
 from lumen.contracts import MAX_SEED
 from lumen.families.description import DEFAULT_VOICE, SPEEDS
 from lumen.text.characters import printable
-from orchestrator.schemas.fields import FACE_OPTIONS, ClipFields, Name, Strict, readable
+from orchestrator.schemas.fields import (
+    FACE_OPTIONS,
+    AudioFormat,
+    ClipFields,
+    Name,
+    RetainSeconds,
+    Strict,
+    readable,
+)
 from orchestrator.schemas.options import uploads_of, with_options
 
 VOICE_OPTIONS: Final = registry.options_by_name(registry.voices())
@@ -146,6 +154,8 @@ class TtsRequest(Strict):
     speed: Speed = 1.0
     sampling: SamplingField = None
     seed: TtsSeed | None = None
+    audio_format: AudioFormat | None = None
+    retain_seconds: RetainSeconds | None = None
     stream: bool = Field(
         False, description="audio in chunks while it is being made, of the kind that Accept names"
     )
@@ -203,6 +213,7 @@ class FullRequest(ClipFields, TextRequest):
     voice: VoiceField = DEFAULT_VOICE
     speed: Speed = 1.0
     sampling: SamplingField = None
+    audio_format: AudioFormat | None = None
     stream: VideoStream = False
 
     model_config = ConfigDict(

@@ -44,6 +44,15 @@ class ProgressResponse(Answer):
     frames: int = Field(description="of the face, drawn so far, `face_fps` of them a second")
 
 
+class Marking(BaseModel):
+    """How a file tells that a machine made it."""
+
+    metadata: bool = Field(description="plain metadata in the file")
+    signed: bool = Field(description="a provenance record in the file, signed (C2PA)")
+    digital_source_type: str = Field(description="by the IPTC's vocabulary")
+    label: str | None = Field(None, description="text that is drawn into the picture")
+
+
 class Made(Answer):
     """Fields that every generated response carries besides."""
 
@@ -81,6 +90,7 @@ class TtsResponse(Made):
     seed: int | None = Field(None, description=f"that makes the same speech again; for {SEEDED_VOICES}")
     audio_url: str = Field(examples=["/outputs/audio/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.wav"])
     audio_seconds: float
+    marking: Marking
     sample_rate: int = Field(description="samples per second")
 
 
@@ -95,6 +105,7 @@ class VideoResponse(Made):
     height: int = Field(description="of the video")
     seed: int
     controls: Controls
+    marking: Marking
     warnings: list[str] = Field(description="what to know about the portrait, the text and the sound")
 
 

@@ -61,5 +61,6 @@ class StatusResponse(Answer):
     configuration: dict[str, Any]
     limits: dict[str, Any]
     portraits: list[str]
+    marking: dict[str, Any] = Field(description="how what is made tells that a machine made it")
     languages: dict[str, str] = Field(description="codes with the languages' English names")
     voices: list[str] = Field(description="names; /api/voices says more")

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lumen.families.xtts.family import MAX_RECORDINGS
 from orchestrator.schemas.answers import Answer
-from orchestrator.schemas.fields import Name, Strict
+from orchestrator.schemas.fields import Consent, Name, Strict
 
 
 class VoiceRequest(Strict):
@@ -21,6 +21,7 @@ class VoiceRequest(Strict):
     form_only: ClassVar[bool] = True
 
     name: Name | None = Field(None, description="what to call it; made of its id without one")
+    consent: Consent | None = Field(None, description="of the speaker, to a voice like theirs")
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada"}]})
 
@@ -33,8 +34,12 @@ class VoiceInfo(BaseModel):
     created: str | None = Field(None, description="ISO 8601, UTC, of a custom voice")
     usable: bool = Field(True, description="false when another checkpoint made it")
     warnings: tuple[str, ...] | None = Field(
-        None, description="what may spoil a voice that was just made of recordings"
+        None, description="what may spoil a voice that was made of recordings"
     )
+    language: str | None = Field(None, description="of the speaker that it learned from, where known")
+    gender: Literal["female", "male"] | None = Field(None, description="likewise")
+    consent: str | None = Field(None, description="statement that came with the recordings")
+    preview_url: str = Field(description="a short sample of its speech, MP3")
 
 
 class VoiceResponse(Answer, VoiceInfo):
@@ -44,3 +49,4 @@ class VoiceResponse(Answer, VoiceInfo):
 class VoicesResponse(Answer):
     part: str = Field(description="the part that speaks")
     voices: list[VoiceInfo]
+    next: str | None = Field(None, description="the id to ask for the next page `after`; none at the end")

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,23 +15,37 @@ from orchestrator.store.owners import remove_ownerless
 
 URL_PREFIX: Final = "/outputs"
 
+RECORDS: Final = ".records"
+"""Folder of the records, hidden from those who fetch files."""
+
+SERVED: Final = ("audio", "video")
+FOLDERS: Final = (*SERVED, RECORDS)
+
 _AUDIO_URL: Final = re.compile(r"/outputs/(audio|video)/([A-Za-z0-9_-]{1,200}\.[a-z0-9]{2,4})")
 
 
 class ClipFiles(NamedTuple):
-    """Files of one clip: the video, its speech alone, a picture of it, and its captions."""
+    """Files of one clip: the video, a picture of it, and its captions."""
 
     video: Path
-    audio: Path
     poster: Path
     captions: Path
 
 
 class Outputs:
-    """The folder whose ``audio/`` and ``video/`` are served under ``/outputs``."""
+    """The folder whose ``audio/`` and ``video/`` are served under ``/outputs``.
+
+    Attributes:
+        writing: names of what is being made in this process, and how often.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.writing: Counter[str] = Counter()
+
+    @property
+    def records_folder(self) -> Path:
+        return self.root / RECORDS
 
     def create(self) -> None:
         """Make the folders that are not there (any more).
@@ -38,15 +53,39 @@ class Outputs:
         Raises:
             StorageException: they cannot be made.
         """
-        for kind in ("audio", "video"):
+        for kind in FOLDERS:
             folder = self.root / kind
             with disk_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
 
     def clear(self) -> None:
         """Remove what a process that was killed had begun to write."""
-        for kind in ("audio", "video"):
+        for kind in FOLDERS:
             remove_ownerless(self.root / kind)
+
+    def files(self) -> Iterator[Path]:
+        """Yield all finished files."""
+        for kind in SERVED:
+            for path in (self.root / kind).glob("[!.]*.*"):
+                if path.is_file():
+                    yield path
+
+    @contextmanager
+    def being_made(self, name: str, *files: Path) -> Iterator[None]:
+        """Keep ``files`` and the record of this name only where the block succeeds; nobody else removes them.
+
+        Raises:
+            StorageException: there is no folder for them, and none can be made.
+        """
+        self.create()
+        self.writing[name] += 1
+        try:
+            with kept_together(*files, self.records_folder / f"{name}.json"):
+                yield
+        finally:
+            self.writing[name] -= 1
+            if not self.writing[name]:
+                del self.writing[name]
 
     def check_writable(self) -> None:
         """Refuse, before anything starts, a folder that nothing can be written into.
@@ -64,8 +103,8 @@ class Outputs:
                 f"{refused[0]} cannot be written; set OUTPUTS_PATH to a folder that can be."
             )
 
-    def audio(self, name: str) -> Path:
-        return self.root / "audio" / f"{name}.wav"
+    def audio(self, name: str, suffix: str = ".wav") -> Path:
+        return self.root / "audio" / f"{name}{suffix}"
 
     def video(self, name: str) -> Path:
         return self.root / "video" / f"{name}.mp4"
@@ -78,14 +117,17 @@ class Outputs:
 
     def clip(self, name: str) -> ClipFiles:
         """Files of the clip of this name."""
-        return ClipFiles(self.video(name), self.audio(name), self.poster(name), self.captions(name))
+        return ClipFiles(self.video(name), self.poster(name), self.captions(name))
 
     def url(self, path: Path) -> str:
         """The address of a generated file, from the server's root."""
         return f"{URL_PREFIX}/{path.relative_to(self.root).as_posix()}"
 
-    def resolve(self, url: str) -> Path:
+    def resolve(self, url: str, make: Callable[[Path], bool] = Path.is_file) -> Path:
         """The file behind the ``audio_url`` of an earlier response.
+
+        Args:
+            make: makes a file that is not there, where it can, and tells whether it is there.
 
         Raises:
             InvalidInputException: it does not have the form of such a URL, or leads elsewhere.
@@ -98,8 +140,10 @@ class Outputs:
                 f"{URL_PREFIX}/audio/<name>.wav."
             )
         path = self.root / match[1] / match[2]
-        if not path.is_file():
-            raise NotFoundException(f"There is no file at {excerpt(url)!r}; make one with /api/generate/tts.")
+        if not path.is_file() and not make(path):
+            raise NotFoundException(
+                f"There is no file at {excerpt(url)!r} (any more); make one with /api/generate/tts."
+            )
         if path.resolve().parent != (self.root / match[1]).resolve():
             raise InvalidInputException(f"audio_url {excerpt(url)!r} leads outside of {URL_PREFIX}.")
         return path

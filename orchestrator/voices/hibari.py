@@ -28,7 +28,7 @@ class HibariVoice(TritonVoice):
 
     async def cards(self) -> Sequence[VoiceCard]:
         names = await asyncio.to_thread(catalog.installed, self._folder)
-        return [VoiceCard(name, name, "builtin") for name in (DEFAULT_VOICE, *names)]
+        return [_card(name) for name in (DEFAULT_VOICE, *names)]
 
     async def card(self, voice: str) -> VoiceCard:
         cards = await self.cards()
@@ -36,3 +36,9 @@ class HibariVoice(TritonVoice):
             if card.name == voice.strip().lower():
                 return card
         raise NotFoundException(unknown("voice", voice, [card.name for card in cards]))
+
+
+def _card(name: str) -> VoiceCard:
+    file = catalog.VOICES[catalog.DEFAULT_VOICE if name == DEFAULT_VOICE else name]
+    language = "en-gb" if file.british else "en-us"
+    return VoiceCard(name, name, "builtin", language=language, gender=file.gender)

@@ -55,12 +55,16 @@ class ClonedVoice:
         name: what people call it.
         seconds: of the recordings, all together.
         parameters: of the conditioning.
+        warnings: what may spoil it, a sentence each.
+        consent: statement that came with the recordings.
     """
 
     id: str
     name: str
     seconds: float
     parameters: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
+    consent: str | None = None
 
 
 class VoiceLibrary:
@@ -150,6 +154,8 @@ class VoiceLibrary:
             "seconds": f"{cloned.seconds:.3f}",
             "parameters": json.dumps(dict(cloned.parameters)),
             "source_sha256": self._source(),
+            "warnings": json.dumps(cloned.warnings),
+            "consent": cloned.consent or "",
         }
         tensors = {LATENT: latents.gpt_cond_latent, EMBEDDING: latents.speaker_embedding}
         with self._store.adding:
@@ -232,4 +238,6 @@ def _card_of(voice: str, header: Mapping[str, str], source: str) -> VoiceCard:
         seconds=float(header["seconds"]),
         created=header["created"],
         usable=header["source_sha256"] == source,
+        warnings=tuple(json.loads(header["warnings"])) if "warnings" in header else None,
+        consent=header.get("consent") or None,
     )

@@ -74,7 +74,9 @@ class TritonVoice:
         }
         return BoundVoice(self._triton, family, options.voice, options.language, tensors, self._first_timeout)
 
-    async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
+    async def clone(
+        self, recordings: Sequence[bytes], name: str | None, consent: str | None = None
+    ) -> tuple[VoiceCard, bool]:
         self._refuse()
 
     async def delete(self, voice: str) -> None:

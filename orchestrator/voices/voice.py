@@ -45,7 +45,9 @@ class VoiceCard:
         seconds: of the recordings that a custom voice was made of.
         created: ISO 8601, UTC, of a custom voice.
         usable: False when it was made with another checkpoint than the one that is served.
-        warnings: what may spoil a voice that was just made, a sentence each; None of one that was there.
+        warnings: what may spoil a custom voice, a sentence each.
+        language, gender: of the speaker that it learned from, where they are known.
+        consent: statement that came with the recordings of a custom voice.
     """
 
     id: str
@@ -55,6 +57,9 @@ class VoiceCard:
     created: str | None = None
     usable: bool = True
     warnings: tuple[str, ...] | None = None
+    language: str | None = None
+    gender: Literal["female", "male"] | None = None
+    consent: str | None = None
 
 
 class BoundVoice:
@@ -159,8 +164,13 @@ class Voice(Protocol):
         """
         ...
 
-    async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
+    async def clone(
+        self, recordings: Sequence[bytes], name: str | None, consent: str | None = None
+    ) -> tuple[VoiceCard, bool]:
         """A voice like that in ``recordings``, which are whole files, and whether it is a new one.
+
+        Args:
+            consent: statement of the speaker's, which is kept with the voice.
 
         Raises:
             InvalidInputException: they cannot be used, or it cannot clone voices.

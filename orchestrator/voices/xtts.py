@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -55,7 +54,9 @@ class XttsVoice(TritonVoice):
         }
         return BoundVoice(self._triton, self.family, card.id, language, tensors, self._first_timeout)
 
-    async def clone(self, recordings: Sequence[bytes], name: str | None) -> tuple[VoiceCard, bool]:
+    async def clone(
+        self, recordings: Sequence[bytes], name: str | None, consent: str | None = None
+    ) -> tuple[VoiceCard, bool]:
         """A voice that is there already, made of the same files, keeps its name and is not made again."""
         voice = references.fingerprint(recordings)
         # Requests with the same files wait for the first of them; nobody else does.
@@ -63,20 +64,20 @@ class XttsVoice(TritonVoice):
             known = await asyncio.to_thread(self._library.cloned, voice)
             if known is not None:
                 return known, False
-            return await self._clone(voice, recordings, name or f"voice-{voice[:8]}"), True
+            return await self._clone(voice, recordings, name or f"voice-{voice[:8]}", consent), True
 
     async def delete(self, voice: str) -> None:
         await asyncio.to_thread(self._library.remove, voice)
 
-    async def _clone(self, voice: str, files: Sequence[bytes], name: str) -> VoiceCard:
+    async def _clone(self, voice: str, files: Sequence[bytes], name: str, consent: str | None) -> VoiceCard:
         await asyncio.to_thread(self._library.check_name, name, voice)
         recordings, warnings = await references.decode(self._gate, files, self._max_seconds)
         pieces = await asyncio.to_thread(references.pieces, recordings)
         await self._load(self.family.optional_models[CLONE])
         latents = await references.condition(self._triton, pieces)
-        cloned = ClonedVoice(voice, name, references.seconds(recordings), references.PARAMETERS)
-        card = await asyncio.to_thread(self._library.add, cloned, latents)
-        return replace(card, warnings=warnings)
+        seconds = references.seconds(recordings)
+        cloned = ClonedVoice(voice, name, seconds, references.PARAMETERS, tuple(warnings), consent)
+        return await asyncio.to_thread(self._library.add, cloned, latents)
 
     def _cast(self, voice: str) -> tuple[VoiceCard, Latents]:
         card = self._library.find(voice)

@@ -48,6 +48,12 @@ class WriterRequest:
     max_tokens: int = 1024
     instructions: str | None = None
 
+    @property
+    def said(self) -> list[str]:
+        """What the user said before the prompt, and the instructions that came with it."""
+        before = [message.content for message in self.history if message.role == "user"]
+        return before if self.instructions is None else [*before, self.instructions]
+
 
 class Reply(AsyncGenerator[str, None]):
     """A stream of the pieces of a reply, and what is to be known about it after its end.

@@ -5,7 +5,7 @@ A test compares the voices with the package's own list.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 LANGUAGES: Final[dict[str, str]] = {
     "en": "English",
@@ -27,6 +27,7 @@ class VoiceFile:
         size: bytes.
         british: whether it reads by British rules.
         bundled: whether it is in the package.
+        gender: of the speaker that it learned from.
     """
 
     name: str
@@ -34,6 +35,7 @@ class VoiceFile:
     sha256: str
     british: bool = False
     bundled: bool = False
+    gender: Literal["female", "male"] = "female"
 
 
 DEFAULT_VOICE: Final = "heart"
@@ -55,12 +57,14 @@ VOICES: Final = {
         "am_fenrir_v2.int8.onnx",
         8_031_158,
         "f59fbd87908c91f827bc21b1b89443757b9a8580db9eee20aa948deb731321f4",
+        gender="male",
     ),
     "fable": VoiceFile(
         "bm_fable.int8.onnx",
         7_936_868,
         "c28529302f2d27cd12f62625c24425888c4e3c2675583100ec530259136b8bc6",
         british=True,
+        gender="male",
     ),
     "kore": VoiceFile(
         "af_kore.int8.onnx",

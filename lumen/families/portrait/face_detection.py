@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 from PIL import Image
 
 from lumen.errors import ModelLoadException
@@ -84,6 +83,9 @@ class Network:
     """A TFLite network with one image input. Not for several threads at once."""
 
     def __init__(self, file: str, threads: int = 1) -> None:
+        # Imported here: the API reads meshes that Triton's models made, and has no runtime of networks.
+        from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+
         self._interpreter: Any = Interpreter(str(network_path(file)), num_threads=threads)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]

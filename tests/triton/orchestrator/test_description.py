@@ -29,6 +29,8 @@ PYTHON: Final = "openapi-python-client==0.29.1"
 GENERATOR_CONFIG: Final = """
 post_hooks: []
 content_type_overrides:
+  audio/mpeg: application/octet-stream
+  image/jpeg: application/octet-stream
   image/png: application/octet-stream
   video/mp4: application/octet-stream
 """

@@ -15,6 +15,19 @@ from lumen.settings import PROJECT_ROOT
 from tests.support.api_server import Api
 from tests.support.waiting import wait_until
 
+RUNTIMES = (
+    "ai_edge_litert",
+    "cv2",
+    "espeakng_loader",
+    "hibari",
+    "onnx",
+    "onnxruntime",
+    "pytriton",
+    "torch",
+    "TTS",
+)
+"""Packages of Triton's models and of the exports."""
+
 
 def test_published_schema(lonely: Api) -> None:
     """OpenAPI describes every endpoint's bodies, with examples, and all references lead somewhere."""
@@ -55,6 +68,16 @@ def test_importing_the_app_does_nothing() -> None:
         "assert not logging.getLogger('lumen').handlers and 'app' not in vars(main);"
         "assert 'torch' not in sys.modules and 'cv2' not in sys.modules;"
         "assert main.app is main.app and main.app.title == 'LUMEN'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT_ROOT, timeout=60)
+
+
+def test_the_api_needs_no_runtime_of_models() -> None:
+    """The API starts with the packages of requirements.txt alone: what runs models is Triton's affair."""
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({RUNTIMES}));"  # None: the import fails
+        "from orchestrator import run; from lumen.settings import load_settings;"
+        "run.create_app(load_settings())"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT_ROOT, timeout=60)
 

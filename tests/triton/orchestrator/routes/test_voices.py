@@ -44,7 +44,7 @@ def test_what_spoils_a_voice_is_told(xtts: Api) -> None:
     made = post(xtts, recording(600, layout="stereo", right=-1.0), name="Inverted")
     assert made.status_code == 201, made.text
     assert "cancel each other out" in made.json()["warnings"][0]
-    assert "warnings" not in xtts.client.get(f"{VOICES}/Inverted").json()
+    assert xtts.client.get(f"{VOICES}/Inverted").json()["warnings"] == made.json()["warnings"]
     assert spoken_pitch(xtts, voice="Inverted") == pytest.approx(600, abs=5)
 
 
@@ -63,7 +63,8 @@ def test_a_voice_is_made_and_speaks(xtts: Api) -> None:
     with safe_open(file, framework="np") as stored:
         assert stored.get_tensor("gpt_cond_latent").shape == (32, WIDTH)
         assert stored.get_tensor("speaker_embedding").shape == (512,)
-        assert {"name", "created", "seconds", "parameters", "source_sha256"} == stored.metadata().keys()
+        known = {"name", "created", "seconds", "parameters", "source_sha256", "warnings", "consent"}
+        assert known == stored.metadata().keys()
     for voice in (body["id"], "Grace", "grace"):
         assert spoken_pitch(xtts, voice=voice) == pytest.approx(500, abs=5)
 
