@@ -43,7 +43,7 @@ class Limits:
     """
 
     press: tuple[float, float] = (0.60, 0.90)
-    teeth: tuple[float, float] = (0.45, 0.75)
+    teeth: tuple[float, float] = (0.50, 0.80)
     tongue: tuple[float, float] = (0.35, 0.75)
     rounding: float = 1.4
 
