@@ -48,7 +48,7 @@ def test_a_mouth_that_stands_scores_nothing() -> None:
     found = score([clip(follows=False)])
     assert (found.shut, found.closure, found.rounding) == (0, 0, 0)
     assert found.width == pytest.approx(0)
-    assert found.narrower == 0
+    assert found.narrower == pytest.approx(0)
     assert found.late == 1
 
 
