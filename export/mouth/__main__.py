@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -13,12 +13,13 @@ from export.artifact import ExportOptions
 from export.graph_file import GraphFile
 from export.install import OWN_REPOSITORY, VERSION, install
 from export.mouth.artifact import MouthArtifact, Trained
-from export.mouth.corpus import Recipe, evaluation_speech, load, make
+from export.mouth.corpus import Recipe, calibration_speech, evaluation_speech, load, make, weighted
 from export.mouth.evaluate import Network, scores_of, table, torch_network
-from export.mouth.real_speech import aligned
+from export.mouth.real_speech import aligned, prompts
 from export.mouth.streams import stream_of
+from export.mouth.thresholds import best_limits
 from export.mouth.training import Schedule, load_training, save_training, train
-from export.mouth.utterance import seed_of
+from export.mouth.utterance import Utterance, seed_of
 from lumen.contracts import MOUTH
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -48,8 +49,9 @@ def build(
     recipe, schedule = replace(Recipe(), kokoro=kokoro), replace(Schedule(), steps=steps)
     paths = make(recipe, corpus, report)
     report(f"{len(paths)} minutes of sound; training {steps} steps")
-    streams = [stream_of(load(path), np.random.default_rng(seed_of(path.stem))) for path in paths]
-    save_training(corpus / TRAINED, train(streams, schedule, report), recipe, schedule)
+    streams = {path: stream_of(load(path), np.random.default_rng(seed_of(path.stem))) for path in paths}
+    network = train([streams[path] for path in weighted(paths)], schedule, report)
+    save_training(corpus / TRAINED, network, recipe, schedule)
     export(corpus, repository)
 
 
@@ -67,6 +69,15 @@ def export(
 
 
 @app.command()
+def thresholds(
+    corpus: Annotated[Path, typer.Option(help="Where the training left its network.")] = CORPUS,
+) -> None:
+    """Find the limits that suit the last training's network on unheard sentences of its own voices."""
+    network, _, _ = load_training(corpus / TRAINED)
+    report(f"LIMITS of export/mouth/network.py: {best_limits(network, calibration_speech(corpus), report)}")
+
+
+@app.command()
 def evaluate(
     corpus: Annotated[Path, typer.Option(help="Where recordings are kept between runs.")] = CORPUS,
     repository: Annotated[Path, typer.Option(help="The model repository with the network.")] = OWN_REPOSITORY,
@@ -81,9 +92,23 @@ def real(
     repository: Annotated[Path, typer.Option(help="The model repository with the network.")] = OWN_REPOSITORY,
 ) -> None:
     """Measure on real recordings whose phonemes pocketsphinx aligns."""
-    speech: dict[str, Any] = {"real": aligned(folder)}
-    report(f"{len(speech['real'])} sentences aligned")
-    report("\n".join(table(scores_of(speech, _served(repository)))))
+    _measure_real(aligned(folder), repository)
+
+
+@app.command()
+def announcements(
+    root: Annotated[
+        Path, typer.Argument(help="Where Debian's asterisk-core-sounds-en and -g722 are unpacked.")
+    ],
+    repository: Annotated[Path, typer.Option(help="The model repository with the network.")] = OWN_REPOSITORY,
+) -> None:
+    """Measure on a person's announcements whose phonemes pocketsphinx aligns."""
+    _measure_real(prompts(root), repository)
+
+
+def _measure_real(utterances: list[Utterance], repository: Path) -> None:
+    report(f"{len(utterances)} sentences aligned")
+    report("\n".join(table(scores_of({"real": utterances}, _served(repository)))))
 
 
 def _served(repository: Path) -> Network:

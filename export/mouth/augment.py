@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from lumen.visemes.features import FLOOR, LOUDNESS_COLUMNS, MELS, RANGE
 
-WARP: Final = 0.17
+WARP: Final = 0.10
 """Most by which a speaker's formants move on the mel scale, as a share."""
 
 TILT_DECIBELS: Final = 8.0

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -30,18 +31,31 @@ HELD_OUT_STYLES: Final = ("jf_nezumi", "jf_tebukuro")
 HELD_OUT_LANGUAGES: Final = ("en", "de", "fr", "es", "it", "pl")
 """Languages in which the evaluation hears them."""
 
+ENGLISH: Final = ("hibari", "english")
+"""Voices that speak nothing else."""
+
+CALIBRATED: Final = ("espeak", "hibari", "kokoro", "english")
+CALIBRATION_SHARD: Final = 1_000
+"""Number of a shard that no recipe reaches."""
+
 BLENDS: Final = 160
 """Blended Kokoro voices of the training."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Minutes of every voice in the training."""
+    """Minutes of every voice in the training.
 
-    espeak: int = 50
-    hibari: int = 20
-    kokoro: int = 21
-    noises: int = 10
+    Attributes:
+        kokoro: blends of three Japanese voices in every language. english: these in English, whose oo few
+            other languages have.
+    """
+
+    espeak: int = 80
+    hibari: int = 25
+    kokoro: int = 31
+    english: int = 17
+    noises: int = 12
 
     def shards(self) -> Iterator[tuple[str, int]]:
         """Names and numbers of all shards."""
@@ -62,14 +76,31 @@ def make(recipe: Recipe, folder: Path, report: Callable[[str], None]) -> list[Pa
     return paths
 
 
+def weighted(paths: Sequence[Path]) -> list[Path]:
+    """Shards as often as the training draws them: hibari's, its one natural voice of English, twice."""
+    by_voice = [list(group) for _, group in groupby(paths, lambda path: path.name.partition("-")[0])]
+    return [path for group in by_voice for path in group * (2 if group[0].name.startswith("hibari") else 1)]
+
+
+def calibration_speech(folder: Path) -> list[Utterance]:
+    """Sentences of the training's voices that the training never hears; they are kept in ``folder``."""
+    found = []
+    for name in CALIBRATED:
+        path = folder / f"calibration-{name}.npz"
+        if not path.is_file():
+            save(path, shard(name, CALIBRATION_SHARD))
+        found += load(path)
+    return found
+
+
 def shard(name: str, index: int) -> list[Utterance]:
     """About ``SHARD_SECONDS`` of the training's voice ``name``."""
     rng = np.random.default_rng(seed_of(name, index))
     voice, found, seconds = _voices()[name](), [], 0.0
     while seconds < SHARD_SECONDS:
-        language = "en" if name == "hibari" else str(rng.choice(list(LANGUAGES)))
+        language = "en" if name in ENGLISH else str(rng.choice(list(LANGUAGES)))
         utterance = voice.speak(sentence(language, rng), LANGUAGES[language], rng)
-        if name in ("hibari", "kokoro"):
+        if name in ("hibari", "kokoro", "english"):
             utterance = resampled(utterance, rng.uniform(*RESAMPLING))
         found.append(utterance)
         seconds += utterance.seconds
@@ -83,6 +114,7 @@ def _voices() -> dict[str, Callable[[], Voice]]:
         "espeak": lambda: EspeakVoice(library().variants()),
         "hibari": Hibari,
         "kokoro": lambda: Kokoro(_blends()),
+        "english": lambda: Kokoro(_blends()),
         "noises": Noises,
     }
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.mouth.utterance import Utterance
 from lumen.contracts import FACE_FPS
-from lumen.visemes.curves import OPEN, PRESS, TEETH, WIDTH, Curves, curves_of
+from lumen.visemes.curves import OPEN, PRESS, TEETH, WIDTH, Curves, TimedPhoneme, curves_of
 from lumen.visemes.table import TABLE, symbols_of
 
 Flags = NDArray[np.bool_]
@@ -57,10 +57,10 @@ class Counts:
 
     def add(self, claimed: Flags, spoken: Flags) -> None:
         """Compare runs of frames: a run is right where the other has a frame within ``NEAR_FRAMES``."""
-        self.spoken += len(_runs(spoken))
-        self.found += sum(bool(_widened(claimed)[run].any()) for run in _runs(spoken))
-        self.claimed += len(_runs(claimed))
-        self.right += sum(bool(_widened(spoken)[run].any()) for run in _runs(claimed))
+        self.spoken += len(runs_of(spoken))
+        self.found += sum(bool(widened(claimed)[run].any()) for run in runs_of(spoken))
+        self.claimed += len(runs_of(claimed))
+        self.right += sum(bool(widened(spoken)[run].any()) for run in runs_of(claimed))
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def score(utterances: Sequence[Utterance], found: Sequence[Curves]) -> Score:
         truth.append(true)
         speech = true[:, OPEN] + true[:, PRESS] > 0
         closed = looks_closed(curves)
-        closure.add(curves[:, PRESS] >= PRESENT, _frames_of(each, BILABIALS, len(curves)))
+        closure.add(curves[:, PRESS] >= PRESENT, frames_of(each.phonemes, BILABIALS, len(curves)))
         rounding.add(curves[:, WIDTH] <= ROUND, (true[:, WIDTH] <= ROUND) & speech)
-        labiodental.add(curves[:, TEETH] >= PRESENT, _frames_of(each, LABIODENTALS, len(curves)))
-        vowels += [bool(closed[frame]) for frame in _middles(each, VOWELS, len(curves))]
+        labiodental.add(curves[:, TEETH] >= PRESENT, frames_of(each.phonemes, LABIODENTALS, len(curves)))
+        vowels += [bool(closed[frame]) for frame in middles(each.phonemes, VOWELS, len(curves))]
     true_all, found_all = np.concatenate(truth), np.concatenate(list(found))
     return Score(
         closure=closure.score,
@@ -98,8 +98,8 @@ def score(utterances: Sequence[Utterance], found: Sequence[Curves]) -> Score:
         shut_vowels=float(np.mean(vowels)),
         rounding=rounding.score,
         labiodental=labiodental.score,
-        open=_correlation(found_all[:, OPEN], true_all[:, OPEN]),
-        width=_correlation(found_all[:, WIDTH], true_all[:, WIDTH]),
+        open=correlation(found_all[:, OPEN], true_all[:, OPEN]),
+        width=correlation(found_all[:, WIDTH], true_all[:, WIDTH]),
     )
 
 
@@ -108,36 +108,39 @@ def looks_closed(curves: Curves) -> Flags:
     return np.asarray((curves[:, PRESS] >= PRESENT) | (curves[:, OPEN] <= CLOSED_OPENING))
 
 
-def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+def correlation(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> float:
+    """Pearson's r, 0 where ``a`` never changes."""
     return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 else 0.0
 
 
-def _frames_of(utterance: Utterance, symbols: frozenset[str], n_frames: int) -> Flags:
+def frames_of(phonemes: Sequence[TimedPhoneme], symbols: frozenset[str], n_frames: int) -> Flags:
     """Frames whose middle, or whose nearest one, is in one of these phonemes."""
     flags = np.zeros(n_frames, bool)
-    for phoneme in utterance.phonemes:
+    for phoneme in phonemes:
         if symbols.intersection(symbols_of(phoneme.ipa)):
             first = int(phoneme.start * FACE_FPS + 0.5)
             flags[first : max(first + 1, int(phoneme.end * FACE_FPS + 0.5))] = True
     return flags
 
 
-def _middles(utterance: Utterance, symbols: frozenset[str], n_frames: int) -> list[int]:
+def middles(phonemes: Sequence[TimedPhoneme], symbols: frozenset[str], n_frames: int) -> list[int]:
     """The middle frame of every one of these phonemes."""
-    middles = [
+    frames = [
         int((phoneme.start + phoneme.end) / 2 * FACE_FPS)
-        for phoneme in utterance.phonemes
+        for phoneme in phonemes
         if symbols.intersection(symbols_of(phoneme.ipa)[:1])
     ]
-    return [frame for frame in middles if frame < n_frames]
+    return [frame for frame in frames if frame < n_frames]
 
 
-def _runs(flags: Flags) -> list[slice]:
+def runs_of(flags: Flags) -> list[slice]:
+    """Runs of frames that are set."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [slice(int(low), int(high)) for low, high in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _widened(flags: Flags) -> Flags:
+def widened(flags: Flags) -> Flags:
+    """Frames within ``NEAR_FRAMES`` of one that is set."""
     wide = flags.copy()
     for step in range(1, NEAR_FRAMES + 1):
         wide[step:] |= flags[:-step]

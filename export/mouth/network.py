@@ -5,6 +5,7 @@ frame on either side, two that only look back, so that nothing is heard later th
 No layer pads, so every frame is computed alike wherever a block begins.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -28,16 +29,26 @@ BACK: Final = (2, 4)
 
 DROPOUT: Final = 0.1
 
-LEAST: Final = {PRESS: 0.45, TEETH: 0.20, TONGUE: 0.35}
-MOST: Final = {PRESS: 0.75, TEETH: 0.50, TONGUE: 0.75}
-"""Probabilities up to which a curve stays 0 and from which it is 1.
 
-The loss weights presence by ``training.PRESENCE``, so that a probability is more than its share.
-"""
+@dataclass(frozen=True)
+class Limits:
+    """How probabilities and means become curves; ``thresholds.py`` chooses them on voices of the training.
 
-ROUNDING: Final = 1.6
-"""Gain of the width: a mean over doubtful cases is too little."""
+    The loss weights presence by ``training.PRESENCE``, so that a probability is more than its share; a mean
+    over doubtful cases is too little.
 
+    Attributes:
+        press, teeth, tongue: probabilities up to which the curve stays 0 and from which it is 1.
+        rounding: gain of the width.
+    """
+
+    press: tuple[float, float] = (0.60, 0.90)
+    teeth: tuple[float, float] = (0.50, 0.80)
+    tongue: tuple[float, float] = (0.35, 0.75)
+    rounding: float = 1.4
+
+
+LIMITS: Final = Limits()
 
 QUIET: Final = 0.03
 """Opening that a sigmoid never falls below: a mouth at rest is shut."""
@@ -85,8 +96,12 @@ class MouthNetwork(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Curves as they are served: [B, T, 6]."""
-        curves: Tensor = served(torch.sigmoid(self.head(self.body(features)))).transpose(1, 2)
+        curves: Tensor = served(self.values(features)).transpose(1, 2)
         return curves
+
+    def values(self, features: Tensor) -> Tensor:
+        """Probabilities and means before the limits: [B, 6, T]."""
+        return torch.sigmoid(self.head(self.body(features)))
 
     def learn(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the curves [B, 6, T], and of the symbols [B, len(CLASSES), T]."""
@@ -94,15 +109,15 @@ class MouthNetwork(nn.Module):
         return self.head(hidden), self.symbols(hidden)
 
 
-def served(values: Tensor) -> Tensor:
+def served(values: Tensor, limits: Limits = LIMITS) -> Tensor:
     """Curves [B, 6, T] from the sigmoids of their logits."""
     columns = list(values.unbind(dim=1))
-    for column, least in LEAST.items():
-        columns[column] = ((columns[column] - least) / (MOST[column] - least)).clamp(0, 1)
+    for column, (least, most) in ((PRESS, limits.press), (TEETH, limits.teeth), (TONGUE, limits.tongue)):
+        columns[column] = ((columns[column] - least) / (most - least)).clamp(0, 1)
     for column in (OPEN, UPPER):
         columns[column] = ((columns[column] - QUIET) / (1 - QUIET)).clamp(0, 1)
     speaking = (columns[OPEN] + columns[PRESS] + columns[TEETH] - QUIET).clamp(0.0, SPEAKING) / SPEAKING
-    columns[WIDTH] = (ROUNDING * (2 * columns[WIDTH] - 1)).clamp(-1, 1) * speaking
+    columns[WIDTH] = (limits.rounding * (2 * columns[WIDTH] - 1)).clamp(-1, 1) * speaking
     columns[OPEN] = columns[OPEN] * (1 - columns[PRESS])
     return torch.stack(columns, dim=1)
 

@@ -1,11 +1,13 @@
 """Real recordings with phonemes: pocketsphinx and its English model align a known sentence."""
 
+import gzip
 import importlib
 import re
 import wave
 from pathlib import Path
 from typing import Any, Final
 
+import av
 import numpy as np
 
 from export.mouth.utterance import Pcm, Utterance, at_face_rate
@@ -14,6 +16,8 @@ from lumen.visemes.curves import TimedPhoneme
 
 FRAME_SECONDS: Final = 0.01
 """The length of a frame of pocketsphinx's alignment."""
+
+PROMPT_WORDS: Final = 5
 
 PCM16_SCALE: Final = 32_768
 
@@ -37,16 +41,36 @@ def aligned(folder: Path) -> list[Utterance]:
     return found
 
 
+def prompts(root: Path) -> list[Utterance]:
+    """Announcements of telephone systems that a person spoke, of at least ``PROMPT_WORDS`` words each.
+
+    ``root``: where Debian's packages asterisk-core-sounds-en and asterisk-core-sounds-en-g722 are unpacked.
+    """
+    (listed,) = root.rglob("core-sounds-en.txt.gz")
+    files = {path.stem: path for path in sorted(root.rglob("*.g722"))}
+    found = []
+    for line in gzip.decompress(listed.read_bytes()).decode().splitlines():
+        name, _, text = line.partition(": ")
+        if name in files and len(text.split()) >= PROMPT_WORDS and not re.search(r"[\d\[]", text):
+            found += _aligned(_read_g722(files[name]), text)
+    return found
+
+
 def _aligned(pcm: Pcm, text: str) -> list[Utterance]:
-    """The utterance, or nothing where the text does not fit the sound."""
+    """The utterance, or nothing where the text does not fit the sound or has an unknown word."""
     decoder = importlib.import_module("pocketsphinx").Decoder(lm=None, loglevel="FATAL")
-    words = " ".join(re.findall(r"[a-z']+", text.lower()))
-    decoder.set_align_text(words)
-    _run(decoder, pcm)
-    if decoder.hyp() is None:
+    words = re.findall(r"[a-z]+(?:'[a-z]+)?", text.lower())
+    if any(decoder.lookup_word(word) is None for word in words):
         return []
-    decoder.set_alignment()
-    _run(decoder, pcm)
+    decoder.set_align_text(" ".join(words))
+    try:
+        _run(decoder, pcm)
+        if decoder.hyp() is None:
+            return []
+        decoder.set_alignment()
+        _run(decoder, pcm)
+    except RuntimeError:  # what pocketsphinx raises where no path fits
+        return []
     alignment = decoder.get_alignment()
     phonemes = tuple(
         TimedPhoneme(
@@ -64,6 +88,12 @@ def _run(decoder: Any, pcm: Pcm) -> None:
     decoder.start_utt()
     decoder.process_raw(np.asarray(pcm * (PCM16_SCALE - 1), np.int16).tobytes(), full_utt=True)
     decoder.end_utt()
+
+
+def _read_g722(path: Path) -> Pcm:
+    with av.open(str(path), format="g722") as file:
+        frames = [frame.to_ndarray().ravel() for frame in file.decode(audio=0)]
+    return np.asarray(np.concatenate(frames) / PCM16_SCALE, np.float32)
 
 
 def _read(path: Path) -> Pcm:

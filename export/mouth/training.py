@@ -24,6 +24,13 @@ CROP_FRAMES: Final = 75
 PRESENCE: Final = 2.5
 """Weight of frames in which lips are pressed, or teeth or tongue are seen: they are rare."""
 
+ROUNDED: Final = -0.4
+"""Width from which lips are rounded."""
+
+ROUNDED_WEIGHT: Final = 3.0
+"""Weight of the width of frames with rounded lips: they are fewer than spread ones, and what is missed of
+them is seen."""
+
 SYMBOL_WEIGHT: Final = 0.15
 """Share of the symbols' loss: telling phonemes apart teaches what the curves need."""
 
@@ -109,7 +116,8 @@ def loss_of(network: MouthNetwork, features: Tensor, curves: Tensor, classes: Te
     values = torch.sigmoid(logits[:, SMOOTH])
     targets = curves[:, SMOOTH].clone()
     targets[:, SMOOTH.index(WIDTH)] = (targets[:, SMOOTH.index(WIDTH)] + 1) / 2
-    weights = torch.tensor(SMOOTH_WEIGHTS).view(1, -1, 1)
+    weights = torch.tensor(SMOOTH_WEIGHTS).view(1, -1, 1).repeat(len(curves), 1, curves.shape[-1])
+    weights[:, SMOOTH.index(WIDTH)] *= torch.where(curves[:, WIDTH] < ROUNDED, ROUNDED_WEIGHT, 1.0)
     smooth = (weights * (values - targets) ** 2).mean() * len(SMOOTH)
     presence = functional.binary_cross_entropy_with_logits(
         logits[:, PRESENT], curves[:, PRESENT], pos_weight=torch.full((1, len(PRESENT), 1), PRESENCE)

@@ -14,9 +14,11 @@ from export.mouth.artifact import MouthArtifact, Trained
 from export.mouth.augment import augmented, normalized
 from export.mouth.corpus import Recipe, load, save
 from export.mouth.evaluate import heard, scores_of, torch_network
-from export.mouth.network import MouthNetwork
+from export.mouth.measures import score
+from export.mouth.network import LIMITS, MouthNetwork, served
 from export.mouth.noises import Noises
 from export.mouth.streams import stream_of
+from export.mouth.thresholds import ALIKE, GAINS, MOST_SHUT_VOWELS, STARTS, best_limits
 from export.mouth.training import Schedule, train
 from lumen.runtime.onnx_file import find_model
 from lumen.visemes import features
@@ -58,6 +60,31 @@ def test_a_short_training_learns(network: MouthNetwork) -> None:
         assert np.mean(own) >= np.mean(other) + 0.25
 
 
+def test_limits_are_the_best_of_those_tried(network: MouthNetwork) -> None:
+    """The chosen limits show closures at least as well as the given ones where they were chosen."""
+    speech = spoken(UNSEEN, "m3", 5)
+    lines: list[str] = []
+    chosen = best_limits(network, speech, lines.append)
+    raw = [torch.from_numpy(heard(each, torch_network(Values(network))).T)[None] for each in speech]
+    given, best = (
+        score(speech, [served(each, limits)[0].T.numpy() for each in raw]) for limits in (LIMITS, chosen)
+    )
+    assert best.closure >= given.closure - ALIKE or given.shut_vowels > MOST_SHUT_VOWELS
+    assert best.rounding >= given.rounding - 2 * ALIKE
+    assert len(lines) == 2 * len(STARTS) + len(GAINS)
+
+
+class Values(torch.nn.Module):
+    """The network's values before its limits, [B, T, 6]."""
+
+    def __init__(self, network: MouthNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.network.values(features).transpose(1, 2)
+
+
 def correlation(a: np.ndarray, b: np.ndarray, column: int) -> float:
     return float(np.corrcoef(a[:, column], b[:, column])[0, 1])
 
@@ -76,7 +103,7 @@ def test_training_is_repeatable() -> None:
 def test_the_artifact_is_the_network(network: MouthNetwork, tmp_path: Path) -> None:
     """Exported, verified against torch (fp32, 1e-4 of the scale), below 1 MB, with a manifest that says
     of what it was made and that the loader accepts."""
-    recipe = Recipe(espeak=1, hibari=0, kokoro=0, noises=0)
+    recipe = Recipe(espeak=1, hibari=0, kokoro=0, english=0, noises=0)
     scores = scores_of({"f5": spoken(UNSEEN[:1], "f5", 5)}, torch_network(network))
     found = install(MouthArtifact(), Trained(network, recipe, SCHEDULE, scores), tmp_path, ExportOptions())
     print(f"largest {found.worst.largest:.1e}, mean {found.worst.mean:.1e}")  # noqa: T201

@@ -10,7 +10,7 @@ from export.warp.portraits import PORTRAITS, write_portraits
 from tests.support.portraits import PORTRAITS as COMMITTED
 from tests.support.portraits import portrait
 
-PAINTINGS = {"lisa"}
+PAINTINGS = {"lisa", "george"}
 """Bundled portraits that no code draws."""
 
 

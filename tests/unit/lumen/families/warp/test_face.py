@@ -17,7 +17,7 @@ from tests.support.portraits import portrait, turned
 from tests.support.warp_measures import eye_openness, eye_pixels, meshes, mouth_width, pixels_of
 from tests.support.warp_scenes import bundled, motion, render, report
 
-NAMES = ["ada", "alan", "lisa"]
+NAMES = ["ada", "alan", "lisa", "george"]
 
 
 @pytest.mark.parametrize("name", NAMES)
