@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,23 +18,22 @@ from lumen.visemes.track import PhonemeTrack
 from orchestrator.live.client_events import PCM_RATE
 from orchestrator.live.conversation import Item, SpokenSentence
 from orchestrator.live.measured import Outcome, Played
-from orchestrator.live.meter import Meter, metered
+from orchestrator.live.meter import metered
 from orchestrator.live.pacing import Pacer
+from orchestrator.live.plan import Parts, Plan
 from orchestrator.live.server_events import item_object, new_id, part_of, response_object
 from orchestrator.live.speech import GivenSpeech, quick_sentences
 from orchestrator.live.transport import Transport
-from orchestrator.marking.marking import Mark
 from orchestrator.media.mime import mime_type
 from orchestrator.media.resample import Resampler, pcm16
 from orchestrator.media.sinks import FragmentedMp4Sink
-from orchestrator.observability.metrics import Metrics
 from orchestrator.observability.tracing import span_above, spanned
 from orchestrator.pipeline.pipeline import SPEECH_AHEAD, TEXT_AHEAD
-from orchestrator.pipeline.rendering import Recording, Scene, render
+from orchestrator.pipeline.rendering import Recording, render
 from orchestrator.pipeline.speech import DurationLimit
 from orchestrator.pipeline.stopwatch import Stopwatch
-from orchestrator.voices.voice import BoundVoice, SpeechOptions, Voice
-from orchestrator.writers.writer import Writer, WriterRequest
+from orchestrator.voices.voice import BoundVoice
+from orchestrator.writers.writer import WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -52,50 +51,6 @@ METRICS: Final = {
 """Fields of ``response.metrics``, and the marks that they tell."""
 
 Pcm = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What makes an answer.
-
-    Attributes:
-        prepare: loads the models and makes the scene.
-        options: of the speech. max_seconds: of the speech, at most.
-    """
-
-    writer: Writer
-    voice: Voice
-    ensure: Callable[[tuple[str, ...]], Awaitable[None]]
-    scene: Callable[[], Awaitable[Scene]]
-    options: SpeechOptions
-    max_seconds: float
-    metrics: Metrics
-    meter: Meter
-    mark: Callable[[str, str], Mark]
-    check: Callable[[WriterRequest], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an answer is to be.
-
-    Attributes:
-        source: a question for the writer, or finished speech.
-        picture: whether the face is drawn. pcm: whether PCM is sent. Neither is text alone.
-        fields: of the ``response`` object that do not change.
-        previous: id of the item before the answer's. kept: whether the answer belongs to the conversation.
-    """
-
-    source: WriterRequest | GivenSpeech
-    picture: bool
-    pcm: bool
-    previous: str | None
-    kept: bool
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def spoken(self) -> bool:
-        return self.picture or self.pcm
 
 
 class Response:

@@ -15,7 +15,8 @@ from orchestrator.live.config import LiveConfig
 from orchestrator.live.conversation import Conversation, Item
 from orchestrator.live.meter import Meter
 from orchestrator.live.pacing import Pacer
-from orchestrator.live.response import CLIENT_CANCELLED, Parts, Plan, Response
+from orchestrator.live.plan import Parts, Plan
+from orchestrator.live.response import CLIENT_CANCELLED, Response
 from orchestrator.live.scene import Characters
 from orchestrator.live.server_events import new_id
 from orchestrator.live.speech import GivenSpeech

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,15 +29,16 @@ from orchestrator.pipeline.narration import Narration, check_written
 from orchestrator.pipeline.parts import Parts
 from orchestrator.pipeline.places import Places
 from orchestrator.pipeline.progress import Progress
+from orchestrator.pipeline.render_state import RenderState, full_result, video_result
 from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
 from orchestrator.pipeline.results import Made, Observer, Rendered, Spoken, StreamedSpeech, Written
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length, split_speed
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.request_context import at_once, share_of
 from orchestrator.store.files import write_text
-from orchestrator.store.outputs import ClipFiles, Outputs
+from orchestrator.store.outputs import Outputs
 from orchestrator.voices.voice import SpeechOptions
-from orchestrator.writers.writer import ECHO, Reply, Writer, WriterRequest
+from orchestrator.writers.writer import ECHO, Writer, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -50,16 +51,6 @@ SPEECH_AHEAD: Final = 64
 
 SoundFile = Callable[[int], AbstractContextManager[Write]]
 """Opens a file for speech of so many samples per second."""
-
-
-@dataclass(frozen=True)
-class _RenderState:
-    """A render job under way: its inputs, its times and its progress."""
-
-    job: RenderJob
-    scene: Scene
-    watch: Stopwatch
-    progress: Progress
 
 
 class Pipeline:
@@ -230,7 +221,7 @@ class Pipeline:
                 async for seconds in rendered:
                     yield seconds
             watch.mark("video")
-            made = _rendered(state, path, limit.seconds, mark, poster=poster)
+            made = video_result(state, path, limit.seconds, mark, poster=poster)
             await self._tell(made)
         done(made)
 
@@ -271,7 +262,7 @@ class Pipeline:
             if writer.name != ECHO:
                 check_written(narration, replied)
             await self._check_reply(writer, replied)
-            made = _replied(state, files, narration, reply, writer, replied, mark)
+            made = full_result(state, files, narration, reply, writer, replied, mark)
             made = replace(made, audio=next(iter(audio), None))
             await self._tell(made)
         done(made)
@@ -291,7 +282,7 @@ class Pipeline:
                 await observer.made(result)
 
     def _recording(
-        self, state: "_RenderState", mark: Mark, sinks: Sequence[PacketSink], **options: Any
+        self, state: RenderState, mark: Mark, sinks: Sequence[PacketSink], **options: Any
     ) -> Recording:
         told: dict[str, Any] = {"seen": [state.progress.see], "drawn": state.progress.draw_last}
         told |= {"watch": state.watch, "label": mark.drawn, "niceness": self.clips.niceness}
@@ -325,7 +316,7 @@ class Pipeline:
         watch: Stopwatch,
         progress: Progress,
         clip_frames: int = UNKNOWN,
-    ) -> _RenderState:
+    ) -> RenderState:
         """Load ``models`` where they are not, and encode the portrait."""
         await self._parts.ensure(models)
         watch.mark("models")
@@ -337,7 +328,7 @@ class Pipeline:
         watch.mark("portrait")
         progress.clip_frames = clip_frames
         scene = Scene(face, features, compositor, job.animation, clip_frames)
-        return _RenderState(job, scene, watch, progress)
+        return RenderState(job, scene, watch, progress)
 
     def _clip(self, name: str, *files: Path) -> AbstractContextManager[None]:
         """Take a place for a clip that is made into ``files``; see `_made`."""
@@ -367,46 +358,3 @@ async def _taken(making: Stream[float], live: FragmentedMp4Sink) -> Stream[bytes
 
 def _log_streamed(made: Rendered) -> None:
     log.info("Streamed %.2f s of video: %s", made.seconds, made.timing.marks)
-
-
-def _replied(
-    state: _RenderState,
-    files: ClipFiles,
-    narration: Narration,
-    reply: Reply,
-    writer: Writer,
-    written: str,
-    mark: Mark,
-) -> Rendered:
-    """Result of a clip whose text a writer wrote."""
-    voice = narration.voice
-    return _rendered(
-        state,
-        files.video,
-        narration.limit.seconds,
-        mark,
-        text=written,
-        voice=voice.voice,
-        language=voice.language,
-        note=writer.note,
-        poster=files.poster,
-        vtt=files.captions,
-        captions=narration.captions.captions(),
-        warnings=(*reply.warnings, *narration.warnings, *state.scene.features.warnings),
-    )
-
-
-def _rendered(state: _RenderState, video: Path, seconds: float, mark: Mark, **known: Any) -> Rendered:
-    scene = state.scene
-    return Rendered(
-        job=state.job,
-        video=video,
-        seconds=seconds,
-        width=scene.compositor.width,
-        height=scene.compositor.height,
-        crop_options=scene.features.crop_options,
-        parts=mark.parts,
-        mark=mark,
-        timing=state.watch.timing(),
-        **{"warnings": scene.features.warnings, **known},
-    )

@@ -17,6 +17,7 @@ import uvicorn
 from PIL import Image
 
 from lumen.settings import Settings
+from orchestrator.core.openai_errors import error_code
 from orchestrator.main import create_app
 from orchestrator.run import server_config
 from orchestrator.services import Services
@@ -219,11 +220,17 @@ def served_by(config: uvicorn.Config) -> Iterator[str]:
 
 
 def assert_error(response: httpx.Response, status: int, name: str, *fragments: str) -> None:
-    """The response is an error of this kind with the body that all errors have."""
+    """The response is an error of this kind with the body that all errors have, or that OpenAI's have."""
     assert response.status_code == status, response.text
     body = response.json()
-    assert set(body) == {"error", "message", "request_id"}
-    assert body["error"] == name
-    assert body["request_id"] == response.headers["x-request-id"]
+    if response.request.url.path.startswith("/v1/"):
+        told = body["error"]
+        assert set(told) == {"message", "type", "param", "code"}
+        assert told["code"] == error_code(name)
+    else:
+        told = body
+        assert set(body) == {"error", "message", "request_id"}
+        assert body["error"] == name
+        assert body["request_id"] == response.headers["x-request-id"]
     for fragment in fragments:
-        assert fragment in body["message"]
+        assert fragment in told["message"]

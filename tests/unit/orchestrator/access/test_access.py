@@ -23,10 +23,8 @@ from tests.support.asgi_socket import first_event
 from tests.support.keys import TestKey, new_key
 from tests.support.live_client import talking
 
-AVATARS, USAGE, TEXT = "/api/avatars", "/v1/usage", "/api/generate/text"
-SECRETS = "/v1/realtime/client_secrets"
-PROMPT = {"prompt": "Hi"}
-EVIL = "http://evil.example"
+AVATARS, USAGE, SECRETS = "/api/avatars", "/v1/usage", "/v1/realtime/client_secrets"
+TEXT, PROMPT, EVIL = "/api/generate/text", {"prompt": "Hi"}, "http://evil.example"
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +46,8 @@ def keyed(serve_with: Serve, key: TestKey, keys_path: Path) -> Api:
 @contextmanager
 def from_another_machine(tmp_path: Path, **changes: Any) -> Iterator[TestClient]:
     """A client whose address is not this machine's."""
-    paths = {
-        f"{name}_path": tmp_path / name for name in ("keys", "usage", "outputs", "avatars", "voices", "logs")
-    }
+    names = ("keys", "usage", "outputs", "avatars", "voices", "logs", "jobs", "webhooks")
+    paths = {f"{name}_path": tmp_path / name for name in names}
     settings = Settings.model_validate({"writer": "echo", "triton_url": "127.0.0.1:1", **paths, **changes})
     with TestClient(create_app(settings), client=("192.0.2.7", 50_000)) as client:
         yield client
@@ -106,7 +103,7 @@ def test_scopes(keyed: Api, keys_path: Path, key: TestKey) -> None:
 def _until_known(api: Api, key: TestKey) -> None:
     """Read the keys now instead of within a second."""
     api.services.access.ring.load()
-    assert api.client.get(USAGE, headers=key.headers).status_code == 200
+    assert api.client.get("/api/status", headers=key.headers).status_code == 200
 
 
 def test_what_needs_no_key(keyed: Api) -> None:
