@@ -23,8 +23,8 @@ from lumen.runtime.torch_session import executing, open_script
 OPSET: Final = 20
 """The first operator set with a GridSample of volumes."""
 
-EXPORTED_BATCH: Final = 2
-"""Batch of the example that is traced: 1 could be taken for a constant."""
+EXPORTED_BATCH: Final = 3
+"""Batch of the example that is traced: 1 could be taken for a constant, and 1 and 2 are what is verified."""
 
 MAX_BATCH: Final = 1024
 
@@ -47,7 +47,7 @@ def write_network(
     kind: Format,
     variable: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """Write a network with a variable batch.
+    """Write a network with a variable batch; one that is TorchScript already, as it is.
 
     example: its inputs in order, by name, of batch ``EXPORTED_BATCH``. All other sizes become constants.
     variable: by input, names of those that do not, from the dimension after the batch on.
@@ -139,13 +139,14 @@ def _without_notes(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _write_script(network: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
-    methods = dict.fromkeys(("forward", *getattr(network, "TRACED", ())), example)
     with warnings.catch_warnings(), executing(optimized=False):
         warnings.simplefilter("ignore")  # of sizes that become constants, and of TorchScript's age
-        traced = torch.jit.trace_module(  # type: ignore[no-untyped-call]
-            network.eval(), methods, check_trace=False
-        )
-        torch.jit.save(traced, str(path))
+        if not isinstance(network, torch.jit.ScriptModule):
+            methods = dict.fromkeys(("forward", *getattr(network, "TRACED", ())), example)
+            network = torch.jit.trace_module(  # type: ignore[no-untyped-call]
+                network.eval(), methods, check_trace=False
+            )
+        torch.jit.save(network, str(path))
 
 
 class _Graph:

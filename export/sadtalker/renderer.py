@@ -17,14 +17,13 @@ from export.sadtalker.checkpoint import SadTalkerNetworks
 from export.sadtalker.network_artifact import loosen_file, moved_points, random_points
 from export.sadtalker.networks.folding import folded_generator, lean_generator
 from export.sadtalker.networks.generator import FrameRenderer
-from export.sadtalker.networks.tiled_renderer import TiledFrame, scripted
+from export.sadtalker.networks.tiled_renderer import TiledFrame, compiled, scripted
 from lumen.contracts import SADTALKER_RENDERER
 from lumen.runtime.onnx_file import DEFAULT_FILE
 from lumen.runtime.torch_file import SCRIPT_FILE
 from lumen.runtime.torch_session import executing, open_script
 
 WHITE: Final = 255.0
-RGB: Final = 3
 FRAMES: Final = "frames"
 EXACT: Final = "exact"
 """The frames before they are rounded, [B, K, S, S, 3] in 0..255: only while an export is verified."""
@@ -32,12 +31,12 @@ EXACT: Final = "exact"
 VARIABLE: Final[Mapping[str, Sequence[str]]] = {"driving": ("K",)}
 """Sizes of the inputs that are not of the export, after the batch."""
 
-TRACED_COUNT: Final = 2
-"""Frames of each portrait in the example that is traced."""
+TRACED_COUNT: Final = 3
+"""Frames of each portrait in the example that a graph is made of. Nothing computes them."""
 
-VERIFIED: Final = ((1, 1), (3, 1))
-"""Portraits, and frames of each, that are verified. Neither number is the traced one; on a CPU a frame takes
-seconds, at 512 pixels four times as long."""
+VERIFIED_FRAMES: Final = 2
+"""Frames that are verified, as one each of so many rows and as all of one row: neither number is the traced
+one. Nor are there more than that, for on a CPU a frame takes seconds, at 512 pixels four times as long."""
 
 ROUNDING: Final = 0.5
 """Tolerated difference from the rounded value, of 255: less than a step, so that it is the same value."""
@@ -89,6 +88,7 @@ class RendererNetwork(nn.Module):
     def __init__(self, frames: nn.Module) -> None:
         super().__init__()
         self.frames = frames
+        self.white = WHITE
 
     def forward(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
         """Volumes of the portrait, key points of it [B, 15, 3] and of its frames [B, K, 15, 3] -> frames.
@@ -99,27 +99,31 @@ class RendererNetwork(nn.Module):
 
     def exact(self, appearance: Tensor, compressed: Tensor, source: Tensor, driving: Tensor) -> Tensor:
         """The same as float32 [B, K, S, S, 3] in 0..255."""
-        rows, count = driving.shape[:2]
-        portraits = [_for_each(x, count) for x in (appearance, compressed, source)]
-        frames: Tensor = self.frames(*portraits, driving.flatten(0, 1))
-        return (frames * WHITE).permute(0, 2, 3, 1).reshape(rows, count, *frames.shape[2:], RGB)
+        rows, count = driving.shape[0], driving.shape[1]
+        frames: Tensor = self.frames(
+            _for_each(appearance, count),
+            _for_each(compressed, count),
+            _for_each(source, count),
+            driving.flatten(0, 1),
+        )
+        return torch.unflatten((frames * self.white).permute(0, 2, 3, 1), 0, [rows, count])
 
 
 def _for_each(portraits: Tensor, count: int) -> Tensor:
     """[B, ...] -> [B count, ...], each ``count`` times in a row."""
-    copies = portraits.unsqueeze(1).expand(-1, count, *portraits.shape[1:])
-    return copies.flatten(0, 1)
+    return portraits.unsqueeze(1).expand([-1, count] + [-1] * (portraits.dim() - 1)).flatten(0, 1)
 
 
-def network_of(model: SadTalkerNetworks, options: ExportOptions) -> RendererNetwork:
+def network_of(model: SadTalkerNetworks, options: ExportOptions) -> nn.Module:
     """Folded and in its precision; key points, grids, shares and statistics stay in float32.
 
-    On tiles where that is the fastest, see ``on_tiles``.
+    On tiles where that is the fastest, see ``on_tiles``: then it is TorchScript already, whose parts but one
+    frame's are compiled rather than traced, for a trace computes every frame of its example.
     """
     if on_tiles(options):
         *portrait, driving = inputs(model, 1, 1).values()
         example = (*portrait, driving.flatten(0, 1))
-        return RendererNetwork(scripted(TiledFrame(model.generator).eval(), example)).eval()
+        return compiled(RendererNetwork(scripted(TiledFrame(model.generator).eval(), example)).eval())
     lean = options.device == "gpu" and options.format == "torchscript"
     generator = (lean_generator if lean else folded_generator)(model.generator)
     generator = copy.deepcopy(generator).to(DTYPES[options.precision])  # it shares the checkpoint's tensors
@@ -145,28 +149,28 @@ class RendererArtifact:
     def write(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> None:
         with torch.no_grad():
             network = network_of(model, options)
-            write_network(
-                network, inputs(model, EXPORTED_BATCH), self.outputs, folder, options.format, VARIABLE
-            )
+            sizes = (EXPORTED_BATCH, TRACED_COUNT) if options.format == "onnx" else (1, 1)
+            write_network(network, inputs(model, *sizes), self.outputs, folder, options.format, VARIABLE)
         loosen_file(folder, self.open_sizes)
 
     def verify(self, model: SadTalkerNetworks, folder: Path, options: ExportOptions) -> Differences:
-        tolerance = TOLERANCES[options.precision]
-        found = []
-        for rows, count in VERIFIED:
-            given = inputs(model, rows, count)
-            with torch.inference_mode():
-                reference = RendererNetwork(FrameRenderer(model.generator))
-                expected = reference.exact(*given.values()) / WHITE
-            exact, frames = _results(folder, given, options.device, rounded=rows == 1)
-            found += compare(exact / WHITE, expected, tolerance)
-            if frames is not None:
-                off = (frames.float() - exact.round()).abs().max()
-                found.append(Difference("frames: rounding", float(off), float(off), ROUNDING))
-        return Differences(tuple(found))
+        rows, row = _as_rows_and_as_row(inputs(model, 1, VERIFIED_FRAMES))
+        with torch.inference_mode():
+            expected = RendererNetwork(FrameRenderer(model.generator)).exact(*rows.values())
+        exact, frames = _results(folder, rows, row, options.device)
+        found = compare(exact / WHITE, expected / WHITE, TOLERANCES[options.precision])
+        off = (frames.float() - exact.round()).abs().max()
+        return Differences((*found, Difference("frames: rounding", float(off), float(off), ROUNDING)))
 
 
-def inputs(model: SadTalkerNetworks, batch: int, count: int = TRACED_COUNT) -> dict[str, Tensor]:
+def _as_rows_and_as_row(given: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The frames of one portrait as a row each, and as they are: in one row."""
+    driving = given["driving"].transpose(0, 1)
+    rows = {name: each.expand(len(driving), *each.shape[1:]).contiguous() for name, each in given.items()}
+    return {**rows, "driving": driving.contiguous()}, given
+
+
+def inputs(model: SadTalkerNetworks, batch: int, count: int) -> dict[str, Tensor]:
     """A random portrait's volumes and key points, ``batch`` times, each moved in ``count`` other ways."""
     image = torch.rand(1, 3, model.size, model.size)
     with torch.inference_mode():
@@ -193,23 +197,25 @@ def compare(got: Tensor, expected: Tensor, tolerance: FrameTolerance) -> list[Di
 
 
 def _results(
-    folder: Path, given: dict[str, Tensor], device: Device, rounded: bool
-) -> tuple[Tensor, Tensor | None]:
-    """What the file rounds, and its frames; TorchScript for a GPU runs on one if it can.
+    folder: Path, rows: dict[str, Tensor], row: dict[str, Tensor], device: Device
+) -> tuple[Tensor, Tensor]:
+    """The same frames by the file: before they are rounded, of a row each; and rounded, of one row.
 
-    Args:
-        rounded: whether TorchScript is to give the frames too, for which it computes all once more.
+    TorchScript for a GPU runs on one if it can. Returns float32 and uint8 [K, 1, S, S, 3].
     """
     if (folder / DEFAULT_FILE).is_file():
-        return _results_of_graph(folder, given)
-    place = "cuda" if device == "gpu" and torch.cuda.is_available() else "cpu"
-    network, there = open_script(folder / SCRIPT_FILE, place), [each.to(place) for each in given.values()]
-    with torch.inference_mode(), executing(optimized=False):
-        return network.exact(*there).cpu(), network(*there).cpu() if rounded else None
+        exact, frames = _results_of_graph(folder, rows, row)
+    else:
+        place = "cuda" if device == "gpu" and torch.cuda.is_available() else "cpu"
+        network = open_script(folder / SCRIPT_FILE, place)
+        with torch.inference_mode(), executing(optimized=False):
+            exact = network.exact(*(each.to(place) for each in rows.values())).cpu()
+            frames = network(*(each.to(place) for each in row.values())).cpu()
+    return exact, frames.transpose(0, 1)
 
 
-def _results_of_graph(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Once more with the input of its Round as a second output, from a file of its own."""
+def _results_of_graph(folder: Path, rows: dict[str, Tensor], row: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """With the input of its Round as a second output, from a file of its own."""
     aside = folder / ".verified"
     aside.mkdir(exist_ok=True)
     graph = onnx.load(str(folder / DEFAULT_FILE))
@@ -219,8 +225,8 @@ def _results_of_graph(folder: Path, given: dict[str, Tensor]) -> tuple[Tensor, T
     write(graph, aside)
     del graph
     try:
-        got = open_network(aside, (FRAMES, EXACT)).run_all(given)
+        file = open_network(aside, (FRAMES, EXACT))
+        return file.run_all(rows)[EXACT], file.run_all(row)[FRAMES]
     finally:
         (aside / DEFAULT_FILE).unlink()
         aside.rmdir()
-    return got[EXACT], got[FRAMES]

@@ -71,5 +71,12 @@ def scripted(frame: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of those sizes, and of TorchScript's age
         traced = torch.jit.trace(frame, example, check_trace=False)  # type: ignore[no-untyped-call]
-        whole: nn.Module = torch.jit.script(OneByOne(traced))
+    return compiled(OneByOne(traced))
+
+
+def compiled(network: nn.Module) -> nn.Module:
+    """A network as TorchScript of every size, from its code: nothing is computed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of TorchScript's age
+        whole: nn.Module = torch.jit.script(network)
     return whole

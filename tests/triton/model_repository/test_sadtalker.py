@@ -163,7 +163,7 @@ def test_networks_equal_torch(
         for name, array in zip(parts.outputs, expected, strict=True):
             close = TOLERANCE * float(array.abs().max())
             np.testing.assert_allclose(answer.as_numpy(name), array.numpy(), rtol=0, atol=close)
-    given = renderer_inputs(sadtalker_networks, 2)
+    given = renderer_inputs(sadtalker_networks, 2, 2)
     frames = RendererNetwork(FrameRenderer(sadtalker_networks.generator))(*given.values())
     got = infer(client, SADTALKER_RENDERER, given).as_numpy("frames")
     assert steps_apart(got, frames.numpy()) <= ONE_STEP
