@@ -3,11 +3,12 @@
     python -m bench.busy [--models NAME ...] [--rounds 3] [--seconds 2] [--repository FOLDER]
 
 Each network runs in a process of its own, by the engine that serves it in Triton, one request after the
-other, with 0, 1, 2 and 4 busy neighbours, and with half of the cores: "bounded" as LUMEN starts it
-(`lumen.runtime.cores`), "spinning" with waits of OpenMP's own length and of a millisecond in ONNX Runtime.
-The two alternate in every round, so that a machine that others use disturbs both; numbers are medians of the
-rounds. "products" stands for TorchScript of small batched products, and needs no artifact. Models that are
-not exported are left out. Then one JSON line.
+other, with 0, 1, 2 and 4 busy neighbours, and in a control group that is paid half a core where one can be
+made: "bounded" as LUMEN starts it (`lumen.runtime.cores`), "default" with as many threads as there are cores,
+and waits of OpenMP's own length and of a millisecond in ONNX Runtime. The two alternate in every round, so
+that a machine that others use disturbs both; numbers are medians of the rounds. "products" stands for
+TorchScript of small batched products, and needs no artifact. Models that are not exported are left out.
+Then one JSON line.
 """
 
 import argparse
@@ -16,83 +17,111 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-
+from bench.busy_networks import MODELS, PRODUCTS, Run, is_there, network
 from bench.runner import Report, run_benchmark, table_of
-from lumen.contracts import GFPGAN, SADTALKER_RENDERER, WARP_RENDERER, XTTS_VOCODER
 from lumen.runtime.cores import bound_threads
-from lumen.runtime.onnx_file import DEFAULT_FILE
 from lumen.settings import load_settings
 
-PRODUCTS: Final = "products"
 NEIGHBOURS: Final = (0, 1, 2, 4)
+WAYS: Final = ("bounded", "default")
 WARM_UP: Final = 3
-SPINNING: Final = {"GOMP_SPINCOUNT": "300000"}
-SPIN_ENTRY: Final = "session.intra_op.spin_duration_us"
+DEFAULT_SPINS: Final = "300000"
+"""Rounds that OpenMP's threads spin where nobody says otherwise."""
 
-THREADS: Final = {WARP_RENDERER: "1"}
-"""Threads that a model's configuration names; others have as many as there are cores."""
+DEFAULT_SPIN_MICROSECONDS: Final = 1000
+"""The same of ONNX Runtime, about."""
 
-SHAPES: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = {
-    WARP_RENDERER: {"crop": (1, 256, 256, 3)},
-    GFPGAN: {},
-    SADTALKER_RENDERER: {
-        "appearance": (1, 32, 16, 64, 64),
-        "compressed": (1, 4, 16, 64, 64),
-        "source": (1, 15, 3),
-        "driving": (1, 1, 15, 3),
-    },
-    XTTS_VOCODER: {
-        "latents": (1, 20, 1024),
-        "speaker_embedding": (1, 512),
-        "start": (1, 1),
-        "keep": (1, 2),
-    },
-}
-"""Sizes of the inputs that a graph leaves open, and all of TorchScript's, of the released checkpoints."""
+PERIOD: Final = 100_000
+HALF_A_CORE: Final = PERIOD // 2
+"""Microseconds of each period that a control group is paid."""
 
-Run = Callable[[], object]
+_CPU: Final = Path("/sys/fs/cgroup/cpu")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs per second of one network in one situation, as LUMEN sets its threads and as libraries do."""
+
+    model: str
+    situation: str
+    bounded: float
+    default: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast LUMEN's setting is."""
+        return self.bounded / self.default
+
+
+class Worker:
+    """A process with one network: OpenMP reads its environment once, and threads are counted at the start."""
+
+    def __init__(self, name: str, way: str, options: argparse.Namespace, group: Path | None) -> None:
+        command = [sys.executable, "-m", "bench.busy", "--worker", name, "--way", way]
+        command += ["--seconds", str(options.seconds), "--repository", str(options.repository)]
+        command += ["--group", str(group)] if group else []
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> "Worker":
+        self._line()  # it is open and warm
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def rate(self) -> float:
+        """Runs per second, measured now."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("The process of a network has ended; what it wrote says why.")
+        return line
 
 
 def measure(options: argparse.Namespace) -> Report:
     """Measure every network in every situation."""
-    names = [name for name in options.models or (PRODUCTS, *SHAPES) if _is_there(name, options.repository)]
-    half = max(1, len(os.sched_getaffinity(0)) // 2)
-    beside: list[tuple[str, int, int | None]] = [(f"{n} neighbours", n, None) for n in NEIGHBOURS]
-    situations = [*beside, (f"{half} cores", 0, half)]
-    rows = [
-        {"model": name, "situation": label, **_pair(name, options, count, cores)}
-        for name in names
-        for label, count, cores in situations
-    ]
+    names = [name for name in options.models or (PRODUCTS, *MODELS) if is_there(name, options.repository)]
+    load = os.getloadavg()[0]
+    rows = [row for name in names for row in _rows(name, options)]
     cells = [
-        [row["model"], row["situation"], f"{row['bounded']:.3g}", f"{row['spinning']:.3g}"] for row in rows
+        [row.model, row.situation, f"{row.bounded:.3g}", f"{row.default:.3g}", f"{row.ratio:.2f}"]
+        for row in rows
     ]
-    table = table_of("Runs per second", ["model", "situation"], ["bounded", "spinning"], cells)
-    return Report({"rounds": options.rounds, "seconds": options.seconds, "rows": rows}, [table])
+    table = table_of("Runs per second", ["model", "situation"], [*WAYS, "ratio"], cells)
+    about = {"rounds": options.rounds, "seconds": options.seconds, "load_before": load}
+    return Report({**about, "rows": [asdict(row) for row in rows]}, [table])
 
 
-def _pair(name: str, options: argparse.Namespace, neighbours: int, cores: int | None) -> dict[str, float]:
-    found: dict[str, list[float]] = {"bounded": [], "spinning": []}
-    with _busy(neighbours):
-        for _ in range(options.rounds):
-            for way, rates in found.items():
-                rates.append(_in_process(name, options, way, cores))
-    return {way: statistics.median(rates) for way, rates in found.items()}
+def _rows(name: str, options: argparse.Namespace) -> Iterator["Row"]:
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Worker(name, way, options, None)) for way in WAYS]
+        for count in NEIGHBOURS:
+            with _busy(count):
+                rates = _rates(workers, options.rounds)
+            yield Row(name, f"{count} neighbours", *rates)
+    with ExitStack() as stack:
+        group = stack.enter_context(_half_a_core())
+        if group is not None:
+            workers = [stack.enter_context(Worker(name, way, options, group)) for way in WAYS]
+            yield Row(name, "half a core", *_rates(workers, options.rounds))
 
 
-def _in_process(name: str, options: argparse.Namespace, way: str, cores: int | None) -> float:
-    """Runs per second in a process of its own: OpenMP reads its environment once."""
-    command = [sys.executable, "-m", "bench.busy", "--worker", name, "--way", way]
-    command += ["--seconds", str(options.seconds), "--repository", str(options.repository)]
-    if cores is not None:
-        command += ["--cores", str(cores)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def _rates(workers: Sequence[Worker], rounds: int) -> list[float]:
+    found = [[worker.rate() for worker in workers] for _ in range(rounds)]
+    return [statistics.median(rates) for rates in zip(*found, strict=True)]
 
 
 @contextmanager
@@ -106,98 +135,74 @@ def _busy(count: int) -> Iterator[None]:
             process.wait()
 
 
-def work(options: argparse.Namespace) -> float:
-    """Runs per second of one network in this process."""
-    if options.cores is not None:
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
-    if options.way == "spinning":
-        os.environ.update(SPINNING)
-    bound_threads(os.environ)
-    run = _products() if options.worker == PRODUCTS else _served(options.worker, options)
+@contextmanager
+def _half_a_core() -> Iterator[Path | None]:
+    """A control group of version 1; None where none can be made. It has to be empty at the end."""
+    group = _CPU / f"lumen-bench-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD))
+        (group / "cpu.cfs_quota_us").write_text(str(HALF_A_CORE))
+    except OSError:
+        yield None
+        return
+    try:
+        yield group
+    finally:
+        group.rmdir()
+
+
+def work(options: argparse.Namespace) -> None:
+    """Open one network in this process; for every line that comes, write its runs per second."""
+    if options.group is not None:
+        (options.group / "cgroup.procs").write_text(str(os.getpid()))
+    run = _opened(options)
     for _ in range(WARM_UP):
         run()
+    _say("ready")
+    for _ in sys.stdin:
+        _say(str(_rate(run, options.seconds)))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _opened(options: argparse.Namespace) -> Run:
+    cores = len(os.sched_getaffinity(0))
+    if options.way == "default":
+        os.environ.update(GOMP_SPINCOUNT=DEFAULT_SPINS, OMP_NUM_THREADS=str(cores))
+        return network(options.worker, options.repository, cores, DEFAULT_SPIN_MICROSECONDS)
+    bound_threads(os.environ)
+    return network(options.worker, options.repository, 0, None)
+
+
+def _rate(run: Run, seconds: float) -> float:
     runs, started = 0, time.perf_counter()
-    while (passed := time.perf_counter() - started) < options.seconds:
+    while (passed := time.perf_counter() - started) < seconds:
         run()
         runs += 1
     return runs / passed
 
 
-def _products() -> Run:
-    """36 products of 64 x 64 by 64 x 128, as a renderer on tiles has them."""
-    import torch
-
-    left, right = torch.randn(36, 64, 64), torch.randn(36, 64, 128)
-    return lambda: torch.relu(torch.bmm(left, right)).sum()
-
-
-def _served(name: str, options: argparse.Namespace) -> Run:
-    """The network by the engine that serves it."""
-    version = _version(name, options.repository)
-    spin = {SPIN_ENTRY: "1000"} if options.way == "spinning" else {}
-    if (version / DEFAULT_FILE).is_file():
-        return _onnx(version, SHAPES[name], spin)
-    return _script(version, SHAPES[name])
-
-
-def _onnx(version: Path, shapes: Mapping[str, Sequence[int]], entries: Mapping[str, str]) -> Run:
-    from lumen.runtime.onnx_session import open_session
-    from lumen.runtime.onnx_types import graph_of
-
-    threads = {"intra_op_thread_count": THREADS.get(version.parent.name, "0"), **entries}
-    config = {"parameters": {key: {"string_value": value} for key, value in threads.items()}}
-    session = open_session(config, version, "CPU", 0)
-    random = np.random.default_rng(1)
-    feeds: dict[str, Any] = {}
-    for spec in graph_of(session).inputs:
-        shape = shapes.get(spec.name, [1 if size < 0 else size for size in spec.dims])
-        kind = np.uint8 if spec.data_type == "TYPE_UINT8" else np.float32
-        feeds[spec.name] = (random.random(shape, np.float32) * (255 if kind is np.uint8 else 1)).astype(kind)
-    return lambda: session.run(None, feeds)
-
-
-def _script(version: Path, shapes: Mapping[str, Sequence[int]]) -> Run:
-    import torch
-
-    from lumen.runtime.torch_file import SCRIPT_FILE
-    from lumen.runtime.torch_session import executing, open_script
-
-    module = open_script(version / SCRIPT_FILE)
-    whole = {"start": torch.zeros(1, 1, dtype=torch.int64), "keep": torch.tensor([[0, 80]])}
-    tensors = [whole.get(name, torch.rand(*shape)) for name, shape in shapes.items()]
-
-    def run() -> object:
-        with torch.inference_mode(), executing(optimized=False):
-            return module(*tensors)
-
-    return run
-
-
-def _is_there(name: str, repository: Path) -> bool:
-    return name == PRODUCTS or (_version(name, repository) / "manifest.json").is_file()
-
-
-def _version(name: str, repository: Path) -> Path:
-    return repository / name / "1"
-
-
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--models", nargs="*", help=f"of {PRODUCTS}, {', '.join(SHAPES)}; all without it")
+    parser.add_argument("--models", nargs="*", help=f"of {PRODUCTS}, {', '.join(MODELS)}; all without it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--repository", type=Path, default=load_settings().model_repository)
     for hidden in ("--worker", "--way"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
-    parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--group", type=Path, help=argparse.SUPPRESS)
 
 
 def main() -> int:
-    """Measure, or be the process of one measurement."""
+    """Measure, or be the process of one network."""
     parser = argparse.ArgumentParser()
     _arguments(parser)
     options = parser.parse_args()
     if options.worker:
-        sys.stdout.write(f"{work(options)}\n")
+        work(options)
         return 0
     return run_benchmark(__doc__, _arguments, measure)
 
