@@ -1,6 +1,7 @@
 """Common parts of the export commands: where checkpoints lie, progress, tables, and the next command."""
 
 import shlex
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,11 +94,13 @@ def table_of(done: "Sequence[ExportedModel]") -> Table:
 
 
 def _lines() -> Callable[[str, int, int], None]:
-    last = [""]
+    """Lines of steps, each with the seconds since the first."""
+    last, started = [""], time.monotonic()
 
     def write(what: str, done: int, total: int) -> None:
         if what != last[0]:
-            console.print(f"{what} ({done} of {total})", highlight=False, soft_wrap=True)
+            passed = time.monotonic() - started
+            console.print(f"{what} ({done} of {total}, {passed:.0f} s)", highlight=False, soft_wrap=True)
         last[0] = what
 
     return write

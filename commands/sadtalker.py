@@ -106,12 +106,13 @@ def random_sadtalker(
 
     Example: lumen export random sadtalker --tiny
     """
-    with reported(), console.status("writing random weights …"):
+    with reported():
         from export.sadtalker.random import write_random
         from lumen.families.sadtalker.dims import TINY
 
         folder = new_checkpoint(checkpoint, "sadtalker")
-        write_random(folder, seed, size, TINY if tiny else None)
+        with progress() as on_progress:
+            write_random(folder, seed, size, TINY if tiny else None, on_progress)
     print_made(folder, "sadtalker", "--size", str(size))
 
 

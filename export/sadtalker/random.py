@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from export.models import OnProgress
 from export.sadtalker import checkpoint
 from export.sadtalker.files import MAPPING_ENTRY, MAPPINGS, networks_file
 from export.sadtalker.networks.audio2exp import Audio2Exp
@@ -40,18 +41,28 @@ POWER_STEPS: Final = 8
 """Power iterations for a layer's spectral norm."""
 
 
-def write_random(folder: Path, seed: int, size: int = 256, dims: SadTalkerDims | None = None) -> list[Path]:
+def write_random(
+    folder: Path,
+    seed: int,
+    size: int = 256,
+    dims: SadTalkerDims | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Path]:
     """Write the networks file of ``size`` and both mapping files into ``folder``; the paths in this order.
 
     dims: widths other than the released ones. The released ones take 0.8 GB on the disk.
     """
+    report = on_progress or (lambda _step, _done, _total: None)
     dims = dims or SadTalkerDims()
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / networks_file(size), *(folder / name for name in MAPPINGS.values())]
+    report(paths[0].name, 0, len(paths))
     write_aside(paths[0], partial(save_file, random_state(networks_layout(dims), seed)))
-    for columns, path in zip(MAPPINGS, paths[1:], strict=True):
+    for number, (columns, path) in enumerate(zip(MAPPINGS, paths[1:], strict=True), 1):
+        report(path.name, number, len(paths))
         content = {MAPPING_ENTRY: random_state(mapping_layout(dims, columns), seed)}
         write_aside(path, partial(torch.save, content))
+    report("done", len(paths), len(paths))
     return paths
 
 
