@@ -30,7 +30,7 @@ from lumen.settings import load_settings
 
 NEIGHBOURS: Final = (0, 1, 2, 4)
 WAYS: Final = ("bounded", "default")
-WARM_UP: Final = 3
+WARM_UP: Final = 1
 DEFAULT_SPINS: Final = "300000"
 """Rounds that OpenMP's threads spin where nobody says otherwise."""
 
@@ -95,7 +95,10 @@ def measure(options: argparse.Namespace) -> Report:
     """Measure every network in every situation."""
     names = [name for name in options.models or (PRODUCTS, *MODELS) if is_there(name, options.repository)]
     load = os.getloadavg()[0]
-    rows = [row for name in names for row in _rows(name, options)]
+    rows = []
+    for row in (row for name in names for row in _rows(name, options)):
+        rows.append(row)
+        sys.stderr.write(f"{row.model}, {row.situation}: {row.bounded:.3g} and {row.default:.3g}\n")
     cells = [
         [row.model, row.situation, f"{row.bounded:.3g}", f"{row.default:.3g}", f"{row.ratio:.2f}"]
         for row in rows
@@ -111,7 +114,7 @@ def _rows(name: str, options: argparse.Namespace) -> Iterator["Row"]:
         for count in NEIGHBOURS:
             with _busy(count):
                 rates = _rates(workers, options.rounds)
-            yield Row(name, f"{count} neighbours", *rates)
+            yield Row(name, f"{count} neighbour{'s' * (count != 1)}", *rates)
     with ExitStack() as stack:
         group = stack.enter_context(_half_a_core())
         if group is not None:

@@ -131,12 +131,12 @@ def _frame(version: Path) -> Sequence[Any]:
 
 
 def _latents(version: Path) -> Sequence[Any]:
-    """Inputs of the vocoder: latents of 20 codes, a speaker, and that all of the sound is kept."""
+    """Inputs of the vocoder: latents of 20 codes, all of whose sound is kept, and a speaker."""
     import torch
 
     width = _manifest(version)["dims"]["width"]
     whole = torch.zeros(1, 1, dtype=torch.int64), torch.tensor([[0, 80]])
-    return [torch.rand(1, 20, width), torch.rand(1, XTTS_SPEAKER_WIDTH), *whole]
+    return [torch.rand(1, 20, width), *whole, torch.rand(1, XTTS_SPEAKER_WIDTH)]
 
 
 def _manifest(version: Path) -> dict[str, Any]:
