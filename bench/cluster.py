@@ -206,6 +206,7 @@ class Cluster:
             "API_PORT": str(port),
             "METRICS_PORT": str(metrics),
             "TRITON_URL": f"127.0.0.1:{self._listen[8001]}",
+            "TRITON_RETRIES": "5",
             "RATE_LIMIT_STORAGE": f"{self.redis_url}/0",
             "JOBS_STORAGE": f"{self.redis_url}/1",
             "TRUSTED_PROXIES": "127.0.0.1",
