@@ -63,7 +63,7 @@ def _hide_host(scope: Scope, start: Message) -> None:
         headers = MutableHeaders(scope=start)
         if "location" in headers:
             target = urlsplit(headers["location"])
-            if target.netloc != URL(scope=scope).netloc:
+            if target.netloc not in ("", URL(scope=scope).netloc):
                 return
             # One slash: two would name a host again.
             path = "/" + target.path.lstrip("/")

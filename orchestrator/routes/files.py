@@ -34,7 +34,8 @@ def address_elsewhere(path: Path, method: Method, kept: KeptOutputs) -> str | No
     Raises:
         ServiceUnavailableException: the bucket's server is away.
     """
-    return None if path.is_file() else kept.address(path, method)
+    # Unlike Path.is_file, this takes names that no file system takes.
+    return None if os.path.isfile(path) else kept.address(path, method)
 
 
 def elsewhere(address: str) -> Response:

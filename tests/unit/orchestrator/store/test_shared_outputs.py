@@ -15,6 +15,7 @@ from orchestrator.store.objects import Objects
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.records import OutputFile, OutputRecord
 from tests.support.s3_server import S3Server
+from tests.support.waiting import wait_until
 
 CLIP_BYTES = 1000
 
@@ -153,7 +154,7 @@ def test_nothing_is_lost_while_the_server_is_away(s3: S3Server, disks: tuple[Dis
         assert here.kept.find("kept", "").id == "kept"
         assert here.kept.sweep() == []
         assert here.kept.find("kept", "").id == "kept"
-    assert here.kept.sweep() == ["kept"]
+    wait_until(lambda: here.kept.sweep() == ["kept"])  # the server needs a moment
     assert "kept.flac" not in here.in_bucket()
 
 
