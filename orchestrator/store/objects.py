@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from lumen.errors import ServiceUnavailableException
@@ -51,15 +51,6 @@ class Objects:
         """Keep an object, in place of one of the same key."""
         with _answering():
             obstore.put(self._store, key, data, attributes={"Content-Type": media_type})
-
-    def create(self, key: str, data: bytes, media_type: str) -> bool:
-        """Keep an object where there is none of its key yet; whether there was none."""
-        with _answering():
-            try:
-                obstore.put(self._store, key, data, attributes={"Content-Type": media_type}, mode="create")
-            except AlreadyExistsError:
-                return False
-        return True
 
     def get(self, key: str) -> bytes | None:
         """Read a small object; None where there is none."""

@@ -46,13 +46,6 @@ def test_an_object_lives_and_goes(objects: Objects, tmp_path: Path) -> None:
     assert [path.name for path in copy.parent.iterdir()] == ["copy"]
 
 
-def test_created_once(objects: Objects) -> None:
-    """The first one who creates an object has it."""
-    assert objects.create("name", b"first", "text/plain")
-    assert not objects.create("name", b"second", "text/plain")
-    assert objects.get("name") == b"first"
-
-
 def test_signed_addresses(s3: S3Server, objects: Objects) -> None:
     """Whoever has the address gets the object, or a part of it, with its type; nobody else does."""
     objects.put("clip.vtt", b"0123456789", "text/vtt")
