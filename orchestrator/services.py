@@ -31,6 +31,7 @@ from orchestrator.pipeline.previews import VoicePreviews
 from orchestrator.pipeline.progress import ProgressBoard
 from orchestrator.pipeline.results import Observer
 from orchestrator.store.kept_outputs import KeptOutputs
+from orchestrator.store.objects import objects_of
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
 from orchestrator.webhooks.webhooks import Webhooks
@@ -69,7 +70,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     portraits = Portraits(settings.assets_path / "portraits", decoder)
     metrics, tracing = Metrics(), Tracing(settings.traces_endpoint)
     models.report_to(metrics)
-    kept = KeptOutputs(outputs, settings.retention_days, settings.retention_bytes)
+    objects = objects_of(settings)
+    kept = KeptOutputs(outputs, settings.retention_days, settings.retention_bytes, objects)
     marking, moderation = Marking(settings), Moderation(settings)
     sound = DerivedSound(settings, outputs, kept, marking)
 

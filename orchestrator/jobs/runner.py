@@ -240,7 +240,10 @@ class JobRunner:
         """Remove what was made of a job that was not completed: an earlier attempt may have left it."""
         known = await self._store.get(job.id)
         if known is None or known.state.status != "completed":
-            await asyncio.to_thread(self.remove_files, job)
+            try:
+                await asyncio.to_thread(self.remove_files, job)
+            except ServiceUnavailableException as error:
+                log.warning("Files of job %s stay until they expire: %s", job.id, error.message)
 
     async def _put_back(self, job: Job) -> None:
         """Have a job that the server's end interrupts be done anew; that was no attempt of its own."""

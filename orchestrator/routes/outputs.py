@@ -16,7 +16,7 @@ from orchestrator.store.records import OutputRecord
 
 log = logging.getLogger("lumen")
 
-router = APIRouter(prefix="/api/outputs", tags=["outputs"], responses=describe_errors(429, 500))
+router = APIRouter(prefix="/api/outputs", tags=["outputs"], responses=describe_errors(429, 500, 503))
 
 Use = Annotated[Services, Depends(services)]
 

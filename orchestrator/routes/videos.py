@@ -21,7 +21,7 @@ from orchestrator.jobs.service import Asked
 from orchestrator.jobs.store import Page
 from orchestrator.messages import excerpt
 from orchestrator.routes.bodies import describe_body, describe_openai_errors, read_body
-from orchestrator.routes.files import KeptFile
+from orchestrator.routes.files import KeptFile, address_elsewhere, elsewhere
 from orchestrator.schemas.videos import Status, Video, VideoCreateRequest, VideoDeleted, VideoList
 from orchestrator.services import Services, services
 from orchestrator.store.outputs import Outputs
@@ -113,6 +113,7 @@ async def delete_video(video: str, use: Use) -> VideoDeleted:
     responses={
         200: {"content": dict.fromkeys(MEDIA_TYPES.values(), BINARY)},
         206: {"description": "the part that `Range` asks for", "content": {"video/mp4": BINARY}},
+        302: {"description": "another API made it; it is fetched from the bucket", "headers": LOCATION},
         **describe_openai_errors(400, 404, 409, 416),
     },
 )
@@ -128,6 +129,9 @@ async def read_video_content(
             f"The video is {job.state.status}; its content is there when it is completed."
         )
     path = _file(use.outputs, job.id, variant)
+    address = await asyncio.to_thread(address_elsewhere, path, "GET", use.kept)
+    if address is not None:
+        return elsewhere(address)
     if not await asyncio.to_thread(path.is_file):
         raise NotFoundException(f"variant: there is no {variant} of this video (any more).")
     return KeptFile(path, MEDIA_TYPES[variant], use.kept)

@@ -16,6 +16,7 @@ from lumen.errors import NotFoundException
 from orchestrator.store.kept_outputs import ADOPTED_AFTER_SECONDS, DERIVED_SECONDS, KeptOutputs
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.records import Kind, OutputFile, OutputRecord
+from orchestrator.store.retention import watch_outputs
 from tests.support.waiting import wait_until
 
 CLIP_BYTES = 1000
@@ -307,7 +308,7 @@ async def test_the_watch_reads_and_sweeps(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     folder.kept.add(folder.record("due", lasts=-1.0))
     kept = KeptOutputs(folder.outputs, 0, 4 * CLIP_BYTES)
-    watching = asyncio.create_task(kept.watch())
+    watching = asyncio.create_task(watch_outputs(kept, folder.outputs))
     await asyncio.to_thread(wait_until, lambda: not folder.there())
     for index in range(4):
         kept.add(folder.record(f"n{index}", age=10.0 - index))
