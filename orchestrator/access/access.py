@@ -22,6 +22,7 @@ from orchestrator.access.meter import Meter
 from orchestrator.access.origins import check_host, from_this_machine, is_foreign, is_loopback
 from orchestrator.access.rules import SOCKET, Rule, rule_of
 from orchestrator.access.stores import secret_store, usage_store
+from orchestrator.live.meter import Kind
 from orchestrator.messages import excerpt
 from orchestrator.request_context import EVERYONE, owner, sees_all
 
@@ -191,6 +192,11 @@ class Access:
             raise ForbiddenException(f"This needs the scope {rule.needs}; the key has: {held}.")
         if rule.file and caller.scopes and not await self._is_own(path, key_id):
             raise NotFoundException(f"There is no file at {excerpt(path)!r}.")
+
+    async def check_quota(self, kind: Kind) -> None:
+        """Refuse what is begun for the request's key, where keys are asked for. Raises as `Meter.check`."""
+        if self.state is State.REQUIRED:
+            await self.meter.check(kind)
 
     async def may_read(self, url: str) -> bool:
         """Whether the request may read the file at ``url``, which may be signed for its key."""

@@ -230,9 +230,8 @@ def test_somebody_elses(api: Api) -> None:
     """Another owner's job is not there: not to read, hear, fetch, remove or list."""
     made = create(api, headers={"X-Owner": "ada"})
     for method, path in (("GET", ""), ("GET", "/content"), ("GET", "/events"), ("DELETE", "")):
-        for owner in ("bob", ""):
-            response = api.client.request(method, f"{VIDEOS}/{made['id']}{path}", headers={"X-Owner": owner})
-            assert response.status_code == 404, (method, path)
+        response = api.client.request(method, f"{VIDEOS}/{made['id']}{path}", headers={"X-Owner": "bob"})
+        assert response.status_code == 404, (method, path)
     assert api.client.get(VIDEOS, headers={"X-Owner": "bob"}).json()["data"] == []
     assert [each["id"] for each in api.client.get(VIDEOS, headers={"X-Owner": "ada"}).json()["data"]] == [
         made["id"]
