@@ -175,7 +175,11 @@ class Access:
         )
 
     async def _authorize(self, caller: Caller, rule: Rule | None, path: str) -> None:
-        if self.state is not State.REQUIRED or (rule is not None and rule.public):
+        if rule is not None and rule.public:
+            return
+        if self.state is not State.REQUIRED:
+            if caller is STRANGER and rule is not None and rule.file:
+                await self._check_file(path, EVERYONE)
             return
         if Scope.ADMIN not in caller.scopes:
             await self._check_reach(caller, rule, path)
@@ -190,7 +194,11 @@ class Access:
         if rule.needs is not None and rule.needs not in caller.scopes:
             held = ", ".join(sorted(caller.scopes)) or "none"
             raise ForbiddenException(f"This needs the scope {rule.needs}; the key has: {held}.")
-        if rule.file and caller.scopes and not await self._is_own(path, key_id):
+        if rule.file and caller.scopes:
+            await self._check_file(path, key_id)
+
+    async def _check_file(self, path: str, key: str) -> None:
+        if not await self._is_own(path, key):
             raise NotFoundException(f"There is no file at {excerpt(path)!r}.")
 
     async def check_quota(self, kind: Kind) -> None:

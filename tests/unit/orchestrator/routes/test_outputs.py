@@ -94,6 +94,17 @@ def test_owners(serve_with: Serve, tmp_path: Path) -> None:
     assert list(api.services.outputs.files()) == []
 
 
+def test_files_of_keys_that_are_gone(serve_with: Serve) -> None:
+    """While there are no keys, other machines fetch everyone's files, and none of a key that was removed."""
+    api, another_machine = serve_with(), {"X-Forwarded-For": "192.0.2.7"}
+    for name, owner in (("theirs", "removed"), ("everyones", "")):
+        spoken(api, name, owner=owner)
+    for headers, status in ((another_machine, 404), ({}, 200)):
+        answer = api.client.get("/outputs/audio/theirs.m4a", headers=headers)
+        assert answer.status_code == status
+        assert api.client.get("/outputs/audio/everyones.m4a", headers=headers).status_code == 200
+
+
 def test_pages(api: Api) -> None:
     """Pages lead on to the last one; a wrong order, size or place is refused."""
     for index in range(5):
