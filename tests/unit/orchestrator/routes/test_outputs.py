@@ -188,5 +188,6 @@ def test_a_folder_that_is_swept_while_it_is_fetched(serve_with: Serve) -> None:
         received = b"".join(answer.iter_raw())
     assert len(received) == size
     spoken(api, "newer", "wav", seconds=1.3)
-    wait_until(lambda: bool(api.services.kept.sweep()) or not path.exists())  # the server ends its reading
+    kept = api.services.kept  # the server ends its reading after the client has all of it
+    wait_until(lambda: bool(kept.sweep(protected="newer")) or not path.exists())
     assert [each["id"] for each in api.client.get(OUTPUTS).json()["outputs"]] == ["newer"]
