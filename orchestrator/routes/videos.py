@@ -42,6 +42,9 @@ MOST_LISTED: Final = 100
 
 LAST_EVENT_ID: Final = "Last-Event-ID"
 
+MOST_DIGITS: Final = 18
+"""Digits of an event's id."""
+
 Variant = Literal["video", "thumbnail", "captions"]
 
 MEDIA_TYPES: Final[dict[Variant, str]] = {
@@ -209,7 +212,7 @@ def _revision(last_event_id: str | None) -> int:
     """
     if not last_event_id:
         return -1
-    if not (last_event_id.isascii() and last_event_id.isdecimal()):
+    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= MOST_DIGITS):
         raise InvalidInputException(f"{LAST_EVENT_ID} is {excerpt(last_event_id)!r}; expected an event's id.")
     return int(last_event_id)
 
