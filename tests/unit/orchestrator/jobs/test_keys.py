@@ -1,4 +1,4 @@
-"""Jobs of API keys: what they may, what they are charged, and who else sees them."""
+"""Clips of API keys: what they may, what they are charged, and who else sees them."""
 
 import time
 from collections.abc import Iterator
@@ -116,3 +116,25 @@ def test_an_admins_job_reaches_as_far_as_its_request(keyed: Keyed) -> None:
     response = keyed.api.client.post("/api/generate/video", json=asked, headers=admin.headers)
     assert response.status_code == 202, response.text
     assert keyed.ended(admin, response.json()["id"])["status"] == "completed"
+
+
+def test_a_stream_whose_client_leaves_is_charged(keyed: Keyed) -> None:
+    """Who leaves a stream is charged what was made of it, and no more when it is all there."""
+    key, client = keyed.key("own"), keyed.api.client
+
+    def used() -> float:
+        (own,) = client.get("/v1/usage", headers=key.headers).json()["data"]
+        return float(own["days"][0]["video_seconds"])
+
+    asked = {"prompt": "Hello there. " * 20, "stream": True}
+    with client.stream("POST", "/api/generate/full", json=asked, headers=key.headers) as response:
+        pieces = response.iter_raw()
+        next(pieces)
+        keyed.models.face.go.clear()
+        next(pieces)
+    keyed.models.face.go.set()
+    wait_until(lambda: used() > 0)
+    left = used()
+    whole = client.post("/api/generate/full", json=asked, headers=key.headers)
+    assert whole.status_code == 200
+    assert left < used() - left
