@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,6 +24,7 @@ import typer
 import yaml
 from rich.console import Console
 
+from bench.processes import descendants
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import PROJECT_ROOT
 
@@ -99,18 +100,19 @@ class Process:
         except OSError:
             return False
 
-    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal; after SIGKILL it is gone when this returns."""
+    def kill(self) -> None:
+        """Kill it with all that it has started, as a machine that loses its power."""
         assert self._running is not None
-        self._running.send_signal(number)
-        if number == signal.SIGKILL:
-            self._running.wait()
+        for pid in (self._running.pid, *descendants(self._running.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._running.wait()
 
     def stop(self) -> None:
         """Ask it to end, and kill it when it does not; does nothing when it has ended."""
         if self._running is None or self._running.poll() is not None:
             return
-        self.kill(signal.SIGTERM)
+        self._running.terminate()
         try:
             self._running.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -175,6 +177,7 @@ class Cluster:
         # Each of its servers takes a gRPC port 10,000 above its own, unless it is told another one.
         ports = {"master": master, "volume": volume, "filer": filer, "s3": s3}
         flags = [f"-{name}.port={port}" for name, port in ports.items()]
+        flags.append("-s3.port.iceberg=0")
         flags += [f"-{name}.port.grpc={next(self._ports)}" for name in ports]
         weed = [str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", "-s3"]
         self._add("s3", [*weed, *flags], {}, f"127.0.0.1:{s3}")

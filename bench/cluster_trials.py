@@ -130,7 +130,7 @@ async def every_endpoint(client: Client) -> Trial:
         posted = await client.upload("/api/avatars", first, portrait_file=portrait)
         if not posted.is_success:
             return f"avatar: {posted.status_code} {posted.text[:200]}"
-        avatar = posted.json()["avatar"]["id"]
+        avatar = posted.json()["id"]
         answer = await client.post("/api/generate/full", {"prompt": "Hello.", "avatar": avatar}, second)
         return (
             "" if answer.is_success else f"avatar at the other API: {answer.status_code} {answer.text[:200]}"

@@ -67,7 +67,6 @@ class OneUprightFace:
     async def infer(self, model: str, tensors: Any) -> Any:
         assert model == FACE_LANDMARKS
         mesh = np.zeros((1, MESH_POINTS, 2), np.float32)
-        mesh[0, [10, 152], 1] = 0, 20  # forehead above chin
         mesh[0, [33, 263], 0] = 0, 10  # the person's right eye is left in the picture
         box = np.array([[0, 0, 10, 20]], np.float32)
         depth = np.zeros((1, MESH_POINTS), np.float32)
