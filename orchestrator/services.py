@@ -86,7 +86,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     metrics.watch_places("speeches", lambda: pipeline.speeches.taken, settings.max_concurrent_speech)
     metrics.watch_places("sessions", lambda: live.count, settings.max_live_sessions)
     metrics.watch_outputs(Recent(outputs.size, OUTPUTS_SECONDS))
-    tools = Tools(settings, models, outputs, kept, sound, moderation, portraits, pipeline, access.may_read)
+    allowed = access.may_read, access.check_quota
+    tools = Tools(settings, models, outputs, kept, sound, moderation, portraits, pipeline, *allowed)
     jobs, webhooks = make_jobs(tools), Webhooks(settings, on_outcome=metrics.webhook)
     jobs.on_finished.append(announcer(webhooks))
     metrics.watch_jobs(lambda: jobs.backlog.waiting, lambda: jobs.backlog.oldest_seconds)

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
@@ -135,14 +135,17 @@ class KeptOutputs:
             self._index.derive(entry, self._relative(path), stat.st_size, stat.st_mtime)
         self.sweep(protected=path.stem)
 
-    def find(self, name: str, owner: str) -> OutputRecord:
-        """The output of this id where it is the owner's.
+    def find(self, name: str, sees: Callable[[str], bool]) -> OutputRecord:
+        """The output of this id.
+
+        Args:
+            sees: whether what belongs to an owner may be seen.
 
         Raises:
-            NotFoundException: there is none, or it is another's.
+            NotFoundException: there is none, or it may not be seen.
         """
         record = self.read(name)
-        if record is None or record.owner != owner:
+        if record is None or not sees(record.owner):
             raise NotFoundException(
                 f"There is no output {excerpt(name)!r} (any more); GET /api/outputs lists yours."
             )
@@ -178,37 +181,44 @@ class KeptOutputs:
         return file_of(self.read(path.stem), self._relative(path))
 
     def page(
-        self, owner: str, *, kind: Kind | None, after: str | None, limit: int, newest_first: bool
+        self,
+        sees: Callable[[str], bool],
+        *,
+        kind: Kind | None,
+        after: str | None,
+        limit: int,
+        newest_first: bool,
     ) -> tuple[list[OutputRecord], bool]:
-        """``limit`` outputs of an owner in the order of their making, and whether there are more.
+        """``limit`` outputs in the order of their making, and whether there are more.
 
         Args:
+            sees: whether what belongs to an owner may be seen.
             after: id of the last one of the page before.
 
         Raises:
             ServiceUnavailableException: the bucket's server is away.
-            NotFoundException: the owner has no output of that id (any more).
+            NotFoundException: there is no output of that id (any more), or it may not be seen.
         """
         self._refresh()
         with self._lock:
             start = None if after is None else self._index.get(after)
-            if after is not None and (start is None or start.owner != owner):
+            if after is not None and (start is None or start.owner is None or not sees(start.owner)):
                 raise NotFoundException(
                     f"after: there is no output {excerpt(after)!r} (any more); start again."
                 )
             entries = self._index.behind(start, newest_first)
-            mine = (e.id for e in entries if e.owner == owner and kind in (None, e.kind))
-            names = list(islice(mine, limit + 1))
+            owned = (e for e in entries if e.owner is not None and sees(e.owner))
+            names = list(islice((e.id for e in owned if kind in (None, e.kind)), limit + 1))
         records = [self.read(name) for name in names[:limit]]
         return [record for record in records if record is not None], len(names) > limit
 
-    def remove(self, name: str, owner: str) -> None:
-        """Remove an output with its files.
+    def remove(self, name: str) -> None:
+        """Remove an output with its files, whoever owns it.
 
         Raises:
-            NotFoundException: there is none, or it is another's.
+            NotFoundException: there is none.
         """
-        entry = self._taken_out(self.find(name, owner))
+        entry = self._taken_out(self.find(name, lambda _: True))
         try:
             self._delete(entry)
         except ServiceUnavailableException:

@@ -22,7 +22,7 @@ from orchestrator.core.idempotency import IdempotencyMiddleware
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import Frames, PortraitFeatures
 from orchestrator.main import create_app
-from orchestrator.request_context import EVERYONE, owner
+from orchestrator.request_context import owner, scopes
 from orchestrator.run import server_config
 from tests.support.api_server import Api, served_by
 from tests.support.live_parts import FakeFace, FakeModels
@@ -80,8 +80,9 @@ class OwnedBy:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            owner.set(Headers(scope=scope).get("x-owner", EVERYONE))
+        if scope["type"] == "http" and (named := Headers(scope=scope).get("x-owner")):
+            owner.set(named)
+            scopes.set(frozenset({"generate"}))
         await self._app(scope, receive, send)
 
 
