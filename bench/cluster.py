@@ -16,14 +16,18 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import obstore
 import typer
 import yaml
+from obstore.store import S3Store
 from rich.console import Console
 
+from bench.processes import descendants
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import PROJECT_ROOT
 
@@ -38,6 +42,10 @@ START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 30.0
 
 POLL_SECONDS: Final = 0.1
+PUT_SECONDS: Final = 5.0
+
+KEY, SECRET, BUCKET = "lumen", "of this cluster alone", "lumen"
+"""Of the S3 server, which only this machine reaches."""
 
 BIN: Final = Path(sys.executable).parent
 """Folder of the commands that are installed beside this Python: lumen, envoy, weed."""
@@ -99,18 +107,19 @@ class Process:
         except OSError:
             return False
 
-    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal; after SIGKILL it is gone when this returns."""
+    def kill(self) -> None:
+        """Kill it with all that it has started, as a machine that loses its power."""
         assert self._running is not None
-        self._running.send_signal(number)
-        if number == signal.SIGKILL:
-            self._running.wait()
+        for pid in (self._running.pid, *descendants(self._running.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._running.wait()
 
     def stop(self) -> None:
         """Ask it to end, and kill it when it does not; does nothing when it has ended."""
         if self._running is None or self._running.poll() is not None:
             return
-        self.kill(signal.SIGTERM)
+        self._running.terminate()
         try:
             self._running.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -121,7 +130,8 @@ class Cluster:
     """The processes by name: redis, s3, triton-1, triton-2, api-1, api-2, envoy.
 
     Args:
-        folder: for logs, outputs and the databases; shared by both APIs as a network disk would be.
+        folder: for logs, outputs of each API, and the databases; voices and avatars are shared by both APIs,
+            as on a network disk.
         settings: of LUMEN, for all its processes.
     """
 
@@ -144,10 +154,30 @@ class Cluster:
 
     def start(self) -> None:
         """Start all, and return when all serve."""
-        for process in self.processes.values():
-            process.start()
+        self.processes["s3"].start()
+        self._make_bucket()
+        for name, process in self.processes.items():
+            if name != "s3":
+                process.start()
         for process in self.processes.values():
             process.wait_ready()
+
+    def _make_bucket(self) -> None:
+        """Make the bucket, as soon as the S3 server takes it."""
+        store = S3Store(
+            BUCKET, config={"endpoint": self.s3_url, "access_key_id": KEY, "secret_access_key": SECRET}
+        )
+        address = obstore.sign(store, "PUT", "", timedelta(seconds=START_SECONDS))
+        request = urllib.request.Request(address, method="PUT")
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=PUT_SECONDS):
+                    return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise ServiceUnavailableException(f"the bucket cannot be made: {error}") from error
+            time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
         """Stop all: those that ask before those that are asked."""
@@ -176,8 +206,10 @@ class Cluster:
         ports = {"master": master, "volume": volume, "filer": filer, "s3": s3}
         flags = [f"-{name}.port={port}" for name, port in ports.items()]
         flags += [f"-{name}.port.grpc={next(self._ports)}" for name in ports]
+        flags += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
         weed = [str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", "-s3"]
-        self._add("s3", [*weed, *flags], {}, f"127.0.0.1:{s3}")
+        keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+        self._add("s3", [*weed, *flags], keys, f"127.0.0.1:{s3}")
 
     def _triton(self, name: str) -> None:
         grpc, http, metrics, ready = (next(self._ports) for _ in range(4))
@@ -203,18 +235,22 @@ class Cluster:
             "API_PORT": str(port),
             "METRICS_PORT": str(metrics),
             "TRITON_URL": f"127.0.0.1:{self._listen[8001]}",
+            "TRITON_RETRIES": "5",
             "RATE_LIMIT_STORAGE": f"{self.redis_url}/0",
             "JOBS_STORAGE": f"{self.redis_url}/1",
             "TRUSTED_PROXIES": "127.0.0.1",
+            "OUTPUTS_PATH": str(self.folder / name / "outputs"),
+            "OBJECTS_URL": f"s3://{BUCKET}/lumen",
+            "OBJECTS_ENDPOINT": self.s3_url,
+            "OBJECTS_ACCESS_KEY": KEY,
+            "OBJECTS_SECRET_KEY": SECRET,
         }
         environment = {**self._shared(name), **own}
         self._add(name, [str(BIN / "lumen"), "api"], environment, f"http://127.0.0.1:{port}/readyz")
 
     def _shared(self, name: str) -> dict[str, str]:
         """Settings of every process of LUMEN."""
-        folders = {
-            f"{kind.upper()}_PATH": str(self.folder / kind) for kind in ("outputs", "voices", "avatars")
-        }
+        folders = {f"{kind.upper()}_PATH": str(self.folder / kind) for kind in ("voices", "avatars")}
         control = {"TRITON_MODEL_CONTROL": "off", "LOGS_PATH": str(self.folder / name)}
         return {**folders, **control, **self._settings}
 

@@ -21,6 +21,8 @@ import httpx
 
 from bench.cluster import Cluster, Process, running_cluster
 from bench.runner import Report, run_benchmark, table_of
+from lumen.errors import LumenException
+from lumen.live_client import LiveClient
 from lumen.settings import PROJECT_ROOT
 
 TEXT: Final = (
@@ -29,6 +31,12 @@ TEXT: Final = (
 
 ANSWER_SECONDS: Final = 180.0
 POLL_SECONDS: Final = 0.2
+
+CONVERSATIONS: Final = 4
+"""Live conversations beside the clips when a Triton is killed."""
+
+STALL_SECONDS: Final = 2.0
+"""Longest time that a live picture may stand still then."""
 
 AWAY_SECONDS: Final = 10.0
 """How long Redis is away."""
@@ -94,6 +102,28 @@ class Client:
         film = await self.get(made.json()["video_url"])
         return "" if film.content[4:8] == b"ftyp" else f"video: {film.status_code}"
 
+    async def converse(self) -> str:
+        """Have a question answered live; "" when no player would have stood still for `STALL_SECONDS`."""
+        first, until, late, status = 0.0, 0.0, 0.0, "no end"
+        async with LiveClient(self.cluster.url) as live:
+            size = {"video": {"resolution": {"width": 256, "height": 256}}}
+            await live.send("session.update", session={"type": "realtime", "avatar": size})
+            await live.say(TEXT)
+            async for event in live.events():
+                if event["type"] == "response.video.delta":
+                    now = time.monotonic()
+                    first = first or now
+                    late, until = max(late, now - first - until), event["video_end_ms"] / 1000
+                    heard = round(1000 * min(now - first, until))
+                    played = {"response_id": event["response_id"], "audio_end_ms": heard}
+                    await live.send("output_audio_buffer.played", **played)
+                elif event["type"] == "response.done":
+                    status = event["response"]["status"]
+                    break
+        if status != "completed":
+            return f"the answer was {status}"
+        return "" if late <= STALL_SECONDS else f"the picture stood still for {late:.1f} s"
+
 
 async def _together(name: str, work: Sequence[Awaitable[str]], note: str = "") -> Trial:
     """Trial of requests that run at once, each of which ends in "" or in what went wrong."""
@@ -104,7 +134,7 @@ async def _together(name: str, work: Sequence[Awaitable[str]], note: str = "") -
         start = time.monotonic()
         try:
             return await one
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, LumenException) as error:
             return f"{type(error).__name__}: {error}"
         finally:
             longest = max(longest, time.monotonic() - start)
@@ -130,7 +160,7 @@ async def every_endpoint(client: Client) -> Trial:
         posted = await client.upload("/api/avatars", first, portrait_file=portrait)
         if not posted.is_success:
             return f"avatar: {posted.status_code} {posted.text[:200]}"
-        avatar = posted.json()["avatar"]["id"]
+        avatar = posted.json()["id"]
         answer = await client.post("/api/generate/full", {"prompt": "Hello.", "avatar": avatar}, second)
         return (
             "" if answer.is_success else f"avatar at the other API: {answer.status_code} {answer.text[:200]}"
@@ -158,7 +188,7 @@ async def every_endpoint(client: Client) -> Trial:
 
 
 async def triton_killed(client: Client, clips: int) -> Trial:
-    """Clips whose Triton is killed when they are half done."""
+    """Clips, and live answers, whose Triton is killed when they are half done."""
     process = client.cluster.processes["triton-1"]
 
     async def kill() -> str:
@@ -166,7 +196,8 @@ async def triton_killed(client: Client, clips: int) -> Trial:
         await asyncio.to_thread(process.kill)
         return ""
 
-    trial = await _together("kill -9 of a Triton", [kill(), *(client.clip(seed) for seed in range(clips))])
+    work = [*(client.clip(seed) for seed in range(clips)), *(client.converse() for _ in range(CONVERSATIONS))]
+    trial = await _together("kill -9 of a Triton", [*work, kill()], f"{CONVERSATIONS} of them live")
     await _back(process)
     return trial
 

@@ -17,7 +17,7 @@ OWN: Final = "orchestrator"
 def resident_bytes() -> dict[str, int]:
     """Bytes in memory by process, shared ones included; a stub goes by its model's name."""
     found: dict[str, int] = {OWN: memory_bytes(os.getpid())}
-    for pid in sorted(_descendants(os.getpid())):
+    for pid in sorted(descendants(os.getpid())):
         if (name := _name(pid)) and (size := memory_bytes(pid)):
             number = 2
             while name in found:
@@ -32,7 +32,8 @@ def shared_bytes() -> int:
     return sum(512 * segment.stat().st_blocks for segment in segments)
 
 
-def _descendants(ancestor: int) -> set[int]:
+def descendants(ancestor: int) -> set[int]:
+    """Numbers of all processes that a process has started, and those that these have."""
     parents = dict(_parents())
     found: set[int] = set()
     while new := {pid for pid, parent in parents.items() if parent in {ancestor, *found}} - found:

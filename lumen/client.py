@@ -220,7 +220,7 @@ class LumenClient:
             part.unlink(missing_ok=True)
 
     async def _fetch(self, path: str, part: Path) -> None:
-        async with self._http.stream("GET", path) as answer:
+        async with self._http.stream("GET", path, follow_redirects=True) as answer:
             answer.raise_for_status()
             with part.open("wb") as file:
                 async for block in answer.aiter_bytes():

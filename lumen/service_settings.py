@@ -103,6 +103,30 @@ class ServiceSettings(BaseSettings):
         ge=0,
         description="bytes of all that is made; over it the oldest goes; 0: as much as the disk holds",
     )
+    objects_url: str | None = Field(
+        None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[^\s?#]*)?$",
+        description="s3://bucket/prefix for outputs that several APIs share; else they are in OUTPUTS_PATH "
+        "alone",
+    )
+    objects_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+/?$",
+        description="address of the S3 server; none: Amazon's",
+    )
+    objects_public_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+/?$",
+        description="address of it that clients reach, in addresses of files; none: OBJECTS_ENDPOINT",
+    )
+    objects_region: str = Field("us-east-1", description="region of the bucket")
+    objects_access_key: SecretStr | None = Field(
+        None, description="key for the bucket; without it AWS_ACCESS_KEY_ID, or the machine's role"
+    )
+    objects_secret_key: SecretStr | None = Field(None, description="secret of OBJECTS_ACCESS_KEY")
+    objects_timeout: float = Field(
+        30.0, gt=0, description="seconds that the S3 server may take for one request"
+    )
     audio_format: Literal["m4a", "opus", "mp3", "flac", "wav"] = Field(
         "flac",
         description="format in which speech is kept where a request names none; its .wav address is served "

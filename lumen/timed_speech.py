@@ -39,6 +39,12 @@ class TimedSpeech:
     phonemes: Sequence[Interval] = ()
     words: Sequence[Interval] = ()
 
+    def behind(self, samples: int, sample_rate: int) -> "TimedSpeech":
+        """The chunk without its first samples; times count from there."""
+        start = samples / sample_rate
+        kept = (_shifted(each, start) for each in (self.phonemes, self.words))
+        return TimedSpeech(self.pcm[samples:], *kept)
+
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """Outputs of a Triton model.
 
@@ -60,6 +66,12 @@ class TimedSpeech:
         phonemes = _intervals(tensors.get("phonemes"), tensors.get("phoneme_times"))
         words = _intervals(tensors.get("words"), tensors.get("word_times"))
         return cls(tensors["pcm"], phonemes, words)
+
+
+def _shifted(intervals: Sequence[Interval], start: float) -> tuple[Interval, ...]:
+    """What of the intervals lies behind ``start``, in seconds from there."""
+    kept = (each for each in intervals if each.end > start)
+    return tuple(Interval(each.label, max(0.0, each.start - start), each.end - start) for each in kept)
 
 
 def _labels(intervals: Sequence[Interval]) -> npt.NDArray[np.object_]:

@@ -43,6 +43,7 @@ from orchestrator.routes.docs import add_docs
 from orchestrator.routes.files import OutputFiles
 from orchestrator.services import make_services
 from orchestrator.store.outputs import URL_PREFIX
+from orchestrator.store.retention import watch_outputs
 
 DESCRIPTION = "A prompt becomes a video of a portrait that speaks the answer."
 
@@ -108,7 +109,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await services.webhooks.start()
         services.tracing.start()
         await services.moderation.start()
-        retention = asyncio.create_task(services.kept.watch())
+        retention = asyncio.create_task(watch_outputs(services.kept, services.outputs))
         await services.jobs.start()
         try:
             yield

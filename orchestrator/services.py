@@ -31,6 +31,7 @@ from orchestrator.pipeline.previews import VoicePreviews
 from orchestrator.pipeline.progress import ProgressBoard
 from orchestrator.pipeline.results import Observer
 from orchestrator.store.kept_outputs import KeptOutputs
+from orchestrator.store.objects import objects_of
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
 from orchestrator.webhooks.webhooks import Webhooks
@@ -69,7 +70,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     portraits = Portraits(settings.assets_path / "portraits", decoder)
     metrics, tracing = Metrics(), Tracing(settings.traces_endpoint)
     models.report_to(metrics)
-    kept = KeptOutputs(outputs, settings.retention_days, settings.retention_bytes)
+    objects = objects_of(settings)
+    kept = KeptOutputs(outputs, settings.retention_days, settings.retention_bytes, objects)
     marking, moderation = Marking(settings), Moderation(settings)
     sound = DerivedSound(settings, outputs, kept, marking)
 
@@ -84,7 +86,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     metrics.watch_places("speeches", lambda: pipeline.speeches.taken, settings.max_concurrent_speech)
     metrics.watch_places("sessions", lambda: live.count, settings.max_live_sessions)
     metrics.watch_outputs(Recent(outputs.size, OUTPUTS_SECONDS))
-    tools = Tools(settings, models, outputs, kept, sound, moderation, portraits, pipeline, access.may_read)
+    allowed = access.may_read, access.check_quota
+    tools = Tools(settings, models, outputs, kept, sound, moderation, portraits, pipeline, *allowed)
     jobs, webhooks = make_jobs(tools), Webhooks(settings, on_outcome=metrics.webhook)
     jobs.on_finished.append(announcer(webhooks))
     metrics.watch_jobs(lambda: jobs.backlog.waiting, lambda: jobs.backlog.oldest_seconds)

@@ -14,7 +14,8 @@ RUN scripts/setup --api && \
 FROM ${BASE}
 COPY --from=build /opt/lumen /opt/lumen
 WORKDIR /opt/lumen
-# All that is written lies under /var/lib/lumen (a volume) and /tmp.
+# All that is written lies under /var/lib/lumen and /var/cache/lumen (volumes) and /tmp; the latter where a bucket
+# has the outputs.
 ENV PATH=/opt/lumen/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -24,9 +25,9 @@ ENV PATH=/opt/lumen/.venv/bin:$PATH \
     VOICES_PATH=/var/lib/lumen/voices \
     AVATARS_PATH=/var/lib/lumen/avatars \
     LOGS_PATH=/var/lib/lumen/logs
-RUN mkdir -p /var/lib/lumen && chown 10001:10001 /var/lib/lumen
+RUN mkdir -p /var/lib/lumen /var/cache/lumen && chown 10001:10001 /var/lib/lumen /var/cache/lumen
 USER 10001:10001
-VOLUME /var/lib/lumen
+VOLUME ["/var/lib/lumen", "/var/cache/lumen"]
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]

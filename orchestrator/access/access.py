@@ -22,6 +22,7 @@ from orchestrator.access.meter import Meter
 from orchestrator.access.origins import check_host, from_this_machine, is_foreign, is_loopback
 from orchestrator.access.rules import SOCKET, Rule, rule_of
 from orchestrator.access.stores import secret_store, usage_store
+from orchestrator.live.meter import Kind
 from orchestrator.messages import excerpt
 from orchestrator.request_context import EVERYONE, owner, sees_all
 
@@ -174,7 +175,11 @@ class Access:
         )
 
     async def _authorize(self, caller: Caller, rule: Rule | None, path: str) -> None:
-        if self.state is not State.REQUIRED or (rule is not None and rule.public):
+        if rule is not None and rule.public:
+            return
+        if self.state is not State.REQUIRED:
+            if caller is STRANGER and rule is not None and rule.file:
+                await self._check_file(path, EVERYONE)
             return
         if Scope.ADMIN not in caller.scopes:
             await self._check_reach(caller, rule, path)
@@ -189,8 +194,17 @@ class Access:
         if rule.needs is not None and rule.needs not in caller.scopes:
             held = ", ".join(sorted(caller.scopes)) or "none"
             raise ForbiddenException(f"This needs the scope {rule.needs}; the key has: {held}.")
-        if rule.file and caller.scopes and not await self._is_own(path, key_id):
+        if rule.file and caller.scopes:
+            await self._check_file(path, key_id)
+
+    async def _check_file(self, path: str, key: str) -> None:
+        if not await self._is_own(path, key):
             raise NotFoundException(f"There is no file at {excerpt(path)!r}.")
+
+    async def check_quota(self, kind: Kind) -> None:
+        """Refuse what is begun for the request's key, where keys are asked for. Raises as `Meter.check`."""
+        if self.state is State.REQUIRED:
+            await self.meter.check(kind)
 
     async def may_read(self, url: str) -> bool:
         """Whether the request may read the file at ``url``, which may be signed for its key."""

@@ -5,7 +5,7 @@ from orchestrator.access.key_ring import KeyRing
 from orchestrator.access.keys import ApiKey
 from orchestrator.access.usage import UsageStore, seconds_left, today
 from orchestrator.live.meter import Kind
-from orchestrator.pipeline.results import Made, Rendered
+from orchestrator.pipeline.results import Interrupted, Made, Rendered
 from orchestrator.request_context import EVERYONE, owner
 
 
@@ -18,7 +18,8 @@ class Meter:
 
     async def made(self, result: Made) -> None:
         """Charge a result of the pipeline: a clip for its video, speech alone for its sound."""
-        await self.charge("video" if isinstance(result, Rendered) else "speech", result.seconds)
+        video = result.video if isinstance(result, Interrupted) else isinstance(result, Rendered)
+        await self.charge("video" if video else "speech", result.seconds)
 
     async def charge(self, kind: Kind, seconds: float) -> None:
         """Charge ``seconds`` to the key of the request."""

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import URL, Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.core.exceptions import http_error
@@ -32,7 +32,7 @@ class UniformMiddleware:
         async def uniform_send(message: Message) -> None:
             nonlocal refused
             if message["type"] == "http.response.start":
-                _hide_host(message)
+                _hide_host(scope, message)
                 if _is_plain_error(message):
                     refused = message
                     return
@@ -57,12 +57,14 @@ def _json_error(scope: Scope, start: Message) -> ASGIApp:
     return http_error(start["status"], scope["method"], scope["path"], kept)
 
 
-def _hide_host(start: Message) -> None:
-    """Make a redirect relative: the host in it is whatever the caller sent."""
+def _hide_host(scope: Scope, start: Message) -> None:
+    """Make a redirect to this server relative: the host in it is whatever the caller sent."""
     if HTTPStatus.MULTIPLE_CHOICES <= start["status"] < HTTPStatus.BAD_REQUEST:
         headers = MutableHeaders(scope=start)
         if "location" in headers:
             target = urlsplit(headers["location"])
+            if target.netloc not in ("", URL(scope=scope).netloc):
+                return
             # One slash: two would name a host again.
             path = "/" + target.path.lstrip("/")
             headers["location"] = f"{path}?{target.query}" if target.query else path

@@ -49,7 +49,7 @@ async def _made_before(url: str, use: Tools) -> bytes:
 
 
 def _read(use: Tools, url: str) -> bytes:
-    path = use.outputs.resolve(url, use.sound.make)
+    path = use.outputs.resolve(url, lambda path: use.kept.bring(path) or use.sound.make(path))
     with use.kept.lease(path):
         return path.read_bytes()
 

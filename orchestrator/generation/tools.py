@@ -11,6 +11,7 @@ from orchestrator.moderation.moderation import Moderation
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.outputs import Outputs
+from orchestrator.store.records import Kind
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Tools:
 
     Attributes:
         may_read: whether the request may read the file at an address under ``/outputs``.
+        check_quota: refuses what goes beyond the quota of the request's key, or is asked with a key that is
+            not valid any more.
     """
 
     settings: Settings
@@ -30,3 +33,4 @@ class Tools:
     portraits: Portraits
     pipeline: Pipeline
     may_read: Callable[[str], Awaitable[bool]]
+    check_quota: Callable[[Kind], Awaitable[None]]

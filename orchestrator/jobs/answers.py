@@ -1,13 +1,20 @@
 """A job as its owner is told of it."""
 
+from collections.abc import Callable
+
 from orchestrator.jobs.job import Job, JobState
 from orchestrator.schemas.generation_results import FullResponse, VideoResponse
 from orchestrator.schemas.videos import JobTimings, Video
 
 
-def video_of(job: Job, position: int | None) -> Video:
-    """Describe a job; ``position`` is how many come before it, while it is queued."""
-    state, result = job.state, _result(job)
+def video_of(job: Job, position: int | None, sign: Callable[[str], str]) -> Video:
+    """Describe a job.
+
+    Args:
+        position: how many come before it, while it is queued.
+        sign: makes an address work for whoever asks; those of the result were signed when it was made.
+    """
+    state, result = job.state, _result(job, sign)
     return Video(
         id=job.id,
         status=state.status,
@@ -30,11 +37,13 @@ def video_of(job: Job, position: int | None) -> Video:
     )
 
 
-def _result(job: Job) -> FullResponse | VideoResponse | None:
+def _result(job: Job, sign: Callable[[str], str]) -> FullResponse | VideoResponse | None:
     if job.state.result is None:
         return None
     model = FullResponse if job.kind == "full" else VideoResponse
-    return model.model_validate(job.state.result)
+    result = model.model_validate(job.state.result)
+    urls = {name: url for name, url in result if name.endswith("_url") and url is not None}
+    return result.model_copy(update={name: sign(url.partition("?")[0]) for name, url in urls.items()})
 
 
 def _timings(job: Job) -> JobTimings:

@@ -50,6 +50,7 @@ class Job(_Record):
 
     Attributes:
         owner: id of the key that it belongs to; see `request_context.owner`.
+        scopes: of that key; see `request_context.scopes`.
         client: name of the client that asked for it.
         request_id: of the request that made it; its log lines carry it too.
         fields: of the body, as JSON; a seed is among them.
@@ -72,6 +73,7 @@ class Job(_Record):
     model: str
     seconds: str | None = None
     size: str
+    scopes: frozenset[str] | None = None
     warnings: tuple[str, ...] = ()
     revision: int = 0
     state: JobState = JobState()

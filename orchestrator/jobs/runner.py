@@ -21,7 +21,7 @@ from orchestrator.jobs.job import Job
 from orchestrator.jobs.store import JobStore
 from orchestrator.jobs.uploads import Uploads
 from orchestrator.pipeline.progress import Progress
-from orchestrator.request_context import client, owner, request_id
+from orchestrator.request_context import client, owner, request_id, scopes
 from orchestrator.request_context import job as running
 from orchestrator.schemas.body import Body
 from orchestrator.schemas.generation import FullRequest, VideoRequest
@@ -116,7 +116,7 @@ class JobRunner:
     def remove_files(self, job: Job) -> None:
         """Remove what a job made; blocks."""
         with suppress(NotFoundException):
-            self._use.kept.remove(job.id, job.owner)
+            self._use.kept.remove(job.id)
         for path in self._use.outputs.files_of(job.id):
             remove(path)
 
@@ -240,7 +240,10 @@ class JobRunner:
         """Remove what was made of a job that was not completed: an earlier attempt may have left it."""
         known = await self._store.get(job.id)
         if known is None or known.state.status != "completed":
-            await asyncio.to_thread(self.remove_files, job)
+            try:
+                await asyncio.to_thread(self.remove_files, job)
+            except ServiceUnavailableException as error:
+                log.warning("Files of job %s stay until they expire: %s", job.id, error.message)
 
     async def _put_back(self, job: Job) -> None:
         """Have a job that the server's end interrupts be done anew; that was no attempt of its own."""
@@ -251,6 +254,7 @@ class JobRunner:
             log.warning("The job %s is left as it is; another start does it again", job.id)
 
     async def _make(self, job: Job, progress: Progress) -> dict[str, Any]:
+        await self._use.check_quota("video")
         log.info("Job %s begins", job.id)
         files = await self._uploads.load(job.id, job.files)
         made = await make_clip(_body(job, files), self._use, job.id, progress)
@@ -271,6 +275,7 @@ def _enter(job: Job) -> None:
     running.set(job.id)
     client.set(job.client)
     owner.set(job.owner)
+    scopes.set(job.scopes)
 
 
 def _passes(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from lumen.aio import Stream, cancel
 from lumen.contracts import MAX_SEED
-from lumen.errors import LumenException, NotFoundException
+from lumen.errors import ForbiddenException, LumenException, NotFoundException
 from orchestrator.generation.clips import ClipBody, clip_order
 from orchestrator.generation.tools import Tools
 from orchestrator.jobs.job import Job, new_job_id
@@ -20,7 +20,7 @@ from orchestrator.jobs.runner import CANCELLED, JobRunner, Observer, Rules
 from orchestrator.jobs.store import JobStore, Page
 from orchestrator.jobs.uploads import FolderUploads
 from orchestrator.messages import excerpt
-from orchestrator.request_context import client, owner, request_id
+from orchestrator.request_context import client, may_change, may_see, owner, request_id, scopes
 from orchestrator.schemas.body import Body
 from orchestrator.schemas.generation import FullRequest
 from orchestrator.schemas.videos import MODEL, JobError
@@ -174,13 +174,13 @@ class Jobs:
         return job
 
     async def find(self, job_id: str) -> Job:
-        """The job of this id, if it is the asker's.
+        """The job of this id, if it is the asker's, or everyone's, or an admin asks.
 
         Raises:
             NotFoundException: there is none, or it is somebody else's.
         """
         job = await self._store.get(job_id)
-        if job is None or job.owner != owner.get():
+        if job is None or not may_see(job.owner):
             raise NotFoundException(f"There is no video {excerpt(job_id)!r}; GET /v1/videos lists yours.")
         return job
 
@@ -214,7 +214,13 @@ class Jobs:
                     await cancel(waits)
 
     async def delete(self, job: Job) -> bool:
-        """Cancel a job that is being made, or remove any other with its files; whether it is gone."""
+        """Cancel a job that is being made, or remove any other with its files; whether it is gone.
+
+        Raises:
+            ForbiddenException: it belongs to everyone, so only an admin does that.
+        """
+        if not may_change(job.owner):
+            raise ForbiddenException("The video belongs to everyone; a key with the scope admin removes it.")
         error = JobError(code=CANCELLED, message="It was cancelled by its owner.")
         cancelled = not job.ended and await self._runner.end(job, status="failed", error=error)
         if cancelled and not job.queued:
@@ -263,6 +269,7 @@ def _job(body: ClipBody, asked: Asked) -> Job:
         id=new_job_id(),
         kind="full" if isinstance(body.fields, FullRequest) else "video",
         owner=owner.get(),
+        scopes=scopes.get(),
         client=client.get(),
         request_id=request_id.get(),
         fields=fields,

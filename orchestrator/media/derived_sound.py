@@ -44,6 +44,7 @@ class DerivedSound:
 
         Raises:
             StorageException: the disk is full.
+            ServiceUnavailableException: what it is made of is in a bucket whose server is away.
         """
         if path.suffix != ".wav" or path.parent != self._outputs.root / "audio":
             return False
@@ -55,6 +56,7 @@ class DerivedSound:
             lock = self._making.setdefault(path.stem, threading.Lock())
         with lock, self._slots, self._kept.lease(path):
             if not path.is_file():
+                self._kept.bring(self._outputs.root / source.path)
                 self._decode(record, source, path)
                 self._kept.derived(path)
         return True

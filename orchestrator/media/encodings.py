@@ -154,7 +154,7 @@ def _opus(rate: int) -> AbstractContextManager[Coder]:
 
 
 def _aac(rate: int) -> AbstractContextManager[Coder]:
-    return _ffmpeg("adts", "aac", rate, AAC_BIT_RATE, {})
+    return _ffmpeg("adts", "aac", rate, AAC_BIT_RATE, {"write_id3v2": "1"})
 
 
 def _flac(rate: int) -> AbstractContextManager[Coder]:

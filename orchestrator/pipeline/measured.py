@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lumen.contracts import FACE_FPS
 from orchestrator.observability.metrics import Kind, Metrics
-from orchestrator.pipeline.results import Made, Rendered, Spoken
+from orchestrator.pipeline.results import Interrupted, Made, Rendered, Spoken
 
 
 class Measured:
@@ -17,6 +17,8 @@ class Measured:
         self._metrics = metrics
 
     async def made(self, result: Made) -> None:
+        if isinstance(result, Interrupted):
+            return
         kind: Kind = "clip" if isinstance(result, Rendered) else "speech"
         timing = result.timing
         self._metrics.made(kind, result.seconds, timing.seconds, timing.marks)

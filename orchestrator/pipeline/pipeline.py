@@ -31,7 +31,15 @@ from orchestrator.pipeline.places import Places
 from orchestrator.pipeline.progress import Progress
 from orchestrator.pipeline.render_state import RenderState, full_result, video_result
 from orchestrator.pipeline.rendering import Pcm, Recording, Scene, render
-from orchestrator.pipeline.results import Made, Observer, Rendered, Spoken, StreamedSpeech, Written
+from orchestrator.pipeline.results import (
+    Interrupted,
+    Made,
+    Observer,
+    Rendered,
+    Spoken,
+    StreamedSpeech,
+    Written,
+)
 from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length, split_speed
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.request_context import at_once, share_of
@@ -164,10 +172,14 @@ class Pipeline:
             async with EncoderThread() as thread, aclosing(speech):
                 coder = await thread.open(encoder(kind, voice.sample_rate, rate, tempo))
                 coder.tag(self._marking.unsigned(name, {"voice": voice.name}).tags)
-                async for pcm in speech:
-                    if data := await thread.run(coder.encode, pcm):
-                        yield data
-                yield await thread.run(coder.finish)
+                try:
+                    async for pcm in speech:
+                        if data := await thread.run(coder.encode, pcm):
+                            yield data
+                    yield await thread.run(coder.finish)
+                except (asyncio.CancelledError, GeneratorExit):
+                    await self._tell(Interrupted(narration.limit.seconds / tempo, video=False))
+                    raise
             made = StreamedSpeech(name, narration.limit.seconds / tempo, watch.timing())
             await self._tell(made)
         log.info("Streamed %.2f s of speech: %s", made.seconds, made.timing.marks)
@@ -183,7 +195,7 @@ class Pipeline:
     def video_stream(self, pcm: Pcm, job: RenderJob, progress: Progress) -> Stream[bytes]:
         """Yield the fragmented MP4 of `video` while it is made; the file is there when it ends."""
         live = FragmentedMp4Sink(self._video_mark(job).tags)
-        return _taken(self._video(pcm, job, progress, _log_streamed, live), live)
+        return self._taken(self._video(pcm, job, progress, _log_streamed, live), live)
 
     async def full(
         self, request: WriterRequest, options: SpeechOptions, job: RenderJob, progress: Progress
@@ -198,7 +210,7 @@ class Pipeline:
     ) -> Stream[bytes]:
         """Yield the fragmented MP4 of `full` while it is made; the files are there when it ends."""
         live = FragmentedMp4Sink(self._full_mark(options, job).tags)
-        return _taken(self._full(request, options, job, progress, _log_streamed, live), live)
+        return self._taken(self._full(request, options, job, progress, _log_streamed, live), live)
 
     async def _video(
         self,
@@ -281,6 +293,21 @@ class Pipeline:
             for observer in self._observers:
                 await observer.made(result)
 
+    async def _taken(self, making: Stream[float], live: FragmentedMp4Sink) -> Stream[bytes]:
+        """Yield what ``live`` has after each step of ``making``, and the rest at its end."""
+        seconds = 0.0
+        try:
+            async with aclosing(making):
+                async for encoded in making:
+                    seconds = encoded
+                    if data := live.take():
+                        yield data
+        except (asyncio.CancelledError, GeneratorExit):
+            await self._tell(Interrupted(seconds, video=True))
+            raise
+        if data := live.take():
+            yield data
+
     def _recording(
         self, state: RenderState, mark: Mark, sinks: Sequence[PacketSink], **options: Any
     ) -> Recording:
@@ -344,16 +371,6 @@ class Pipeline:
         """
         with places.place(), self._outputs.being_made(name, *files) if files else nullcontext():
             yield
-
-
-async def _taken(making: Stream[float], live: FragmentedMp4Sink) -> Stream[bytes]:
-    """Yield what ``live`` has after each step of ``making``, and the rest at its end."""
-    async with aclosing(making):
-        async for _ in making:
-            if data := live.take():
-                yield data
-    if data := live.take():
-        yield data
 
 
 def _log_streamed(made: Rendered) -> None:

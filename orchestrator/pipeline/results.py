@@ -102,6 +102,18 @@ class StreamedSpeech:
     timing: Timing
 
 
+@dataclass(frozen=True)
+class Interrupted:
+    """What was made of a stream when its client left.
+
+    Attributes:
+        seconds: its length. video: whether it is one, else speech.
+    """
+
+    seconds: float
+    video: bool
+
+
 def sound_path(made: Spoken | Rendered, outputs: Outputs) -> Path:
     """The file of the speech that was asked for; else the WAV, which is made when it is fetched."""
     asked = made.output if isinstance(made, Spoken) else made.job.output
@@ -110,7 +122,7 @@ def sound_path(made: Spoken | Rendered, outputs: Outputs) -> Path:
     return kept or outputs.audio(name)
 
 
-Made = Spoken | Rendered | StreamedSpeech
+Made = Spoken | Rendered | StreamedSpeech | Interrupted
 """What the pipeline makes of sound and pictures."""
 
 

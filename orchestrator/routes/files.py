@@ -1,16 +1,18 @@
 """Finished files under ``/outputs``."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Final
 
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from orchestrator.media.derived_sound import DerivedSound
 from orchestrator.store.kept_outputs import KeptOutputs
+from orchestrator.store.objects import Method
 from orchestrator.store.outputs import Outputs
 
 CACHE_CONTROL: Final = "private, max-age=86400, immutable"
@@ -18,13 +20,38 @@ CACHE_CONTROL: Final = "private, max-age=86400, immutable"
 
 FILE_HEADERS: Final = {"Cache-Control": CACHE_CONTROL, "X-Content-Type-Options": "nosniff"}
 
+FOUND: Final = 302
 NOT_FOUND: Final = 404
+
+
+METHODS: Final[dict[str, Method]] = {"GET": "GET", "HEAD": "HEAD"}
+"""Methods whose addresses are signed; a signature is for one of them."""
+
+
+def address_elsewhere(path: Path, method: Method, kept: KeptOutputs) -> str | None:
+    """Address in the bucket of a file that is not on this machine; may ask the bucket, so use a thread.
+
+    Raises:
+        ServiceUnavailableException: the bucket's server is away.
+    """
+    # Unlike Path.is_file, this takes names that no file system takes.
+    return None if os.path.isfile(path) else kept.address(path, method)
+
+
+def elsewhere(address: str) -> Response:
+    """The answer that sends a client to a signed address, whose time is short."""
+    return RedirectResponse(address, FOUND, {"Cache-Control": "no-store"})
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split(os.sep) if part != ".")
 
 
 class OutputFiles(StaticFiles):
     """Serves what is finished: files that are still being written are hidden ones.
 
-    What is being fetched is not removed by its age or size. The WAV of sound that is kept compressed is made
+    What another API made is fetched from the bucket: the answer is its signed address there. What is being
+    fetched from here is not removed by its age or size. The WAV of sound that is kept compressed is made
     when it is asked for.
     """
 
@@ -39,6 +66,11 @@ class OutputFiles(StaticFiles):
             await super().__call__(scope, receive, send)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        method = METHODS.get(scope["method"])
+        if method is not None and not _is_hidden(path):
+            address = await asyncio.to_thread(address_elsewhere, self._root / path, method, self._kept)
+            if address is not None:
+                return elsewhere(address)
         try:
             return await super().get_response(path, scope)
         except HTTPException as error:
@@ -47,7 +79,7 @@ class OutputFiles(StaticFiles):
             raise
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        if any(part.startswith(".") for part in path.split(os.sep) if part != "."):
+        if _is_hidden(path):
             return "", None
         found = super().lookup_path(path)
         if found[1] is None and self._sound.make(self._root / path):

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 
+from lumen.errors import ForbiddenException
 from orchestrator.messages import excerpt
-from orchestrator.request_context import owner, stamp
+from orchestrator.request_context import may_change, may_see, stamp
 from orchestrator.routes.bodies import describe_errors
 from orchestrator.schemas.outputs import OutputInfo, OutputResponse, OutputsResponse
 from orchestrator.services import Services, services
@@ -16,7 +17,7 @@ from orchestrator.store.records import OutputRecord
 
 log = logging.getLogger("lumen")
 
-router = APIRouter(prefix="/api/outputs", tags=["outputs"], responses=describe_errors(429, 500))
+router = APIRouter(prefix="/api/outputs", tags=["outputs"], responses=describe_errors(429, 500, 503))
 
 Use = Annotated[Services, Depends(services)]
 
@@ -31,9 +32,9 @@ async def list_outputs(
     kind: Annotated[Literal["video", "speech"] | None, Query(description="only these")] = None,
     order: Annotated[Literal["asc", "desc"], Query(description="by age; desc: the newest first")] = "desc",
 ) -> OutputsResponse:
-    """What was made and is kept, page by page."""
+    """What was made and is kept, page by page: yours and everyone's, to an admin all of it."""
     records, more = await asyncio.to_thread(
-        use.kept.page, owner.get(), kind=kind, after=after, limit=limit, newest_first=order == "desc"
+        use.kept.page, may_see, kind=kind, after=after, limit=limit, newest_first=order == "desc"
     )
     following = records[-1].id if more and records else None
     told = [OutputInfo(**_told(record, use)) for record in records]
@@ -43,15 +44,18 @@ async def list_outputs(
 @router.get("/{output}", response_model_exclude_none=True, responses=describe_errors(404))
 async def read_output(output: str, use: Use) -> OutputResponse:
     """Describe an output, by its id."""
-    record = await asyncio.to_thread(use.kept.find, output, owner.get())
+    record = await asyncio.to_thread(use.kept.find, output, may_see)
     return OutputResponse(**stamp(), **_told(record, use))
 
 
-@router.delete("/{output}", status_code=204, responses=describe_errors(404))
+@router.delete("/{output}", status_code=204, responses=describe_errors(403, 404))
 async def remove_output(output: str, use: Use) -> None:
     """Remove an output with all its files, by its id."""
     log.info("Output removal: %s", excerpt(output))
-    await asyncio.to_thread(use.kept.remove, output, owner.get())
+    record = await asyncio.to_thread(use.kept.find, output, may_see)
+    if not may_change(record.owner):
+        raise ForbiddenException("The output belongs to everyone; a key with the scope admin removes it.")
+    await asyncio.to_thread(use.kept.remove, output)
 
 
 def _told(record: OutputRecord, use: Services) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from orchestrator.jobs.service import Asked
 from orchestrator.jobs.store import Page
 from orchestrator.messages import excerpt
 from orchestrator.routes.bodies import describe_body, describe_openai_errors, read_body
-from orchestrator.routes.files import KeptFile
+from orchestrator.routes.files import KeptFile, address_elsewhere, elsewhere
 from orchestrator.schemas.videos import Status, Video, VideoCreateRequest, VideoDeleted, VideoList
 from orchestrator.services import Services, services
 from orchestrator.store.outputs import Outputs
@@ -41,6 +41,9 @@ POLL_MILLISECONDS: Final = "500"
 MOST_LISTED: Final = 100
 
 LAST_EVENT_ID: Final = "Last-Event-ID"
+
+MOST_DIGITS: Final = 18
+"""Digits of an event's id."""
 
 Variant = Literal["video", "thumbnail", "captions"]
 
@@ -87,7 +90,7 @@ async def list_videos(
 ) -> VideoList:
     """Your videos, those that are being made too."""
     jobs, more = await use.jobs.page(Page(limit, after, order == "asc", status))
-    data = [video_of(job, await use.jobs.position(job)) for job in jobs]
+    data = [await _told(job, use) for job in jobs]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
     return VideoList(data=data, first_id=first, last_id=last, has_more=more)
 
@@ -97,10 +100,10 @@ async def read_video(video: str, response: Response, use: Use) -> Video:
     """Describe a video, and how far it is."""
     job = await use.jobs.find(video)
     response.headers[POLL_HEADER] = POLL_MILLISECONDS
-    return video_of(job, await use.jobs.position(job))
+    return await _told(job, use)
 
 
-@router.delete("/{video}", responses=describe_openai_errors(404))
+@router.delete("/{video}", responses=describe_openai_errors(403, 404))
 async def delete_video(video: str, use: Use) -> VideoDeleted:
     """Cancel a video that is being made, or remove one with its files."""
     job = await use.jobs.find(video)
@@ -113,6 +116,7 @@ async def delete_video(video: str, use: Use) -> VideoDeleted:
     responses={
         200: {"content": dict.fromkeys(MEDIA_TYPES.values(), BINARY)},
         206: {"description": "the part that `Range` asks for", "content": {"video/mp4": BINARY}},
+        302: {"description": "another API made it; it is fetched from the bucket", "headers": LOCATION},
         **describe_openai_errors(400, 404, 409, 416),
     },
 )
@@ -128,6 +132,9 @@ async def read_video_content(
             f"The video is {job.state.status}; its content is there when it is completed."
         )
     path = _file(use.outputs, job.id, variant)
+    address = await asyncio.to_thread(address_elsewhere, path, "GET", use.kept)
+    if address is not None:
+        return elsewhere(address)
     if not await asyncio.to_thread(path.is_file):
         raise NotFoundException(f"variant: there is no {variant} of this video (any more).")
     return KeptFile(path, MEDIA_TYPES[variant], use.kept)
@@ -173,7 +180,7 @@ async def accepted(body: ClipBody, asked: Asked, request: Request, use: Services
     headers = {"Location": f"{router.prefix}/{job.id}"}
     if prefers_background(request):
         headers["Preference-Applied"] = PREFER
-    video = video_of(job, await use.jobs.position(job))
+    video = await _told(job, use)
     return JSONResponse(video.model_dump(mode="json", exclude_none=True), ACCEPTED, headers)
 
 
@@ -189,9 +196,14 @@ async def _events(job: Job, seen: int, use: Services) -> AsyncIterator[bytes]:
             yield KEEPALIVE_COMMENT if state is None else await _event(state, use)
 
 
+async def _told(job: Job, use: Services) -> Video:
+    """The job as whoever asks is told of it, with addresses that work for them."""
+    return video_of(job, await use.jobs.position(job), use.access.links.sign)
+
+
 async def _event(job: Job, use: Services) -> bytes:
     name = f"video.{job.state.status}" if job.ended else "video.progress"
-    video = video_of(job, await use.jobs.position(job))
+    video = await _told(job, use)
     data = json.dumps(video.model_dump(mode="json", exclude_none=True), ensure_ascii=False)
     return format_sse_event(data_str=data, event=name, id=str(job.revision))
 
@@ -204,7 +216,7 @@ def _revision(last_event_id: str | None) -> int:
     """
     if not last_event_id:
         return -1
-    if not (last_event_id.isascii() and last_event_id.isdecimal()):
+    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= MOST_DIGITS):
         raise InvalidInputException(f"{LAST_EVENT_ID} is {excerpt(last_event_id)!r}; expected an event's id.")
     return int(last_event_id)
 

@@ -122,7 +122,9 @@ class Model(BaseModel):
     object: Literal["model"] = "model"
     created: int = Field(0, description="0: it is not known")
     owned_by: str = "lumen"
-    kind: Literal["writer", "voice", "face"] = Field(description="what the part does in the chain")
+    kind: Literal["writer", "voice", "face", "listener"] = Field(
+        description="what the part does in the chain"
+    )
 
 
 class Models(BaseModel):

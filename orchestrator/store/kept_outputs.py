@@ -5,25 +5,26 @@ that is being read or written. The index is in memory: the folders are read at t
 what other processes made. A removal that is broken off is done again by the next process that starts.
 """
 
-import asyncio
 import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import islice
 from math import inf
 from pathlib import Path, PurePath
 from typing import Final
 
-from lumen.aio import with_timeout
-from lumen.errors import NotFoundException
+from lumen.errors import NotFoundException, ServiceUnavailableException
 from orchestrator.messages import excerpt
 from orchestrator.store.files import remove
+from orchestrator.store.objects import Method, Objects
 from orchestrator.store.output_index import Entry, OutputIndex, entry_of
-from orchestrator.store.outputs import Outputs, nothing
-from orchestrator.store.records import NAME, Kind, OutputRecord, RecordFiles
+from orchestrator.store.outputs import Outputs
+from orchestrator.store.records import NAME, Kind, OutputFile, OutputRecord, RecordFiles
+from orchestrator.store.shared_outputs import SharedOutputs, file_of
 
 log = logging.getLogger("lumen")
 
@@ -41,10 +42,6 @@ RECORDING_SECONDS: Final = 60.0
 
 DAY_SECONDS: Final = 86_400.0
 
-SWEEP_SECONDS: Final = 30.0
-LOAD_SECONDS: Final = 600.0
-"""Seconds between two looks at what has expired, and between two readings of the folders."""
-
 
 class KeptOutputs:
     """Outputs of all owners; the calls read and write files, so async code calls them in a thread.
@@ -52,12 +49,15 @@ class KeptOutputs:
     Args:
         days: that an output is kept where its maker says nothing else; 0: for ever.
         max_bytes: of all files together; 0: as many as the disk holds.
+        objects: where all is kept for other processes too; the files on this machine are then a cache.
     """
 
-    def __init__(self, outputs: Outputs, days: float, max_bytes: int) -> None:
+    def __init__(self, outputs: Outputs, days: float, max_bytes: int, objects: Objects | None = None) -> None:
         self.seconds = days * DAY_SECONDS
         self._outputs = outputs
         self._records = RecordFiles(outputs.records_folder)
+        self._shared = None if objects is None else SharedOutputs(objects, self._records, outputs.root)
+        self._syncing = threading.Lock()
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._index = OutputIndex()
@@ -83,12 +83,43 @@ class KeptOutputs:
             with suppress(FileNotFoundError):
                 self._adopt(name, paths)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether a bucket has it all too."""
+        return self._shared is not None
+
+    def remove_strays(self) -> None:
+        """Remove files in the bucket whose record was never put.
+
+        Raises:
+            ServiceUnavailableException: the bucket's server is away.
+        """
+        if self._shared is not None:
+            self._shared.remove_strays()
+
+    def sync(self) -> None:
+        """Take in what other processes put into the bucket, and forget what they removed.
+
+        Raises:
+            ServiceUnavailableException: the bucket's server is away.
+        """
+        if self._shared is None:
+            return
+        with self._syncing:
+            for record in self._shared.sync(self._outputs.writing.__contains__):
+                self._remove_here(self._taken_out(record))
+            self._read_records()
+
     def add(self, record: OutputRecord) -> None:
         """Write a record, and make room for its files where all take too much.
 
         Raises:
             StorageException: the disk is full.
+            ServiceUnavailableException: the bucket's server is away.
         """
+        if self._shared is not None:
+            record = replace(record, shared=True)
+            self._shared.publish(record)
         self._records.write(record)
         with self._lock:
             self._index.put(entry_of(record))
@@ -104,14 +135,17 @@ class KeptOutputs:
             self._index.derive(entry, self._relative(path), stat.st_size, stat.st_mtime)
         self.sweep(protected=path.stem)
 
-    def find(self, name: str, owner: str) -> OutputRecord:
-        """The output of this id where it is the owner's.
+    def find(self, name: str, sees: Callable[[str], bool]) -> OutputRecord:
+        """The output of this id.
+
+        Args:
+            sees: whether what belongs to an owner may be seen.
 
         Raises:
-            NotFoundException: there is none, or it is another's.
+            NotFoundException: there is none, or it may not be seen.
         """
         record = self.read(name)
-        if record is None or record.owner != owner:
+        if record is None or not sees(record.owner):
             raise NotFoundException(
                 f"There is no output {excerpt(name)!r} (any more); GET /api/outputs lists yours."
             )
@@ -119,50 +153,90 @@ class KeptOutputs:
 
     def read(self, name: str) -> OutputRecord | None:
         """The record of this id, whoever owns it; None where there is none."""
-        return None if name in self._removing else self._records.read(name)
+        if name in self._removing:
+            return None
+        record = self._records.read(name)
+        return self._shared.read(name) if record is None and self._shared is not None else record
+
+    def address(self, path: Path, method: Method) -> str | None:
+        """Signed address of a file that another process made; None where no bucket has it."""
+        file = self._elsewhere(path)
+        return None if file is None or self._shared is None else self._shared.address(file, method)
+
+    def bring(self, path: Path) -> bool:
+        """Copy a file that another process made to this machine; whether it is there then.
+
+        Raises:
+            StorageException: the disk is full.
+        """
+        if path.is_file():
+            return True
+        file = self._elsewhere(path)
+        return file is not None and self._shared is not None and self._shared.fetch(file)
+
+    def _elsewhere(self, path: Path) -> OutputFile | None:
+        """The file in the bucket of this path."""
+        if self._shared is None or not path.is_relative_to(self._outputs.root):
+            return None
+        return file_of(self.read(path.stem), self._relative(path))
 
     def page(
-        self, owner: str, *, kind: Kind | None, after: str | None, limit: int, newest_first: bool
+        self,
+        sees: Callable[[str], bool],
+        *,
+        kind: Kind | None,
+        after: str | None,
+        limit: int,
+        newest_first: bool,
     ) -> tuple[list[OutputRecord], bool]:
-        """``limit`` outputs of an owner in the order of their making, and whether there are more.
+        """``limit`` outputs in the order of their making, and whether there are more.
 
         Args:
+            sees: whether what belongs to an owner may be seen.
             after: id of the last one of the page before.
 
         Raises:
-            NotFoundException: the owner has no output of that id (any more).
+            ServiceUnavailableException: the bucket's server is away.
+            NotFoundException: there is no output of that id (any more), or it may not be seen.
         """
         self._refresh()
         with self._lock:
             start = None if after is None else self._index.get(after)
-            if after is not None and (start is None or start.owner != owner):
+            if after is not None and (start is None or start.owner is None or not sees(start.owner)):
                 raise NotFoundException(
                     f"after: there is no output {excerpt(after)!r} (any more); start again."
                 )
             entries = self._index.behind(start, newest_first)
-            mine = (e.id for e in entries if e.owner == owner and kind in (None, e.kind))
-            names = list(islice(mine, limit + 1))
+            owned = (e for e in entries if e.owner is not None and sees(e.owner))
+            names = list(islice((e.id for e in owned if kind in (None, e.kind)), limit + 1))
         records = [self.read(name) for name in names[:limit]]
         return [record for record in records if record is not None], len(names) > limit
 
-    def remove(self, name: str, owner: str) -> None:
-        """Remove an output with its files.
+    def remove(self, name: str) -> None:
+        """Remove an output with its files, whoever owns it.
 
         Raises:
-            NotFoundException: there is none, or it is another's.
+            NotFoundException: there is none.
         """
-        record = self.find(name, owner)
+        entry = self._taken_out(self.find(name, lambda _: True))
+        try:
+            self._delete(entry)
+        except ServiceUnavailableException:
+            self._put_back([entry])
+            raise
+
+    def _taken_out(self, record: OutputRecord) -> Entry:
+        """Take an output out of the index, to remove it."""
         with self._lock:
-            entry = self._index.pop(name) or entry_of(record)
-            self._removing.add(name)
-        self._delete(entry)
+            self._removing.add(record.id)
+            return self._index.pop(record.id) or entry_of(record)
 
     def owner_of(self, path: PurePath) -> str | None:
         """Id of the owner of a file; None where nothing is known of it. May read its record."""
         entry = self._index.get(path.stem)
         if entry is not None and entry.owner is not None:
             return entry.owner
-        record = self._records.read(path.stem)
+        record = self.read(path.stem)
         return None if record is None else record.owner
 
     @contextmanager
@@ -198,39 +272,10 @@ class KeptOutputs:
             self._removing.update(entry.id for entry in due)
         for path in derived:
             remove(self._outputs.root / path)
-        for entry in due:
-            self._delete(entry)
-        if due:
-            log.info("Removed %d outputs that were old, %d bytes", len(due), sum(e.all_bytes for e in due))
-        return [entry.id for entry in due]
-
-    async def watch(self) -> None:
-        """Remove what has to go, now and then, and make room for what begins; until cancelled.
-
-        The folders are read at the start and every ten minutes.
-        """
-        loop, begun = asyncio.get_running_loop(), asyncio.Event()
-        self._outputs.began = lambda: loop.call_soon_threadsafe(begun.set)
-        loaded = -inf
-        try:
-            while True:
-                if loop.time() - loaded > LOAD_SECONDS:
-                    await asyncio.to_thread(self._logged, self.load)
-                    loaded = loop.time()
-                await asyncio.to_thread(self._logged, self.sweep)
-                with suppress(TimeoutError):
-                    await with_timeout(SWEEP_SECONDS, begun.wait())
-                begun.clear()
-        finally:
-            self._outputs.began = nothing
-
-    @staticmethod
-    def _logged(work: Callable[[], object]) -> None:
-        """Do ``work``; what goes wrong with the disk is logged, and tried again later."""
-        try:
-            work()
-        except OSError as error:
-            log.warning("The outputs cannot be looked through: %s", error)
+        gone = self._delete_all(due)
+        if gone:
+            log.info("Removed %d outputs that were old, %d bytes", len(gone), sum(e.all_bytes for e in gone))
+        return [entry.id for entry in gone]
 
     def _take_due(self, busy: set[str | None], protected: str | None) -> list[Entry]:
         """Take out of the index what has expired, and the oldest ones while all take too much."""
@@ -261,8 +306,34 @@ class KeptOutputs:
         reserved = (others + 1) * self._index.largest if others else 0
         return self._index.bytes + min(reserved, int(self._max_bytes * RESERVED_SHARE)) > self._max_bytes
 
+    def _delete_all(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Remove outputs, and list those that are gone; the others go when the bucket's server is back."""
+        for number, entry in enumerate(entries):
+            try:
+                self._delete(entry)
+            except ServiceUnavailableException as error:
+                log.warning("Outputs that are old cannot be removed yet: %s", error)
+                self._put_back(entries[number:])
+                return entries[:number]
+        return entries
+
+    def _put_back(self, entries: Sequence[Entry]) -> None:
+        with self._lock:
+            for entry in entries:
+                self._index.put(entry)
+                self._removing.discard(entry.id)
+
     def _delete(self, entry: Entry) -> None:
-        """Remove the files, then the record: what is broken off in between is found again by the record."""
+        """Remove the files, then the record: what is broken off in between is found again by the record.
+
+        Raises:
+            ServiceUnavailableException: the bucket's server is away.
+        """
+        if entry.shared and self._shared is not None:
+            self._shared.remove(entry.id, entry.files)
+        self._remove_here(entry)
+
+    def _remove_here(self, entry: Entry) -> None:
         for path in (*entry.files, *entry.derived):
             remove(self._outputs.root / path)
         self._records.remove(entry.id)
@@ -303,17 +374,19 @@ class KeptOutputs:
 
     def _take_in(self, entry: Entry) -> None:
         """Put an entry into the index, or finish its removal where a process was killed at it."""
-        whole = all((self._outputs.root / path).is_file() for path in entry.files)
+        elsewhere = entry.shared and self._shared is not None
+        whole = elsewhere or all((self._outputs.root / path).is_file() for path in entry.files)
         with self._lock:
             if whole:
                 self._index.put(entry)
             else:
                 self._removing.add(entry.id)
         if not whole:
-            self._delete(entry)
+            self._remove_here(entry)
 
     def _refresh(self) -> None:
         """Take in what other processes recorded, where the folder has changed since it was read."""
+        self.sync()
         with suppress(FileNotFoundError):
             if self._records.folder.stat().st_mtime_ns != self._seen:
                 self._read_records()

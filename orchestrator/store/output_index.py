@@ -17,6 +17,7 @@ class Entry:
         created, expires: seconds since the epoch; infinity for what never expires.
         files: relative paths. bytes: of all of them.
         derived: files that can be made again, by path: bytes, and the time of their making.
+        shared: whether it lies in a bucket too.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Entry:
     files: Sequence[str]
     bytes: int
     derived: dict[str, tuple[int, float]] = field(default_factory=dict)
+    shared: bool = False
 
     @property
     def age(self) -> tuple[float, str]:
@@ -47,6 +49,7 @@ def entry_of(record: OutputRecord) -> Entry:
         inf if record.expires is None else record.expires.timestamp(),
         [file.path for file in record.files],
         record.bytes,
+        shared=record.shared,
     )
 
 

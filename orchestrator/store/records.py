@@ -60,6 +60,7 @@ class OutputRecord:
         parts: the part that made it, by stage.
         marking: how it is marked as made by a machine.
         consent: statement that came with an uploaded portrait.
+        shared: whether it lies in a bucket too, where other processes find it.
     """
 
     id: str
@@ -83,6 +84,7 @@ class OutputRecord:
     warnings: tuple[str, ...] = ()
     marking: Mapping[str, Any] = field(default_factory=dict)
     consent: str | None = None
+    shared: bool = False
 
     @property
     def bytes(self) -> int:

@@ -8,10 +8,11 @@ from lumen.errors import LumenException, ServiceUnavailableException
 
 log = logging.getLogger("lumen")
 
-PAUSES: Final = (0.02, 0.25)
+PAUSES: Final = (0.02, 0.5)
 """Seconds before the first attempt after a failure, and before each later one.
 
-gRPC notices within a millisecond that a server of its list is gone; all that it lists may be asked at once.
+gRPC notices within a millisecond that a server of its list is gone; a load balancer needs until its next
+look, for which TRITON_RETRIES has to be long enough.
 """
 
 

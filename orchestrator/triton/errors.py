@@ -56,7 +56,7 @@ _STOPPING: Final = ("Server is stopping", "Server not ready")
 _UNLOADED: Final = ("Request for unknown model", "Model version not ready", "no available versions")
 """Parts of those errors of Triton of which its streams drop the code."""
 
-_BROKEN: Final = ("RST_STREAM", "Stream removed", "Socket closed", "onnection reset")
+_BROKEN: Final = ("RST_STREAM", "Stream removed", "Socket closed", "onnection reset", "error from Core")
 """Parts of what gRPC says of a connection that broke, whose code is not always UNAVAILABLE."""
 
 _REFUSALS: Final[dict[str, type[LumenException]]] = {

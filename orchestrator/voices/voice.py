@@ -110,17 +110,22 @@ class BoundVoice:
     async def _sentence(self, sentence: Sentence) -> Stream[TimedSpeech]:
         inputs = {**sentence.tensors(), **self._tensors}
         probe = {**inputs, "text": text_tensor("")}
-        model, heard, refused = self.family.model, False, 0
+        model, heard, refused = self.family.model, 0, 0
         attempts = self._triton.attempts(model)
         while True:
+            skipped = heard  # with the same seed another Triton says the same again
             try:
                 stream = self._triton.stream(
                     model, inputs, self._first_timeout, probe=probe, span_name="sentence"
                 )
                 async with aclosing(stream) as answers:
                     async for answer in answers:
-                        heard = True
-                        yield TimedSpeech.from_tensors(answer)
+                        speech = TimedSpeech.from_tensors(answer)
+                        known = min(skipped, len(speech.pcm))
+                        skipped -= known
+                        if known < len(speech.pcm):
+                            heard += len(speech.pcm) - known
+                            yield speech.behind(known, self.family.sample_rate) if known else speech
                 return
             except BusyException:  # comes before any sound
                 refused += 1
@@ -128,8 +133,6 @@ class BoundVoice:
                     raise
                 await asyncio.sleep(ROOM_SECONDS)
             except ServiceUnavailableException as error:
-                if heard:  # half a sentence cannot be spoken in the same way again
-                    raise
                 await attempts.failed(error)
 
 

@@ -34,11 +34,11 @@ UNASKED: Final = ("face3d", "source", "audio2exp", "audio2pose", "motion", "moti
 
 ENSEMBLE: Final = """
 platform: "ensemble"
-input [ { name: "x" data_type: TYPE_FP32 dims: [ 1 ] } ]
-output [ { name: "y" data_type: TYPE_FP32 dims: [ 1 ] } ]
+input [ { name: "image" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] } ]
+output [ { name: "scores" data_type: TYPE_FP32 dims: [ -1 ] } ]
 ensemble_scheduling { step [ {
   model_name: "face_landmarks" model_version: -1
-  input_map { key: "x" value: "x" } output_map { key: "y" value: "y" }
+  input_map { key: "image" value: "image" } output_map { key: "scores" value: "scores" }
 } ] }
 """
 

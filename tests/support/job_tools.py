@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 from PIL import Image
 from starlette.datastructures import Headers
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumen.aio import Stream
+from lumen.contracts import FACE_LANDMARKS, MESH_POINTS
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import Settings
+from orchestrator.core.idempotency import IdempotencyMiddleware
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import Frames, PortraitFeatures
 from orchestrator.main import create_app
-from orchestrator.request_context import EVERYONE, owner
+from orchestrator.request_context import owner, scopes
 from orchestrator.run import server_config
 from tests.support.api_server import Api, served_by
 from tests.support.live_parts import FakeFace, FakeModels
@@ -57,6 +61,18 @@ class HeldFace(FakeFace):
                 await asyncio.to_thread(self._wait)
 
 
+class OneUprightFace:
+    """Stands for a Triton that finds one upright face in every picture."""
+
+    async def infer(self, model: str, tensors: Any) -> Any:
+        assert model == FACE_LANDMARKS
+        mesh = np.zeros((1, MESH_POINTS, 2), np.float32)
+        mesh[0, [33, 263], 0] = 0, 10  # the person's right eye is left in the picture
+        box = np.array([[0, 0, 10, 20]], np.float32)
+        depth = np.zeros((1, MESH_POINTS), np.float32)
+        return {"boxes": box, "scores": np.ones(1, np.float32), "mesh": mesh, "depth": depth}
+
+
 class OwnedBy:
     """Makes the owner of a request the one that its header ``X-Owner`` names."""
 
@@ -64,8 +80,9 @@ class OwnedBy:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            owner.set(Headers(scope=scope).get("x-owner", EVERYONE))
+        if scope["type"] == "http" and (named := Headers(scope=scope).get("x-owner")):
+            owner.set(named)
+            scopes.set(frozenset({"generate"}))
         await self._app(scope, receive, send)
 
 
@@ -73,6 +90,10 @@ class HeldModels(FakeModels):
     def __init__(self) -> None:
         super().__init__()
         self.face: HeldFace = HeldFace()
+
+    @property
+    def face_triton(self) -> Any:
+        return OneUprightFace()
 
 
 @contextmanager
@@ -88,8 +109,9 @@ def job_api(folder: Path, models: HeldModels, **changes: Any) -> Iterator[Api]:
         {"writer": "echo", "rate_limit": "10000/minute", "client_share": 1.0, **paths, **changes}
     )
     app = create_app(settings, models.configure(settings))
+    inside = next(n for n, each in enumerate(app.user_middleware) if each.cls is IdempotencyMiddleware)
+    app.user_middleware.insert(inside, Middleware(OwnedBy))  # behind what makes the owner of a key
     config = server_config(app, settings)
-    config.app = OwnedBy(app)
     config.host, config.port, config.timeout_graceful_shutdown = "127.0.0.1", 0, 2
     with served_by(config) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield Api(url, client, settings, app.state.services)

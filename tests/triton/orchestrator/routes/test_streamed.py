@@ -98,10 +98,11 @@ def test_a_streamed_wav_has_the_samples_of_the_file(xtts: Api) -> None:
     with wave.open(BytesIO(xtts.client.get(body["audio_url"]).content)) as file:
         whole = file.readframes(file.getnframes())
     response = stream(xtts)
-    header, data = response.content[:44], response.content[44:]
+    start = response.content.index(b"data") + 8  # behind the chunk that says that a machine made it
+    header, data = response.content[:start], response.content[start:]
     assert data == whole
-    assert header[:4] + header[8:16] + header[36:40] == b"RIFFWAVEfmt data"
-    assert struct.unpack("<I", header[40:])[0] == 0xFFFF_FFFF
+    assert header[:4] + header[8:16] == b"RIFFWAVEfmt "
+    assert struct.unpack("<I", header[-4:])[0] == 0xFFFF_FFFF
     assert stream(xtts, "audio/pcm").content == whole
 
 

@@ -19,16 +19,16 @@ def api_server(drain_seconds: float) -> ApiServer:
     app = create_app(settings)
     config = server_config(app, settings)
     assert config.timeout_graceful_shutdown == 3
-    return ApiServer(config, app.state.services.live, app.state.services.drain)
+    return ApiServer(config, app.state.services)
 
 
 async def test_sigterm_drains_before_it_stops() -> None:
     """Until the time is over everything is served; a second SIGTERM does not wait."""
     server, stopped = api_server(0.05), asyncio.Event()
-    server._drain.check()
+    server._use.drain.check()
     server.handle_exit(signal.SIGTERM, None)
     with pytest.raises(ServiceUnavailableException, match="ask another"):
-        server._drain.check()
+        server._use.drain.check()
     assert not server.should_exit
     asyncio.get_running_loop().call_later(0.1, stopped.set)
     await stopped.wait()

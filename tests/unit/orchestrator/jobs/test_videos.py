@@ -206,8 +206,9 @@ def test_events(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     late = api.client.get(path, headers={"Last-Event-ID": str(events[-2][1])})
     assert [name for name, _, _ in events_of(late)] == ["video.completed"]
     assert api.client.get(path, headers={"Last-Event-ID": str(events[-1][1])}).status_code == 204
-    refused = api.client.get(path, headers={"Last-Event-ID": "x"})
-    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "invalid_request_error")
+    for wrong in ("x", "-1", "9" * 5000):  # Python reads no number of so many digits
+        refused = api.client.get(path, headers={"Last-Event-ID": wrong})
+        assert (refused.status_code, refused.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
 def test_a_list(api: Api) -> None:
@@ -230,9 +231,8 @@ def test_somebody_elses(api: Api) -> None:
     """Another owner's job is not there: not to read, hear, fetch, remove or list."""
     made = create(api, headers={"X-Owner": "ada"})
     for method, path in (("GET", ""), ("GET", "/content"), ("GET", "/events"), ("DELETE", "")):
-        for owner in ("bob", ""):
-            response = api.client.request(method, f"{VIDEOS}/{made['id']}{path}", headers={"X-Owner": owner})
-            assert response.status_code == 404, (method, path)
+        response = api.client.request(method, f"{VIDEOS}/{made['id']}{path}", headers={"X-Owner": "bob"})
+        assert response.status_code == 404, (method, path)
     assert api.client.get(VIDEOS, headers={"X-Owner": "bob"}).json()["data"] == []
     assert [each["id"] for each in api.client.get(VIDEOS, headers={"X-Owner": "ada"}).json()["data"]] == [
         made["id"]

@@ -38,6 +38,12 @@ def test_models(client: openai.OpenAI) -> None:
     assert refusal.value.code == "not_found"
 
 
+def test_what_hears_is_a_model(serve_with: Serve) -> None:
+    """The part that hears is listed with the others."""
+    models = serve_with(listener="moonshine").client.get("/v1/models").json()["data"]
+    assert {model["id"]: model["kind"] for model in models}["moonshine"] == "listener"
+
+
 def test_lists_for_other_clients(api: Api) -> None:
     """Voices and models are under the names that clients look for."""
     voices = api.client.get("/v1/audio/voices").json()

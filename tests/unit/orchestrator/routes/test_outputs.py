@@ -12,6 +12,8 @@ import pytest
 from orchestrator.media.sound_files import FORMATS, SUFFIXES, FormatName, sound_file
 from orchestrator.store.records import OutputFile, OutputRecord
 from tests.support.api_server import Api, Serve, assert_error
+from tests.support.keys import new_key
+from tests.support.waiting import wait_until
 
 OUTPUTS = "/api/outputs"
 RATE = 22_050
@@ -72,14 +74,35 @@ def test_listed_described_removed(api: Api) -> None:
     assert_error(video, 404, "NotFoundException", "any more")
 
 
-def test_another_owners_output(api: Api) -> None:
-    """What belongs to another key is not there."""
-    spoken(api, "theirs", owner="another")
-    listed = [each["id"] for each in api.client.get(OUTPUTS).json()["outputs"]]
-    assert "theirs" not in listed
-    for answer in (api.client.get(f"{OUTPUTS}/theirs"), api.client.delete(f"{OUTPUTS}/theirs")):
+def test_owners(serve_with: Serve, tmp_path: Path) -> None:
+    """What belongs to another key is not there; everyone's is, and an admin's key removes either."""
+    keys = tmp_path / "keys.json"
+    own, admin = new_key(keys, "own"), new_key(keys, "root", "admin")
+    api = serve_with(keys_path=keys)
+    for name, owner in (("mine", own.id), ("theirs", "another"), ("everyones", "")):
+        spoken(api, name, owner=owner)
+    for key, seen in ((own, ["everyones", "mine"]), (admin, ["everyones", "theirs", "mine"])):
+        listed = api.client.get(OUTPUTS, headers=key.headers).json()["outputs"]
+        assert [each["id"] for each in listed] == seen
+    for method in ("GET", "DELETE"):
+        answer = api.client.request(method, f"{OUTPUTS}/theirs", headers=own.headers)
         assert_error(answer, 404, "NotFoundException")
-    assert api.services.kept.find("theirs", "another").id == "theirs"
+    refused = api.client.delete(f"{OUTPUTS}/everyones", headers=own.headers)
+    assert_error(refused, 403, "ForbiddenException", "everyone", "admin")
+    for name in ("theirs", "everyones", "mine"):
+        assert api.client.delete(f"{OUTPUTS}/{name}", headers=admin.headers).status_code == 204
+    assert list(api.services.outputs.files()) == []
+
+
+def test_files_of_keys_that_are_gone(serve_with: Serve) -> None:
+    """While there are no keys, other machines fetch everyone's files, and none of a key that was removed."""
+    api, another_machine = serve_with(), {"X-Forwarded-For": "192.0.2.7"}
+    for name, owner in (("theirs", "removed"), ("everyones", "")):
+        spoken(api, name, owner=owner)
+    for headers, status in ((another_machine, 404), ({}, 200)):
+        answer = api.client.get("/outputs/audio/theirs.m4a", headers=headers)
+        assert answer.status_code == status
+        assert api.client.get("/outputs/audio/everyones.m4a", headers=headers).status_code == 200
 
 
 def test_pages(api: Api) -> None:
@@ -165,4 +188,6 @@ def test_a_folder_that_is_swept_while_it_is_fetched(serve_with: Serve) -> None:
         received = b"".join(answer.iter_raw())
     assert len(received) == size
     spoken(api, "newer", "wav", seconds=1.3)
+    kept = api.services.kept  # the server ends its reading after the client has all of it
+    wait_until(lambda: bool(kept.sweep(protected="newer")) or not path.exists())
     assert [each["id"] for each in api.client.get(OUTPUTS).json()["outputs"]] == ["newer"]
