@@ -55,7 +55,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times as fast LUMEN's setting is."""
+        """Speed with LUMEN's setting over that with the library's."""
         return self.bounded / self.default
 
 

@@ -45,7 +45,7 @@ POLL_SECONDS: Final = 0.1
 PUT_SECONDS: Final = 5.0
 
 KEY, SECRET, BUCKET = "lumen", "of this cluster alone", "lumen"
-"""Of the S3 server, which only this machine reaches."""
+"""Keys and bucket of the S3 server, which only this machine reaches."""
 
 BIN: Final = Path(sys.executable).parent
 """Folder of the commands that are installed beside this Python: lumen, envoy, weed."""

@@ -39,7 +39,7 @@ STALL_SECONDS: Final = 2.0
 """Longest time that a live picture may stand still then."""
 
 AWAY_SECONDS: Final = 10.0
-"""How long Redis is away."""
+"""Time for which Redis is away."""
 
 SETTINGS: Final = {
     "RATE_LIMIT": "100000/minute",
@@ -53,7 +53,7 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a trial.
+    """Outcome of a trial.
 
     Attributes:
         asked, succeeded: requests. failures: what was answered to the others.
@@ -144,7 +144,7 @@ async def _together(name: str, work: Sequence[Awaitable[str]], note: str = "") -
 
 
 async def every_endpoint(client: Client) -> Trial:
-    """What each endpoint answers through the balancer; an avatar of one API is used at the other."""
+    """Ask each endpoint through the balancer; an avatar of one API is used at the other."""
     first, second = client.cluster.apis
     portrait = (PROJECT_ROOT / "assets" / "portraits" / "ada.png").read_bytes()
 

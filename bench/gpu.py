@@ -195,7 +195,7 @@ def _wait(server: "subprocess.Popen[bytes]", url: str, words: Path) -> None:
 
 
 def _tables(steps: Steps) -> Sequence[Table]:
-    """One table: what was measured, at each load, in two figures that decide."""
+    """Table of what was measured, at each load, in two figures that decide."""
     rows: list[tuple[str, str, str, str]] = []
     for name, result in steps.results.items():
         rows += [(name, *_figures(load)) for load in result["loads"]]

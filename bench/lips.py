@@ -59,7 +59,7 @@ STEADY_SECONDS: Final = 3.0
 NOISE_LEVEL: Final = 10 ** (-30 / 20)
 
 KNOWN, HEARD, RULE = "phonemes", "sound", "level rule"
-"""What the mouth follows."""
+"""Sources that the mouth follows."""
 
 Pcm = npt.NDArray[np.float32]
 

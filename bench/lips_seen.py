@@ -73,7 +73,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class LipScore:
-    """What is seen of a voice's clips.
+    """Lips as they are seen in a voice's clips.
 
     Attributes:
         shut: share of m, b and p with a closed mouth within a frame. shut_by: the same of each.
@@ -147,7 +147,7 @@ def score(clips: Sequence[Clip]) -> LipScore:
 
 
 def _correlation(clips: Sequence[Clip], curve: int) -> float:
-    """Of what is seen with a curve of the phonemes, WIDTH or OPEN, where something is said."""
+    """Correlation of what is seen with a curve of the phonemes, WIDTH or OPEN, where something is said."""
     seen = [(clip.widths if curve == WIDTH else clip.openings)[clip.speech] for clip in clips]
     return correlation(
         np.concatenate(seen), np.concatenate([clip.truth[clip.speech, curve] for clip in clips])

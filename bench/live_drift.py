@@ -51,7 +51,7 @@ FLOAT = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Film:
-    """What was decoded.
+    """Decoded picture and sound.
 
     Attributes:
         loudness: of the sound under each frame. motion: of the mouth, against the first frame.

@@ -77,7 +77,7 @@ class Readings:
 
 
 class Talker:
-    """One conversation that goes on and on; ``counts`` has the ends of its answers."""
+    """Converse on and on; ``counts`` has the ends of its answers."""
 
     def __init__(self, url: str, voice: bytes, seed: int, side: int) -> None:
         self.counts: Counter[str] = Counter()

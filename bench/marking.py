@@ -1,4 +1,4 @@
-"""What marks cost: a signature on a clip, a label in its frames, and the sizes of its speech by format.
+"""Cost of marks: a signature on a clip, a label in its frames, and the sizes of its speech by format.
 
 ``python -m bench.marking clip.mp4`` with a clip that the chain made; the last line is JSON.
 """

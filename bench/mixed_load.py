@@ -115,7 +115,7 @@ GARBAGE: Final = (
 
 @dataclass
 class Seen:
-    """What the clients saw: statuses, what was wrong, files that answers named, requests by kind."""
+    """Observations of the clients: statuses, what was wrong, files that answers named, requests by kind."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)

@@ -44,7 +44,7 @@ API_CORE_LOAD: Final = 0.5
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be served.
+    """Wish: what is to be served.
 
     Attributes:
         sessions: that speak at once.
@@ -62,7 +62,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Plan:
-    """What serves a wish.
+    """Machines that serve a wish.
 
     Attributes:
         face_replicas, voice_replicas: machines or GPUs, the spare ones included.

@@ -59,7 +59,7 @@ def session_fields(
 
 
 def pictures_to(output: Path | None, show: bool | None) -> Pictures:
-    """Where the pictures go.
+    """Sink of the pictures.
 
     Args:
         show: None shows them where a player is installed.

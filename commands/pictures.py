@@ -14,7 +14,7 @@ PLAYERS: Final = (
 """Commands of players that take a fragmented MP4 on stdin; the first one that is installed is taken."""
 
 LAST_SECONDS: Final = 5.0
-"""How long a player may take to show the rest when an answer is over."""
+"""Time that a player may take to show the rest when an answer is over."""
 
 
 def find_player() -> tuple[str, ...] | None:

@@ -17,7 +17,7 @@ SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${source}")
 """The reader of a dashboard chooses the Prometheus that it asks."""
 
 PANEL_WIDTH: Final = 8
-"""Of the 24 columns that a dashboard has."""
+"""Columns that a panel takes, of a dashboard's 24."""
 
 
 class Panel(NamedTuple):

@@ -28,7 +28,7 @@ Event = dict[str, Any]
 
 
 class LiveClient:
-    """One conversation; an async context manager.
+    """Client of one conversation; an async context manager.
 
     Args:
         url: of the API, such as ``http://127.0.0.1:8000``.

@@ -69,7 +69,7 @@ class TimedSpeech:
 
 
 def _shifted(intervals: Sequence[Interval], start: float) -> tuple[Interval, ...]:
-    """What of the intervals lies behind ``start``, in seconds from there."""
+    """Cut the intervals to what lies behind ``start``, in seconds from there."""
     kept = (each for each in intervals if each.end > start)
     return tuple(Interval(each.label, max(0.0, each.start - start), each.end - start) for each in kept)
 

@@ -109,7 +109,7 @@ def shard(name: str, index: int) -> list[Utterance]:
 
 @cache
 def _voices() -> dict[str, Callable[[], Voice]]:
-    """How to get each voice; a package is asked for only where its voice speaks."""
+    """Makers of the voices; a package is asked for only where its voice speaks."""
     return {
         "espeak": lambda: EspeakVoice(library().variants()),
         "hibari": Hibari,

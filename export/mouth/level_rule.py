@@ -49,7 +49,7 @@ def _colour(heard: Heard) -> FloatArray:
 
 
 def _closure(heard: Heard) -> FloatArray:
-    """How clearly a quiet moment lies between two sounds, 0 to 1."""
+    """Measure how clearly a quiet moment lies between two sounds, 0 to 1."""
     before = heard.near(heard.loudness, -4, -1).max(-1)
     after = heard.near(heard.loudness, 1, 4).max(-1)
     return np.asarray(np.clip(2 * np.minimum(before, after) - 0.4, 0, 1))

@@ -16,7 +16,7 @@ from lumen.visemes.features import MELS
 from lumen.visemes.table import TABLE
 
 CLASSES: Final = ("", *TABLE)
-"""What the head of the training tells apart: rest and every symbol of the table."""
+"""Classes of the head that the training has: rest and every symbol of the table."""
 
 WIDTHS: Final = (72, 92)
 """Channels at 100 and at 25 Hz."""
@@ -32,7 +32,7 @@ DROPOUT: Final = 0.1
 
 @dataclass(frozen=True)
 class Limits:
-    """How probabilities and means become curves; ``thresholds.py`` chooses them on voices of the training.
+    """Limits by which probabilities and means become curves; ``thresholds.py`` chooses them on training voices.
 
     The loss weights presence by ``training.PRESENCE``, so that a probability is more than its share; a mean
     over doubtful cases is too little.

@@ -43,7 +43,7 @@ class Stream:
 
 
 def stream_of(utterances: Sequence[Utterance], rng: np.random.Generator) -> Stream:
-    """One after the other with pauses between."""
+    """Join sounds with pauses between them."""
     joined = _joined(utterances, rng)
     n_frames = len(joined.pcm) // SAMPLES_PER_FRAME
     past, reach = COLUMNS_OF_PAST * HOP, (WINDOW - HOP) // 2

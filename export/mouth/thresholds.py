@@ -21,7 +21,7 @@ STARTS: Final = tuple(round(float(each), 2) for each in np.arange(0.10, 0.75, 0.
 """Probabilities up to which a press or teeth may stay hidden."""
 
 RAMP: Final = 0.30
-"""From there to where they are whole."""
+"""Width of the slope behind a threshold."""
 
 GAINS: Final = tuple(round(float(each), 2) for each in np.arange(2.4, 0.9, -0.2))
 """Gains of the width."""

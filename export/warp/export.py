@@ -67,7 +67,7 @@ def _are_equal(one: onnx.ModelProto, other: onnx.ModelProto) -> bool:
 
 
 def manifest(data: bytes) -> dict[str, Any]:
-    """What is needed to load the artifact, and to know that it is the right one."""
+    """Facts that are needed to load the artifact, and to know that it is the right one."""
     return {
         "model": WARP_RENDERER,
         "sha256": hashlib.sha256(data).hexdigest(),

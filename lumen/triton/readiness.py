@@ -17,7 +17,7 @@ LIVE_PATH = "/livez"
 
 
 class Readiness(SaidEvents):
-    """What is known of a server's readiness; told of its models by their watcher.
+    """Readiness of a server, as far as it is known; told of its models by their watcher.
 
     Attributes:
         draining: whether it will stop.

@@ -14,7 +14,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Caller:
-    """What is known of who asks.
+    """Identity of whoever asks.
 
     Attributes:
         key: that came, where keys are asked for. scopes: that hold for this request.

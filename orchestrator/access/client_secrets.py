@@ -20,7 +20,7 @@ USED_SECONDS: Final = 600.0
 
 
 class ClientSecret(BaseModel):
-    """What a token stands for.
+    """Rights that a token stands for.
 
     Attributes:
         owner: id of the key. expires: Unix time. session: configuration of the conversation that it opens.
@@ -34,7 +34,7 @@ class ClientSecret(BaseModel):
 
 
 class SecretStore(Protocol):
-    """Where tokens are kept, by their hashes."""
+    """Store of tokens, by their hashes."""
 
     async def put(self, digest: str, secret: ClientSecret, limit: int, share: int) -> bool:
         """Keep a token; False where ``limit`` are valid, or ``share`` of them are of its key."""

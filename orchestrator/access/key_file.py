@@ -44,7 +44,7 @@ class KeyFile:
         self.path = path
 
     def read(self) -> KeyData:
-        """What is in it; no keys where there is no file."""
+        """Read the keys; none where there is no file."""
         try:
             return KeyData.model_validate_json(self.path.read_bytes())
         except FileNotFoundError:

@@ -94,7 +94,7 @@ class KeyRing:
             log.info("%d keys are read from %s", len(self._by_id), self._file.path.name)
 
     def _state(self) -> tuple[int, int, int]:
-        """Of the file: another one after each change."""
+        """Version of the file: another one after each change."""
         try:
             found = os.stat(self._file.path)
         except OSError:

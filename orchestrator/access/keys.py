@@ -24,7 +24,7 @@ TOKEN: Final = re.compile(r"lumen_sk_([0-9a-f]{10})_[A-Za-z0-9_-]{43}")
 
 
 class Scope(StrEnum):
-    """What a key may do; an admin may do everything."""
+    """Rights of a key; an admin may do everything."""
 
     GENERATE = "generate"
     MANAGE = "manage"

@@ -12,7 +12,7 @@ from orchestrator.access.credentials import QUERY
 from orchestrator.request_context import EVERYONE, owner
 
 MAC_CHARACTERS: Final = 32
-"""Of the signature: 192 bits."""
+"""Characters of the signature: 192 bits."""
 
 
 class Links:

@@ -1,4 +1,4 @@
-"""What each address asks of a key: the one table, which a test compares with the app's routes."""
+"""Rules for each address, in the one table which a test compares with the app's routes."""
 
 import re
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Rule:
 
     @property
     def asks(self) -> str:
-        """What it asks for, in the words of the documentation."""
+        """Say what it asks for, in the words of the documentation."""
         if self.public:
             return "nothing"
         asked = "any key" if self.needs is None else f"`{self.needs}`"

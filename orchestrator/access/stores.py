@@ -1,4 +1,4 @@
-"""Where usage and tokens are kept: on this machine, or in the Redis of ``RATE_LIMIT_STORAGE``."""
+"""Stores of usage and tokens: on this machine, or in the Redis of ``RATE_LIMIT_STORAGE``."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""What each key has used in a day: seconds and numbers of videos and of speech, kept over restarts."""
+"""Usage of each key in a day: seconds and numbers of videos and of speech, kept over restarts."""
 
 import asyncio
 import fcntl
@@ -45,7 +45,7 @@ class Used(BaseModel):
 
 
 class UsageStore(Protocol):
-    """Where the sums are kept."""
+    """Store of the sums."""
 
     async def add(self, owner: str, day: date, kind: Kind, seconds: float) -> None:
         """Add one video or speech to a key's sums."""

@@ -41,7 +41,7 @@ HOUR_SECONDS: Final = 3600.0
 
 
 def make_answers(settings: Settings) -> AnswerStore:
-    """Where answers are kept: in the Redis of the jobs, or in files."""
+    """Make the store of answers: in the Redis of the jobs, or in files."""
     seconds, most = settings.idempotency_hours * HOUR_SECONDS, settings.max_idempotency_keys
     if settings.jobs_storage:
         from orchestrator.store.redis_answers import RedisAnswers  # only who uses Redis loads its client

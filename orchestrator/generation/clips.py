@@ -70,7 +70,7 @@ class VideoOrder:
 
 
 async def clip_order(body: ClipBody, use: Tools, name: str) -> ClipOrder:
-    """What ``body`` asks for, into files of this name; what can be refused is refused here.
+    """Order what ``body`` asks for, into files of this name; what can be refused is refused here.
 
     Raises:
         LumenException: an upload, an option or a name cannot be taken.

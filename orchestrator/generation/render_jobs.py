@@ -55,7 +55,7 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Tools, n
 
 
 def output_options(fields: TtsRequest | VideoRequest | FullRequest, use: Tools) -> OutputOptions:
-    """How a request wants its output kept and marked.
+    """Read how a request wants its output kept and marked.
 
     Raises:
         InvalidInputException: it would be kept longer than the server keeps anything.

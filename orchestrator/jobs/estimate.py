@@ -1,4 +1,4 @@
-"""How far a clip is, in percent and in seconds, from what its pipeline has counted."""
+"""Estimates of how far a clip is, in percent and in seconds, from what its pipeline has counted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ ID_BYTES: Final = 16
 PREFIX: Final = "video_"
 
 Kind = Literal["full", "video"]
-"""What is asked for: a clip of a written reply, or of given sound."""
+"""Kind of a job: a clip of a written reply, or of given sound."""
 
 
 class _Record(BaseModel):
@@ -21,7 +21,7 @@ class _Record(BaseModel):
 
 
 class JobState(_Record):
-    """How far a job is.
+    """State of a job.
 
     Attributes:
         progress: 0 to 100; it never goes back.

@@ -55,7 +55,7 @@ class Backlog:
 
 
 class Backend(Protocol):
-    """What keeps the jobs, opened and closed together."""
+    """Store and queue of the jobs, opened and closed together."""
 
     @property
     def alone(self) -> bool:
@@ -75,7 +75,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a client said besides the body, to be told again.
+    """Words of a client besides the body, to be told again.
 
     Attributes:
         size: width and height.
@@ -189,7 +189,7 @@ class Jobs:
         return await self._store.page(owner.get(), page)
 
     async def position(self, job: Job) -> int | None:
-        """How many jobs come before ``job``, while it is queued."""
+        """Count the jobs that come before ``job``, while it is queued."""
         return await self._store.ahead(job) if job.queued else None
 
     async def watch(self, job: Job, seen: int) -> Stream[Job | None]:

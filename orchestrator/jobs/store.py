@@ -84,7 +84,7 @@ class JobStore(Protocol):
         ...
 
     async def ahead(self, job: Job) -> int:
-        """How many jobs that wait come before ``job``, which waits too."""
+        """Count the waiting jobs that come before ``job``, which waits too."""
         ...
 
     async def update(self, job: Job) -> bool:

@@ -146,7 +146,7 @@ class SessionUpdate(_Fields):
 
 
 class Content(_Fields):
-    """One part of a message; sound in it is taken for its transcript."""
+    """Read one part of a message; sound in it is taken for its transcript."""
 
     type: Literal["input_text", "output_text", "text", "input_audio", "output_audio", "audio"]
     text: str | None = None

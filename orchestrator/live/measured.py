@@ -9,7 +9,7 @@ from orchestrator.observability.metrics import Metrics
 from orchestrator.pipeline.stopwatch import Timing
 
 Outcome: TypeAlias = Literal["completed", "cancelled", "failed"]
-"""How an answer ended."""
+"""Ending of an answer."""
 
 
 @dataclass(frozen=True)

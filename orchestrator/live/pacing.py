@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 AHEAD_SECONDS: Final = 4.0
-"""How far what is sent may be ahead of what is played."""
+"""Seconds that what is sent may be ahead of what is played."""
 
 ACK_SECONDS: Final = 1.0
-"""How long an acknowledged play position is taken to go on by itself."""
+"""Seconds for which an acknowledged play position is taken to go on by itself."""
 
 END_TOLERANCE: Final = 0.15
 """Seconds before the end at which a player may stop: what remains is less than a fragment and a frame."""

@@ -15,7 +15,7 @@ from orchestrator.writers.writer import Writer, WriterRequest
 
 @dataclass(frozen=True)
 class Parts:
-    """What makes an answer.
+    """Parts that make an answer.
 
     Attributes:
         prepare: loads the models and makes the scene.
@@ -36,7 +36,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an answer is to be.
+    """Plan of an answer.
 
     Attributes:
         source: a question for the writer, or finished speech.

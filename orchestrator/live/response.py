@@ -1,4 +1,4 @@
-"""One answer: writer, voice, face and encoder run at once, in one task that can be cut off at any time."""
+"""An answer: writer, voice, face and encoder run at once, in one task that can be cut off at any time."""
 
 import asyncio
 import logging

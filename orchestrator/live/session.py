@@ -1,4 +1,4 @@
-"""One conversation: the client's events in order, what holds, and the responses that are made."""
+"""A conversation: the client's events in order, what holds, and the responses that are made."""
 
 import asyncio
 import logging
@@ -329,7 +329,7 @@ class Session:
 
     @property
     def _recognizer(self) -> Recognizer | None:
-        """What recognises the language of the conversation."""
+        """Find what recognises the language of the conversation."""
         return None if self._listener is None else self._listener.recognizer(self._config.language)
 
     def _take_turn(self, utterance: Utterance) -> None:

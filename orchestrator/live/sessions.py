@@ -25,7 +25,7 @@ from orchestrator.request_context import at_once, owner
 log = logging.getLogger("lumen")
 
 STOP_SECONDS: Final = 3.0
-"""How long the conversations may take to end when the server stops."""
+"""Seconds that the conversations may take to end when the server stops."""
 
 IDLE_FOLDER: Final = "idle"
 """Folder of the idle clips in the outputs."""

@@ -50,7 +50,7 @@ def clause_end(text: str) -> int | None:
 
 
 def _clause(sentence: TextSentence) -> tuple[int, int] | None:
-    """Where caption and spoken form are cut, both or none."""
+    """Find where caption and spoken form are cut, both or none."""
     shown, spoken = clause_end(sentence.text), clause_end(sentence.spoken)
     return None if shown is None or spoken is None else (shown, spoken)
 

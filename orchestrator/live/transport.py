@@ -26,7 +26,7 @@ OUTBOX_EVENTS: Final = 2_000
 """Events that wait to be sent; a client that makes more of them than it takes is closed."""
 
 SEND_SECONDS: Final = 10.0
-"""How long a client may take nothing."""
+"""Seconds for which a client may take nothing."""
 
 NORMAL: Final = 1000
 POLICY: Final = 1008
@@ -50,7 +50,7 @@ class Socket(Protocol):
 
 @dataclass(frozen=True)
 class _Waiting:
-    """What waits to be sent: an event, its media, and the response that it belongs to."""
+    """Item that waits to be sent: an event, its media, and the response that it belongs to."""
 
     event: Mapping[str, Any]
     media: bytes | None = None

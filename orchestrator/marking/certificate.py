@@ -24,7 +24,7 @@ WORTH: Final = (
     "vouches for its root, so others' programs call the signature valid but not trusted. For that, buy a "
     "certificate from an issuer of the C2PA's trust list and set SIGN_CERT and SIGN_KEY to it."
 )
-"""What a test certificate is worth."""
+"""Warning of what a test certificate is worth."""
 
 
 def make_test_chain(folder: Path) -> None:

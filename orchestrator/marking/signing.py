@@ -44,7 +44,7 @@ NO_THUMBNAIL: Final = {"builder": {"thumbnail": {"enabled": False}}}
 
 @dataclass(frozen=True)
 class Checked:
-    """What the library finds about a signed file.
+    """Findings of the library about a signed file.
 
     Attributes:
         state: Trusted, Valid (unchanged, but nobody vouches for the certificate) or Invalid.

@@ -22,7 +22,7 @@ MP4_NEEDED: Final = (b"moov", b"moof", b"mdat")
 
 RIFF_HEADER_BYTES: Final = 12
 WAV_UNKNOWN_BYTES: Final = 0x7FFF_0000
-"""From here on a size means that the file was written to a pipe and its length is not known."""
+"""Size from which on it means that the file was written to a pipe and its length is not known."""
 
 WAV_SLACK_BLOCKS: Final = 16
 """Samples per channel that may be missing: sizes are rounded, and padding is left out."""

@@ -51,7 +51,7 @@ GAP_SECONDS: Final = 0.05
 """Seconds of a gap in the time stamps from which silence fills it: smaller ones come of rounding."""
 
 LEAD_SECONDS: Final = 10.0
-"""From here on a first time stamp is the place in a longer stream, and no silence at the beginning."""
+"""First time stamp from which on it is the place in a longer stream, and no silence at the beginning."""
 
 SAMPLE_RATES: Final = range(4_000, 384_001)
 """Samples per second that a file may have."""

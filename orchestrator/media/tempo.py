@@ -36,7 +36,7 @@ class Tempo:
         return self._ready(self._graph)
 
     def _ready(self, graph: av.filter.Graph) -> npt.NDArray[np.float32]:
-        """What the filter has made since the last call."""
+        """Take what the filter has made since the last call."""
         pieces = [np.zeros(0, np.float32)]
         while True:
             try:

@@ -24,7 +24,7 @@ ANSWER_BYTES: Final = 65_536
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be checked.
+    """Thing that is to be checked.
 
     Attributes:
         where: it came from, such as prompt, text, reply, portrait_file, name.

@@ -13,7 +13,7 @@ from lumen import __version__
 from lumen.errors import LumenException
 
 Kind: TypeAlias = Literal["speech", "clip", "live"]
-"""What is made: speech alone, a clip, an answer in a live conversation."""
+"""Kind of what is made: speech alone, a clip, an answer in a live conversation."""
 
 Read: TypeAlias = Callable[[], float]
 """Reads a value when it is asked for, in the thread that serves the metrics."""

@@ -11,7 +11,7 @@ from orchestrator.media.sound_files import FormatName
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """How an output is kept and marked.
+    """Wishes for how an output is kept and marked.
 
     Attributes:
         retain_seconds: how long; as the settings say where it is None.

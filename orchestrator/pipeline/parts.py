@@ -1,4 +1,4 @@
-"""What the pipeline asks for its parts."""
+"""Contract of whoever has the pipeline's parts."""
 
 from collections.abc import Iterable
 from typing import Protocol

@@ -15,7 +15,7 @@ from orchestrator.voices.voice import SpeechOptions, VoiceCard
 
 SENTENCE: Final = "Hello! This is how I sound."
 LANGUAGE: Final = "en"
-"""What a sample says; every voice part speaks English."""
+"""Text of a sample; every voice part speaks English."""
 
 PREVIEW_TYPE: Final = "audio/mpeg"
 

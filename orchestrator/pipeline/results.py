@@ -104,7 +104,7 @@ class StreamedSpeech:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """What was made of a stream when its client left.
+    """Stream whose client left before its end.
 
     Attributes:
         seconds: its length. video: whether it is one, else speech.
@@ -123,7 +123,7 @@ def sound_path(made: Spoken | Rendered, outputs: Outputs) -> Path:
 
 
 Made = Spoken | Rendered | StreamedSpeech | Interrupted
-"""What the pipeline makes of sound and pictures."""
+"""Any result of the pipeline with sound or pictures."""
 
 
 class Observer(Protocol):

@@ -35,7 +35,7 @@ Days = Annotated[int, Query(ge=1, le=KEPT_DAYS, description="how many, today fir
 
 @router.get("/usage", response_model_exclude_none=True, responses=describe_errors(400))
 async def read_usage(use: Use, days: Days = 1) -> UsageResponse:
-    """What the key that asks has used, in days of UTC; an admin's sees that of all keys."""
+    """Tell what the key that asks has used, in days of UTC; an admin's sees that of all keys."""
     wanted = [today() - timedelta(days=back) for back in range(days)]
     shown = [await _usage(key, wanted, use) for key in _keys(use)]
     return UsageResponse(**stamp(), resets_in=seconds_left(), data=shown)

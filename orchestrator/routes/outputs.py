@@ -32,7 +32,7 @@ async def list_outputs(
     kind: Annotated[Literal["video", "speech"] | None, Query(description="only these")] = None,
     order: Annotated[Literal["asc", "desc"], Query(description="by age; desc: the newest first")] = "desc",
 ) -> OutputsResponse:
-    """What was made and is kept, page by page: yours and everyone's, to an admin all of it."""
+    """List what was made and is kept, page by page: yours and everyone's, to an admin all of it."""
     records, more = await asyncio.to_thread(
         use.kept.page, may_see, kind=kind, after=after, limit=limit, newest_first=order == "desc"
     )

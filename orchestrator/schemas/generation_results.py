@@ -45,7 +45,7 @@ class ProgressResponse(Answer):
 
 
 class Marking(BaseModel):
-    """How a file tells that a machine made it."""
+    """Marks by which a file tells that a machine made it."""
 
     metadata: bool = Field(description="plain metadata in the file")
     signed: bool = Field(description="a provenance record in the file, signed (C2PA)")

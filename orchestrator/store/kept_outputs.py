@@ -1,4 +1,4 @@
-"""What is kept of what was made, and what of it has to go.
+"""Keeping of what was made, and choice of what has to go.
 
 An output goes when its time is over, and the oldest ones go when all of them take too many bytes; never one
 that is being read or written. The index is in memory: the folders are read at the start, and now and then for

@@ -10,7 +10,7 @@ from orchestrator.store.records import Kind, OutputRecord
 
 @dataclass
 class Entry:
-    """What the index knows of an output.
+    """Entry of an output in the index.
 
     Attributes:
         owner: None where its files have no record.

@@ -23,7 +23,7 @@ from orchestrator.store.records import NAME, RECORD, SUFFIX, OutputFile, OutputR
 log = logging.getLogger("lumen")
 
 ROOT: Final = "outputs"
-"""What the keys of all outputs begin with."""
+"""Prefix of the keys of all outputs."""
 
 READERS: Final = 8
 """Records that are read at once when many are new."""

@@ -74,7 +74,7 @@ class TensorStore:
         return header if header is not None and may_see(owner_in(header)) else None
 
     def count(self, without: str) -> int:
-        """How many are kept besides the one of this id, whomever they belong to."""
+        """Count those that are kept besides the one of this id, whomever they belong to."""
         return sum(path.stem != without for path in self._paths())
 
     def _header(self, key: str) -> Mapping[str, str] | None:

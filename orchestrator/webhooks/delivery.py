@@ -57,7 +57,7 @@ class Delivery(BaseModel):
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """What the event says."""
+        """Body of the event."""
         found: dict[str, Any] = json.loads(self.body)["data"]
         return found
 

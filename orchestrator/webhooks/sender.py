@@ -1,4 +1,4 @@
-"""One try of a delivery."""
+"""Sending: one try of a delivery."""
 
 import time
 from types import TracebackType

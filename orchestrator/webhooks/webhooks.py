@@ -31,7 +31,7 @@ OUTCOMES: Final[Mapping[str, Outcome]] = {
     "pending": "retried",
     "failed": "given_up",
 }
-"""What became of a try, by the delivery's state behind it."""
+"""Outcome of a try, by the delivery's state behind it."""
 
 
 class Webhooks:

@@ -50,7 +50,7 @@ class WriterRequest:
 
     @property
     def said(self) -> list[str]:
-        """What the user said before the prompt, and the instructions that came with it."""
+        """Words of the user before the prompt, and the instructions that came with it."""
         before = [message.content for message in self.history if message.role == "user"]
         return before if self.instructions is None else [*before, self.instructions]
 

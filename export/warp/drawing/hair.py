@@ -28,7 +28,7 @@ Values = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Layer:
-    """How many strands, how wide in pixels, how much lighter than the mass and how varied."""
+    """Number of strands, their width in pixels, how much lighter than the mass they are and how varied."""
 
     count: int
     width: float
@@ -187,7 +187,7 @@ def _rim(knots: Knots, axis: int, along: Values) -> Array:
 
 
 def _scalp(who: Likeness, picture: Array) -> Array:
-    """What shows between short strands: dark above the hairline, fading out before the ears."""
+    """Shade between short strands: dark above the hairline, fading out before the ears."""
     x, y = grid()
     dx = x - AXIS
     line = curve(HAIRLINE, dx) + 1.5 * np.sin(0.9 * dx) + 1.2 * np.sin(2.1 * dx)

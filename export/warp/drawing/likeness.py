@@ -1,4 +1,4 @@
-"""Who the bundled portraits show: every measure and colour that tells one from the other.
+"""Likenesses of the bundled portraits: every measure and colour that tells one from the other.
 
 Lengths are pixels of the finished picture. The face is drawn around ``AXIS``; measures of eyes,
 brows and lips are offsets from their own centres.
@@ -15,7 +15,7 @@ AXIS: Final = 384.0
 
 @dataclass(frozen=True)
 class Eyes:
-    """One eye, mirrored for the other. Curves run from the inner corner (-1) to the outer (1)."""
+    """Shape of an eye, mirrored for the other. Curves run from the inner corner (-1) to the outer (1)."""
 
     apart: float = 62.0
     y: float = 338.0

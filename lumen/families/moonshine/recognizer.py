@@ -25,10 +25,10 @@ FILES: Final = {
 """Files of the checkpoint with their SHA-256."""
 
 LAYERS, HEADS, HEAD_WIDTH = 6, 8, 36
-"""Of the decoder."""
+"""Layers of the decoder."""
 
 TOKENS_PER_SECOND: Final = 6.5
-"""What goes on for longer is a loop; the authors' own limit."""
+"""Tokens of a second of speech, over which a text is a loop; the authors' own limit."""
 
 SHORTEST: Final = LISTENER_SAMPLE_RATE // 10
 """Samples of the shortest speech that the encoder takes."""

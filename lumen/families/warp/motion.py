@@ -1,4 +1,4 @@
-"""From speech to the motion of a face.
+"""Motion of a face from speech.
 
 The mouth is given: curves of phonemes, or heard by the network of ``mouth``. Head and brows follow the
 short-time level of the sound, judged against the last two seconds. A frame depends on the audio of

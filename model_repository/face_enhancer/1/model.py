@@ -31,7 +31,7 @@ def _enhanced(request: Any) -> Tensors:
 
 
 def _landmarks(frame: Any) -> Any:
-    """Of the largest face, [68, 2]; None without one."""
+    """Landmarks of the largest face, [68, 2]; None without one."""
     found = _ask(FACE_LANDMARKS, "image", frame, "landmarks")
     return found[0] if len(found) else None
 
@@ -46,6 +46,6 @@ def _restored(request: Any, faces: Any) -> Any:
 
 
 def _ask(model: str, name: str, value: Any, wanted: str) -> Any:
-    """One output of the model beside this one."""
+    """Ask the model beside this one for an output."""
     (answer,) = triton_call_now(pb_utils, model, [wanted], {name: value})
     return answer

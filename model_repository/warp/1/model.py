@@ -45,6 +45,6 @@ async def _listen(features: Any) -> Any:
 
 
 async def _ask(model: str, output: str, tensors: dict[str, Any]) -> Any:
-    """One call of a model, which batches it with those of other clips."""
+    """Call a model, which batches it with those of other clips."""
     (answer,) = await triton_call(pb_utils, model, [output], tensors)
     return answer
