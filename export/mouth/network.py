@@ -32,7 +32,7 @@ DROPOUT: Final = 0.1
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits by which probabilities and means become curves; ``thresholds.py`` chooses them on training voices.
+    """Limits by which probabilities and means become curves; chosen by ``thresholds.py``.
 
     The loss weights presence by ``training.PRESENCE``, so that a probability is more than its share; a mean
     over doubtful cases is too little.

@@ -119,7 +119,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Question:
-    """Compose the request to a writer: the last words of the user, what was said before, what to do besides."""
+    """Compose the request to a writer: the last words of the user, what was said before and what to do."""
 
     prompt: str
     history: Sequence[Message]
