@@ -336,6 +336,7 @@ class KeptOutputs:
     def _remove_here(self, entry: Entry) -> None:
         for path in (*entry.files, *entry.derived):
             remove(self._outputs.root / path)
+        remove(self._outputs.audio(entry.id))  # it may have been derived before the output was in the index
         self._records.remove(entry.id)
         with self._lock:
             self._removing.discard(entry.id)
