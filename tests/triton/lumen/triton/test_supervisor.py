@@ -118,7 +118,7 @@ async def test_a_model_that_stands_still_is_ended_before_its_successor_loads(
     assert before not in pids(supervisor)
     for client in clients:
         client.join(SECONDS)
-    assert len(failures) == 2
+    assert all("has stopped" in failure.message for failure in failures)  # or it went on in the successor
     assert await answers(supervisor)
     assert tritonserver(supervisor) == server
 
