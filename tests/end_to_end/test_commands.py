@@ -64,7 +64,14 @@ def gone(folder: Path, shared: set[Path]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.heavy),
+        pytest.param(signal.SIGINT, marks=pytest.mark.heavy),
+    ],
+)
 def test_serve_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
     """SIGTERM, Ctrl-C and even SIGKILL leave no server, no interpreter and no shared memory."""
     chain = start_chain(tmp_path)

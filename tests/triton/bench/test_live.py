@@ -8,6 +8,7 @@ from bench.live import main
 from tests.support.api_server import Api
 
 
+@pytest.mark.heavy
 def test_it_measures(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     """Every conversation is answered and every interruption ends; the numbers are one line of JSON."""
     loads = ["--sessions", "1", "2", "--answers", "1", "--interruptions", "2"]

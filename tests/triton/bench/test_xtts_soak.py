@@ -24,6 +24,7 @@ async def soaked(server: TritonServer, plan: SoakPlan) -> SoakResult:
     return result
 
 
+@pytest.mark.heavy
 async def test_a_crowd_loses_nothing(xtts_server: TritonServer) -> None:
     """150 sentences: the same codes as alone, every refusal a refusal, all slots free at the end."""
     await soaked(xtts_server, SoakPlan(requests=150, clients=12, sentences=10))

@@ -14,6 +14,7 @@ from export.models import ExportedModel
 from lumen.contracts import GFPGAN, SADTALKER_MOTION_FULL
 
 
+@pytest.mark.heavy
 def test_an_export_finds_what_random_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`random` says the next command, and `export` without a folder takes what it made and says so."""
     monkeypatch.setenv("MODELS_PATH", str(tmp_path / "models"))

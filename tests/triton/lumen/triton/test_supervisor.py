@@ -93,6 +93,7 @@ async def test_a_dead_model_is_loaded_anew_before_anybody_asks(supervise: Superv
     assert "The process of the model espeak has died" in said[0]
 
 
+@pytest.mark.heavy
 async def test_a_model_that_stands_still_is_ended_before_its_successor_loads(
     supervise: Supervise, said: list[str], echo_repository: Path
 ) -> None:

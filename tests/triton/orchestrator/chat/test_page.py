@@ -82,6 +82,7 @@ def test_the_idle_portrait_lives(chromium: Chromium, api: Api) -> None:
         ]
 
 
+@pytest.mark.heavy
 def test_twenty_interruptions_by_typing(chromium: Chromium, api: Api) -> None:
     """A key that is typed ends sound and picture at once; the twenty-first answer still comes whole."""
     with chatting(chromium, api.url) as page:

@@ -104,6 +104,7 @@ class Shifted(RendererArtifact):
         super().write(replace(model, generator=other), folder, options)
 
 
+@pytest.mark.heavy
 def test_a_wrong_renderer_is_refused(sadtalker_networks: SadTalkerNetworks, tmp_path: Path) -> None:
     """Two frames are enough to tell a network that draws a little brighter."""
     options = ExportOptions(format="torchscript")

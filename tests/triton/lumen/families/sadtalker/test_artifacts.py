@@ -16,6 +16,7 @@ from tests.support.sadtalker_damage import rewrite_manifest
 from tests.support.triton_server import TritonFactory
 
 
+@pytest.mark.heavy
 def test_a_mixture_does_not_become_ready(triton: TritonFactory, damageable_sadtalker: Path) -> None:
     """Networks of two checkpoints are refused in one line of log and /health; the right ones load."""
     good = (damageable_sadtalker / SADTALKER_AUDIO2EXP / VERSION / MANIFEST).read_bytes()
