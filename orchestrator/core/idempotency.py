@@ -68,7 +68,8 @@ class IdempotencyMiddleware:
         body = await _whole_body(receive)
         if body is None:
             return  # the client has left
-        name, request = f"{owner.get() or client.get()}:{key}", _fingerprint(scope, body)
+        name = f"{owner.get() or client.get()}:{key}"
+        request = await asyncio.to_thread(_fingerprint, scope, body)
         known = await self._answers.take(name, request)
         if known is None:
             await self._serve(scope, _Replay(body, receive), send, name, request)

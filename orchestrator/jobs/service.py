@@ -127,7 +127,9 @@ class Jobs:
             log.warning("There are no jobs: %s", error.message)
             return
         self._open = self._listening = True
-        self._upkeep = [asyncio.create_task(work()) for work in (self._keep_up, self._count)]
+        # The backlog is a metric: where nobody is served those, nothing is counted.
+        watched = [self._count] if self._use.settings.metrics_port is not None else []
+        self._upkeep = [asyncio.create_task(work()) for work in (self._keep_up, *watched)]
 
     def end_events(self) -> None:
         """End what listens, before the server waits for its connections; no other one begins."""
