@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import io
 import json
-import struct
 import sys
 import time
 from collections.abc import Sequence
@@ -25,8 +24,8 @@ from websockets.exceptions import WebSocketException
 from bench.load import PERCENTILES
 from bench.runner import Report, joined_percentiles, run_benchmark, table_of
 from lumen.errors import GenerationException, ServiceUnavailableException
+from lumen.live_client import BINARY, MAX_MESSAGE, event_of
 
-PROTOCOL: Final = "lumen.binary.v1"
 SESSIONS: Final = (1, 2, 4)
 ANSWERS: Final = 6
 INTERRUPTIONS: Final = 20
@@ -137,7 +136,7 @@ class _Client:
         self.parts: dict[str, str] = {}
 
     async def __aenter__(self) -> "_Client":
-        self._socket: ClientConnection = await connect(self._url, subprotocols=[PROTOCOL], max_size=2**24)  # type: ignore[list-item]  # a NewType of str
+        self._socket: ClientConnection = await connect(self._url, subprotocols=[BINARY], max_size=MAX_MESSAGE)
         self.parts = (await self._until("session.created"))["session"]["parts"]
         size = {"width": self._side, "height": self._side}
         avatar = {"video": {"codec": "h264", "resolution": size}}
@@ -201,10 +200,7 @@ class _Client:
 
     async def _next(self) -> dict[str, Any]:
         message = await asyncio.wait_for(self._socket.recv(), EVENT_SECONDS)
-        if isinstance(message, bytes):
-            (length,) = struct.unpack_from(">I", message)
-            return {**json.loads(message[4 : 4 + length]), "delta": message[4 + length :]}
-        event: dict[str, Any] = json.loads(message)
+        event = event_of(message)
         if event["type"] == "error" and event["error"]["code"] != "response_cancel_not_active":
             raise GenerationException(event["error"]["message"])
         return event

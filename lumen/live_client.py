@@ -61,7 +61,7 @@ class LiveClient:
         """Yield the server's events until the conversation ends; media is bytes under ``delta``."""
         try:
             async for message in self._socket:
-                yield _event(message)
+                yield event_of(message)
         except ConnectionClosed:
             return
 
@@ -93,7 +93,8 @@ class LiveClient:
         await self._socket.send(HEADER.pack(len(header)) + header + pcm)
 
 
-def _event(message: str | bytes) -> Event:
+def event_of(message: str | bytes) -> Event:
+    """Read an event of the server; media that came as bytes is under ``delta``."""
     if isinstance(message, str):
         event: Event = json.loads(message)
         return event

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from orchestrator.media.sound_files import FORMATS
 from orchestrator.pipeline.captions import Caption
@@ -52,15 +52,9 @@ class OutputRecorder:
             created=created,
             expires=self._expiry(created, made.output),
             files=self._files({"audio": made.audio}),
-            seconds=made.seconds,
-            parts=made.parts,
             sound=self._relative(sound_path(made, self._outputs)),
-            text=made.text,
-            voice=made.voice,
-            language=made.language,
+            **_said(made),
             seed=made.seed,
-            captions=_captions(made.captions),
-            warnings=tuple(made.warnings),
             marking={} if made.mark is None else made.mark.told(made.audio.suffix),
         )
 
@@ -79,19 +73,13 @@ class OutputRecorder:
             created=created,
             expires=self._expiry(created, job.output),
             files=self._files({role: path for role, path in files.items() if path is not None}),
-            seconds=made.seconds,
-            parts=made.parts,
             sound=None if made.vtt is None else self._relative(sound_path(made, self._outputs)),
-            text=made.text,
-            voice=made.voice,
-            language=made.language,
+            **_said(made),
             seed=job.animation.seed,
             width=made.width,
             height=made.height,
             portrait=job.portrait,
             avatar=job.avatar,
-            captions=_captions(made.captions),
-            warnings=tuple(made.warnings),
             marking={} if made.mark is None else made.mark.told(made.video.suffix),
             consent=job.output.consent,
         )
@@ -113,6 +101,19 @@ class OutputRecorder:
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self._outputs.root).as_posix()
+
+
+def _said(made: Spoken | Rendered) -> dict[str, Any]:
+    """Fields of a record about the speech of a result."""
+    return {
+        "seconds": made.seconds,
+        "parts": made.parts,
+        "text": made.text,
+        "voice": made.voice,
+        "language": made.language,
+        "captions": _captions(made.captions),
+        "warnings": tuple(made.warnings),
+    }
 
 
 def _captions(captions: Sequence[Caption]) -> tuple[RecordedSentence, ...]:

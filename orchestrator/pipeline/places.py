@@ -58,12 +58,8 @@ class Places:
 
         Raises: see `place`.
         """
-        with self.place():
-            token = _reserved.set(_reserved.get() | {self._kind})
-            try:
-                yield
-            finally:
-                _reserved.reset(token)
+        with self.place(), self._as_reserved():
+            yield
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -97,12 +93,17 @@ class Places:
                 await freed.wait()
         finally:
             self._freed.remove(freed)
-        with self._take(name):
-            token = _reserved.set(_reserved.get() | {self._kind})
-            try:
-                yield
-            finally:
-                _reserved.reset(token)
+        with self._take(name), self._as_reserved():
+            yield
+
+    @contextmanager
+    def _as_reserved(self) -> Iterator[None]:
+        """Have `place` find the place that is held while the block runs."""
+        token = _reserved.set(_reserved.get() | {self._kind})
+        try:
+            yield
+        finally:
+            _reserved.reset(token)
 
     @contextmanager
     def _take(self, name: str) -> Iterator[None]:

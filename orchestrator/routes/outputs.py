@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -94,15 +95,7 @@ def _told(record: OutputRecord, use: Services) -> dict[str, Any]:
         "expires": None if record.expires is None else record.expires.isoformat(timespec="milliseconds"),
         "audio_seconds": record.seconds,
         "parts": dict(record.parts),
-        "captions": [
-            {
-                "text": each.text,
-                "start": each.start,
-                "end": each.end,
-                "words": [{"text": w.text, "start": w.start, "end": w.end} for w in each.words],
-            }
-            for each in record.captions
-        ],
+        "captions": [asdict(each) for each in record.captions],
         "warnings": list(record.warnings),
         "marking": dict(record.marking) or None,
     }

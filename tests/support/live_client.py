@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from websockets.sync.client import ClientConnection, connect
+
+from lumen.live_client import event_of
 
 Event = dict[str, Any]
 
@@ -30,12 +31,7 @@ class LiveClient:
 
     def next(self, seconds: float = SECONDS) -> Event:
         """The next event, binary ones with their media as ``delta``."""
-        message = self.socket.recv(timeout=seconds)
-        if isinstance(message, bytes):
-            (length,) = struct.unpack_from(">I", message)
-            event = {**json.loads(message[4 : 4 + length]), "delta": message[4 + length :]}
-        else:
-            event = json.loads(message)
+        event = event_of(self.socket.recv(timeout=seconds))
         self.events.append(event)
         return event
 
