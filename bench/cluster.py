@@ -28,6 +28,7 @@ from obstore.store import S3Store
 from rich.console import Console
 
 from bench.processes import descendants
+from bench.s3_server import free_ports, put, weed_command
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import PROJECT_ROOT
 
@@ -42,7 +43,6 @@ START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 30.0
 
 POLL_SECONDS: Final = 0.1
-PUT_SECONDS: Final = 5.0
 
 KEY, SECRET, BUCKET = "lumen", "of this cluster alone", "lumen"
 """Keys and bucket of the S3 server, which only this machine reaches."""
@@ -138,7 +138,7 @@ class Cluster:
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
         self._settings = settings
-        self._ports = iter(_free_ports(PORTS))
+        self._ports = iter(free_ports(PORTS))
         self.processes: dict[str, Process] = {}
         self._addresses: dict[str, tuple[int, int]] = {}
         self._listen = {8080: next(self._ports), 8001: next(self._ports)}
@@ -168,15 +168,10 @@ class Cluster:
             BUCKET, config={"endpoint": self.s3_url, "access_key_id": KEY, "secret_access_key": SECRET}
         )
         address = obstore.sign(store, "PUT", "", timedelta(seconds=START_SECONDS))
-        request = urllib.request.Request(address, method="PUT")
         deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                with urllib.request.urlopen(request, timeout=PUT_SECONDS):
-                    return
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise ServiceUnavailableException(f"the bucket cannot be made: {error}") from error
+        while not put(address):
+            if time.monotonic() > deadline:
+                raise ServiceUnavailableException(f"the bucket cannot be made; see {self.folder / 's3.log'}")
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
@@ -189,9 +184,8 @@ class Cluster:
         self.processes[name] = Process(name, command, environment, probe, log)
 
     def _databases(self) -> None:
-        redis, s3, master, volume, filer = (next(self._ports) for _ in range(5))
+        redis = next(self._ports)
         self.redis_url = f"redis://127.0.0.1:{redis}"
-        self.s3_url = f"http://127.0.0.1:{s3}"
         data = self.folder / "s3"
         (self.folder / "redis").mkdir()
         data.mkdir()
@@ -202,14 +196,10 @@ class Cluster:
             )
         options = ["--port", str(redis), "--dir", str(self.folder / "redis"), "--appendonly", "yes"]
         self._add("redis", [server, *options, "--save", ""], {}, f"127.0.0.1:{redis}")
-        # Each of its servers takes a gRPC port 10,000 above its own, unless it is told another one.
-        ports = {"master": master, "volume": volume, "filer": filer, "s3": s3}
-        flags = [f"-{name}.port={port}" for name, port in ports.items()]
-        flags += [f"-{name}.port.grpc={next(self._ports)}" for name in ports]
-        flags += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
-        weed = [str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", "-s3"]
+        weed, s3 = weed_command(str(BIN / "weed"), data, self._ports)
+        self.s3_url = f"http://127.0.0.1:{s3}"
         keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
-        self._add("s3", [*weed, *flags], keys, f"127.0.0.1:{s3}")
+        self._add("s3", weed, keys, f"127.0.0.1:{s3}")
 
     def _triton(self, name: str) -> None:
         grpc, http, metrics, ready = (next(self._ports) for _ in range(4))
@@ -284,14 +274,6 @@ def running_cluster(folder: Path, settings: Mapping[str, str]) -> Iterator[Clust
         yield cluster
     finally:
         cluster.stop()
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def main(

@@ -15,26 +15,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
 from bench.runner import Report, run_benchmark, table_of
+from bench.service import serving
 from lumen.errors import GenerationException, ServiceUnavailableException
 from lumen.settings import PROJECT_ROOT
-from lumen.triton.ports import claim_port
 
 LUMEN: Final = str(Path(sys.executable).with_name("lumen"))
 
 SECONDS: Final = 480.0
 SIZES: Final = (256, 512)
 START_SECONDS: Final = 300.0
-POLL_SECONDS: Final = 0.2
 
 TINY_WIDTH: Final = 64
 """Width of the latents of the tiny XTTS."""
@@ -117,81 +114,33 @@ def _measure_size(steps: Steps, options: argparse.Namespace, folder: Path, size:
     if not _exported(steps, options, folder, "sadtalker", "--size", str(size)):
         return
     try:
-        with _served(options, folder, size) as (api, triton, metrics):
+        with serving(folder, _settings(options, folder, size), START_SECONDS) as served:
             if size == options.sizes[0]:
                 width = ["--width", str(TINY_WIDTH)] if options.tiny else []
-                streams = [
-                    "--warm",
-                    "--streams",
-                    *map(str, options.streams),
-                    "--requests",
-                    str(options.requests),
-                ]
-                steps.run(
-                    "XTTS streams", *_module("xtts_streams", triton), "--metrics", metrics, *streams, *width
-                )
-            clips = [
-                "--pixels",
-                str(size),
-                "--frames",
-                str(options.frames),
-                "--clips",
-                *map(str, options.clips),
-            ]
-            steps.run(f"SadTalker clips {size}", *_module("sadtalker_clips", triton), *clips)
+                loads = ["--warm", "--requests", str(options.requests), "--metrics", served.metrics_url]
+                loads += ["--streams", *map(str, options.streams), *width]
+                steps.run("XTTS streams", *_module("xtts_streams", served.triton_url), *loads)
+            clips = ["--pixels", str(size), "--frames", str(options.frames)]
+            clips += ["--clips", *map(str, options.clips)]
+            steps.run(f"SadTalker clips {size}", *_module("sadtalker_clips", served.triton_url), *clips)
             live = ["--side", str(size), "--answers", "2", "--interruptions", "5", "--text", options.text]
-            steps.run(f"live {size}", *_module("live", api), *live, "--sessions", *map(str, options.sessions))
+            sessions = ["--sessions", *map(str, options.sessions)]
+            steps.run(f"live {size}", *_module("live", served.url), *live, *sessions)
     except ServiceUnavailableException as error:
         steps.missing[f"serve {size}"] = error.message
 
 
-def _module(name: str, url: str) -> list[str]:
-    return [sys.executable, "-m", f"bench.{name}", "--url", url]
-
-
-@contextmanager
-def _served(options: argparse.Namespace, folder: Path, size: int) -> Iterator[tuple[str, str, str]]:
-    """Serve the exported chain: addresses of the API, of Triton's gRPC and of its metrics.
-
-    Raises:
-        ServiceUnavailableException: it did not start; the message has its last words.
-    """
-    api, grpc, http, metrics = (claim_port("127.0.0.1", 0, "a port") for _ in range(4))
-    environment = {
+def _settings(options: argparse.Namespace, folder: Path, size: int) -> dict[str, str]:
+    """Settings of the exported chain."""
+    return {
         "PROFILE": "cpu" if options.cpu else "gpu",
         "MODEL_REPOSITORY": str(folder / "repository"),
-        "OUTPUTS_PATH": str(folder / "outputs"),
-        "LOGS_PATH": str(folder / "logs"),
-        "API_HOST": "127.0.0.1",
-        "API_PORT": str(api),
-        "TRITON_URL": f"127.0.0.1:{grpc}",
-        "TRITON_HTTP_PORT": str(http),
-        "TRITON_METRICS_PORT": str(metrics),
         "VIDEO_SIZE": str(size),
     }
-    words = folder / "serve.log"
-    with words.open("wb") as log:
-        server = subprocess.Popen(
-            [LUMEN, "serve"], env={**os.environ, **environment}, cwd=PROJECT_ROOT, stdout=log, stderr=log
-        )
-    try:
-        _wait(server, f"http://127.0.0.1:{api}/readyz", words)
-        yield f"http://127.0.0.1:{api}", f"127.0.0.1:{grpc}", f"http://127.0.0.1:{metrics}/metrics"
-    finally:
-        server.terminate()
-        server.wait()
 
 
-def _wait(server: "subprocess.Popen[bytes]", url: str, words: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if httpx.get(url, timeout=2.0).is_success:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(POLL_SECONDS)
-    raise ServiceUnavailableException(f"LUMEN did not start: {words.read_text()[-500:]}")
+def _module(name: str, url: str) -> list[str]:
+    return [sys.executable, "-m", f"bench.{name}", "--url", url]
 
 
 def _tables(steps: Steps) -> Sequence[Table]:

@@ -58,7 +58,7 @@ class Felt:
 
 
 def measure(options: argparse.Namespace) -> Report:
-    with tempfile.TemporaryDirectory(prefix="lumen-hostile-") as folder, serving(Path(folder)) as served:
+    with tempfile.TemporaryDirectory(prefix="lumen-hostile-") as folder, serving(Path(folder), {}) as served:
         return asyncio.run(_measure(served, options))
 
 

@@ -218,7 +218,7 @@ def _client(served: Served, number: int) -> httpx.AsyncClient:
 
 def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory(prefix="lumen-mixed-") as folder:
-        with serving(Path(folder), **FREE) as served:
+        with serving(Path(folder), FREE) as served:
             outcome, seen, active = asyncio.run(_measure(served, options))
             peak, left = served.peak_bytes(), unnamed_files(served)
             unfinished, log = served.unfinished(), served.log()

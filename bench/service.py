@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from lumen.triton.ports import claim_port
 
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 120.0
+POLL_SECONDS: Final = 0.1
 QUIET_SECONDS: Final = 30.0
 """The time that the service may take to be rid of the work of clients that have left."""
 
@@ -27,11 +28,13 @@ PORTS: Final = ("API_PORT", "TRITON_HTTP_PORT", "TRITON_METRICS_PORT")
 
 @dataclass
 class Served:
-    """A running service: its process, port and folder; the most memory that its process had."""
+    """A running service: its process, port and folder; addresses of Triton's gRPC and of its metrics."""
 
     process: "subprocess.Popen[bytes]"
     port: int
     folder: Path
+    triton_url: str = ""
+    metrics_url: str = ""
 
     @property
     def url(self) -> str:
@@ -58,31 +61,40 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Served]:
-    """Serve the starter profile in ``folder``, on free ports, with these settings besides."""
+def serving(folder: Path, settings: Mapping[str, str], seconds: float = START_SECONDS) -> Iterator[Served]:
+    """Serve the starter profile in ``folder``, on free ports, with these settings besides.
+
+    Args:
+        seconds: that the start may take.
+
+    Raises:
+        ServiceUnavailableException: it did not start; the message has its last words.
+    """
     ports = {name: str(claim_port(HOST, 0, name)) for name in PORTS}
     fixed = {"API_HOST": HOST, "GEMINI_API_KEY": "", "PROFILE": "starter"}
     paths = {"OUTPUTS_PATH": str(folder / "outputs"), "LOGS_PATH": str(folder / "logs")}
-    triton = {"TRITON_URL": f"{HOST}:{claim_port(HOST, 0, 'TRITON_URL')}"}
+    triton_url = f"{HOST}:{claim_port(HOST, 0, 'TRITON_URL')}"
     command = [str(Path(sys.executable).with_name("lumen")), "serve"]
-    environment = {**os.environ, **ports, **fixed, **paths, **triton, **settings}
+    environment = {**os.environ, **ports, **fixed, **paths, "TRITON_URL": triton_url, **settings}
     with (folder / "console.txt").open("wb") as console:
         process = subprocess.Popen(command, env=environment, stdout=console, stderr=console)
-    served = Served(process, int(ports["API_PORT"]), folder)
+    metrics_url = f"http://{HOST}:{ports['TRITON_METRICS_PORT']}/metrics"
+    served = Served(process, int(ports["API_PORT"]), folder, triton_url, metrics_url)
     try:
-        _wait_for(served)
+        _wait_for(served, seconds)
         yield served
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _wait_for(served: Served) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def _wait_for(served: Served, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and served.process.poll() is None:
         try:
             httpx.get(f"{served.url}/livez", timeout=1.0)
         except httpx.TransportError:
+            time.sleep(POLL_SECONDS)
             continue
         return
     console = (served.folder / "console.txt").read_text(errors="replace")

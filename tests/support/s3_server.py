@@ -3,12 +3,10 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +15,9 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
+from bench.s3_server import SERVERS, free_ports, put, weed_command
 from tests.support.waiting import wait_until
 
-SERVERS: Final = ("master", "volume", "filer", "s3")
 KEY, SECRET, BUCKET = "lumen", "a secret of tests", "talks"
 START_SECONDS: Final = 60.0
 
@@ -32,13 +30,8 @@ class S3Server:
     """
 
     def __init__(self, program: str, folder: Path) -> None:
-        ports = iter(_free_ports(2 * len(SERVERS)))
-        numbers = {name: next(ports) for name in SERVERS}
-        self.url = f"http://127.0.0.1:{numbers['s3']}"
-        flags = [f"-{name}.port={number}" for name, number in numbers.items()]
-        flags += [f"-{name}.port.grpc={next(ports)}" for name in SERVERS]
-        flags += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
-        command = [program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-s3", *flags]
+        command, port = weed_command(program, folder, iter(free_ports(2 * len(SERVERS))))
+        self.url = f"http://127.0.0.1:{port}"
         keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
         with (folder / "log").open("wb") as log:
             self._process = subprocess.Popen(command, env={**os.environ, **keys}, stdout=log, stderr=log)
@@ -61,7 +54,7 @@ class S3Server:
             client_options={"allow_http": True},
         )
         address = obstore.sign(store, "PUT", "", timedelta(minutes=5))
-        wait_until(lambda: _put(address), START_SECONDS)
+        wait_until(lambda: put(address), START_SECONDS)
         # The first ones take seconds, and may be refused: the server makes its volumes.
         wait_until(lambda: _kept(store), START_SECONDS)
 
@@ -91,22 +84,6 @@ def _kept(store: S3Store) -> bool:
     except obstore.exceptions.BaseError:
         return False
     return True
-
-
-def _put(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(urllib.request.Request(address, method="PUT"), timeout=5):
-            return True
-    except OSError:
-        return False
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 @pytest.fixture(scope="session")
