@@ -132,5 +132,5 @@ class ListenerFamily(Family):
     languages: Mapping[str, str] = field(default_factory=dict)
 
     def missing(self) -> tuple[str, ...]:
-        """Those of its packages that are not installed here."""
+        """List those of its packages that are not installed here."""
         return tuple(package for package in self.packages if find_spec(package) is None)

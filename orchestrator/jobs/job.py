@@ -88,7 +88,7 @@ class Job(_Record):
 
     @property
     def sharer(self) -> str:
-        """Whose share of the queue it takes: its owner's, or where there are no keys its client's."""
+        """Name whose share of the queue it takes: its owner, or where there are no keys its client."""
         return self.owner or self.client
 
     def in_state(self, **changes: Any) -> "Job":

@@ -31,7 +31,7 @@ from orchestrator.store.files import remove
 log = logging.getLogger("lumen")
 
 JOBS: Final = "jobs"
-"""Whose places for clips jobs take."""
+"""Name under which jobs take places for clips."""
 
 TICK_SECONDS: Final = 0.25
 """Interval in which the progress of a job is told."""

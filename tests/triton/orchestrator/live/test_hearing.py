@@ -19,7 +19,7 @@ TRANSCRIPT = "Please tell me a story about a dog."
 
 
 def test_a_spoken_question_is_answered(hearing: Api) -> None:
-    """What is said is written down and answered aloud; echo says the same."""
+    """Speech is written down and answered aloud; echo says the same."""
     with talking(hearing.url) as client:
         assert client.events[0]["session"]["parts"]["listener"] == "moonshine"
         send_sound(client, QUESTION)

@@ -98,10 +98,11 @@ def test_a_streamed_wav_has_the_samples_of_the_file(xtts: Api) -> None:
     with wave.open(BytesIO(xtts.client.get(body["audio_url"]).content)) as file:
         whole = file.readframes(file.getnframes())
     response = stream(xtts)
-    start = response.content.index(b"data") + 8  # behind the chunk that says that a machine made it
+    (marks,) = struct.unpack_from("<I", response.content, 40)  # the chunk that says that a machine made it
+    start = 44 + marks + 8
     header, data = response.content[:start], response.content[start:]
     assert data == whole
-    assert header[:4] + header[8:16] == b"RIFFWAVEfmt "
+    assert header[:4] + header[8:16] + header[36:40] + header[-8:-4] == b"RIFFWAVEfmt LISTdata"
     assert struct.unpack("<I", header[-4:])[0] == 0xFFFF_FFFF
     assert stream(xtts, "audio/pcm").content == whole
 
