@@ -1,4 +1,4 @@
-"""Memory of this process and of all that it started, by /proc."""
+"""Memory and processor time of processes and of all that they started, by /proc."""
 
 import os
 import re
@@ -10,6 +10,9 @@ from lumen.triton.guard import SHARED_MEMORY
 
 STUB: Final = "triton_python_backend_stub"
 PROC: Final = Path("/proc")
+USER_AND_SYSTEM: Final = slice(11, 13)
+"""Fields of /proc/PID/stat after the name: ticks in the program and in the kernel."""
+
 OWN: Final = "orchestrator"
 """Name of this process: it runs the API."""
 
@@ -23,6 +26,18 @@ def resident_bytes() -> dict[str, int]:
             while name in found:
                 name, number = f"{name.split('#')[0]}#{number}", number + 1
             found[name] = size
+    return found
+
+
+def processor_seconds(ancestor: int) -> dict[str, float]:
+    """Seconds of one core that a process and all that it started have taken, by name.
+
+    Instances of a model are taken together.
+    """
+    found: dict[str, float] = {}
+    for pid in sorted({ancestor, *descendants(ancestor)}):
+        if name := _name(pid):
+            found[name] = found.get(name, 0.0) + _processor_seconds(pid)
     return found
 
 
@@ -64,6 +79,12 @@ def memory_bytes(pid: int, field: str = "VmRSS") -> int:
     """
     found = re.search(rf"^{field}:\s+(\d+) kB", _read(PROC / str(pid) / "status"), re.MULTILINE)
     return 1024 * int(found[1]) if found else 0
+
+
+def _processor_seconds(pid: int) -> float:
+    """Seconds in the program and in the kernel; 0 for a process that has ended."""
+    fields = _read(PROC / str(pid) / "stat").rpartition(")")[2].split()
+    return sum(map(int, fields[USER_AND_SYSTEM])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read(path: Path) -> str:

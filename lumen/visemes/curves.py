@@ -31,7 +31,7 @@ FLANK: Final = 0.020
 """Rise and fall of a trapezoid, in seconds."""
 
 NEAR: Final = 0.010
-"""Distance up to which a frame takes the highest point of a trapezoid that no frame falls into, in seconds."""
+"""Distance up to which a frame takes the highest point of a trapezoid between frames, in seconds."""
 
 BLOCK: Final = 25
 """Frames computed at once, with the phonemes around them only."""

@@ -90,7 +90,10 @@ class Echo:
 
 
 async def test_frames_come_in_order() -> None:
-    """Whichever call answers first, frames keep their order, few calls are open at once, and the short one is first."""
+    """Whichever call answers first, frames keep their order, and few calls are open at once.
+
+    What fills no call comes first, so that it is soon there.
+    """
     echo, asked = Echo(), clip(pcm=babble(2), n_frames=43)
     made = [frames async for frames in render_clip(asked, echo, Served(), lambda: False)]
     mouth = rest_in_pauses(await mouth_curves(asked.pcm, 0, 0, 43, Served()), asked.pcm, 0, 0, 43)

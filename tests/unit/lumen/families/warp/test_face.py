@@ -40,7 +40,7 @@ def test_press_shuts_the_mouth(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_lower_lip_meets_the_upper_teeth(name: str) -> None:
-    """For f and v the upper lip rises a little and the lower one does not sink: what is between is bright as teeth."""
+    """For f and v the upper lip rises a little and the lower one does not sink: bright teeth between."""
     who = bundled(name, 512)
     bite, opened = render(who, motion({"TEETH": 1, "OPEN": 0.2}, {"OPEN": 0.2}))
     (x, line) = pixels_of(who, LIP_CENTRE).mean(axis=0).astype(int)
