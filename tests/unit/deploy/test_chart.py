@@ -10,7 +10,7 @@ import yaml
 
 from lumen.settings import Settings
 from tests.support.paths import ROOT
-from tests.unit.deploy.programs import program
+from tests.support.programs import program
 
 CHART: Final = ROOT / "deploy" / "chart"
 

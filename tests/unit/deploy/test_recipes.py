@@ -11,7 +11,7 @@ import yaml
 from bench.cluster import Cluster
 from lumen.settings import Settings
 from tests.support.paths import ROOT
-from tests.unit.deploy.programs import program
+from tests.support.programs import program
 
 DEPLOY: Final = ROOT / "deploy"
 
