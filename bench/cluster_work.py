@@ -170,11 +170,11 @@ def measure(options: argparse.Namespace) -> Report:
             running_cluster(Path(folder), SETTINGS, tritons, apis) as cluster,
         ):
             rows.append({"tritons": tritons, "apis": apis, **asyncio.run(_work(cluster, options))})
-    passed = all(not row["failures"] and _no_more(rows[0], row) for row in rows)
+    passed = all(not row["failures"] and no_more(rows[0], row) for row in rows)
     return Report({"clips": options.clips, "clients": options.clients, "work": rows}, [_table(rows)], passed)
 
 
-def _no_more(least: dict[str, Any], row: dict[str, Any]) -> bool:
+def no_more(least: dict[str, Any], row: dict[str, Any]) -> bool:
     """Whether a clip asks the models for no more, and moves no more bytes."""
     asked = all(
         row["inferences"][model] <= SLACK * least["inferences"].get(model, 0) for model in row["inferences"]
