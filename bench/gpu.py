@@ -50,7 +50,6 @@ Loads = dict[str, dict[str, list[dict[str, Any]]]]
 
 def measure(options: argparse.Namespace) -> Report:
     """Export, serve and measure."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers end too
     steps = Steps(options.seconds - STOP_SECONDS)
     loads: Loads = {XTTS: {}, SADTALKER: {}, LIVE: {}}
     with tempfile.TemporaryDirectory(prefix="lumen-gpu-") as made:
@@ -207,4 +206,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers end too
     sys.exit(run_benchmark(__doc__, add_arguments, measure))
