@@ -41,6 +41,12 @@ REST_SECONDS: Final = 10.0
 SLACK: Final = 1.02
 """Part of the least work up to which more counts as the same: health checks, and their answers."""
 
+INFERENCES: Final = "nv_inference_count_total"
+EXECUTIONS: Final = "nv_inference_exec_count_total"
+"""Triton's counters; the parser gives every counter the ending that OpenMetrics wants."""
+
+RETRIES: Final = "lumen_triton_retries_total"
+
 SENT: Final = "upstream_cx_tx_bytes_total"
 RECEIVED: Final = "upstream_cx_rx_bytes_total"
 
@@ -90,11 +96,11 @@ async def _counts(cluster: Cluster, http: httpx.AsyncClient) -> Counts:
     for address in cluster.metrics.values():
         page = (await http.get(f"http://{address}/metrics")).raise_for_status().text
         for name, model, value in _samples(page):
-            if name == "nv_inference_count":
+            if name == INFERENCES:
                 inferences[model] += round(value)
-            elif name == "nv_inference_exec_count":
+            elif name == EXECUTIONS:
                 executions[model] += round(value)
-            elif name == "lumen_triton_retries_total":
+            elif name == RETRIES:
                 retries += round(value)
     passed = (await http.get(f"{cluster.envoy_url}/stats?filter=^cluster.triton.")).raise_for_status().text
     stats = dict(line.rsplit(": ", 1) for line in passed.splitlines())
@@ -185,7 +191,7 @@ def no_more(least: dict[str, Any], row: dict[str, Any]) -> bool:
 def _table(rows: list[dict[str, Any]]) -> Table:
     cells = [
         (
-            f"{row['tritons']} and {row['apis']}",
+            f"{row['tritons']}, {row['apis']}",
             f"{sum(row['inferences'].values()):g}",
             f"{row['inferences'].get(WARP_RENDERER, 0):g}",
             f"{row['executions'].get(WARP_RENDERER, 0):g}",
@@ -197,9 +203,9 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         )
         for row in rows
     ]
-    columns = ["calls", "frames asked for", "executions of the renderer", "MB to Triton", "MB from Triton"]
-    columns += ["CPU s", "CPU s less rest", "retries"]
-    return table_of("Work per clip", ["Tritons and APIs"], columns, cells)
+    columns = ["calls", "frames", "batches", "MB to", "MB from", "CPU s", "less rest", "retries"]
+    caption = "calls of all models; frames and batches of the renderer; megabytes to Triton and from it"
+    return table_of("Work per clip", ["Tritons, APIs"], columns, cells, caption)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -36,8 +37,8 @@ START_SECONDS: Final = 300.0
 STOP_SECONDS: Final = 15.0
 """Time for stopping the servers, which the steps leave over."""
 
-VOICE_SHARE: Final = 0.5
-"""Part of the time by which the streams of XTTS have ended; the sizes of SadTalker share the rest."""
+VOICE_SHARE: Final = 0.4
+"""Part of the time left by then that the streams of XTTS may take."""
 
 TINY_WIDTH: Final = 64
 """Width of the latents of the tiny XTTS."""
@@ -67,18 +68,19 @@ def _measure(steps: Steps, options: argparse.Namespace, folder: Path, loads: Loa
     """Fill ``loads`` as far as time and machine allow."""
     shutil.copytree(PROJECT_ROOT / "model_repository", folder / "repository")
     speaks = _exported(steps, options, folder, XTTS)
-    for number, size in enumerate(options.sizes, 1):
-        share = VOICE_SHARE + (1 - VOICE_SHARE) * number / len(options.sizes)
+    for number, size in enumerate(options.sizes):
         if not _exported(steps, options, folder, SADTALKER, "--size", str(size)) or not speaks:
             steps.missing[f"everything at {size}"] = "the chain was not exported"
             continue
         try:
-            seconds = min(START_SECONDS, steps.left(share))
-            with serving(folder, _settings(options, folder, size), seconds) as served:
+            with serving(
+                folder, _settings(options, folder, size), min(START_SECONDS, steps.left())
+            ) as served:
                 if not loads[XTTS]:
                     loads[XTTS] = {"": _streams(steps, options, served)}
-                loads[SADTALKER][str(size)] = _clips(steps, options, served, size, share)
-                loads[LIVE][str(size)] = _conversations(steps, options, served, size, share)
+                end = time.monotonic() + steps.left() / (len(options.sizes) - number)
+                loads[SADTALKER][str(size)] = _clips(steps, options, served, size, end)
+                loads[LIVE][str(size)] = _conversations(steps, options, served, size, end)
         except ServiceUnavailableException as error:
             steps.missing[f"serve {size}"] = error.message
 
@@ -123,34 +125,34 @@ def _streams(steps: Steps, options: argparse.Namespace, served: Served) -> list[
         (f"XTTS, {count} at once", ["--streams", str(count), "--requests", str(max(options.requests, count))])
         for count in options.streams
     )
-    return _loads(steps, command, runs, VOICE_SHARE)
+    return _loads(steps, command, runs, time.monotonic() + VOICE_SHARE * steps.left())
 
 
 def _clips(
-    steps: Steps, options: argparse.Namespace, served: Served, size: int, share: float
+    steps: Steps, options: argparse.Namespace, served: Served, size: int, end: float
 ) -> list[dict[str, Any]]:
     """Frames of SadTalker, several clips at once."""
     about = ["--pixels", str(size), "--frames", str(options.frames)]
     command = [*_module("sadtalker_clips", served.triton_url), *about]
     runs = ((f"SadTalker at {size}, {count} at once", ["--clips", str(count)]) for count in options.clips)
-    return _loads(steps, command, runs, share)
+    return _loads(steps, command, runs, end)
 
 
 def _conversations(
-    steps: Steps, options: argparse.Namespace, served: Served, size: int, share: float
+    steps: Steps, options: argparse.Namespace, served: Served, size: int, end: float
 ) -> list[dict[str, Any]]:
     """Live conversations, several at once."""
     about = ["--side", str(size), "--answers", str(options.answers), "--interruptions", "0"]
     command = [*_module("live", served.url), *about, "--text", options.text]
     runs = ((f"live at {size}, {count} at once", ["--sessions", str(count)]) for count in options.sessions)
-    return _loads(steps, command, runs, share)
+    return _loads(steps, command, runs, end)
 
 
 def _loads(
-    steps: Steps, command: list[str], runs: Iterator[tuple[str, list[str]]], share: float
+    steps: Steps, command: list[str], runs: Iterator[tuple[str, list[str]]], end: float
 ) -> list[dict[str, Any]]:
     """Loads of a benchmark, each in a run of its own."""
-    results = [steps.run(name, [*command, *more], share) for name, more in runs]
+    results = [steps.run(name, [*command, *more], end) for name, more in runs]
     return [load for result in results if result for load in result["loads"]]
 
 

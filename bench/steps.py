@@ -1,6 +1,7 @@
 """Steps of a long benchmark: commands that are run one after the other while there is time."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -28,28 +29,27 @@ class Steps:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._all = seconds
-        self._start = time.monotonic()
+        self._end = time.monotonic() + seconds
         self._console = Console(stderr=True, highlight=False)
         self.seconds: dict[str, float] = {}
         self.missing: dict[str, str] = {}
 
-    def left(self, share: float = 1.0) -> float:
-        """Seconds until ``share`` of the time is over; 0 when it is."""
-        return max(0.0, self._start + share * self._all - time.monotonic())
+    def left(self) -> float:
+        """Seconds until the time is over; 0 when it is."""
+        return max(0.0, self._end - time.monotonic())
 
-    def run(self, name: str, command: Sequence[str], share: float = 1.0) -> dict[str, Any] | None:
+    def run(self, name: str, command: Sequence[str], end: float = math.inf) -> dict[str, Any] | None:
         """Run a command whose last line may be JSON, which is returned; {} where it is none.
 
         What is said on the last line counts, even where the command then fails.
 
         Args:
-            share: part of the time of all steps by which it must have ended.
+            end: by which it must have ended, by the monotonic clock, where that is sooner.
 
         Returns:
             None where it failed without a result, was cut off or had no time; `missing` says which.
         """
-        if (left := self.left(share)) == 0:
+        if (left := min(self.left(), end - time.monotonic())) <= 0:
             self.missing[name] = "no time was left"
             return None
         self._console.print(f"{name} …")

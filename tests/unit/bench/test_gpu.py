@@ -1,6 +1,7 @@
 """The figures of a GPU in one run: steps that fail or take too long, and what is told then."""
 
 import sys
+import time
 from io import StringIO
 
 from rich.console import Console
@@ -43,11 +44,11 @@ def test_a_step_that_takes_too_long_ends_with_all_that_it_started() -> None:
     assert steps.missing["late"] == "no time was left"
 
 
-def test_a_share_of_the_time_is_left_for_other_steps() -> None:
-    """Steps that must end by a part of the time are not begun after it."""
+def test_time_is_left_for_other_steps() -> None:
+    """A step that must have ended sooner than all of them is not begun after that."""
     steps = Steps(60)
-    assert steps.run("none", python("pass"), share=0.0) is None
-    assert steps.run("other", python("pass"), share=0.5) == {}
+    assert steps.run("none", python("pass"), end=time.monotonic()) is None
+    assert steps.run("other", python("pass"), end=time.monotonic() + 30) == {}
 
 
 def test_the_table_tells_of_loads_that_failed() -> None:
