@@ -62,7 +62,7 @@ class Steps:
         self.seconds[name] = round(time.monotonic() - start, 1)
         result = _last_line(output)
         if status:
-            reason = (said or output).strip()[-REASON_LENGTH:]
+            reason = (said or output).strip()[-REASON_LENGTH:] or f"it ended with {status}"
             self.missing[name] = reason if result is None else "some of it failed: see its errors"
         return {} if result is None and not status else result
 

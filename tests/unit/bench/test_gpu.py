@@ -31,7 +31,12 @@ def test_a_step_that_fails_is_named_with_its_last_words() -> None:
     assert steps.run("broken", python("raise SystemExit('no such model')")) is None
     partly = python(f"print('{LINE}'); raise SystemExit(1)")
     assert steps.run("in part", partly) == {"loads": [1]}
-    assert steps.missing == {"broken": "no such model", "in part": "some of it failed: see its errors"}
+    assert steps.run("silent", python("raise SystemExit(3)")) is None
+    assert steps.missing == {
+        "broken": "no such model",
+        "in part": "some of it failed: see its errors",
+        "silent": "it ended with 3",
+    }
 
 
 def test_a_step_that_takes_too_long_ends_with_all_that_it_started() -> None:
