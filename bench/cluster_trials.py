@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,10 +21,10 @@ from typing import Any, Final
 import httpx
 
 from bench.cluster import Cluster, Process, running_cluster
+from bench.cluster_kept import insist, portrait, shared_avatar, shared_voice, whole_after_kill
 from bench.runner import Report, run_benchmark, table_of
 from lumen.errors import LumenException
 from lumen.live_client import LiveClient
-from lumen.settings import PROJECT_ROOT
 
 TEXT: Final = (
     "Good morning, and thank you for asking. The weather is mild today, with some clouds in the evening."
@@ -39,7 +40,7 @@ STALL_SECONDS: Final = 2.0
 """Longest time that a live picture may stand still then."""
 
 AWAY_SECONDS: Final = 10.0
-"""Time for which Redis is away."""
+"""Time for which Redis, or the S3 server, is away."""
 
 SETTINGS: Final = {
     "RATE_LIMIT": "100000/minute",
@@ -49,6 +50,10 @@ SETTINGS: Final = {
     "REQUIRE_KEYS": "off",
 }
 """Everything comes from one address, which must not be what refuses it."""
+
+XTTS: Final = {"VOICE": "xtts"}
+
+TRIALS: Final = ("endpoints", "triton", "api", "making", "s3", "redis", "rolling")
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,9 @@ class Client:
     async def upload(self, path: str, base: str, **files: bytes) -> httpx.Response:
         named = {name: (f"{name}.png", data) for name, data in files.items()}
         return await self._http.post(base + path, files=named)
+
+    async def delete(self, path: str, base: str | None = None) -> httpx.Response:
+        return await self._http.delete((base or self.cluster.url) + path)
 
     async def clip(self, seed: int) -> str:
         """Make a clip and fetch it; "" when both worked, else what was answered."""
@@ -144,9 +152,7 @@ async def _together(name: str, work: Sequence[Awaitable[str]], note: str = "") -
 
 
 async def every_endpoint(client: Client) -> Trial:
-    """Ask each endpoint through the balancer; an avatar of one API is used at the other."""
-    first, second = client.cluster.apis
-    portrait = (PROJECT_ROOT / "assets" / "portraits" / "ada.png").read_bytes()
+    """Ask each endpoint through the balancer; what users keep at one API is used and removed at the other."""
 
     async def found(path: str) -> str:
         answer = await client.get(path)
@@ -155,16 +161,6 @@ async def every_endpoint(client: Client) -> Trial:
     async def made(path: str, body: dict[str, Any]) -> str:
         answer = await client.post(path, body)
         return "" if answer.is_success else f"{path}: {answer.status_code} {answer.text[:200]}"
-
-    async def shared_avatar() -> str:
-        posted = await client.upload("/api/avatars", first, portrait_file=portrait)
-        if not posted.is_success:
-            return f"avatar: {posted.status_code} {posted.text[:200]}"
-        avatar = posted.json()["id"]
-        answer = await client.post("/api/generate/full", {"prompt": "Hello.", "avatar": avatar}, second)
-        return (
-            "" if answer.is_success else f"avatar at the other API: {answer.status_code} {answer.text[:200]}"
-        )
 
     paths = (
         "/",
@@ -183,8 +179,11 @@ async def every_endpoint(client: Client) -> Trial:
         ("/api/generate/video", {"idle_seconds": 1, "size": 256}),
         ("/api/generate/full", {"prompt": "Hello.", "size": 256}),
     )
-    work = [*map(found, paths), *(made(*body) for body in bodies), shared_avatar()]
-    return await _together("every endpoint", work)
+    work = [*map(found, paths), *(made(*body) for body in bodies), shared_avatar(client)]
+    clones = (await client.get("/api/status")).json()["parts"]["voice"] == "xtts"
+    if clones:
+        work.append(shared_voice(client))
+    return await _together("every endpoint", work, "with voices" if clones else "no voices without XTTS")
 
 
 async def triton_killed(client: Client, clips: int) -> Trial:
@@ -226,6 +225,44 @@ async def api_killed(client: Client, jobs: int) -> Trial:
     trial = await _together("kill -9 of an API with jobs", [finished(answer) for answer in posted])
     await _back(process)
     return trial
+
+
+async def making_killed(client: Client, avatars: int) -> Trial:
+    """Avatars of an API that is killed while it makes them: each is there whole or not at all."""
+    process, first = client.cluster.processes["api-1"], client.cluster.apis[0]
+    made = [
+        asyncio.create_task(client.upload("/api/avatars", first, portrait_file=portrait(number)))
+        for number in range(1, avatars + 1)
+    ]
+    await asyncio.wait(made, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.to_thread(process.kill)
+    answers = await asyncio.gather(*made, return_exceptions=True)
+    told = sum(isinstance(answer, httpx.Response) and answer.is_success for answer in answers)
+    work = [whole_after_kill(client, number) for number in range(1, avatars + 1)]
+    trial = await _together("kill -9 of an API that makes avatars", work, f"{told} were answered before")
+    await _back(process)
+    return trial
+
+
+async def s3_away(client: Client) -> Trial:
+    """Avatars made and filmed while S3 is away: who asks again as the answer says has them in the end."""
+    process = client.cluster.processes["s3"]
+    kept = await client.upload("/api/avatars", client.cluster.apis[0], portrait_file=portrait(100))
+    avatar = kept.json()["id"]
+    await asyncio.to_thread(process.kill)
+
+    async def back() -> None:
+        await asyncio.sleep(AWAY_SECONDS)
+        await asyncio.to_thread(process.start)
+        await asyncio.to_thread(process.wait_ready)
+
+    asked = (insist(client, 101 + n, avatar if n % 4 < 2 else None) for n in range(8))
+    told, _ = await asyncio.gather(asyncio.gather(*asked), back())
+    statuses = sum((each.statuses for each in told), Counter[int]())
+    failures = tuple(each.failure for each in told if each.failure)
+    longest = round(max(each.seconds for each in told), 2)
+    answers = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
+    return Trial("S3 away for 10 s", len(told), len(told) - len(failures), longest, failures, answers)
 
 
 async def redis_away(client: Client) -> Trial:
@@ -286,6 +323,8 @@ async def _trials(cluster: Cluster, options: argparse.Namespace) -> list[Trial]:
         "endpoints": lambda: every_endpoint(client),
         "triton": lambda: triton_killed(client, options.clips),
         "api": lambda: api_killed(client, options.jobs),
+        "making": lambda: making_killed(client, options.clips),
+        "s3": lambda: s3_away(client),
         "redis": lambda: redis_away(client),
         "rolling": lambda: rolling_restart(client),
     }
@@ -302,7 +341,8 @@ def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory(prefix="lumen-trials-") as made:
         folder = options.folder or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
-        with running_cluster(folder, SETTINGS) as cluster:
+        models = {} if options.repository is None else XTTS | {"MODEL_REPOSITORY": str(options.repository)}
+        with running_cluster(folder, SETTINGS | models) as cluster:
             trials = asyncio.run(_trials(cluster, options))
     rows = [
         (
@@ -324,7 +364,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="for logs and data; must be empty")
     parser.add_argument("--clips", type=int, default=8, help="under way when a Triton is killed")
     parser.add_argument("--jobs", type=int, default=6, help="under way when an API is killed")
-    parser.add_argument("--only", nargs="+", choices=("endpoints", "triton", "api", "redis", "rolling"))
+    parser.add_argument("--only", nargs="+", choices=TRIALS)
+    parser.add_argument(
+        "--repository", type=Path, help="models with an XTTS, so that voices are made too; FACE is warp"
+    )
 
 
 if __name__ == "__main__":

@@ -290,6 +290,25 @@ class TensorStore:
         return stored
 
 
+async def copy_all(source: FileStore, target: FileStore) -> tuple[int, int]:
+    """Copy all that is kept at one place to another, where what is there already stays.
+
+    Returns:
+        how many files were copied, and how many were there.
+
+    Raises:
+        StorageException: the target's disk is full.
+        ServiceUnavailableException: a bucket's server is away; what was copied stays.
+    """
+    copied = there = 0
+    for name in filter(_is_ours, await source.list("", deep=True)):
+        part = await source.read(name)
+        if part is not None:
+            new = await target.write(name, part.data) is not None
+            copied, there = copied + new, there + (not new)
+    return copied, there
+
+
 def folder_of(key: str) -> str:
     """The folder of what belongs to a key; "", the topmost, of what is everyone's."""
     return "" if key == EVERYONE else f"{OWNERS}/{key}"
