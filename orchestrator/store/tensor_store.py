@@ -11,7 +11,7 @@ import logging
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final, Protocol, TypeVar
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from lumen.aio import Stream
 from lumen.errors import (
     ForbiddenException,
     InvalidInputException,
@@ -122,18 +123,21 @@ class TensorStore:
 
     async def find(self, key: str) -> Stored | None:
         """The file of this id; None when it is not there, damaged, or another key's."""
-        async for stored in self._of_id(key):
-            if stored.head is not None and may_see(stored.owner):
-                return stored
+        async with aclosing(self._of_id(key)) as found:
+            async for stored in found:
+                if stored.head is not None and may_see(stored.owner):
+                    return stored
         return None
 
     async def all(self) -> list[Stored]:
         """All files that are whole and that the request may see, each id once."""
-        versions: dict[str, str] = {}
-        for folder in {folder_of(EVERYONE)} if sees_all() else {folder_of(owner.get()), folder_of(EVERYONE)}:
-            versions |= await self._files.list(folder, deep=sees_all())
+        versions = {**await self._files.list(folder_of(EVERYONE), deep=sees_all())}
+        if owner.get() != EVERYONE and not sees_all():
+            versions |= await self._files.list(folder_of(owner.get()))
+        # Of the same id, that in a key's folder comes first, as `find` has it.
+        names = sorted(filter(_is_ours, versions), reverse=True)
         found: dict[str, Stored] = {}
-        for stored in await self._looked_at({name: v for name, v in versions.items() if _is_ours(name)}):
+        for stored in await self._looked_at({name: versions[name] for name in names}):
             if stored.head is not None and may_see(stored.owner):
                 found.setdefault(stored.id, stored)
         return list(found.values())
@@ -246,7 +250,7 @@ class TensorStore:
     def damaged(self, stored: Stored, error: Exception) -> None:
         log.warning("The %s %s is damaged: %s", self._kind, PurePosixPath(stored.file).name, error)
 
-    async def _of_id(self, key: str) -> AsyncIterator[Stored]:
+    async def _of_id(self, key: str) -> Stream[Stored]:
         """The files of this id in all folders that the request looks into, damaged ones too."""
         if not ID.fullmatch(key):
             return

@@ -83,7 +83,7 @@ def test_pools_of_their_own() -> None:
 
 
 def test_no_disk_is_shared_where_there_is_a_bucket() -> None:
-    """With one, no claim is made or mounted, and keys come from their Secret; without, one is made and kept."""
+    """With one, no claim is made or mounted, and keys come from their Secret; without, one is made."""
     objects = {each["kind"]: each for each in _render(CHART / "ci" / "scale.yaml") if _is_api(each)}
     assert "PersistentVolumeClaim" not in objects
     pod = objects["Deployment"]["spec"]["template"]["spec"]
