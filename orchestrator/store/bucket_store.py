@@ -76,17 +76,15 @@ class BucketStore:
         """See `FileStore`; an object that one process creates, and that is worth nothing after a while."""
         lock = _Lock(self._objects, self._key(f"{folder}/{LOCK}".lstrip("/")))
         await wait_for(lock.take)
-        begun = time.monotonic()
         try:
-            async with asyncio.timeout(LEASE_SECONDS):
+            async with asyncio.timeout(lock.seconds_left()):
                 yield
         except TimeoutError as error:
             raise ServiceUnavailableException(
                 "The store of OBJECTS_URL is too slow; try again in a moment."
             ) from error
         finally:
-            if time.monotonic() - begun < LEASE_SECONDS:
-                await lock.release()
+            await lock.release()
 
     def _key(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -99,11 +97,17 @@ class _Lock:
         self._objects = objects
         self._key = key
         self._token = uuid.uuid4().hex.encode()
+        self._begun = 0.0
         self._seen = ""
         self._since = 0.0
 
+    def seconds_left(self) -> float:
+        """Time until others may take it over, once it is taken."""
+        return self._begun + LEASE_SECONDS - time.monotonic()
+
     async def take(self) -> bool:
         """Try to take it, over from somebody else where that one has had it for `LEASE_SECONDS`."""
+        self._begun = time.monotonic()
         if await self._objects.write(self._key, self._token) is not None:
             return True
         held = await self._objects.read(self._key)
@@ -119,9 +123,10 @@ class _Lock:
         return await self._objects.write(self._key, self._token, held.version) is not None
 
     async def release(self) -> None:
-        """Let it go; where that fails it ends by itself."""
-        with suppress(LumenException):
-            await self._objects.remove(self._key)
+        """Let it go, unless it may be another's by now; where that fails it ends by itself."""
+        if self.seconds_left() > 0:
+            with suppress(LumenException):
+                await self._objects.remove(self._key)
 
 
 def files_of(settings: Settings, folder: Path, label: str) -> FileStore:
