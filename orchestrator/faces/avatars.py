@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from weakref import WeakValueDictionary
@@ -156,7 +156,7 @@ class Avatars:
             StorageException: the key has as many as may be, or the disk is full.
         """
         crop_options = self._face.resolve_crop(crop_options)
-        key = fingerprint(picture, crop_options, self._face)
+        key = await asyncio.to_thread(fingerprint, picture, crop_options, self._face)
         # Requests with the same picture wait for the first of them; nobody else does.
         async with self._making.setdefault(key, asyncio.Lock()):
             if (known := await self._known(key)) is not None:
@@ -178,7 +178,10 @@ class Avatars:
 
     async def _all(self) -> list[tuple[AvatarCard, Stored]]:
         """All with their files, by age."""
-        found = [(card, stored) for stored in await self._store.all() if (card := self._card(stored))]
+        return await asyncio.to_thread(self._cards_of, await self._store.all())
+
+    def _cards_of(self, files: Iterable[Stored]) -> list[tuple[AvatarCard, Stored]]:
+        found = [(card, stored) for stored in files if (card := self._card(stored))]
         return sorted(found, key=lambda each: (each[0].created, each[0].id))
 
     async def _find(self, avatar: str) -> tuple[AvatarCard, Stored]:

@@ -6,7 +6,7 @@ It belongs to the checkpoint that made it: another one hears other things in the
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -115,7 +115,7 @@ class VoiceLibrary:
             NotFoundException: there is none.
         """
         card, stored = await self._find(voice)
-        self._check_usable(card, stored)
+        await asyncio.to_thread(self._check_usable, card, stored)
         key = await self._version(card, stored)
         if (latents := self._cache.get(key)) is None:
             latents = await self._read(card, stored)
@@ -125,8 +125,7 @@ class VoiceLibrary:
 
     async def cloned(self, voice: str) -> VoiceCard | None:
         """Find the cloned voice of this id where this checkpoint can use it."""
-        stored = await self._store.find(voice)
-        card = None if stored is None else self._card(stored)
+        card = await self._card(await self._store.find(voice))
         return card if card is not None and card.usable else None
 
     async def check_name(self, name: str, voice: str) -> None:
@@ -148,12 +147,13 @@ class VoiceLibrary:
             InvalidInputException: its name was given to another one meanwhile.
             StorageException: the disk is full, or the key has as many voices as may be.
         """
+        source = await asyncio.to_thread(self._source)
         header = {
             "name": cloned.name,
             "created": utc_timestamp(),
             "seconds": f"{cloned.seconds:.3f}",
             "parameters": json.dumps(dict(cloned.parameters)),
-            "source_sha256": self._source(),
+            "source_sha256": source,
             "warnings": json.dumps(cloned.warnings),
             "consent": cloned.consent or "",
         }
@@ -162,7 +162,7 @@ class VoiceLibrary:
             if (known := await self.cloned(cloned.id)) is not None:
                 return known, False
             await self.check_name(cloned.name, cloned.id)
-            return self._card_of(await self._store.write(cloned.id, tensors, header)), True
+            return _card_of(await self._store.write(cloned.id, tensors, header), source), True
 
     async def remove(self, voice: str) -> None:
         """Remove a cloned voice by its id.
@@ -189,14 +189,12 @@ class VoiceLibrary:
 
     async def _cloned(self) -> list[tuple[VoiceCard, Stored]]:
         """The cloned voices with their files, by age."""
-        found = [(card, stored) for stored in await self._store.all() if (card := self._card(stored))]
-        return sorted(found, key=lambda each: (each[0].created or "", each[0].id))
+        return await asyncio.to_thread(self._cards_of, await self._store.all())
 
     async def _find(self, voice: str) -> tuple[VoiceCard, Stored | None]:
         """A voice, and the file of a cloned one."""
         stored = await self._store.find(folded(voice))
-        made = None if stored is None else self._card(stored)
-        if made is not None:
+        if (made := await self._card(stored)) is not None:
             return made, stored
         wanted, builtin = folded(voice), await asyncio.to_thread(self._builtin)
         first = builtin[:1] if wanted == DEFAULT_VOICE else [c for c in builtin if folded(c.name) == wanted]
@@ -208,27 +206,20 @@ class VoiceLibrary:
             return files[cloned[0].id]
         return files[self._store.pick(voice, [*builtin, *cloned]).id]
 
-    def _card(self, stored: Stored) -> VoiceCard | None:
-        """Card of a cloned voice from its file's head; None when that is damaged."""
-        try:
-            return self._card_of(stored)
-        except (KeyError, ValueError) as error:
-            self._store.damaged(stored, error)
-            return None
+    async def _card(self, stored: Stored | None) -> VoiceCard | None:
+        """Card of a cloned voice; None where there is none, or its head is damaged."""
+        cards = [] if stored is None else await asyncio.to_thread(self._cards_of, [stored])
+        return cards[0][0] if cards else None
 
-    def _card_of(self, stored: Stored) -> VoiceCard:
-        header = stored.header
-        return VoiceCard(
-            id=stored.id,
-            name=header["name"],
-            kind="custom",
-            seconds=float(header["seconds"]),
-            created=header["created"],
-            usable=header["source_sha256"] == self._source(),
-            owner=stored.owner,
-            warnings=tuple(json.loads(header["warnings"])) if "warnings" in header else None,
-            consent=header.get("consent") or None,
-        )
+    def _cards_of(self, files: Iterable[Stored]) -> list[tuple[VoiceCard, Stored]]:
+        """Cards of cloned voices whose files' heads are whole, with these, by age; reads the manifest."""
+        source, found = self._source(), []
+        for stored in files:
+            try:
+                found.append((_card_of(stored, source), stored))
+            except (KeyError, ValueError) as error:
+                self._store.damaged(stored, error)
+        return sorted(found, key=lambda each: (each[0].created or "", each[0].id))
 
     async def _version(self, card: VoiceCard, stored: Stored | None) -> tuple[str, str]:
         """What a voice's numbers are kept under in memory: its file, or the checkpoint's, as it is now."""
@@ -271,3 +262,18 @@ class VoiceLibrary:
 
     def _manifest(self) -> dict[str, Any]:
         return read_manifest(self._checkpoint)
+
+
+def _card_of(stored: Stored, source: str) -> VoiceCard:
+    header = stored.header
+    return VoiceCard(
+        id=stored.id,
+        name=header["name"],
+        kind="custom",
+        seconds=float(header["seconds"]),
+        created=header["created"],
+        usable=header["source_sha256"] == source,
+        owner=stored.owner,
+        warnings=tuple(json.loads(header["warnings"])) if "warnings" in header else None,
+        consent=header.get("consent") or None,
+    )

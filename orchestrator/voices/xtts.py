@@ -60,7 +60,7 @@ class XttsVoice(TritonVoice):
         self, recordings: Sequence[bytes], name: str | None, consent: str | None = None
     ) -> tuple[VoiceCard, bool]:
         """A voice that is there already, made of the same files, keeps its name and is not made again."""
-        voice = references.fingerprint(recordings)
+        voice = await asyncio.to_thread(references.fingerprint, recordings)
         # Requests with the same files wait for the first of them; nobody else does.
         async with self._cloning.setdefault(voice, asyncio.Lock()):
             known = await self._library.cloned(voice)
