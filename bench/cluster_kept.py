@@ -6,7 +6,6 @@ Each check ends in "" or in what went wrong.
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import httpx
@@ -40,15 +39,6 @@ class Asks(Protocol):
     async def upload(self, path: str, base: str, **files: bytes) -> httpx.Response: ...
 
 
-@dataclass
-class Told:
-    """Answers that a client got until it had what it asked for."""
-
-    statuses: Counter[int] = field(default_factory=Counter)
-    failure: str = ""
-    seconds: float = 0.0
-
-
 def portrait(number: int) -> bytes:
     """A file with the bundled portrait that is another file for each number."""
     return PORTRAIT.read_bytes() + number.to_bytes(4, "big")
@@ -57,7 +47,7 @@ def portrait(number: int) -> bytes:
 async def shared_avatar(client: Asks) -> str:
     """An avatar of one API is found, filmed and removed at the other, and is gone from the first."""
     first, second = client.cluster.apis
-    made = await client.upload(AVATARS, first, portrait_file=portrait(0))
+    made = await client.upload(AVATARS, first, portrait_file=portrait(99))
     if made.status_code != httpx.codes.CREATED:
         return _said("avatar made", made)
     avatar = made.json()["id"]
@@ -104,6 +94,19 @@ async def _gone(client: Asks, path: str, used_at: str, use: dict[str, Any]) -> s
     return ""
 
 
+async def kill_making(client: Asks, avatars: int) -> int:
+    """Ask the first API for avatars, and kill it when it has answered the first one; how many it answered."""
+    process, first = client.cluster.processes["api-1"], client.cluster.apis[0]
+    made = [
+        asyncio.create_task(client.upload(AVATARS, first, portrait_file=portrait(number)))
+        for number in range(avatars)
+    ]
+    await asyncio.wait(made, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.to_thread(process.kill)
+    answers = await asyncio.gather(*made, return_exceptions=True)
+    return sum(isinstance(answer, httpx.Response) and answer.is_success for answer in answers)
+
+
 async def whole_after_kill(client: Asks, number: int) -> str:
     """An avatar whose making was broken off is not there, or is whole; the same picture makes it then."""
     second = client.cluster.apis[1]
@@ -118,25 +121,32 @@ async def whole_after_kill(client: Asks, number: int) -> str:
     return "" if filmed.is_success else _said("avatar filmed", filmed)
 
 
-async def insist(client: Asks, number: int, avatar: str | None) -> Told:
-    """Make an avatar, or a clip of ``avatar``, and ask again whenever the answer says when."""
-    base, told, begun = client.cluster.apis[number % 2], Told(), time.monotonic()
+async def make_avatar(client: Asks) -> str:
+    """Make an avatar that stays; its id."""
+    made = await client.upload(AVATARS, client.cluster.apis[0], portrait_file=PORTRAIT.read_bytes())
+    return str(made.raise_for_status().json()["id"])
+
+
+async def insist(client: Asks, number: int, avatar: str | None, answers: Counter[int]) -> str:
+    """Make an avatar, or a clip of ``avatar``, and ask again whenever the answer says when.
+
+    Args:
+        answers: counts them by their status.
+    """
+    base, begun = client.cluster.apis[number % 2], time.monotonic()
     while time.monotonic() - begun < PATIENCE_SECONDS:
         if avatar is None:
-            answer = await client.upload(AVATARS, base, portrait_file=portrait(number))
+            answer = await client.upload(AVATARS, base, portrait_file=portrait(100 + number))
         else:
             answer = await client.post("/api/generate/video", {"idle_seconds": 0.4, "avatar": avatar}, base)
-        told.statuses[answer.status_code] += 1
-        told.seconds = time.monotonic() - begun
+        answers[answer.status_code] += 1
         if answer.is_success:
-            return told
+            return ""
         pause = answer.headers.get("retry-after")
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or pause is None:
-            told.failure = _said("while S3 is away", answer)
-            return told
+            return _said("while S3 is away", answer)
         await asyncio.sleep(float(pause))
-    told.failure = f"not served within {PATIENCE_SECONDS:g} s"
-    return told
+    return f"not served within {PATIENCE_SECONDS:g} s"
 
 
 def _said(what: str, answer: httpx.Response) -> str:

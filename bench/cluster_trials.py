@@ -21,7 +21,14 @@ from typing import Any, Final
 import httpx
 
 from bench.cluster import Cluster, Process, running_cluster
-from bench.cluster_kept import insist, portrait, shared_avatar, shared_voice, whole_after_kill
+from bench.cluster_kept import (
+    insist,
+    kill_making,
+    make_avatar,
+    shared_avatar,
+    shared_voice,
+    whole_after_kill,
+)
 from bench.runner import Report, run_benchmark, table_of
 from lumen.errors import LumenException
 from lumen.live_client import LiveClient
@@ -53,7 +60,7 @@ SETTINGS: Final = {
 
 XTTS: Final = {"VOICE": "xtts"}
 
-TRIALS: Final = ("endpoints", "triton", "api", "making", "s3", "redis", "rolling")
+TRIALS: Final = ("endpoints", "making", "kept", "triton", "api", "redis", "rolling")
 
 
 @dataclass(frozen=True)
@@ -186,6 +193,32 @@ async def every_endpoint(client: Client) -> Trial:
     return await _together("every endpoint", work, "with voices" if clones else "no voices without XTTS")
 
 
+async def making_killed(client: Client, avatars: int) -> Trial:
+    """Avatars of an API that is killed while it makes them: each is there whole or not at all."""
+    answered = await kill_making(client, avatars)
+    work = [whole_after_kill(client, number) for number in range(avatars)]
+    trial = await _together("kill -9 of an API that makes avatars", work, f"{answered} were answered before")
+    await _back(client.cluster.processes["api-1"])
+    return trial
+
+
+async def kept_without_s3(client: Client) -> Trial:
+    """Avatars made and filmed while S3 is away: who asks again as the answers say has them in the end."""
+    avatar, answers = await make_avatar(client), Counter[int]()
+    process = client.cluster.processes["s3"]
+    await asyncio.to_thread(process.kill)
+
+    async def back() -> str:
+        await asyncio.sleep(AWAY_SECONDS)
+        await asyncio.to_thread(process.start)
+        return ""
+
+    work = [insist(client, number, avatar if number % 4 < 2 else None, answers) for number in range(8)]
+    trial = await _together("avatars while S3 is away for 10 s", [*work, back()])
+    note = ", ".join(f"{count} x {status}" for status, count in sorted(answers.items()))
+    return Trial(**{**asdict(trial), "note": note})
+
+
 async def triton_killed(client: Client, clips: int) -> Trial:
     """Clips, and live answers, whose Triton is killed when they are half done."""
     process = client.cluster.processes["triton-1"]
@@ -225,44 +258,6 @@ async def api_killed(client: Client, jobs: int) -> Trial:
     trial = await _together("kill -9 of an API with jobs", [finished(answer) for answer in posted])
     await _back(process)
     return trial
-
-
-async def making_killed(client: Client, avatars: int) -> Trial:
-    """Avatars of an API that is killed while it makes them: each is there whole or not at all."""
-    process, first = client.cluster.processes["api-1"], client.cluster.apis[0]
-    made = [
-        asyncio.create_task(client.upload("/api/avatars", first, portrait_file=portrait(number)))
-        for number in range(1, avatars + 1)
-    ]
-    await asyncio.wait(made, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.to_thread(process.kill)
-    answers = await asyncio.gather(*made, return_exceptions=True)
-    told = sum(isinstance(answer, httpx.Response) and answer.is_success for answer in answers)
-    work = [whole_after_kill(client, number) for number in range(1, avatars + 1)]
-    trial = await _together("kill -9 of an API that makes avatars", work, f"{told} were answered before")
-    await _back(process)
-    return trial
-
-
-async def s3_away(client: Client) -> Trial:
-    """Avatars made and filmed while S3 is away: who asks again as the answer says has them in the end."""
-    process = client.cluster.processes["s3"]
-    kept = await client.upload("/api/avatars", client.cluster.apis[0], portrait_file=portrait(100))
-    avatar = kept.json()["id"]
-    await asyncio.to_thread(process.kill)
-
-    async def back() -> None:
-        await asyncio.sleep(AWAY_SECONDS)
-        await asyncio.to_thread(process.start)
-        await asyncio.to_thread(process.wait_ready)
-
-    asked = (insist(client, 101 + n, avatar if n % 4 < 2 else None) for n in range(8))
-    told, _ = await asyncio.gather(asyncio.gather(*asked), back())
-    statuses = sum((each.statuses for each in told), Counter[int]())
-    failures = tuple(each.failure for each in told if each.failure)
-    longest = round(max(each.seconds for each in told), 2)
-    answers = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
-    return Trial("S3 away for 10 s", len(told), len(told) - len(failures), longest, failures, answers)
 
 
 async def redis_away(client: Client) -> Trial:
@@ -321,10 +316,10 @@ async def _trials(cluster: Cluster, options: argparse.Namespace) -> list[Trial]:
     client = Client(cluster)
     trials: dict[str, Callable[[], Awaitable[Trial]]] = {
         "endpoints": lambda: every_endpoint(client),
+        "making": lambda: making_killed(client, options.clips),
+        "kept": lambda: kept_without_s3(client),
         "triton": lambda: triton_killed(client, options.clips),
         "api": lambda: api_killed(client, options.jobs),
-        "making": lambda: making_killed(client, options.clips),
-        "s3": lambda: s3_away(client),
         "redis": lambda: redis_away(client),
         "rolling": lambda: rolling_restart(client),
     }
