@@ -137,8 +137,8 @@ class Cluster:
     """The processes by name: redis, s3, triton-1, triton-2, ..., api-1, api-2, ..., envoy.
 
     Args:
-        folder: for logs, outputs of each API, and the databases; voices and avatars are shared by both APIs,
-            as on a network disk.
+        folder: for logs, the databases, and a folder of each process: APIs have no disk in common, and share
+            what is made and kept by the bucket alone.
         settings: of LUMEN, for all its processes.
         tritons, apis: how many of them.
 
@@ -245,7 +245,6 @@ class Cluster:
             "RATE_LIMIT_STORAGE": f"{self.redis_url}/0",
             "JOBS_STORAGE": f"{self.redis_url}/1",
             "TRUSTED_PROXIES": "127.0.0.1",
-            "OUTPUTS_PATH": str(self.folder / name / "outputs"),
             "OBJECTS_URL": f"s3://{BUCKET}/lumen",
             "OBJECTS_ENDPOINT": self.s3_url,
             "OBJECTS_ACCESS_KEY": KEY,
@@ -256,7 +255,8 @@ class Cluster:
 
     def _shared(self, name: str) -> dict[str, str]:
         """Settings of every process of LUMEN."""
-        folders = {f"{kind.upper()}_PATH": str(self.folder / kind) for kind in ("voices", "avatars")}
+        kinds = ("outputs", "voices", "avatars", "jobs", "webhooks")
+        folders = {f"{kind.upper()}_PATH": str(self.folder / name / kind) for kind in kinds}
         control = {"TRITON_MODEL_CONTROL": "off", "LOGS_PATH": str(self.folder / name)}
         return {**folders, **control, **self._settings}
 

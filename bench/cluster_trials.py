@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,10 +21,17 @@ from typing import Any, Final
 import httpx
 
 from bench.cluster import Cluster, Process, running_cluster
+from bench.cluster_kept import (
+    insist,
+    kill_making,
+    make_avatar,
+    shared_avatar,
+    shared_voice,
+    whole_after_kill,
+)
 from bench.runner import Report, run_benchmark, table_of
 from lumen.errors import LumenException
 from lumen.live_client import LiveClient
-from lumen.settings import PROJECT_ROOT
 
 TEXT: Final = (
     "Good morning, and thank you for asking. The weather is mild today, with some clouds in the evening."
@@ -39,7 +47,7 @@ STALL_SECONDS: Final = 2.0
 """Longest time that a live picture may stand still then."""
 
 AWAY_SECONDS: Final = 10.0
-"""Time for which Redis or S3 is away."""
+"""Time for which Redis, or the S3 server, is away."""
 
 SETTINGS: Final = {
     "RATE_LIMIT": "100000/minute",
@@ -49,6 +57,10 @@ SETTINGS: Final = {
     "REQUIRE_KEYS": "off",
 }
 """Everything comes from one address, which must not be what refuses it."""
+
+XTTS: Final = {"VOICE": "xtts"}
+
+TRIALS: Final = ("endpoints", "making", "kept", "triton", "api", "redis", "s3", "rolling")
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,9 @@ class Client:
     async def upload(self, path: str, base: str, **files: bytes) -> httpx.Response:
         named = {name: (f"{name}.png", data) for name, data in files.items()}
         return await self._http.post(base + path, files=named)
+
+    async def delete(self, path: str, base: str | None = None) -> httpx.Response:
+        return await self._http.delete((base or self.cluster.url) + path)
 
     async def clip(self, seed: int) -> str:
         """Make a clip and fetch it; "" when both worked, else what was answered."""
@@ -168,9 +183,7 @@ async def _together(name: str, work: Sequence[Awaitable[str]], note: str = "") -
 
 
 async def every_endpoint(client: Client) -> Trial:
-    """Ask each endpoint through the balancer; an avatar of one API is used at the other."""
-    first, second = client.cluster.apis
-    portrait = (PROJECT_ROOT / "assets" / "portraits" / "ada.png").read_bytes()
+    """Ask each endpoint through the balancer; what users keep at one API is used and removed at the other."""
 
     async def found(path: str) -> str:
         answer = await client.get(path)
@@ -179,16 +192,6 @@ async def every_endpoint(client: Client) -> Trial:
     async def made(path: str, body: dict[str, Any]) -> str:
         answer = await client.post(path, body)
         return "" if answer.is_success else f"{path}: {answer.status_code} {answer.text[:200]}"
-
-    async def shared_avatar() -> str:
-        posted = await client.upload("/api/avatars", first, portrait_file=portrait)
-        if not posted.is_success:
-            return f"avatar: {posted.status_code} {posted.text[:200]}"
-        avatar = posted.json()["id"]
-        answer = await client.post("/api/generate/full", {"prompt": "Hello.", "avatar": avatar}, second)
-        return (
-            "" if answer.is_success else f"avatar at the other API: {answer.status_code} {answer.text[:200]}"
-        )
 
     paths = (
         "/",
@@ -207,8 +210,37 @@ async def every_endpoint(client: Client) -> Trial:
         ("/api/generate/video", {"idle_seconds": 1, "size": 256}),
         ("/api/generate/full", {"prompt": "Hello.", "size": 256}),
     )
-    work = [*map(found, paths), *(made(*body) for body in bodies), shared_avatar()]
-    return await _together("every endpoint", work)
+    work = [*map(found, paths), *(made(*body) for body in bodies), shared_avatar(client)]
+    clones = (await client.get("/api/status")).json()["parts"]["voice"] == "xtts"
+    if clones:
+        work.append(shared_voice(client))
+    return await _together("every endpoint", work, "with voices" if clones else "no voices without XTTS")
+
+
+async def making_killed(client: Client, avatars: int) -> Trial:
+    """Avatars of an API that is killed while it makes them: each is there whole or not at all."""
+    answered = await kill_making(client, avatars)
+    work = [whole_after_kill(client, number) for number in range(avatars)]
+    trial = await _together("kill -9 of an API that makes avatars", work, f"{answered} were answered before")
+    await _back(client.cluster.processes["api-1"])
+    return trial
+
+
+async def kept_without_s3(client: Client) -> Trial:
+    """Avatars made and filmed while S3 is away: who asks again as the answers say has them in the end."""
+    avatar, answers = await make_avatar(client), Counter[int]()
+    process = client.cluster.processes["s3"]
+    await asyncio.to_thread(process.kill)
+
+    async def back() -> str:
+        await asyncio.sleep(AWAY_SECONDS)
+        await asyncio.to_thread(process.start)
+        return ""
+
+    work = [insist(client, number, avatar if number % 4 < 2 else None, answers) for number in range(8)]
+    trial = await _together("avatars while S3 is away for 10 s", [*work, back()])
+    note = ", ".join(f"{count} x {status}" for status, count in sorted(answers.items()))
+    return Trial(**{**asdict(trial), "note": note})
 
 
 async def triton_killed(client: Client, clips: int) -> Trial:
@@ -308,6 +340,8 @@ async def _trials(cluster: Cluster, options: argparse.Namespace) -> list[Trial]:
     client = Client(cluster)
     trials: dict[str, Callable[[], Awaitable[Trial]]] = {
         "endpoints": lambda: every_endpoint(client),
+        "making": lambda: making_killed(client, options.clips),
+        "kept": lambda: kept_without_s3(client),
         "triton": lambda: triton_killed(client, options.clips),
         "api": lambda: api_killed(client, options.jobs),
         "redis": lambda: redis_away(client),
@@ -327,7 +361,8 @@ def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory(prefix="lumen-trials-") as made:
         folder = options.folder or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
-        with running_cluster(folder, SETTINGS) as cluster:
+        models = {} if options.repository is None else XTTS | {"MODEL_REPOSITORY": str(options.repository)}
+        with running_cluster(folder, SETTINGS | models) as cluster:
             trials = asyncio.run(_trials(cluster, options))
     rows = [
         (
@@ -349,7 +384,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="for logs and data; must be empty")
     parser.add_argument("--clips", type=int, default=8, help="under way when a Triton is killed")
     parser.add_argument("--jobs", type=int, default=6, help="under way when an API is killed, or S3 is away")
-    parser.add_argument("--only", nargs="+", choices=("endpoints", "triton", "api", "redis", "s3", "rolling"))
+    parser.add_argument("--only", nargs="+", choices=TRIALS)
+    parser.add_argument(
+        "--repository", type=Path, help="models with an XTTS, so that voices are made too; FACE is warp"
+    )
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.objects import objects_of
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.owners import remove_ownerless
+from orchestrator.store.tensor_store import OWNERS
 from orchestrator.webhooks.webhooks import Webhooks
 
 OUTPUTS_SECONDS: Final = 60.0
@@ -59,8 +60,9 @@ class Services(Tools):
         """Remove files that a killed process had begun, and open what signs."""
         self.marking.start()
         self.outputs.clear()
-        for folder in (self.settings.voices_path, self.settings.avatars_path):
-            remove_ownerless(folder)
+        for root in (self.settings.voices_path, self.settings.avatars_path):
+            for folder in (root, *root.glob(f"{OWNERS}/*")):
+                remove_ownerless(folder)
 
 
 def make_services(settings: Settings, models: ModelManager) -> Services:

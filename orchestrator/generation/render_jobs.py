@@ -32,9 +32,7 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Tools, n
     animation = animation_of(body, fields.seed, use)
     if fields.avatar is not None:
         _refuse_beside_avatar(body)
-        avatars = use.models.get_avatars()
-        card = await asyncio.to_thread(avatars.find, fields.avatar)
-        features = await asyncio.to_thread(avatars.load, card)
+        card, features = await use.models.get_avatars().open(fields.avatar)
         face.check(animation, features.crop_options)
         return RenderJob(
             name,

@@ -97,6 +97,30 @@ def test_pools_of_their_own() -> None:
     assert objects["Service", "demo-triton-face"]["spec"]["clusterIP"] == "None"
 
 
+def test_no_disk_is_shared_where_there_is_a_bucket() -> None:
+    """With one, no claim is made or mounted, and keys come from their Secret; without, one is made."""
+    objects = {each["kind"]: each for each in _render(CHART / "ci" / "scale.yaml") if _is_api(each)}
+    assert "PersistentVolumeClaim" not in objects
+    pod = objects["Deployment"]["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["outputs"] == {"name": "outputs", "emptyDir": {}}
+    assert volumes["keys"]["secret"] == {"secretName": "lumen-keys"}
+    (mount,) = (each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "keys")
+    assert {"name": "KEYS_PATH", "value": f"{mount['mountPath']}/keys.json"} in pod["containers"][0]["env"]
+    named = _render(CHART / "ci" / "scale.yaml", "--set", "outputs.claim=mine")
+    assert "PersistentVolumeClaim" not in {each["kind"] for each in named}
+    alone = {each["kind"]: each for each in _render(CHART / "ci" / "starter.yaml") if _is_api(each)}
+    claim = alone["PersistentVolumeClaim"]["metadata"]
+    assert claim["annotations"] == {"helm.sh/resource-policy": "keep"}
+    volumes = alone["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "outputs", "persistentVolumeClaim": {"claimName": claim["name"]}} in volumes
+
+
+def _is_api(each: dict[str, Any]) -> bool:
+    """Whether an object is the API's Deployment, or a claim."""
+    return each["kind"] == "PersistentVolumeClaim" or each["metadata"]["name"] == "demo-api"
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
