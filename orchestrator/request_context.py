@@ -92,9 +92,10 @@ def identified(wanted: str | None = None) -> Iterator[None]:
         _output_name.reset(tokens[1])
 
 
-def utc_timestamp() -> str:
-    """Now, in ISO 8601 with the offset of UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def utc_timestamp(seconds: float | None = None) -> str:
+    """A time since 1970, or now, in ISO 8601 with the offset of UTC."""
+    when = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return when.isoformat(timespec="milliseconds")
 
 
 def stamp() -> dict[str, str]:

@@ -111,7 +111,8 @@ def announcer(webhooks: Webhooks) -> Callable[[Job], Awaitable[None]]:
     """Observer of jobs that sends a webhook when one ends."""
 
     async def announce(job: Job) -> None:
-        await webhooks.notify(f"video.{job.state.status}", {"id": job.id}, job.owner)
+        ended = job.state.completed_at
+        await webhooks.notify(f"video.{job.state.status}", {"id": job.id}, job.owner, ended)
 
     return announce
 

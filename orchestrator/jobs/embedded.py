@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from lumen.errors import ServiceUnavailableException
 from orchestrator.jobs.changes import Changes
 from orchestrator.jobs.job import Job
 from orchestrator.jobs.queue import Work
-from orchestrator.jobs.store import Bounds, Page
+from orchestrator.jobs.store import TELL_SECONDS, Bounds, Page
 from orchestrator.store.files import disk_errors, remove, write_text
 from orchestrator.store.owners import remove_ownerless
 
@@ -42,6 +43,7 @@ class FileJobStore:
         self._bounds = bounds
         self._jobs: dict[str, Job] = {}
         self._written: dict[str, asyncio.Lock] = {}
+        self._telling: dict[str, float] = {}  # until when somebody tells of a job that has ended
         self._lock: int | None = None
 
     async def open(self) -> None:
@@ -106,14 +108,28 @@ class FileJobStore:
         known = self._jobs.get(job.id)
         if known is None or known.ended:
             return False
-        self._put(job, known)
+        self._telling[job.id] = time.time() + TELL_SECONDS
+        self._put(job.in_state(untold=True), known)
         await self._write(job.id)
         return True
+
+    async def untold(self, now: float) -> Sequence[Job]:
+        untold = [job for job in self._jobs.values() if job.state.untold]
+        due = [job for job in untold if self._telling.get(job.id, now) <= now]
+        self._telling.update({job.id: now + TELL_SECONDS for job in due})
+        return due
+
+    async def told(self, job: Job) -> None:
+        self._telling.pop(job.id, None)
+        if (known := self._jobs.get(job.id)) is not None:
+            self._jobs[job.id] = known.in_state(untold=False)  # nothing that a client sees: no revision
+            await self._write(job.id)
 
     async def remove(self, job: Job) -> None:
         self._jobs.pop(job.id, None)
         await self._write(job.id)
         self._written.pop(job.id, None)
+        self._telling.pop(job.id, None)
         self.changes.tell(job.id)
 
     async def sweep(self, now: float) -> Sequence[str]:

@@ -1,13 +1,15 @@
 """Jobs of several processes: records in Redis, handed out by saq.
 
 A job is a hash ``lumen:job:<id>`` of its parts: ``job`` as it was asked for, ``state`` as it is, ``end``
-once it has ended, ``revision``. Sorted sets by age are the indexes: of all jobs, of an owner's, of those that
-have not ended, of those that wait, of a sharer's that wait. What must happen together is a script, so plain
-Redis and Valkey serve. The records are as safe as Redis's disk: ``appendonly yes``.
+once it has ended, ``untold`` until its observers know that, ``revision``. Sorted sets by age are the
+indexes: of all jobs, of an owner's, of those that have not ended, of those that wait, of a sharer's that
+wait; one more has those that are untold, by when that was last tried. What must happen together is a
+script, so plain Redis and Valkey serve. The records are as safe as Redis's disk: ``appendonly yes``.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, Final, cast
 
@@ -17,7 +19,7 @@ from lumen.aio import cancel
 from orchestrator.jobs.changes import Changes
 from orchestrator.jobs.job import Job, JobState
 from orchestrator.jobs.saq_queue import SaqJobQueue
-from orchestrator.jobs.store import Bounds, Page
+from orchestrator.jobs.store import TELL_SECONDS, Bounds, Page
 from orchestrator.store.redis_client import answering, connect
 
 log = logging.getLogger("lumen")
@@ -36,6 +38,7 @@ CHANNEL: Final = "lumen:jobs:changed"
 ALL: Final = "lumen:jobs"
 OPEN: Final = "lumen:jobs:open"
 WAITING: Final = "lumen:jobs:waiting"
+UNTOLD: Final = "lumen:jobs:untold"
 
 ADD: Final = """
 local queued, own = redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[4])
@@ -64,11 +67,25 @@ if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HSETNX', KEYS[1], 'end', AR
 redis.call('HINCRBY', KEYS[1], 'revision', 1)
 redis.call('EXPIREAT', KEYS[1], ARGV[3])
 redis.call('EXPIREAT', ARGV[5], ARGV[3])
+redis.call('HSET', KEYS[1], 'untold', 1)
+redis.call('ZADD', ARGV[6], ARGV[7], ARGV[1])
 for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
 return 1
 """
-"""Ends a job, if nobody did before; its owner's index lives as long as the last of its jobs."""
+"""Ends a job, if nobody did before, untold; its owner's index lives as long as the last of its jobs."""
+
+CLAIM: Final = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+for _, id in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], id) end
+return due
+"""
+"""Takes the untold jobs that nobody has tried to tell of since a time, and notes that it is tried now."""
+
+CLAIMED: Final = 100
+"""Untold jobs that are taken at once."""
+
+PARTS: Final = ["job", "state", "end", "untold", "revision"]
 
 Part = bytes | None
 
@@ -83,6 +100,7 @@ class RedisJobStore:
         self._add = self._redis.register_script(ADD)
         self._update = self._redis.register_script(UPDATE)
         self._end = self._redis.register_script(END)
+        self._claim = self._redis.register_script(CLAIM)
         self._listener: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -110,9 +128,7 @@ class RedisJobStore:
 
     async def get(self, job_id: str) -> Job | None:
         async with answering():
-            parts = await cast(
-                Awaitable[list[Part]], self._redis.hmget(_key(job_id), ["job", "state", "end", "revision"])
-            )
+            parts = await cast(Awaitable[list[Part]], self._redis.hmget(_key(job_id), PARTS))
         return _job(parts)
 
     async def page(self, owner: str, page: Page) -> tuple[Sequence[Job], bool]:
@@ -138,12 +154,28 @@ class RedisJobStore:
         keys = [_key(job.id), OPEN, WAITING, _waiting_of(job.sharer)]
         state, expires = job.state.model_dump_json(), int(job.state.expires_at or 0)
         async with answering():
-            return bool(await self._end(keys, [job.id, state, expires, CHANNEL, _of_owner(job.owner)]))
+            told = CHANNEL, _of_owner(job.owner), UNTOLD, time.time()
+            return bool(await self._end(keys, [job.id, state, expires, *told]))
+
+    async def untold(self, now: float) -> Sequence[Job]:
+        async with answering():
+            due = await self._claim([UNTOLD], [now - TELL_SECONDS, now, CLAIMED])
+        jobs = {job_id: await self.get(job_id) for job_id in map(_text, due)}
+        if forgotten := [job_id for job_id, job in jobs.items() if job is None]:
+            async with answering():
+                await self._redis.zrem(UNTOLD, *forgotten)
+        return [job for job in jobs.values() if job is not None]
+
+    async def told(self, job: Job) -> None:
+        async with answering(), self._redis.pipeline(transaction=True) as together:
+            together.hdel(_key(job.id), "untold")
+            together.zrem(UNTOLD, job.id)
+            await together.execute()
 
     async def remove(self, job: Job) -> None:
         async with answering(), self._redis.pipeline(transaction=True) as together:
             together.delete(_key(job.id))
-            for index in (OPEN, WAITING, _waiting_of(job.sharer), ALL, _of_owner(job.owner)):
+            for index in (OPEN, WAITING, UNTOLD, _waiting_of(job.sharer), ALL, _of_owner(job.owner)):
                 together.zrem(index, job.id)
             together.publish(CHANNEL, job.id)
             await together.execute()
@@ -224,13 +256,12 @@ class RedisJobs:
 
 
 def _job(parts: Sequence[Part]) -> Job | None:
-    record, state, end, revision = parts
+    record, state, end, untold, revision = parts
     if record is None or state is None:
         return None
     job = Job.model_validate_json(record)
-    return job.model_copy(
-        update={"state": JobState.model_validate_json(end or state), "revision": int(revision or 0)}
-    )
+    now = JobState.model_validate_json(end or state).model_copy(update={"untold": untold is not None})
+    return job.model_copy(update={"state": now, "revision": int(revision or 0)})
 
 
 def _key(job_id: str) -> str:

@@ -30,6 +30,7 @@ class JobState(_Record):
         started_at, completed_at, expires_at: seconds since 1970.
         remaining: estimated seconds until it is done.
         result: the answer that a waiting client would have got.
+        untold: it has ended, and it is not known that its observers were told.
     """
 
     status: Status = "queued"
@@ -43,6 +44,7 @@ class JobState(_Record):
     remaining: float | None = None
     error: JobError | None = None
     result: dict[str, Any] | None = None
+    untold: bool = False
 
 
 class Job(_Record):

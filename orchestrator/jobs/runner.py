@@ -49,6 +49,7 @@ INTERNAL: Final = "internal_server"
 """Codes of errors that are no exception's."""
 
 Observer = Callable[[Job], Awaitable[None]]
+"""Is told of a job that ended; what it raises means that it is to be told again, later."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class JobRunner:
 
     Args:
         use: what clips are made with.
-        observers: are told of each job that ended, once.
+        observers: are told of each job that ended, at least once.
     """
 
     def __init__(
@@ -106,12 +107,26 @@ class JobRunner:
             return False
         await self._uploads.remove(job.id)
         log.info("Job %s: %s", job.id, job.state.error.message if job.state.error else "completed")
+        await self.tell(job)
+        return True
+
+    async def tell(self, job: Job) -> None:
+        """Tell the observers of a job's end; where one fails, or this process does, it stays untold."""
+        heard = True
         for observer in self._observers:
             try:
                 await observer(job)
+            except LumenException as error:
+                log.error("The end of job %s is told again later: %s", job.id, error.message)
+                heard = False
             except Exception:
-                log.exception("The end of job %s could not be told", job.id)
-        return True
+                log.exception("The end of job %s could not be told, which is tried again", job.id)
+                heard = False
+        if heard:
+            try:
+                await self._store.told(job)
+            except LumenException as error:
+                log.warning("The end of job %s may be told again: %s", job.id, error.message)
 
     def remove_files(self, job: Job) -> None:
         """Remove what a job made; blocks."""
