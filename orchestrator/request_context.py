@@ -17,6 +17,12 @@ NOBODY: Final = "-"
 client: Final[ContextVar[str]] = ContextVar("client", default=NOBODY)
 """Name of the client that the request comes from."""
 
+
+def client_of_key(key_id: str) -> str:
+    """Name of the client that has a key."""
+    return f"key {key_id}"
+
+
 EVERYONE: Final = ""
 """Owner of what is made while no keys are asked for."""
 

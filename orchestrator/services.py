@@ -86,7 +86,7 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     metrics.watch_places("speeches", lambda: pipeline.speeches.taken, settings.max_concurrent_speech)
     metrics.watch_places("sessions", lambda: live.count, settings.max_live_sessions)
     metrics.watch_outputs(Recent(outputs.size, OUTPUTS_SECONDS))
-    allowed = access.may_read, access.check_quota
+    allowed = access.may_read, access.check_quota, access.clips_at_once
     tools = Tools(settings, models, outputs, kept, sound, moderation, portraits, pipeline, *allowed)
     jobs, webhooks = make_jobs(tools), Webhooks(settings, on_outcome=metrics.webhook)
     jobs.on_finished.append(announcer(webhooks))

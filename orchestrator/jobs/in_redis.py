@@ -20,6 +20,7 @@ from orchestrator.jobs.changes import Changes
 from orchestrator.jobs.job import Job, JobState
 from orchestrator.jobs.saq_queue import SaqJobQueue
 from orchestrator.jobs.store import TELL_SECONDS, Bounds, Page
+from orchestrator.jobs.turns import jobs_before
 from orchestrator.store.redis_client import answering, connect
 
 log = logging.getLogger("lumen")
@@ -43,11 +44,21 @@ UNTOLD: Final = "lumen:jobs:untold"
 ADD: Final = """
 local queued, own = redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[4])
 if queued >= tonumber(ARGV[4]) or own >= tonumber(ARGV[5]) then return {queued, own} end
-redis.call('HSET', KEYS[1], 'job', ARGV[2], 'state', ARGV[3], 'revision', 0)
+redis.call('HSET', KEYS[1], 'job', ARGV[2], 'state', ARGV[3], 'revision', 0, 'sharer', ARGV[7])
 for i = 2, #KEYS do redis.call('ZADD', KEYS[i], ARGV[6], ARGV[1]) end
 return false
 """
 """Adds a job to all indexes, unless as many wait as may; then it tells how many do."""
+
+SHARERS: Final = """
+local found = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  table.insert(found, id)
+  table.insert(found, redis.call('HGET', ARGV[1] .. id, 'sharer') or '')
+end
+return found
+"""
+"""Tells the jobs that wait by age, each with its sharer."""
 
 UPDATE: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HEXISTS', KEYS[1], 'end') == 1 then return 0 end
@@ -98,6 +109,7 @@ class RedisJobStore:
         self._bounds = bounds
         self._redis = connect(url)
         self._add = self._redis.register_script(ADD)
+        self._sharers = self._redis.register_script(SHARERS)
         self._update = self._redis.register_script(UPDATE)
         self._end = self._redis.register_script(END)
         self._claim = self._redis.register_script(CLAIM)
@@ -122,7 +134,7 @@ class RedisJobStore:
         record, state = job.model_dump_json(exclude={"state", "revision"}), job.state.model_dump_json()
         limits = self._bounds.queued, self._bounds.share
         async with answering():
-            full = await self._add(keys, [job.id, record, state, *limits, job.created_at])
+            full = await self._add(keys, [job.id, record, state, *limits, job.created_at, job.sharer])
         if full:
             self._bounds.check(*full)
 
@@ -142,7 +154,9 @@ class RedisJobStore:
 
     async def ahead(self, job: Job) -> int:
         async with answering():
-            return await self._redis.zrank(WAITING, job.id) or 0
+            found = [_text(each) for each in await self._sharers([WAITING], [_key("")])]
+        ids, sharers = found[::2], found[1::2]
+        return jobs_before(sharers, ids.index(job.id)) if job.id in ids else 0
 
     async def update(self, job: Job) -> bool:
         keys = [_key(job.id), WAITING, _waiting_of(job.sharer)]
@@ -196,9 +210,11 @@ class RedisJobStore:
                 gone.append(job_id)
         return gone
 
-    async def unfinished(self) -> Sequence[str]:
+    async def unfinished(self) -> Sequence[Job]:
         async with answering():
-            return [_text(raw) for raw in await self._redis.zrange(OPEN, 0, -1)]
+            ids = [_text(raw) for raw in await self._redis.zrange(OPEN, 0, -1)]
+        jobs = [await self.get(job_id) for job_id in ids]
+        return [job for job in jobs if job is not None]
 
     async def _jobs(self, index: str, page: Page) -> AsyncIterator[Job]:
         """Yield the jobs of an index in order; those that have expired leave it."""

@@ -21,7 +21,7 @@ from orchestrator.jobs.job import Job
 from orchestrator.jobs.store import JobStore
 from orchestrator.jobs.uploads import Uploads
 from orchestrator.pipeline.progress import Progress
-from orchestrator.request_context import client, owner, request_id, scopes
+from orchestrator.request_context import client, client_of_key, owner, request_id, scopes
 from orchestrator.request_context import job as running
 from orchestrator.schemas.body import Body
 from orchestrator.schemas.generation import FullRequest, VideoRequest
@@ -89,8 +89,9 @@ class JobRunner:
     async def run(self, job_id: str) -> None:
         """Do a job to its end. Cancelled, it leaves the job to be done again."""
         deadline: float | None = None
-        while await self._unfinished(job_id) is not None:
-            async with self._use.pipeline.clips.awaited(JOBS, self._rules.places):
+        while (waits := await self._unfinished(job_id)) is not None:
+            limit = self._use.clips_at_once(waits.owner)
+            async with self._use.pipeline.clips.awaited(JOBS, self._rules.places, waits.client, limit):
                 job = await self._unfinished(job_id)
                 last = deadline is not None and time.monotonic() > deadline
                 pause = None if job is None else await self._attempt(job, last)
@@ -98,6 +99,11 @@ class JobRunner:
                 return
             deadline = deadline or time.monotonic() + self._rules.patience
             await asyncio.sleep(pause)
+
+    def room(self, sharer: str) -> int | None:
+        """Jobs of ``sharer`` that may be made at once now: what its key may have, less what waits for it."""
+        limit = self._use.clips_at_once(sharer)
+        return None if limit is None else limit - self._use.pipeline.clips.taken_by(client_of_key(sharer))
 
     async def end(self, job: Job, **state: Any) -> bool:
         """End a job so, once: False where it had ended before."""

@@ -121,9 +121,8 @@ class Jobs:
         try:
             await self._backend.open()
             if self._backend.alone:
-                unfinished = await self._store.unfinished()
-                await asyncio.to_thread(self._uploads.keep_only, unfinished, 0.0)
-            await self._queue.start(self._runner.run)
+                await self._keep_uploads(await self._store.unfinished(), 0.0)
+            await self._queue.start(self._runner.run, self._runner.room)
         except LumenException as error:
             log.warning("There are no jobs: %s", error.message)
             return
@@ -171,7 +170,7 @@ class Jobs:
         await self._uploads.save(job.id, body.files)
         try:
             await self._store.add(job)
-            await self._queue.push(job.id)
+            await self._queue.push(job)
         except BaseException:
             await self._forget(job)
             raise
@@ -258,8 +257,7 @@ class Jobs:
 
     async def _count(self) -> None:
         """Count the jobs that wait."""
-        known = [await self._store.get(job_id) for job_id in await self._store.unfinished()]
-        begun = [job.created_at for job in known if job is not None and job.queued]
+        begun = [job.created_at for job in await self._store.unfinished() if job.queued]
         self.backlog = Backlog(len(begun), min(begun, default=None))
 
     async def _keep_up(self) -> None:
@@ -269,7 +267,11 @@ class Jobs:
         await self._store.sweep(time.time())
         unfinished = await self._store.unfinished()
         await push_all(self._queue, unfinished)
-        await asyncio.to_thread(self._uploads.keep_only, unfinished, ABANDONED_SECONDS)
+        await self._keep_uploads(unfinished, ABANDONED_SECONDS)
+
+    async def _keep_uploads(self, jobs: Sequence[Job], age: float) -> None:
+        """Remove the uploads of others than ``jobs`` that are older than ``age`` seconds."""
+        await asyncio.to_thread(self._uploads.keep_only, [job.id for job in jobs], age)
 
 
 def _job(body: ClipBody, asked: Asked) -> Job:

@@ -87,7 +87,7 @@ class JobStore(Protocol):
         ...
 
     async def ahead(self, job: Job) -> int:
-        """Count the waiting jobs that come before ``job``, which waits too."""
+        """Count the waiting jobs whose turn comes before that of ``job``, which waits too."""
         ...
 
     async def update(self, job: Job) -> bool:
@@ -117,6 +117,6 @@ class JobStore(Protocol):
         """Forget the jobs that have expired or are too many, and return their ids."""
         ...
 
-    async def unfinished(self) -> Sequence[str]:
-        """Ids of the jobs that have not ended, the oldest first."""
+    async def unfinished(self) -> Sequence[Job]:
+        """The jobs that have not ended, the oldest first."""
         ...

@@ -45,10 +45,19 @@ class Keyed:
 
 
 @pytest.fixture
-def keyed(tmp_path: Path) -> Iterator[Keyed]:
+def keyed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Keyed]:
+    """An API that does one job at once, or half of as many as the test says."""
     models, keys = HeldModels(), tmp_path / "keys.json"
     new_key(keys, "first")
-    changes = {"keys_path": keys, "usage_path": tmp_path / "usage.json", "max_concurrent_clips": 2}
+    changes = {
+        "keys_path": keys,
+        "usage_path": tmp_path / "usage.json",
+        "max_concurrent_clips": getattr(request, "param", 2),
+    }
+        "keys_path": keys,
+        "usage_path": tmp_path / "usage.json",
+        "max_concurrent_clips": getattr(request, "param", 2),
+    }
     with job_api(tmp_path, models, link_seconds=4.0, **changes) as api:
         try:
             yield Keyed(api, models, keys)
@@ -66,6 +75,24 @@ def test_a_quota_holds_for_jobs_that_wait(keyed: Keyed) -> None:
     error = keyed.ended(key, second)["error"]
     assert error["code"] == "quota"
     assert "its quota is 0.1 s" in error["message"]
+
+
+@pytest.mark.parametrize("keyed", [4], indirect=True)
+def test_jobs_count_among_the_clips_at_once(keyed: Keyed) -> None:
+    """A key's jobs wait for each other and hold up no other key's; meanwhile who waits for a clip is 429."""
+    key, other = keyed.key("single", clips=1), keyed.key("other")
+    keyed.models.face.go.clear()
+    first, second = keyed.create(key), keyed.create(key)
+    wait_until(lambda: keyed.read(key, first)["status"] == "in_progress")
+    third = keyed.create(other)
+    wait_until(lambda: keyed.read(other, third)["status"] == "in_progress")
+    assert keyed.read(key, second)["status"] == "queued"
+    refused = keyed.api.client.post("/api/generate/full", json={"prompt": "I wait."}, headers=key.headers)
+    assert (refused.status_code, refused.json()["error"]) == (429, "BusyException")
+    assert "your key may have 1 at once" in refused.json()["message"]
+    assert refused.headers["retry-after"]
+    keyed.models.face.go.set()
+    assert {keyed.ended(key, each)["status"] for each in (first, second)} == {"completed"}
 
 
 def test_a_key_that_is_disabled_meanwhile(keyed: Keyed) -> None:
