@@ -37,7 +37,10 @@ TICK_SECONDS: Final = 0.25
 """Interval in which the progress of a job is told."""
 
 PAUSES: Final = (1.0, 2.0, 5.0, 15.0)
-"""Seconds before another attempt, after Triton or the writer was not there; the last one stays."""
+"""Seconds before another attempt, after one that failed by the server's fault; the last one stays."""
+
+SERVERS_FAULT: Final = 500
+"""HTTP status from which on an error is the server's fault."""
 
 STORAGE_PAUSE: Final = 1.0
 STORAGE_SECONDS: Final = 600.0
@@ -58,7 +61,7 @@ class Rules:
 
     Attributes:
         places: for jobs at once.
-        attempts: at a job whose process dies each time.
+        attempts: at a job whose process dies each time, or in which a stage fails each time.
         patience: seconds for which a job is tried again while Triton or the writer is not there.
         kept: seconds for which a job that has ended is remembered.
     """
@@ -219,8 +222,8 @@ class JobRunner:
             done = {"status": "completed", "phase": "encoding", "progress": 100, "result": work.result()}
             await self._surely_end(job, **done)
             return None
-        if _passes(error) and not last:
-            return await self._wait_for_parts(job, error)
+        if not last and self._may_pass(job, error):
+            return await self._try_again(job, error)
         if isinstance(error, LumenException):
             await self._fail(job, error_code(type(error).__name__), error.message)
         else:
@@ -228,12 +231,25 @@ class JobRunner:
             await self._fail(job, INTERNAL, "Something went wrong inside the server; its log says what.")
         return None
 
-    async def _wait_for_parts(self, job: Job, error: BaseException) -> float:
+    def _may_pass(self, job: Job, error: BaseException) -> bool:
+        """Whether another attempt may go better: the fault is the server's, and it may be mended by then.
+
+        A Triton that dies in the middle of a clip looks like a stage that fails, and so like one that always
+        will; so there is a bound on such attempts. What is the caller's fault stays so.
+        """
+        if _is_away(error):
+            return True
+        may = isinstance(error, LumenException) and error.status >= SERVERS_FAULT
+        return may and job.state.failures + 1 < self._rules.attempts
+
+    async def _try_again(self, job: Job, error: BaseException) -> float:
         """Note that another attempt follows; seconds until then."""
-        pause = PAUSES[min(job.state.retries, len(PAUSES) - 1)]
+        state = job.state
+        pause = PAUSES[min(state.retries, len(PAUSES) - 1)]
         log.warning("Job %s is tried again in %g s: %s", job.id, pause, error)
+        failures = state.failures + (not _is_away(error))
         try:
-            await self._store.update(job.in_state(retries=job.state.retries + 1))
+            await self._store.update(job.in_state(retries=state.retries + 1, failures=failures))
         except LumenException:
             log.debug("A retry of job %s is not written", job.id)
         return pause
@@ -299,6 +315,6 @@ def _enter(job: Job) -> None:
     scopes.set(job.scopes)
 
 
-def _passes(error: BaseException) -> bool:
-    """Whether it may go better after a while."""
+def _is_away(error: BaseException) -> bool:
+    """Whether a part is not there, or has no room, for now."""
     return isinstance(error, ServiceUnavailableException | BusyException)

@@ -54,10 +54,6 @@ def keyed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Keyed]:
         "usage_path": tmp_path / "usage.json",
         "max_concurrent_clips": getattr(request, "param", 2),
     }
-        "keys_path": keys,
-        "usage_path": tmp_path / "usage.json",
-        "max_concurrent_clips": getattr(request, "param", 2),
-    }
     with job_api(tmp_path, models, link_seconds=4.0, **changes) as api:
         try:
             yield Keyed(api, models, keys)

@@ -8,6 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from lumen.errors import (
+    ContentBlockedException,
+    GenerationException,
+    InvalidInputException,
+    LumenException,
+    UpstreamTimeoutException,
+)
 from orchestrator.jobs import runner, service
 from tests.support.api_server import Api
 from tests.support.job_process import JobProcess, job_process
@@ -177,6 +184,35 @@ def test_triton_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         models.face.failures = 0
         assert (done["status"], done["error"]["code"]) == ("failed", "service_unavailable")
         assert len(api.files()) == 4
+
+
+@pytest.mark.parametrize(
+    ("failure", "failures", "end", "attempts"),
+    [
+        (GenerationException("Triton failed."), 2, None, 3),
+        (GenerationException("Triton failed."), 3, "generation", 3),
+        (UpstreamTimeoutException("Triton is late."), 2, None, 3),
+        (ContentBlockedException("The writer refused."), 1, "content_blocked", 1),
+        (InvalidInputException("There is no face."), 1, "invalid_input", 1),
+    ],
+)
+def test_a_stage_that_fails_in_the_middle(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: LumenException,
+    failures: int,
+    end: str | None,
+    attempts: int,
+) -> None:
+    """The server's fault is tried again so many times, with the same result; the caller's never is."""
+    monkeypatch.setattr(runner, "PAUSES", (0.01,))
+    models = HeldModels()
+    models.face.failure, models.face.failures = failure, failures
+    with job_api(tmp_path, models) as api:
+        ids = create(api)
+        done = until_ended(api, ids[0])
+        assert (done["attempts"], done.get("error", {}).get("code")) == (attempts, end)
+        wait_until(lambda: files_of(tmp_path) == ([] if end else expected_files(ids)))
 
 
 def test_bounds(tmp_path: Path, storage: Changes) -> None:
