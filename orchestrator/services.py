@@ -81,7 +81,8 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     access.owner_of = owner_of
     observers: list[Observer] = [OutputRecorder(outputs, kept), access.meter, Measured(metrics)]
     pipeline = Pipeline(settings, models, outputs, observers, marking, moderation)
-    live = LiveSessions(settings, models, portraits, metrics, access.meter, access.links.sign, moderation)
+    told = access.meter, access.links.sign, marking, moderation
+    live = LiveSessions(settings, models, portraits, metrics, *told)
     metrics.watch_places("clips", lambda: pipeline.clips.taken, settings.max_concurrent_clips)
     metrics.watch_places("speeches", lambda: pipeline.speeches.taken, settings.max_concurrent_speech)
     metrics.watch_places("sessions", lambda: live.count, settings.max_live_sessions)
