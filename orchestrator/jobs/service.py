@@ -188,9 +188,9 @@ class Jobs:
             raise NotFoundException(f"There is no video {excerpt(job_id)!r}; GET /v1/videos lists yours.")
         return job
 
-    async def page(self, page: Page) -> tuple[Sequence[Job], bool]:
-        """The asker's jobs, and whether more follow."""
-        return await self._store.page(owner.get(), page)
+    async def page(self, whose: str, page: Page) -> tuple[Sequence[Job], bool]:
+        """The jobs of an owner, and whether more follow."""
+        return await self._store.page(whose, page)
 
     async def position(self, job: Job) -> int | None:
         """Count the jobs that come before ``job``, while it is queued."""
