@@ -1,9 +1,10 @@
 """Fair slots: clips of many clients get on alike, however many one of them has."""
 
 import asyncio
+from contextlib import ExitStack
 from contextvars import Context, copy_context
 
-from orchestrator.faces.fair_slots import FairSlots
+from orchestrator.faces.fair_slots import PATIENCE, FairSlots
 from orchestrator.request_context import client
 
 TICKS = 8
@@ -130,3 +131,52 @@ async def test_a_clip_that_is_cancelled_gives_its_slot_back() -> None:
     await asyncio.gather(*many, return_exceptions=True)
     assert await one == 50
     assert await clip(slots, "later", 10, drawn) == 10
+
+
+class SetClock:
+    """A clock that goes on when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def begun(slots: FairSlots, windows: list[str], name: str) -> None:
+    async with slots.slot():
+        windows.append(name)
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_the_last_slot_is_kept_for_whoever_has_fewer_clips() -> None:
+    """While a clip's speech is being made, another client's clips begin no window, for a moment."""
+    clock, windows = SetClock(), list[str]()
+    slots = FairSlots(1, clock)
+    with ExitStack() as clips:
+        of("few").run(clips.enter_context, slots.clip())
+        for _ in range(2):
+            of("many").run(clips.enter_context, slots.clip())
+        waiting = of("many").run(asyncio.ensure_future, begun(slots, windows, "many"))
+        await settle()
+        assert not windows
+        await of("few").run(asyncio.ensure_future, begun(slots, windows, "few"))
+        assert windows == ["few"]
+        clock.now += PATIENCE
+        await of("few").run(asyncio.ensure_future, begun(slots, windows, "few"))
+        clock.now += 2 * PATIENCE  # of its next window nothing is heard
+        await asyncio.wait_for(waiting, 10)
+    assert windows == ["few", "few", "many"]
+
+
+async def test_slots_are_not_kept_where_others_are_free() -> None:
+    windows = list[str]()
+    slots = FairSlots(2, SetClock())
+    with ExitStack() as clips:
+        of("few").run(clips.enter_context, slots.clip())
+        for _ in range(2):
+            of("many").run(clips.enter_context, slots.clip())
+        await asyncio.wait_for(of("many").run(asyncio.ensure_future, begun(slots, windows, "many")), 10)
