@@ -172,22 +172,25 @@ class _Queue(RedisQueue):
             self.turns.done(sharer)
 
     async def _take(self) -> SaqJob | None:
-        ids = await cast(Awaitable[list[bytes]], self.redis.lrange(self._queued, 0, -1))
-        if not ids:
-            return None
-        queued: dict[str, list[bytes]] = {}
-        for job_id, entry in zip(ids, await self.redis.mget(ids), strict=True):
-            job = self.deserialize(entry)
-            queued.setdefault("" if job is None else (job.kwargs or {}).get(SHARER, ""), []).append(job_id)
-        sharer = self.turns.take(queued)
-        if sharer is None:
-            return None
-        self._taken[asyncio.current_task()] = sharer
-        first = queued[sharer][0]
-        if await self._take_script([self._queued, self._active], [first]):
-            return await self._get_job_by_id(first)
-        self.release()
+        """Take the job whose sharer's turn it is, if there is one that has room."""
+        while (queued := await self._by_sharer()) and (sharer := self.turns.take(queued)) is not None:
+            self._taken[asyncio.current_task()] = sharer
+            first = queued[sharer]
+            taken = await self._take_script([self._queued, self._active], [first])
+            job = await self._get_job_by_id(first) if taken else None
+            if job is not None:
+                return job
+            self.release()  # another worker was first
         return None
+
+    async def _by_sharer(self) -> dict[str, bytes]:
+        """The first job of each sharer, in their order."""
+        ids = await cast(Awaitable[list[bytes]], self.redis.lrange(self._queued, 0, -1))
+        found: dict[str, bytes] = {}
+        for job_id, entry in zip(ids, await self.redis.mget(ids) if ids else [], strict=True):
+            job = self.deserialize(entry)
+            found.setdefault("" if job is None else (job.kwargs or {}).get(SHARER, ""), job_id)
+        return found
 
 
 class _Worker(Worker[Any]):
