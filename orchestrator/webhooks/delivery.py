@@ -67,10 +67,10 @@ def new_delivery(
 ) -> Delivery:
     """A delivery that is due.
 
+    Events of one type about one object, which ``data`` names by its ``id``, are the same event.
+
     Args:
         happened: when what it tells of did, in seconds since 1970; now without one.
-
-    Events of one type about one object, which ``data`` names by its ``id``, are the same event.
 
     Raises:
         TooLargeException: the body would have more than ``MAX_BODY_BYTES``.
