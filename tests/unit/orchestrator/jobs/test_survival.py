@@ -175,10 +175,10 @@ def test_triton_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """What may go better after a while is tried again; what stays so is told."""
     monkeypatch.setattr(runner, "PAUSES", (0.01,))
     models = HeldModels()
-    with job_api(tmp_path, models, job_patience=0.5) as api:
-        models.face.failures = 5
+    with job_api(tmp_path, models, job_patience=2.0) as api:
+        models.face.failures = 4
         done = until_ended(api, create(api)[0])
-        assert (done["status"], done["attempts"]) == ("completed", 6)
+        assert (done["status"], done["attempts"]) == ("completed", 5)
         models.face.failures = 1_000_000
         done = until_ended(api, create(api)[0])
         models.face.failures = 0
