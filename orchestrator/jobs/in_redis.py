@@ -114,12 +114,15 @@ class RedisJobStore:
         self._end = self._redis.register_script(END)
         self._claim = self._redis.register_script(CLAIM)
         self._listener: asyncio.Task[None] | None = None
+        self._open = False
 
     async def open(self) -> None:
         """Begin to listen for changes, whether Redis is there or comes back later."""
+        self._open = True
         self._listener = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
+        self._open = False  # a client that is cancelled while it connects may say that it failed
         if self._listener is not None:
             await cancel(self._listener)
         await self._redis.aclose()
@@ -237,12 +240,12 @@ class RedisJobStore:
 
     async def _listen(self) -> None:
         """Tell this process of all changes; after an outage, of those that there may have been."""
-        while True:
+        while self._open:
             try:
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(CHANNEL)
                     self.changes.tell_all()
-                    while True:
+                    while self._open:
                         message = await subscription.get_message(True, timeout=LISTEN_SECONDS)
                         if message is not None:
                             self.changes.tell(_text(message["data"]))
