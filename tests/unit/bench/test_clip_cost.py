@@ -31,4 +31,4 @@ def test_length_of_a_fragmented_clip() -> None:
     with encoding(ClipFormat(64, 64, 25, 24_000, live=True), sink) as clip:
         clip.write_audio(np.zeros(24_000, np.float32))
         clip.write_frames(np.zeros((25, 64, 64, 3), np.uint8))
-    assert seconds_of(sink.take()) == pytest.approx(1.0, abs=0.05)
+    assert seconds_of(sink.take()) == pytest.approx(1.0, abs=0.1)  # with the encoder's delay and padding
