@@ -50,7 +50,7 @@ class FairSlots:
     eight. The client whose clock is behind all others has a slot at any time, free or not.
 
     Args:
-        slots: windows drawn at once, besides one more of a client that is alone; 0 for one per two cores.
+        slots: windows drawn at once, besides one more of a clip that is alone; 0 for one per two cores.
         now: seconds of a clock.
     """
 
@@ -142,7 +142,7 @@ class FairSlots:
             (each.clock, each.clips) for each in self._clients.values()
         ):
             return -math.inf
-        return -1 if len(self._clients) == 1 else 0
+        return -1 if len(self._clients) == found.clips == 1 else 0
 
     def _kept_for_another(self, chosen: _Waiting, now: float) -> float:
         """Seconds for which the last free slot is kept: a window of a client with fewer clips may come."""
