@@ -10,8 +10,11 @@ from lumen.triton.guard import SHARED_MEMORY
 
 STUB: Final = "triton_python_backend_stub"
 PROC: Final = Path("/proc")
-USER_AND_SYSTEM: Final = slice(11, 13)
+OWN_TICKS: Final = slice(11, 13)
 """Fields of /proc/PID/stat after the name: ticks in the program and in the kernel."""
+
+WITH_ENDED: Final = slice(11, 15)
+"""`OWN_TICKS` and those of its children that have ended."""
 
 OWN: Final = "orchestrator"
 """Name of this process: it runs the API."""
@@ -37,7 +40,7 @@ def processor_seconds(ancestor: int) -> dict[str, float]:
     found: dict[str, float] = {}
     for pid in sorted({ancestor, *descendants(ancestor)}):
         if name := _name(pid):
-            found[name] = found.get(name, 0.0) + _processor_seconds(pid)
+            found[name] = found.get(name, 0.0) + _seconds(pid, OWN_TICKS)
     return found
 
 
@@ -81,10 +84,15 @@ def memory_bytes(pid: int, field: str = "VmRSS") -> int:
     return 1024 * int(found[1]) if found else 0
 
 
-def _processor_seconds(pid: int) -> float:
-    """Seconds in the program and in the kernel; 0 for a process that has ended."""
-    fields = _read(PROC / str(pid) / "stat").rpartition(")")[2].split()
-    return sum(map(int, fields[USER_AND_SYSTEM])) / os.sysconf("SC_CLK_TCK")
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process, of all that it has started, and of those of them that have ended."""
+    return sum(_seconds(each, WITH_ENDED) for each in (pid, *descendants(pid)))
+
+
+def _seconds(pid: int, fields: slice) -> float:
+    """Processor time by fields of /proc/PID/stat; 0 for a process that has ended."""
+    found = _read(PROC / str(pid) / "stat").rpartition(")")[2].split()  # the name may have spaces
+    return sum(map(int, found[fields])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read(path: Path) -> str:

@@ -26,9 +26,9 @@ def test_processor_time_of_children_is_counted() -> None:
 
 
 def test_length_of_a_fragmented_clip() -> None:
-    """The sound's length is read from what a client received, but for AAC's blocks of 21 ms at its ends."""
+    """The sound's length is read from what a client received, whose header names none."""
     sink = FragmentedMp4Sink({})
     with encoding(ClipFormat(64, 64, 25, 24_000, live=True), sink) as clip:
         clip.write_audio(np.zeros(24_000, np.float32))
         clip.write_frames(np.zeros((25, 64, 64, 3), np.uint8))
-    assert seconds_of(sink.take()) == pytest.approx(1.0, abs=0.07)
+    assert seconds_of(sink.take()) == pytest.approx(1.0, abs=0.1)  # with the encoder's delay and padding
