@@ -57,7 +57,7 @@ def test_a_model_that_was_cut_off_is_no_model(hub: Hub, tmp_path: Path) -> None:
 
 def test_the_network_of_a_known_hash(hub: Hub, tmp_path: Path) -> None:
     """Another one than the operator's is not fetched; that one is."""
-    with pytest.raises(InvalidInputException, match="another model.bin"):
+    with pytest.raises(InvalidInputException, match=r"another model\.bin"):
         download_whisper(repository(hub), tmp_path, "0" * 64)
     assert hub.gets("model.bin") == []
     download_whisper(repository(hub), tmp_path, hashlib.sha256(NETWORK).hexdigest())

@@ -72,10 +72,10 @@ def test_a_language_that_it_does_not_know(folder: Path) -> None:
 def test_what_is_no_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken network, a missing one and a missing package each say what to do."""
     (folder / "model.bin").write_bytes(b"broken")
-    with pytest.raises(ModelLoadException, match="is no Whisper model of CTranslate2's: .* incomplete"):
+    with pytest.raises(ModelLoadException, match=r"is no Whisper model of CTranslate2's: .* incomplete"):
         Whisper(folder, "cpu", 2)
     (folder / "model.bin").unlink()
-    with pytest.raises(ModelLoadException, match=r"no model\.bin .* lumen export download whisper"):
+    with pytest.raises(ModelLoadException, match=r"no model\.bin .* `lumen export download whisper`"):
         Whisper(folder, "cpu", 2)
     monkeypatch.setattr(description, "find_spec", lambda package: None)
     with pytest.raises(ModelLoadException, match=r"scripts/setup --whisper"):
