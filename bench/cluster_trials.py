@@ -1,4 +1,4 @@
-"""A cluster that loses its parts: what clients notice when a Triton, an API or Redis goes away.
+"""A cluster that loses its parts: what clients notice when a Triton, an API, Redis or S3 goes away.
 
     python -m bench.cluster_trials
 
@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,10 +21,17 @@ from typing import Any, Final
 import httpx
 
 from bench.cluster import Cluster, Process, running_cluster
+from bench.cluster_kept import (
+    insist,
+    kill_making,
+    make_avatar,
+    shared_avatar,
+    shared_voice,
+    whole_after_kill,
+)
 from bench.runner import Report, run_benchmark, table_of
 from lumen.errors import LumenException
 from lumen.live_client import LiveClient
-from lumen.settings import PROJECT_ROOT
 
 TEXT: Final = (
     "Good morning, and thank you for asking. The weather is mild today, with some clouds in the evening."
@@ -39,7 +47,7 @@ STALL_SECONDS: Final = 2.0
 """Longest time that a live picture may stand still then."""
 
 AWAY_SECONDS: Final = 10.0
-"""Time for which Redis is away."""
+"""Time for which Redis, or the S3 server, is away."""
 
 SETTINGS: Final = {
     "RATE_LIMIT": "100000/minute",
@@ -49,6 +57,10 @@ SETTINGS: Final = {
     "REQUIRE_KEYS": "off",
 }
 """Everything comes from one address, which must not be what refuses it."""
+
+XTTS: Final = {"VOICE": "xtts"}
+
+TRIALS: Final = ("endpoints", "making", "kept", "triton", "api", "redis", "s3", "rolling")
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,9 @@ class Client:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         limits = httpx.Limits(max_keepalive_connections=0)  # a new connection may go to another API
-        self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS, limits=limits, trust_env=False)
+        self._http = httpx.AsyncClient(
+            timeout=ANSWER_SECONDS, limits=limits, trust_env=False, follow_redirects=True
+        )
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -94,12 +108,37 @@ class Client:
         named = {name: (f"{name}.png", data) for name, data in files.items()}
         return await self._http.post(base + path, files=named)
 
+    async def delete(self, path: str, base: str | None = None) -> httpx.Response:
+        return await self._http.delete((base or self.cluster.url) + path)
+
     async def clip(self, seed: int) -> str:
         """Make a clip and fetch it; "" when both worked, else what was answered."""
         made = await self.post("/api/generate/full", {"prompt": TEXT, "size": 256, "seed": seed})
         if made.status_code != httpx.codes.OK:
             return f"{made.status_code} {made.text[:200]}"
         film = await self.get(made.json()["video_url"])
+        return "" if film.content[4:8] == b"ftyp" else f"video: {film.status_code}"
+
+    async def post_jobs(self, count: int, base: str | None = None) -> list[httpx.Response]:
+        """Ask for clips in the background."""
+        bodies = [{"prompt": TEXT, "seed": seed, "size": "256x256"} for seed in range(count)]
+        return [await self.post("/v1/videos", body, base) for body in bodies]
+
+    async def job_status(self, posted: httpx.Response, base: str | None = None) -> str:
+        job = await self.get(f"/v1/videos/{posted.json()['id']}", base)
+        return str(job.json().get("status", job.text[:200]))
+
+    async def finish_job(self, posted: httpx.Response, base: str | None = None) -> str:
+        """Wait for the end of a job and fetch its clip; "" when both worked."""
+        if not posted.is_success:
+            return f"{posted.status_code} {posted.text[:200]}"
+        deadline, status = time.monotonic() + ANSWER_SECONDS, ""
+        while time.monotonic() < deadline and status not in ("completed", "failed"):
+            await asyncio.sleep(POLL_SECONDS)
+            status = await self.job_status(posted, base)
+        if status != "completed":
+            return status
+        film = await self.get(f"/v1/videos/{posted.json()['id']}/content", base)
         return "" if film.content[4:8] == b"ftyp" else f"video: {film.status_code}"
 
     async def converse(self) -> str:
@@ -144,9 +183,7 @@ async def _together(name: str, work: Sequence[Awaitable[str]], note: str = "") -
 
 
 async def every_endpoint(client: Client) -> Trial:
-    """Ask each endpoint through the balancer; an avatar of one API is used at the other."""
-    first, second = client.cluster.apis
-    portrait = (PROJECT_ROOT / "assets" / "portraits" / "ada.png").read_bytes()
+    """Ask each endpoint through the balancer; what users keep at one API is used and removed at the other."""
 
     async def found(path: str) -> str:
         answer = await client.get(path)
@@ -155,16 +192,6 @@ async def every_endpoint(client: Client) -> Trial:
     async def made(path: str, body: dict[str, Any]) -> str:
         answer = await client.post(path, body)
         return "" if answer.is_success else f"{path}: {answer.status_code} {answer.text[:200]}"
-
-    async def shared_avatar() -> str:
-        posted = await client.upload("/api/avatars", first, portrait_file=portrait)
-        if not posted.is_success:
-            return f"avatar: {posted.status_code} {posted.text[:200]}"
-        avatar = posted.json()["id"]
-        answer = await client.post("/api/generate/full", {"prompt": "Hello.", "avatar": avatar}, second)
-        return (
-            "" if answer.is_success else f"avatar at the other API: {answer.status_code} {answer.text[:200]}"
-        )
 
     paths = (
         "/",
@@ -183,8 +210,37 @@ async def every_endpoint(client: Client) -> Trial:
         ("/api/generate/video", {"idle_seconds": 1, "size": 256}),
         ("/api/generate/full", {"prompt": "Hello.", "size": 256}),
     )
-    work = [*map(found, paths), *(made(*body) for body in bodies), shared_avatar()]
-    return await _together("every endpoint", work)
+    work = [*map(found, paths), *(made(*body) for body in bodies), shared_avatar(client)]
+    clones = (await client.get("/api/status")).json()["parts"]["voice"] == "xtts"
+    if clones:
+        work.append(shared_voice(client))
+    return await _together("every endpoint", work, "with voices" if clones else "no voices without XTTS")
+
+
+async def making_killed(client: Client, avatars: int) -> Trial:
+    """Avatars of an API that is killed while it makes them: each is there whole or not at all."""
+    answered = await kill_making(client, avatars)
+    work = [whole_after_kill(client, number) for number in range(avatars)]
+    trial = await _together("kill -9 of an API that makes avatars", work, f"{answered} were answered before")
+    await _back(client.cluster.processes["api-1"])
+    return trial
+
+
+async def kept_without_s3(client: Client) -> Trial:
+    """Avatars made and filmed while S3 is away: who asks again as the answers say has them in the end."""
+    avatar, answers = await make_avatar(client), Counter[int]()
+    process = client.cluster.processes["s3"]
+    await asyncio.to_thread(process.kill)
+
+    async def back() -> str:
+        await asyncio.sleep(AWAY_SECONDS)
+        await asyncio.to_thread(process.start)
+        return ""
+
+    work = [insist(client, number, avatar if number % 4 < 2 else None, answers) for number in range(8)]
+    trial = await _together("avatars while S3 is away for 10 s", [*work, back()])
+    note = ", ".join(f"{count} x {status}" for status, count in sorted(answers.items()))
+    return Trial(**{**asdict(trial), "note": note})
 
 
 async def triton_killed(client: Client, clips: int) -> Trial:
@@ -205,25 +261,12 @@ async def triton_killed(client: Client, clips: int) -> Trial:
 async def api_killed(client: Client, jobs: int) -> Trial:
     """Jobs of an API that is killed while they run: the other one finishes them."""
     process = client.cluster.processes["api-1"]
-    first = client.cluster.apis[0]
-    posted = [
-        await client.post("/v1/videos", {"prompt": TEXT, "seed": n, "size": "256x256"}, first)
-        for n in range(jobs)
-    ]
+    first, second = client.cluster.apis[:2]
+    posted = await client.post_jobs(jobs, first)
     await asyncio.sleep(1.0)
     await asyncio.to_thread(process.kill)
-
-    async def finished(answer: httpx.Response) -> str:
-        if not answer.is_success:
-            return f"{answer.status_code} {answer.text[:200]}"
-        deadline, status = time.monotonic() + ANSWER_SECONDS, ""
-        while time.monotonic() < deadline and status not in ("completed", "failed"):
-            await asyncio.sleep(POLL_SECONDS)
-            job = await client.get(f"/v1/videos/{answer.json()['id']}", client.cluster.apis[1])
-            status = job.json().get("status", job.text[:200])
-        return "" if status == "completed" else status
-
-    trial = await _together("kill -9 of an API with jobs", [finished(answer) for answer in posted])
+    work = [client.finish_job(answer, second) for answer in posted]
+    trial = await _together("kill -9 of an API with jobs", work)
     await _back(process)
     return trial
 
@@ -244,6 +287,19 @@ async def redis_away(client: Client) -> Trial:
     await _back(process)
     logs = "".join((client.cluster.folder / f"api-{n}.log").read_text() for n in (1, 2))
     return Trial(**{**asdict(trial), "note": "said so" if "storage fails" in logs else "not said in the log"})
+
+
+async def s3_away(client: Client, jobs: int) -> Trial:
+    """Jobs while S3 is away: none has failed, none has ended before its clip is kept, all end afterwards."""
+    process = client.cluster.processes["s3"]
+    await asyncio.to_thread(process.kill)
+    posted = await client.post_jobs(jobs)
+    await asyncio.sleep(AWAY_SECONDS)
+    statuses = [await client.job_status(answer) for answer in posted if answer.is_success]
+    waited = sum(status in ("queued", "in_progress") for status in statuses)
+    await _back(process)
+    work = [client.finish_job(answer) for answer in posted]
+    return await _together("S3 away for 10 s", work, f"{waited} jobs waited")
 
 
 async def rolling_restart(client: Client) -> Trial:
@@ -284,9 +340,12 @@ async def _trials(cluster: Cluster, options: argparse.Namespace) -> list[Trial]:
     client = Client(cluster)
     trials: dict[str, Callable[[], Awaitable[Trial]]] = {
         "endpoints": lambda: every_endpoint(client),
+        "making": lambda: making_killed(client, options.clips),
+        "kept": lambda: kept_without_s3(client),
         "triton": lambda: triton_killed(client, options.clips),
         "api": lambda: api_killed(client, options.jobs),
         "redis": lambda: redis_away(client),
+        "s3": lambda: s3_away(client, options.jobs),
         "rolling": lambda: rolling_restart(client),
     }
     try:
@@ -302,7 +361,8 @@ def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory(prefix="lumen-trials-") as made:
         folder = options.folder or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
-        with running_cluster(folder, SETTINGS) as cluster:
+        models = {} if options.repository is None else XTTS | {"MODEL_REPOSITORY": str(options.repository)}
+        with running_cluster(folder, SETTINGS | models) as cluster:
             trials = asyncio.run(_trials(cluster, options))
     rows = [
         (
@@ -323,8 +383,11 @@ def measure(options: argparse.Namespace) -> Report:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="for logs and data; must be empty")
     parser.add_argument("--clips", type=int, default=8, help="under way when a Triton is killed")
-    parser.add_argument("--jobs", type=int, default=6, help="under way when an API is killed")
-    parser.add_argument("--only", nargs="+", choices=("endpoints", "triton", "api", "redis", "rolling"))
+    parser.add_argument("--jobs", type=int, default=6, help="under way when an API is killed, or S3 is away")
+    parser.add_argument("--only", nargs="+", choices=TRIALS)
+    parser.add_argument(
+        "--repository", type=Path, help="models with an XTTS, so that voices are made too; FACE is warp"
+    )
 
 
 if __name__ == "__main__":

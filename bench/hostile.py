@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,8 +26,11 @@ import httpx
 from bench.hostile_clients import ATTACKS
 from bench.runner import Report, run_benchmark, table_of
 from bench.service import Served, serving
+from lumen.client import PROGRESS_HEADER
 
 PROMPT: Final = "Good morning. Shall I tell you more about tomorrow?"
+
+QUESTIONS: Final = {"status": "/api/status", "health": "/health", "progress": "/api/generate/progress/{key}"}
 
 HEAD_START_SECONDS: Final = 5.0
 """The time that strangers have at most before the well-behaved client comes."""
@@ -39,10 +43,10 @@ REFUSALS: Final = ("503", "507")
 
 @dataclass
 class Felt:
-    """Seconds that the well-behaved client waited for clips and status, the clips' marks, what failed."""
+    """Seconds that the well-behaved client waited for clips and `QUESTIONS`, clips' marks, what failed."""
 
     clips: list[float] = field(default_factory=list)
-    status: list[float] = field(default_factory=list)
+    questions: dict[str, list[float]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     marks: dict[str, list[float]] = field(default_factory=dict)
 
@@ -51,7 +55,7 @@ class Felt:
             "clips": len(self.clips),
             "clip_p50_s": _percentile(self.clips, 50),
             "clip_p95_s": _percentile(self.clips, 95),
-            "status_p95_s": _percentile(self.status, 95),
+            "questions_p95_s": {name: _percentile(found, 95) for name, found in self.questions.items()},
             "marks_p50_s": {mark: _percentile(values, 50) for mark, values in self.marks.items()},
             "failures": self.failures,
         }
@@ -105,19 +109,21 @@ async def _until_clips(served: Served) -> None:
 
 
 async def _felt(served: Served, clips: int, felt: Felt) -> None:
-    """Make clips one after the other, and ask for the status meanwhile."""
-    done = asyncio.Event()
+    """Make clips one after the other, and ask `QUESTIONS` meanwhile."""
+    done, key = asyncio.Event(), str(uuid.uuid4())
 
-    async def ask_status() -> None:
+    async def ask() -> None:
         async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
             while not done.is_set():
-                start = time.perf_counter()
-                await client.get("/api/status")
-                felt.status.append(time.perf_counter() - start)
+                for name, path in QUESTIONS.items():
+                    start = time.perf_counter()
+                    await client.get(path.format(key=key))
+                    felt.questions.setdefault(name, []).append(time.perf_counter() - start)
                 await asyncio.sleep(0.5)
 
-    asking = asyncio.create_task(ask_status())
-    async with httpx.AsyncClient(base_url=served.url, timeout=300) as client:
+    asking = asyncio.create_task(ask())
+    headers = {PROGRESS_HEADER: key}
+    async with httpx.AsyncClient(base_url=served.url, timeout=300, headers=headers) as client:
         for _ in range(clips):
             start = time.perf_counter()
             answer = await client.post("/api/generate/full", json={"prompt": PROMPT, "size": 256, "seed": 7})

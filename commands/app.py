@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands import gfpgan, hibari, keys, sadtalker, whisper, xtts
+from commands import gfpgan, hibari, keys, objects, sadtalker, whisper, xtts
 from commands.exporting import PLAIN_HELP, Repository
 from commands.options import face_options, voice_options, with_options
 from commands.sign import sign
@@ -36,6 +36,7 @@ export = typer.Typer(
 )
 app.add_typer(export, name="export")
 app.add_typer(keys.keys, name="keys")
+app.add_typer(objects.objects, name="objects")
 app.add_typer(webhook, name="webhook")
 app.add_typer(sign, name="sign")
 export.command("xtts")(xtts.export_xtts)
@@ -287,7 +288,8 @@ def plan(
     ] = 1.0,
     kept_hours: Annotated[float, typer.Option(min=0, help="Hours of speech that are kept as clips.")] = 0.0,
     figures: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Output of `lumen bench`.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Output of `lumen bench` or `scripts/bench_gpu`."),
     ] = None,
 ) -> None:
     """Compute the machines that a number of sessions takes, from measured figures (docs/capacity.md).

@@ -9,6 +9,9 @@ from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 POLL_SECONDS: Final = 0.05
 """Interval between two looks at whether work is still wanted."""
 
+CANCEL_AGAIN_SECONDS: Final = 5.0
+"""Time after which a task that was cancelled and goes on is cancelled again; to tidy up takes less."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -128,9 +131,16 @@ async def cancel_when(
 
 
 async def cancel(*tasks: "asyncio.Task[Any]") -> None:
-    """Cancel the tasks and wait until they are gone; what they raise was reported elsewhere."""
-    for task in tasks:
-        task.cancel()
+    """Cancel the tasks and wait until they are gone; what they raise was reported elsewhere.
+
+    One that goes on is cancelled again: ``asyncio.wait_for`` of Python 3.11, which redis-py uses, loses a
+    cancellation that comes when its work is just done.
+    """
+    going = set(tasks)
+    while going:
+        for task in going:
+            task.cancel()
+        _, going = await asyncio.wait(going, timeout=CANCEL_AGAIN_SECONDS)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -57,6 +57,11 @@ class LruCache(Generic[K, V]):
             self._values[key] = value
             self._size += size
 
+    def remove(self, key: K) -> None:
+        """Forget the value under ``key``, where there is one."""
+        with self._lock:
+            self._remove(key)
+
     def _remove(self, key: K) -> None:
         if key in self._values:
             self._size -= self._size_of(self._values.pop(key))

@@ -71,7 +71,11 @@ class ServiceSettings(BaseSettings):
         le=1,
         description="part of MAX_CONCURRENT_CLIPS that jobs may take",
     )
-    job_attempts: int = Field(3, ge=1, description="times that a job is begun; after that it has failed")
+    job_attempts: int = Field(
+        3,
+        ge=1,
+        description="times that a job is begun whose process dies, or of which a stage fails, each time",
+    )
     job_patience: float = Field(
         300.0, ge=0, description="seconds for which a job is tried again while Triton or Gemini is not there"
     )
@@ -106,8 +110,8 @@ class ServiceSettings(BaseSettings):
     objects_url: str | None = Field(
         None,
         pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[^\s?#]*)?$",
-        description="s3://bucket/prefix for outputs that several APIs share; else they are in OUTPUTS_PATH "
-        "alone",
+        description="s3://bucket/prefix for outputs, voices and avatars that several APIs share; else they "
+        "are in OUTPUTS_PATH, VOICES_PATH and AVATARS_PATH alone",
     )
     objects_endpoint: str | None = Field(
         None,
@@ -126,6 +130,11 @@ class ServiceSettings(BaseSettings):
     objects_secret_key: SecretStr | None = Field(None, description="secret of OBJECTS_ACCESS_KEY")
     objects_timeout: float = Field(
         30.0, gt=0, description="seconds that the S3 server may take for one request"
+    )
+    objects_cache_bytes: int = Field(
+        128 * 2**20,
+        ge=0,
+        description="bytes of memory for avatars that were read from the bucket, and as many for voices",
     )
     audio_format: Literal["m4a", "opus", "mp3", "flac", "wav"] = Field(
         "flac",

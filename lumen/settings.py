@@ -163,11 +163,11 @@ class Settings(ServiceSettings):
     max_reference_seconds: float = Field(
         60.0, ge=3, description="seconds of the recordings that one voice is made of, all together"
     )
-    max_voices: int = Field(1000, ge=0, description="made voices that are kept")
+    max_voices: int = Field(1000, ge=0, description="made voices of each key, and of all without one")
     max_driving_seconds: float = Field(
         30.0, gt=0, description="seconds of a driving video, whose face lends its motion"
     )
-    max_avatars: int = Field(1000, ge=0, description="made avatars that are kept")
+    max_avatars: int = Field(1000, ge=0, description="made avatars of each key, and of all without one")
     frames_timeout: float = Field(120.0, gt=0, description="seconds until the next frames of SadTalker")
     first_audio_timeout: float = Field(
         180.0, gt=0, description="seconds until XTTS's first sound, waiting for a slot included"
@@ -192,8 +192,8 @@ class Settings(ServiceSettings):
     )
     assets_path: Path = Field(Path("assets"), description="bundled portraits")
     outputs_path: Path = Field(Path("outputs"), description="generated audio/ and video/")
-    voices_path: Path = Field(Path("voices"), description="made voices")
-    avatars_path: Path = Field(Path("avatars"), description="made avatars")
+    voices_path: Path = Field(Path("voices"), description="made voices, where no bucket has them")
+    avatars_path: Path = Field(Path("avatars"), description="made avatars, where no bucket has them")
     webhooks_path: Path = Field(Path("webhooks"), description="deliveries of webhooks")
     jobs_path: Path = Field(Path("jobs"), description="jobs and their uploads")
     logs_path: Path = Field(Path("logs"), description="lumen.log and triton.log")

@@ -24,6 +24,7 @@ from lumen.triton.serve import (
 from lumen.triton.server import TritonServer
 from lumen.triton.supervisor import Supervisor
 from lumen.triton.watcher import SaidEvents
+from orchestrator.faces.portraits import check_default
 from orchestrator.store.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -56,10 +57,12 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
     Port 0 takes a free one.
 
     Raises:
-        LumenException: a port is taken, the outputs cannot be written, or Triton did not start.
+        LumenException: a port is taken, the outputs cannot be written, a setting names what is not there, or
+            Triton did not start.
     """
     port = claim_port(settings.api_host, settings.api_port, "API_PORT")
     Outputs(settings.outputs_path).check_writable()
+    check_default(settings.assets_path / "portraits", settings.portrait)
     check_models(settings)
     with stop_signals() as stopped:
         server = TritonServer(options_of(settings))

@@ -17,6 +17,7 @@ from lumen.triton.ports import claim_port
 from orchestrator.core.http_protocol import connection_limits, http_protocol
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.model_manager import model_manager
+from orchestrator.faces.portraits import check_default
 from orchestrator.main import create_app
 from orchestrator.services import Services
 
@@ -51,7 +52,9 @@ def make_server(settings: Settings) -> uvicorn.Server:
 
     Raises:
         StorageException: the outputs cannot be written.
+        InvalidInputException: there is no portrait of the default's name.
     """
+    check_default(settings.assets_path / "portraits", settings.portrait)
     app = create_app(settings, model_manager.configure(settings))
     app.state.services.outputs.check_writable()
     allow_files(settings.max_connections)
@@ -90,6 +93,7 @@ def serve(settings: Settings) -> None:
     Raises:
         ServiceUnavailableException: the port is taken.
         StorageException: the outputs cannot be written.
+        InvalidInputException: there is no portrait of the default's name.
     """
     claim_port(settings.api_host, settings.api_port, "API_PORT")
     with logging_to(settings.logs_path, settings.log_format):

@@ -30,6 +30,7 @@ pytest_plugins = (
     "tests.support.other_user",
     "tests.support.quick_downloads",
     "tests.support.redis_server",
+    "tests.support.file_stores",
     "tests.support.s3_server",
     "tests.support.sadtalker",
     "tests.support.sadtalker_damage",

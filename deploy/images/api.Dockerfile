@@ -14,8 +14,7 @@ RUN scripts/setup --api && \
 FROM ${BASE}
 COPY --from=build /opt/lumen /opt/lumen
 WORKDIR /opt/lumen
-# All that is written lies under /var/lib/lumen and /var/cache/lumen (volumes) and /tmp; the latter where a bucket
-# has the outputs.
+# All that is written lies under /var/lib/lumen and /tmp, and copies of what a bucket has under /var/cache/lumen.
 ENV PATH=/opt/lumen/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -24,6 +23,10 @@ ENV PATH=/opt/lumen/.venv/bin:$PATH \
     OUTPUTS_PATH=/var/lib/lumen/outputs \
     VOICES_PATH=/var/lib/lumen/voices \
     AVATARS_PATH=/var/lib/lumen/avatars \
+    JOBS_PATH=/var/lib/lumen/jobs \
+    WEBHOOKS_PATH=/var/lib/lumen/webhooks \
+    KEYS_PATH=/var/lib/lumen/keys.json \
+    USAGE_PATH=/var/lib/lumen/usage.json \
     LOGS_PATH=/var/lib/lumen/logs
 RUN mkdir -p /var/lib/lumen /var/cache/lumen && chown 10001:10001 /var/lib/lumen /var/cache/lumen
 USER 10001:10001

@@ -26,10 +26,10 @@ LIFT: Final = 0.13
 RAISE: Final = 0.18
 """Way of the upper lip by itself."""
 
-BITE: Final = 0.22
+BITE: Final = 0.12
 """Way of the upper lip where the lower one is laid to the upper teeth: their edges show."""
 
-TUCK: Final = 0.02
+TUCK: Final = 0.03
 """Way of the lower lip up for that."""
 
 BITE_SHUTS: Final = 0.8

@@ -23,6 +23,7 @@ from orchestrator.faces.portraits import ImageDecoder
 from orchestrator.listeners import make_listener
 from orchestrator.listeners.listener import Listener
 from orchestrator.media.decode_gate import DecodeGate, make_gate
+from orchestrator.store.bucket_store import files_of
 from orchestrator.triton.attempts import TritonEvents
 from orchestrator.triton.client import Reload, TritonClient
 from orchestrator.voices import make_voice
@@ -226,7 +227,7 @@ class ModelManager:
             self._avatars = Avatars(
                 self.get_face(),
                 self.face_triton,
-                settings.avatars_path,
+                files_of(settings, settings.avatars_path, "avatars"),
                 settings.max_avatars,
                 ImageDecoder(self.decode_gate, settings.max_image_pixels),
             )

@@ -1,4 +1,4 @@
-"""Avatars: portraits with all that a face made of them, kept on disk.
+"""Avatars: portraits with all that a face made of them, kept on a disk or in a bucket.
 
 An avatar belongs to the face and to the checkpoint that made it. Its picture is kept only where frames are
 put back into it.
@@ -8,16 +8,14 @@ import asyncio
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from safetensors import SafetensorError, safe_open
 
 from lumen.errors import InvalidInputException, NotFoundException
 from lumen.families.sadtalker.crop import Box
@@ -26,7 +24,8 @@ from orchestrator.faces.face import Face, PortraitFeatures
 from orchestrator.faces.face_search import encode_face
 from orchestrator.faces.portraits import ImageDecoder
 from orchestrator.request_context import EVERYONE, utc_timestamp
-from orchestrator.store.tensor_store import ID, TensorStore, owned, owner_in
+from orchestrator.store.file_store import FileStore
+from orchestrator.store.tensor_store import ID, Stored, Tensors, TensorStore, owned
 from orchestrator.triton.client import TritonClient
 
 FORMAT: Final = "2"
@@ -87,67 +86,65 @@ UNKNOWN_ORIGIN: Final = Origin()
 class Avatars:
     """Makes, keeps and finds avatars of one face.
 
+    All methods raise ServiceUnavailableException where the store is away.
+
     Args:
-        folder: made when the first one comes.
-        limit: so many at most.
+        files: where they lie.
+        limit: so many at most for each key, and for everyone.
         decoder: of pictures.
     """
 
     def __init__(
-        self, face: Face, triton: TritonClient, folder: Path, limit: int, decoder: ImageDecoder
+        self, face: Face, triton: TritonClient, files: FileStore, limit: int, decoder: ImageDecoder
     ) -> None:
         self._face = face
         self._triton = triton
-        self._store = TensorStore(folder, "avatar", limit)
+        self._store = TensorStore(files, "avatar", limit)
         self._decoder = decoder
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def cards(self) -> list[AvatarCard]:
-        """All, by age; reads files."""
-        found = [self._card(key, header) for key, header in self._store.headers().items()]
-        cards = [card for card in found if card is not None]
-        return sorted(cards, key=lambda card: (card.created, card.id))
+    async def cards(self) -> list[AvatarCard]:
+        """All, by age."""
+        return [card for card, _ in await self._all()]
 
-    def find(self, avatar: str) -> AvatarCard:
-        """The avatar of this id or, in any case of letters, this name; reads files.
+    async def find(self, avatar: str) -> AvatarCard:
+        """The avatar of this id or, in any case of letters, this name.
 
         Raises:
             NotFoundException: there is none.
             InvalidInputException: several have this name.
         """
-        header = self._store.header(avatar.strip().lower())
-        card = None if header is None else self._card(avatar.strip().lower(), header)
-        return card or self._store.pick(avatar, self.cards())
+        return (await self._find(avatar))[0]
 
-    def load(self, card: AvatarCard) -> PortraitFeatures:
-        """Read an avatar's features, as the face made them, from its file.
+    async def open(self, avatar: str) -> tuple[AvatarCard, PortraitFeatures]:
+        """Find an avatar, as `find` does, and read its features as the face made them.
 
         Raises:
             InvalidInputException: it was made with another face or checkpoint, or by another version.
-            NotFoundException: it was removed.
+            NotFoundException: there is none.
         """
+        card, stored = await self._find(avatar)
         if not card.usable:
             raise InvalidInputException(
                 f"The avatar {card.name!r} was made with another checkpoint, face ({card.part}) or version "
                 f"than is served ({self._face.name}); post its portrait again."
             )
-        try:
-            with safe_open(self._store.path(card.id), framework="np") as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - is no dict
-        except (FileNotFoundError, SafetensorError) as error:
-            raise NotFoundException(f"The avatar {card.name!r} is not there any more.") from error
-        png = tensors.pop(PICTURE, None)
-        tensors.pop(THUMBNAIL, None)
-        return PortraitFeatures(
-            CropOptions(card.size, card.preprocess),
-            tensors,
-            _box(json.loads(header["box"])),
-            _box(card.face),
-            card.confidence,
-            tuple(card.warnings),
-            None if png is None else _pixels(png.tobytes()),
-        )
+        tensors = await self._store.tensors(stored)
+        return card, await asyncio.to_thread(_features, card, stored.header, tensors)
+
+    async def picture(self, avatar: str) -> bytes:
+        """A small picture of an avatar, found as `find` does: JPEG.
+
+        Raises:
+            NotFoundException: there is none.
+        """
+        card, stored = await self._find(avatar)
+        picture = await self._store.data(stored, THUMBNAIL)
+        if picture is None:
+            raise NotFoundException(
+                f"The avatar {card.name!r} was made without a picture; post its portrait again."
+            )
+        return picture
 
     async def make(
         self, picture: bytes, crop_options: CropOptions, name: str | None, origin: Origin = UNKNOWN_ORIGIN
@@ -156,49 +153,59 @@ class Avatars:
 
         Raises:
             InvalidInputException: the picture or its face cannot be used, or the name is taken.
-            StorageException: there are as many as may be, or the disk is full.
+            StorageException: the key has as many as may be, or the disk is full.
         """
         crop_options = self._face.resolve_crop(crop_options)
-        key = fingerprint(picture, crop_options, self._face)
+        key = await asyncio.to_thread(fingerprint, picture, crop_options, self._face)
         # Requests with the same picture wait for the first of them; nobody else does.
         async with self._making.setdefault(key, asyncio.Lock()):
-            header = await asyncio.to_thread(self._store.header, key)
-            known = None if header is None else self._card(key, header)
-            if known is not None:
+            if (known := await self._known(key)) is not None:
                 return known, False
             name = name or f"avatar-{key[:8]}"
-            await asyncio.to_thread(self._check_name, name, key)
+            await self._check_name(name, key)
             image = await self._decoder.decode(picture)
             features = await encode_face(self._face, self._triton, image, crop_options)
             thumbnail = await asyncio.to_thread(_thumbnail, image.picture.pixels)
-            return await asyncio.to_thread(self._add, key, name, features, origin, thumbnail), True
+            return await self._add(key, name, features, origin, thumbnail)
 
-    def delete(self, avatar: str) -> None:
+    async def delete(self, avatar: str) -> None:
         """Remove an avatar by its id; clips that are being made of it are made to the end.
 
         Raises:
             NotFoundException: there is none.
         """
-        self._store.remove(avatar)
+        await self._store.remove(avatar)
 
-    def _check_name(self, name: str, key: str) -> None:
-        others = [card for card in self.cards() if card.id != key]
+    async def _all(self) -> list[tuple[AvatarCard, Stored]]:
+        """All with their files, by age."""
+        return await asyncio.to_thread(self._cards_of, await self._store.all())
+
+    def _cards_of(self, files: Iterable[Stored]) -> list[tuple[AvatarCard, Stored]]:
+        found = [(card, stored) for stored in files if (card := self._card(stored))]
+        return sorted(found, key=lambda each: (each[0].created, each[0].id))
+
+    async def _find(self, avatar: str) -> tuple[AvatarCard, Stored]:
+        stored = await self._store.find(avatar.strip().lower())
+        card = None if stored is None else self._card(stored)
+        if stored is not None and card is not None:
+            return card, stored
+        files = {card.id: (card, stored) for card, stored in await self._all()}
+        return files[self._store.pick(avatar, (card for card, _ in files.values())).id]
+
+    async def _known(self, key: str) -> AvatarCard | None:
+        """The avatar of this id; None where there is none."""
+        stored = await self._store.find(key)
+        return None if stored is None else self._card(stored)
+
+    async def _check_name(self, name: str, key: str) -> None:
         if ID.fullmatch(name.strip().lower()):
             raise InvalidInputException(f"name: {name!r} looks like an id; choose another one.")
-        self._store.check(name, others, self._store.count(key))
+        self._store.check(name, await self.cards(), key)
 
-    def picture(self, card: AvatarCard) -> bytes | None:
-        """A small picture of an avatar, JPEG; None where it was made without one; reads its file."""
-        try:
-            with safe_open(self._store.path(card.id), framework="np") as file:
-                kept = THUMBNAIL in file.keys()  # noqa: SIM118 - is no dict
-                return file.get_tensor(THUMBNAIL).tobytes() if kept else None
-        except (FileNotFoundError, SafetensorError):
-            return None
-
-    def _add(
+    async def _add(
         self, key: str, name: str, features: PortraitFeatures, origin: Origin, thumbnail: bytes
-    ) -> AvatarCard:
+    ) -> tuple[AvatarCard, bool]:
+        """Keep an avatar, and tell whether it is a new one: another process may have made it meanwhile."""
         header = {
             "format": FORMAT,
             "name": name,
@@ -214,26 +221,25 @@ class Avatars:
             "bundled": origin.bundled or "",
             "consent": origin.consent or "",
         }
-        tensors = {name: np.ascontiguousarray(array) for name, array in features.tensors.items()}
-        if features.picture is not None:
-            tensors[PICTURE] = _png(features.picture)
-        tensors[THUMBNAIL] = np.frombuffer(thumbnail, np.uint8)
-        with self._store.adding:
-            self._check_name(name, key)
-            return self._read(key, self._store.write(key, tensors, header))
+        tensors = await asyncio.to_thread(_tensors, features, thumbnail)
+        async with self._store.adding():
+            if (known := await self._known(key)) is not None:
+                return known, False
+            await self._check_name(name, key)
+            return self._read(await self._store.write(key, tensors, header)), True
 
-    def _card(self, key: str, header: Mapping[str, str]) -> AvatarCard | None:
-        """Card of an avatar from its file's header; None when the header is damaged."""
+    def _card(self, stored: Stored) -> AvatarCard | None:
+        """Card of an avatar from its file's head; None when that is damaged."""
         try:
-            return self._read(key, header)
+            return self._read(stored)
         except (KeyError, ValueError) as error:
-            self._store.damaged(key, error)
+            self._store.damaged(stored, error)
             return None
 
-    def _read(self, key: str, header: Mapping[str, str]) -> AvatarCard:
-        ours = FORMAT, self._face.name, self._face.source
+    def _read(self, stored: Stored) -> AvatarCard:
+        ours, header = (FORMAT, self._face.name, self._face.source), stored.header
         return AvatarCard(
-            id=key,
+            id=stored.id,
             name=header["name"],
             created=header["created"],
             part=header["part"],
@@ -245,7 +251,7 @@ class Avatars:
             bundled=header.get("bundled") or None,
             consent=header.get("consent") or None,
             usable=(header.get("format"), header["part"], header["source_sha256"]) == ours,
-            owner=owner_in(header),
+            owner=stored.owner,
         )
 
 
@@ -256,6 +262,29 @@ def fingerprint(picture: bytes, crop_options: CropOptions, face: Face) -> str:
     )
     digest.update(hashlib.sha256(picture).digest())
     return owned(digest)
+
+
+def _features(card: AvatarCard, header: Mapping[str, str], tensors: Tensors) -> PortraitFeatures:
+    """What a face made of a portrait, from the tensors of its file."""
+    own = {name: tensor for name, tensor in tensors.items() if name not in (PICTURE, THUMBNAIL)}
+    png = tensors.get(PICTURE)
+    return PortraitFeatures(
+        CropOptions(card.size, card.preprocess),
+        own,
+        _box(json.loads(header["box"])),
+        _box(card.face),
+        card.confidence,
+        tuple(card.warnings),
+        None if png is None else _pixels(png.tobytes()),
+    )
+
+
+def _tensors(features: PortraitFeatures, thumbnail: bytes) -> Tensors:
+    """Tensors of the file of a portrait."""
+    tensors = {name: np.ascontiguousarray(array) for name, array in features.tensors.items()}
+    if features.picture is not None:
+        tensors[PICTURE] = _png(features.picture)
+    return {**tensors, THUMBNAIL: np.frombuffer(thumbnail, np.uint8)}
 
 
 def _pixels(png: bytes) -> npt.NDArray[np.uint8]:

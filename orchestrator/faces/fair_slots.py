@@ -1,7 +1,9 @@
 """Slots in which windows of frames are drawn, shared fairly by clients whose clips are being made.
 
 Start-time fair queueing (Goyal, Vin and Cheng, 1996): a client's clock counts the seconds that were drawn for
-it since it last had no clip, times its clips; of the clients that wait, the one that is behind is next.
+it since it last had no clip, times its clips; of the clients that wait, the one that is behind is next. The
+last free slot is kept for a moment for a client whose next window is about to come (anticipatory scheduling:
+Iyer and Druschel, 2001), so that a short clip does not draw beside the long ones of another.
 """
 
 import asyncio
@@ -17,6 +19,9 @@ from orchestrator.request_context import NOBODY, client
 
 LONGEST_WAIT: Final = 5.0
 """Seconds without a slot after which a client gets one whatever it had: nobody's clips stand still."""
+
+PATIENCE: Final = 0.25
+"""Seconds for which a slot is kept for a client that has fewer clips than the one that waits."""
 
 
 @dataclass
@@ -45,7 +50,7 @@ class FairSlots:
     eight. The client whose clock is behind all others has a slot at any time, free or not.
 
     Args:
-        slots: windows drawn at once, besides one more of a client that is alone; 0 for one per two cores.
+        slots: windows drawn at once, besides one more of a clip that is alone; 0 for one per two cores.
         now: seconds of a clock.
     """
 
@@ -54,6 +59,7 @@ class FairSlots:
         self._now = now
         self._clients: dict[str, _Client] = {}
         self._waiting: list[_Waiting] = []
+        self._later: asyncio.TimerHandle | None = None
 
     @contextmanager
     def clip(self) -> Iterator[bool]:
@@ -109,8 +115,8 @@ class FairSlots:
         """Grant what slots there are to those that wait, in the order of their ranks."""
         now = self._now()
         self._waiting = [waiting for waiting in self._waiting if not waiting.granted.done()]
-        while self._waiting:
-            chosen = min(self._waiting, key=lambda waiting: self._rank(waiting, now))
+        while ready := self._ready(now):
+            chosen = min(ready, key=lambda waiting: self._rank(waiting, now))
             if self._free <= self._least_free(chosen.client):
                 return
             self._waiting.remove(chosen)
@@ -118,16 +124,40 @@ class FairSlots:
             chosen.client.drawing += 1
             chosen.granted.set_result(None)
 
+    def _ready(self, now: float) -> list[_Waiting]:
+        """Those that wait and need not leave the last slot to another; these are asked again in time."""
+        if self._free != 1:
+            return self._waiting
+        kept = [self._kept_for_another(waiting, now) for waiting in self._waiting]
+        if any(seconds > 0 for seconds in kept):
+            if self._later is not None:
+                self._later.cancel()
+            soonest = min(seconds for seconds in kept if seconds > 0)
+            self._later = asyncio.get_running_loop().call_later(soonest, self._grant)
+        return [waiting for waiting, seconds in zip(self._waiting, kept, strict=True) if seconds <= 0]
+
     def _least_free(self, found: _Client) -> float:
         """Number of free slots over which the client that is next gets one: below 0 beyond all slots."""
-        if not found.drawing and found.clock <= self._least():
+        if not found.drawing and (found.clock, found.clips) <= min(
+            (each.clock, each.clips) for each in self._clients.values()
+        ):
             return -math.inf
-        return -1 if len(self._clients) == 1 else 0
+        return -1 if len(self._clients) == found.clips == 1 else 0
+
+    def _kept_for_another(self, chosen: _Waiting, now: float) -> float:
+        """Seconds for which the last free slot is kept: a window of a client with fewer clips may come."""
+        found = chosen.client
+        if self._overdue(chosen, now):
+            return 0.0
+        lighter = (each for each in self._clients.values() if each.clips < found.clips and not each.drawing)
+        return max((each.last + PATIENCE - now for each in lighter if each.clock <= found.clock), default=0.0)
 
     def _rank(self, waiting: _Waiting, now: float) -> tuple[bool, float, int, float]:
-        found = waiting.client
-        overdue = now - max(waiting.since, found.last) > LONGEST_WAIT
+        found, overdue = waiting.client, self._overdue(waiting, now)
         return (not overdue, waiting.since if overdue else found.clock, found.drawing, waiting.since)
+
+    def _overdue(self, waiting: _Waiting, now: float) -> bool:
+        return now - max(waiting.since, waiting.client.last) > LONGEST_WAIT
 
     def _least(self) -> float:
         """Clock of the client that is behind all others."""

@@ -56,6 +56,20 @@ class ImageDecoder:
         return await self.gate.run(decode_image, data, self.max_pixels, view)
 
 
+def check_default(folder: Path, name: str) -> None:
+    """Raise InvalidInputException when `Portraits` of ``folder`` has no default of that name."""
+    known = _names(folder)
+    if name not in known:
+        found = ", ".join(known) or "none"
+        raise InvalidInputException(
+            f"PORTRAIT: there is no portrait {name!r} in {folder}; there are: {found}."
+        )
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.png"))
+
+
 class Portraits:
     """Args: the folder of the bundled ``<name>.png``, and what decodes them and uploads."""
 
@@ -64,7 +78,7 @@ class Portraits:
         self._decoder = decoder
 
     def names(self) -> list[str]:
-        return sorted(path.stem for path in self._folder.glob("*.png"))
+        return _names(self._folder)
 
     def check(self, name: str) -> None:
         """Raise InvalidInputException when there is no portrait of that name."""

@@ -74,9 +74,7 @@ class Characters:
                 size = _size(face, side or self._settings.video_size)
                 key = _key(face, hashlib.sha256(data).hexdigest(), size)
                 return Character(name, size, key, image=await self._portraits.bundled(name))
-            avatars = self._models.get_avatars()
-            card = await asyncio.to_thread(avatars.find, name)
-            features = await asyncio.to_thread(avatars.load, card)
+            card, features = await self._models.get_avatars().open(name)
             return Character(name, card.size, _key(face, card.id, card.size), features=features)
         except LumenException as error:
             raise ClientEventError("invalid_character", error.message, "session.avatar.character") from error

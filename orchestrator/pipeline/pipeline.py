@@ -313,6 +313,7 @@ class Pipeline:
     ) -> Recording:
         told: dict[str, Any] = {"seen": [state.progress.see], "drawn": state.progress.draw_last}
         told |= {"watch": state.watch, "label": mark.drawn, "niceness": self.clips.niceness}
+        told |= {"poster_tags": mark.jpeg}
         return Recording(sinks, self._fps, **told, **options)
 
     def _video_mark(self, job: RenderJob) -> Mark:

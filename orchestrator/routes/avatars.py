@@ -1,6 +1,5 @@
 """``/api/avatars``: portraits that are kept with what the face made of them."""
 
-import asyncio
 import logging
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -8,7 +7,6 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from lumen.errors import NotFoundException
 from orchestrator.faces.avatars import AvatarCard, Origin
 from orchestrator.generation.render_jobs import PORTRAIT_FILE, animation_of, crop_options_of, portrait_of
 from orchestrator.messages import excerpt
@@ -33,10 +31,10 @@ PICTURE: Final[dict[str, Any]] = {
 }
 
 
-@router.get("", response_model_exclude_none=True, responses=describe_errors(400, 404))
+@router.get("", response_model_exclude_none=True, responses=describe_errors(400, 404, 503))
 async def list_avatars(use: Use, limit: Limit = MAX_PAGE, after: After = None) -> AvatarsResponse:
     """All avatars, the oldest first."""
-    cards, following = page(await asyncio.to_thread(use.models.get_avatars().cards), after, limit)
+    cards, following = page(await use.models.get_avatars().cards(), after, limit)
     told = [AvatarInfo(**_fields(card, use)) for card in cards]
     return AvatarsResponse(**stamp(), part=use.models.get_face().name, avatars=told, next=following)
 
@@ -68,30 +66,26 @@ async def make_avatar(request: Request, response: Response, use: Use, held: Held
     return _told(card, use)
 
 
-@router.get("/{avatar}", response_model_exclude_none=True, responses=describe_errors(404))
+@router.get("/{avatar}", response_model_exclude_none=True, responses=describe_errors(404, 503))
 async def read_avatar(avatar: str, use: Use) -> AvatarResponse:
     """Describe an avatar, by its id or its name."""
-    return _told(await asyncio.to_thread(use.models.get_avatars().find, avatar), use)
+    return _told(await use.models.get_avatars().find(avatar), use)
 
 
-@router.get("/{avatar}/picture", response_class=Response, responses={200: PICTURE, **describe_errors(404)})
+@router.get(
+    "/{avatar}/picture", response_class=Response, responses={200: PICTURE, **describe_errors(404, 503)}
+)
 async def picture_avatar(avatar: str, use: Use) -> Response:
     """A small picture of an avatar, JPEG."""
-    avatars = use.models.get_avatars()
-    card = await asyncio.to_thread(avatars.find, avatar)
-    picture = await asyncio.to_thread(avatars.picture, card)
-    if picture is None:
-        raise NotFoundException(
-            f"The avatar {card.name!r} was made without a picture; post its portrait again."
-        )
+    picture = await use.models.get_avatars().picture(avatar)
     return Response(picture, media_type=PICTURE_TYPE, headers={"Cache-Control": "private, max-age=3600"})
 
 
-@router.delete("/{avatar}", status_code=204, responses=describe_errors(404))
+@router.delete("/{avatar}", status_code=204, responses=describe_errors(404, 503))
 async def remove_avatar(avatar: str, use: Use) -> None:
     """Remove an avatar, by its id. Clips that are being made of it are made to the end."""
     log.info("Avatar removal: %s", excerpt(avatar))
-    await asyncio.to_thread(use.models.get_avatars().delete, avatar)
+    await use.models.get_avatars().delete(avatar)
 
 
 def _told(card: AvatarCard, use: Services) -> AvatarResponse:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar, get_args
@@ -24,6 +25,9 @@ REFERENCE: Final = "#/components/schemas/{model}"
 
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
+
+IDENTITY: Final = "identity"
+"""The Content-Encoding of what is not compressed."""
 
 RETRY_AFTER: Final = {
     "Retry-After": {
@@ -51,9 +55,10 @@ async def read_body(request: Request, model: type[M], max_text_length: int) -> B
     uploads under the names in ``files``. A model that is ``form_only`` comes in no other way.
 
     Raises:
-        UnsupportedMediaException: it is neither JSON nor, where that is taken, a form.
+        UnsupportedMediaException: it is neither JSON nor, where that is taken, a form; or it is compressed.
         InvalidInputException: it is malformed, or a field is.
     """
+    _check_encoding(request.headers.get("content-encoding", IDENTITY))
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     context = {"max_text_length": max_text_length}
     kinds = body_kinds(model)
@@ -76,7 +81,16 @@ def is_json(request: Request) -> bool:
     return parse_options_header(request.headers.get("content-type", ""))[0] == JSON.encode()
 
 
+def _check_encoding(encoding: str) -> None:
+    """Refuse compressed bodies: how much they hold is seen when it is too late."""
+    if encoding.strip().lower() != IDENTITY:
+        raise UnsupportedMediaException(
+            f"The body's Content-Encoding is {excerpt(encoding)!r}; send it as it is, without one."
+        )
+
+
 def _from_json(model: type[M], data: bytes, context: dict[str, Any]) -> M:
+    data = data.removeprefix(BOM_UTF8)  # PowerShell's and some editors'
     members = data.count(b'":')
     if members > MAX_MEMBERS:  # the parser holds the interpreter's lock as long as it reads
         raise InvalidInputException(f"The body has {members} keys; at most {MAX_MEMBERS} are read.")

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from lumen import __version__
 from lumen.addresses import hosts_of
+from lumen.aio import with_timeout
 from lumen.contracts import FACE_FPS, MAX_SEED
 from lumen.errors import LumenException, ServiceUnavailableException
 from lumen.families.description import SPEEDS
@@ -34,6 +35,9 @@ from orchestrator.triton.gpu import read_gpus
 router = APIRouter(tags=["health"], responses=describe_errors(429, 500))
 
 Use = Annotated[Services, Depends(services)]
+
+VOICES_SECONDS: Final = 3.0
+"""Time that the list of voices may take before the status goes without it."""
 
 VARIES: Final = {"Vary": "Accept"}
 
@@ -103,11 +107,12 @@ async def status(use: Use) -> StatusResponse:
 
 
 async def _voices(use: Services) -> list[str]:
-    """Names of the voices; none where the voice's checkpoint is not there, which /api/voices explains."""
+    """Names of the voices; none where checkpoint or bucket are not there, which /api/voices explains."""
     try:
-        return [card.name for card in await use.models.get_voice().cards()]
-    except LumenException:
+        cards = await with_timeout(VOICES_SECONDS, use.models.get_voice().cards())
+    except (LumenException, TimeoutError):
         return []
+    return [card.name for card in cards]
 
 
 async def _triton(use: Services) -> TritonHealth:

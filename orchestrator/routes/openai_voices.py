@@ -33,7 +33,7 @@ Use = Annotated[Services, Depends(services)]
 Held = Annotated[ExitStack, Depends(held_places, scope="function")]
 
 
-@router.get("/audio/voices")
+@router.get("/audio/voices", responses=describe_openai_errors(503))
 async def list_audio_voices(use: Use) -> AudioVoices:
     """List the voices that speak with the server's checkpoint."""
     cards = await use.models.get_voice().cards()

@@ -33,7 +33,7 @@ PREVIEW: Final[dict[str, Any]] = {
 }
 
 
-@router.get("", response_model_exclude_none=True, responses=describe_errors(400, 404))
+@router.get("", response_model_exclude_none=True, responses=describe_errors(400, 404, 503))
 async def list_voices(use: Use, limit: Limit = MAX_PAGE, after: After = None) -> VoicesResponse:
     """All voices of the part that speaks: built-in ones, then those that were made here."""
     voice = use.models.get_voice()
@@ -67,7 +67,7 @@ async def make_voice(request: Request, response: Response, use: Use, held: Held)
     return _told(card, use)
 
 
-@router.get("/{voice}", response_model_exclude_none=True, responses=describe_errors(404))
+@router.get("/{voice}", response_model_exclude_none=True, responses=describe_errors(404, 503))
 async def read_voice(voice: str, use: Use) -> VoiceResponse:
     """Describe a voice, by its id or its name."""
     return _told(await use.models.get_voice().card(voice), use)
@@ -85,7 +85,7 @@ async def preview_voice(voice: str, use: Use) -> Response:
     return Response(sound, media_type=PREVIEW_TYPE, headers={"Cache-Control": "private, max-age=3600"})
 
 
-@router.delete("/{voice}", status_code=204, responses=describe_errors(400, 404))
+@router.delete("/{voice}", status_code=204, responses=describe_errors(400, 404, 503))
 async def remove_voice(voice: str, use: Use) -> None:
     """Remove a voice that was made here, by its id. Who speaks with it now goes on to the end."""
     log.info("Voice removal: %s", excerpt(voice))

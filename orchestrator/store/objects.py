@@ -4,25 +4,32 @@ Without `OBJECTS_URL` there is none, and what is made lies in the folders of thi
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
 from obstore.store import S3Store
 
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import Settings
+from orchestrator.store.file_store import FilePart
 from orchestrator.store.files import PendingFile, disk_errors
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, PutMode
 
 log = logging.getLogger("lumen")
 
 RETRIES: Final = 2
 """Times that a request is made again; a job or a client tries again later."""
+
+NO_SUCH_RANGE: Final = "416 Range Not Satisfiable"
+"""In errors that mean that an object ends before the bytes that are asked for."""
 
 Method = Literal["GET", "HEAD"]
 
@@ -35,7 +42,7 @@ class Listed(NamedTuple):
 
 
 class Objects:
-    """Objects by key; every call but `sign` asks the store, so async code calls it in a thread.
+    """Objects by key; every call but `sign` asks the store, so async code calls those that block in a thread.
 
     All raise ServiceUnavailableException where the store does not answer, or refuses.
     """
@@ -96,6 +103,64 @@ class Objects:
         with _answering():
             seconds = timedelta(seconds=self._settings.link_seconds)
             return obstore.sign(self._public, method, key, seconds)
+
+    async def versions(self, prefix: str, *, deep: bool) -> Mapping[str, str]:
+        """List the entity tags of the objects whose keys begin with ``prefix`` and a slash.
+
+        Args:
+            deep: whether those with further slashes are listed too.
+        """
+        with _answering():
+            if deep:
+                found = await obstore.list(self._store, prefix).collect_async()
+            else:
+                found = (await obstore.list_with_delimiter_async(self._store, prefix))["objects"]
+        return {each["path"]: each["e_tag"] or "" for each in found}
+
+    async def read(
+        self, key: str, span: tuple[int, int] | None = None, known: FilePart | None = None
+    ) -> FilePart | None:
+        """Read an object, or its bytes from ``span[0]`` to before ``span[1]``; None where there is no object.
+
+        Args:
+            known: the whole object as it was, which is not sent again when it is still the same.
+        """
+        options: GetOptions = {}
+        if span is not None:
+            options["range"] = span
+        if known is not None:
+            options["if_none_match"] = known.version
+        with _answering():
+            try:
+                found = await obstore.get_async(self._store, key, options=options)
+                return FilePart((await found.bytes_async()).to_bytes(), found.meta["e_tag"] or "")
+            except NotModifiedError:
+                return known
+            except FileNotFoundError:
+                return None
+            except BaseError as error:
+                if span is None or NO_SUCH_RANGE not in str(error):
+                    raise
+                return FilePart(b"", "")
+
+    async def write(self, key: str, data: bytes, replaces: str | None = None) -> str | None:
+        """Keep an object where there is none, or in place of one with an entity tag.
+
+        Returns:
+            its entity tag; None where there is one already, or another one.
+        """
+        mode: PutMode = "create" if replaces is None else {"e_tag": replaces}
+        with _answering():
+            try:
+                put = await obstore.put_async(self._store, key, data, mode=mode, use_multipart=False)
+                return put["e_tag"] or ""
+            except (AlreadyExistsError, PreconditionError):
+                return None
+
+    async def remove(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        with _answering():
+            await obstore.delete_async(self._store, key)
 
     def _open(self, endpoint: str | None) -> S3Store:
         settings = self._settings

@@ -1,11 +1,12 @@
-"""XTTS voices on disk: the checkpoint's own and cloned ones, as safetensors.
+"""XTTS voices as safetensors: the checkpoint's own, and cloned ones on a disk or in a bucket.
 
 A cloned voice is one file, ``<id>.safetensors``, whose header tells its name and what it was made of.
 It belongs to the checkpoint that made it: another one hears other things in the same numbers.
 """
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +16,13 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_SPEAKER_WIDTH
-from lumen.errors import InvalidInputException, ModelLoadException, NotFoundException
+from lumen.errors import InvalidInputException, ModelLoadException
 from lumen.families.description import DEFAULT_VOICE
 from lumen.families.xtts.artifacts import SPEAKERS, dims_of, read_manifest
 from lumen.lru_cache import LruCache
 from orchestrator.request_context import utc_timestamp
-from orchestrator.store.tensor_store import TensorStore, folded, owner_in
+from orchestrator.store.file_store import FileStore
+from orchestrator.store.tensor_store import Stored, TensorStore, folded
 from orchestrator.voices.voice import VoiceCard
 
 LATENT: Final = "gpt_cond_latent"
@@ -68,109 +70,110 @@ class ClonedVoice:
 
 
 class VoiceLibrary:
-    """The voices of one checkpoint; every call may read files, so async code calls it in a thread.
+    """The voices of one checkpoint.
+
+    What looks for cloned voices raises ServiceUnavailableException where their store is away; the
+    checkpoint's are found without it.
 
     Args:
-        folder: of the cloned voices; made when the first one comes.
+        files: where the cloned voices lie.
         checkpoint: folder with the checkpoint's manifest and speakers.
-        max_voices: cloned ones at most.
+        max_voices: cloned ones at most for each key, and for everyone.
         max_cached: voices that are kept in memory at most.
     """
 
     def __init__(
-        self, folder: Path, checkpoint: Path, max_voices: int, max_cached: int = CACHED_VOICES
+        self, files: FileStore, checkpoint: Path, max_voices: int, max_cached: int = CACHED_VOICES
     ) -> None:
-        self._store = TensorStore(folder, "voice", max_voices)
+        self._store = TensorStore(files, "voice", max_voices)
         self._checkpoint = checkpoint
-        self._cache: LruCache[tuple[str, int], Latents] = LruCache(max_cached)
+        self._cache: LruCache[tuple[str, str], Latents] = LruCache(max_cached)
 
-    def cards(self) -> list[VoiceCard]:
+    async def cards(self) -> list[VoiceCard]:
         """The checkpoint's voices by name, then the cloned ones by age.
 
         Raises:
             ModelLoadException: the checkpoint is not there.
         """
-        builtin = [VoiceCard(name, name, "builtin") for name in self._speakers()]
-        return [*builtin, *self._cloned()]
+        builtin = await asyncio.to_thread(self._builtin)
+        return [*builtin, *(card for card, _ in await self._cloned())]
 
-    def find(self, voice: str) -> VoiceCard:
+    async def find(self, voice: str) -> VoiceCard:
         """The voice of this id or, in any case of letters, this name; ``default`` is the first one.
 
         Raises:
             NotFoundException: there is none.
             InvalidInputException: several have this name.
         """
-        wanted = folded(voice)
-        if (made := self._of_id(wanted)) is not None:
-            return made
-        cards = self.cards()
-        if wanted == DEFAULT_VOICE and cards:
-            return cards[0]
-        return self._store.pick(voice, cards)
+        return (await self._find(voice))[0]
 
-    def load(self, card: VoiceCard) -> Latents:
-        """The numbers of a voice.
+    async def open(self, voice: str) -> tuple[VoiceCard, Latents]:
+        """Find a voice, as `find` does, and read its numbers.
 
         Raises:
             InvalidInputException: it was made with another checkpoint.
-            NotFoundException: it was removed.
+            NotFoundException: there is none.
         """
-        path = self._store.path(card.id) if card.kind == "custom" else self._checkpoint / SPEAKERS
-        prefix = "" if card.kind == "custom" else f"{card.id}/"
-        try:
-            key = (f"{path}/{prefix}", path.stat().st_mtime_ns)
-            latents = self._cache.get(key) or self._read(path, prefix, card)
-        except (FileNotFoundError, SafetensorError) as error:
-            raise NotFoundException(f"The voice {card.name!r} is not there any more.") from error
-        self._cache.put(key, latents)
-        return latents
+        card, stored = await self._find(voice)
+        await asyncio.to_thread(self._check_usable, card, stored)
+        key = await self._version(card, stored)
+        if (latents := self._cache.get(key)) is None:
+            latents = await self._read(card, stored)
+            await asyncio.to_thread(self._check_shape, latents, card)
+            self._cache.put(key, latents)
+        return card, latents
 
-    def cloned(self, voice: str) -> VoiceCard | None:
+    async def cloned(self, voice: str) -> VoiceCard | None:
         """Find the cloned voice of this id where this checkpoint can use it."""
-        card = self._of_id(voice)
+        card = await self._card(await self._store.find(voice))
         return card if card is not None and card.usable else None
 
-    def check_name(self, name: str, voice: str) -> None:
+    async def check_name(self, name: str, voice: str) -> None:
         """Refuse a name for the cloned voice of this id, or one voice too many.
 
         Raises:
             InvalidInputException: another voice has the name.
-            StorageException: there are as many as may be.
+            StorageException: the key has as many as may be.
         """
-        others = [card for card in self.cards() if card.id != voice]
-        self._store.check(name, others, self._store.count(voice), reserved=(DEFAULT_VOICE,))
+        self._store.check(name, await self.cards(), voice, reserved=(DEFAULT_VOICE,))
 
-    def add(self, cloned: ClonedVoice, latents: Latents) -> VoiceCard:
-        """Keep a voice under its id, whole or not at all; one of the same id is replaced.
+    async def add(self, cloned: ClonedVoice, latents: Latents) -> tuple[VoiceCard, bool]:
+        """Keep a voice under its id, whole or not at all, and tell whether it is a new one.
+
+        One of the same id of another checkpoint is replaced; one of this one was made by another process
+        meanwhile, and stays.
 
         Raises:
             InvalidInputException: its name was given to another one meanwhile.
-            StorageException: the disk is full, or there are as many voices as may be.
+            StorageException: the disk is full, or the key has as many voices as may be.
         """
+        source = await asyncio.to_thread(self._source)
         header = {
             "name": cloned.name,
             "created": utc_timestamp(),
             "seconds": f"{cloned.seconds:.3f}",
             "parameters": json.dumps(dict(cloned.parameters)),
-            "source_sha256": self._source(),
+            "source_sha256": source,
             "warnings": json.dumps(cloned.warnings),
             "consent": cloned.consent or "",
         }
         tensors = {LATENT: latents.gpt_cond_latent, EMBEDDING: latents.speaker_embedding}
-        with self._store.adding:
-            self.check_name(cloned.name, cloned.id)
-            return _card_of(cloned.id, self._store.write(cloned.id, tensors, header), self._source())
+        async with self._store.adding():
+            if (known := await self.cloned(cloned.id)) is not None:
+                return known, False
+            await self.check_name(cloned.name, cloned.id)
+            return _card_of(await self._store.write(cloned.id, tensors, header), source), True
 
-    def remove(self, voice: str) -> None:
+    async def remove(self, voice: str) -> None:
         """Remove a cloned voice by its id.
 
         Raises:
             NotFoundException: there is none.
             InvalidInputException: it is the checkpoint's.
         """
-        if voice in self._speakers():
+        if voice in await asyncio.to_thread(self._speakers):
             raise InvalidInputException(f"The voice {voice!r} is the checkpoint's; it cannot be removed.")
-        self._store.remove(voice)
+        await self._store.remove(voice)
 
     def _speakers(self) -> list[str]:
         """Names of the checkpoint's speakers, sorted."""
@@ -181,34 +184,67 @@ class VoiceLibrary:
         except (FileNotFoundError, SafetensorError) as error:
             raise ModelLoadException(f"{path} cannot be read ({error}); run `lumen export xtts`.") from error
 
-    def _cloned(self) -> list[VoiceCard]:
-        found = [self._card(voice, header) for voice, header in self._store.headers().items()]
-        cards = [card for card in found if card is not None]
-        return sorted(cards, key=lambda card: (card.created or "", card.id))
+    def _builtin(self) -> list[VoiceCard]:
+        return [VoiceCard(name, name, "builtin") for name in self._speakers()]
 
-    def _of_id(self, voice: str) -> VoiceCard | None:
-        header = self._store.header(voice)
-        return None if header is None else self._card(voice, header)
+    async def _cloned(self) -> list[tuple[VoiceCard, Stored]]:
+        """The cloned voices with their files, by age."""
+        return await asyncio.to_thread(self._cards_of, await self._store.all())
 
-    def _card(self, voice: str, header: Mapping[str, str]) -> VoiceCard | None:
-        """Card of a cloned voice from its file's header; None when the header is damaged."""
-        try:
-            return _card_of(voice, header, self._source())
-        except (KeyError, ValueError) as error:
-            self._store.damaged(voice, error)
-            return None
+    async def _find(self, voice: str) -> tuple[VoiceCard, Stored | None]:
+        """A voice, and the file of a cloned one."""
+        stored = await self._store.find(folded(voice))
+        if (made := await self._card(stored)) is not None:
+            return made, stored
+        wanted, builtin = folded(voice), await asyncio.to_thread(self._builtin)
+        first = builtin[:1] if wanted == DEFAULT_VOICE else [c for c in builtin if folded(c.name) == wanted]
+        if first:
+            return first[0], None
+        files = {card.id: (card, stored) for card, stored in await self._cloned()}
+        cloned = [card for card, _ in files.values()]
+        if wanted == DEFAULT_VOICE and cloned:
+            return files[cloned[0].id]
+        return files[self._store.pick(voice, [*builtin, *cloned]).id]
 
-    def _read(self, path: Path, prefix: str, card: VoiceCard) -> Latents:
-        with safe_open(path, framework="np") as file:
-            found = (file.metadata() or {}).get("source_sha256")
-            if card.kind == "custom" and found != self._source():
-                raise InvalidInputException(
-                    f"The voice {card.name!r} was made with another XTTS checkpoint ({str(found)[:12]}) than "
-                    f"the one that is served ({self._source()[:12]}); post its recordings again."
-                )
-            latents = Latents(file.get_tensor(prefix + LATENT), file.get_tensor(prefix + EMBEDDING))
-        self._check_shape(latents, card)
-        return latents
+    async def _card(self, stored: Stored | None) -> VoiceCard | None:
+        """Card of a cloned voice; None where there is none, or its head is damaged."""
+        cards = [] if stored is None else await asyncio.to_thread(self._cards_of, [stored])
+        return cards[0][0] if cards else None
+
+    def _cards_of(self, files: Iterable[Stored]) -> list[tuple[VoiceCard, Stored]]:
+        """Cards of cloned voices whose files' heads are whole, with these, by age; reads the manifest."""
+        source, found = self._source(), []
+        for stored in files:
+            try:
+                found.append((_card_of(stored, source), stored))
+            except (KeyError, ValueError) as error:
+                self._store.damaged(stored, error)
+        return sorted(found, key=lambda each: (each[0].created or "", each[0].id))
+
+    async def _version(self, card: VoiceCard, stored: Stored | None) -> tuple[str, str]:
+        """What a voice's numbers are kept under in memory: its file, or the checkpoint's, as it is now."""
+        if stored is not None:
+            return stored.file, stored.version
+        changed = (await asyncio.to_thread((self._checkpoint / SPEAKERS).stat)).st_mtime_ns
+        return f"{SPEAKERS}/{card.id}", str(changed)
+
+    def _check_usable(self, card: VoiceCard, stored: Stored | None) -> None:
+        if stored is not None and not card.usable:
+            found = stored.header["source_sha256"]
+            raise InvalidInputException(
+                f"The voice {card.name!r} was made with another XTTS checkpoint ({found[:12]}) than "
+                f"the one that is served ({self._source()[:12]}); post its recordings again."
+            )
+
+    async def _read(self, card: VoiceCard, stored: Stored | None) -> Latents:
+        if stored is None:
+            return await asyncio.to_thread(self._read_builtin, card)
+        tensors = await self._store.tensors(stored)
+        return Latents(tensors[LATENT], tensors[EMBEDDING])
+
+    def _read_builtin(self, card: VoiceCard) -> Latents:
+        with safe_open(self._checkpoint / SPEAKERS, framework="np") as file:
+            return Latents(file.get_tensor(f"{card.id}/{LATENT}"), file.get_tensor(f"{card.id}/{EMBEDDING}"))
 
     def _check_shape(self, latents: Latents, card: VoiceCard) -> None:
         width = dims_of(self._manifest()).width
@@ -228,15 +264,16 @@ class VoiceLibrary:
         return read_manifest(self._checkpoint)
 
 
-def _card_of(voice: str, header: Mapping[str, str], source: str) -> VoiceCard:
+def _card_of(stored: Stored, source: str) -> VoiceCard:
+    header = stored.header
     return VoiceCard(
-        id=voice,
+        id=stored.id,
         name=header["name"],
         kind="custom",
         seconds=float(header["seconds"]),
         created=header["created"],
         usable=header["source_sha256"] == source,
-        owner=owner_in(header),
+        owner=stored.owner,
         warnings=tuple(json.loads(header["warnings"])) if "warnings" in header else None,
         consent=header.get("consent") or None,
     )

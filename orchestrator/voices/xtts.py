@@ -12,9 +12,10 @@ from lumen.settings import Settings
 from lumen.text.scripts import primary
 from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.messages import unknown_language
+from orchestrator.store.bucket_store import files_of
 from orchestrator.triton.client import Load, TritonClient, text_tensor
 from orchestrator.voices import references
-from orchestrator.voices.library import EMBEDDING, LATENT, VERSION, ClonedVoice, Latents, VoiceLibrary
+from orchestrator.voices.library import EMBEDDING, LATENT, VERSION, ClonedVoice, VoiceLibrary
 from orchestrator.voices.triton_voice import TritonVoice, speech_tensors
 from orchestrator.voices.voice import BoundVoice, SpeechOptions, VoiceCard
 
@@ -30,7 +31,8 @@ class XttsVoice(TritonVoice):
     ) -> None:
         super().__init__(family, triton, load, settings, gate)
         checkpoint = settings.model_repository / family.model / VERSION
-        self._library = VoiceLibrary(settings.voices_path, checkpoint, settings.max_voices)
+        files = files_of(settings, settings.voices_path, "voices")
+        self._library = VoiceLibrary(files, checkpoint, settings.max_voices)
         self._max_seconds = settings.max_reference_seconds
         self._cloning: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -38,14 +40,14 @@ class XttsVoice(TritonVoice):
         """Raises:
         ModelLoadException: the checkpoint is not there.
         """
-        return await asyncio.to_thread(self._library.cards)
+        return await self._library.cards()
 
     async def card(self, voice: str) -> VoiceCard:
-        return await asyncio.to_thread(self._library.find, voice)
+        return await self._library.find(voice)
 
     async def bind(self, options: SpeechOptions) -> BoundVoice:
         language = _language(options.language)
-        card, latents = await asyncio.to_thread(self._cast, options.voice)
+        card, latents = await self._library.open(options.voice)
         tensors = {
             "language": text_tensor(language),
             LATENT: latents.gpt_cond_latent,
@@ -58,30 +60,28 @@ class XttsVoice(TritonVoice):
         self, recordings: Sequence[bytes], name: str | None, consent: str | None = None
     ) -> tuple[VoiceCard, bool]:
         """A voice that is there already, made of the same files, keeps its name and is not made again."""
-        voice = references.fingerprint(recordings)
+        voice = await asyncio.to_thread(references.fingerprint, recordings)
         # Requests with the same files wait for the first of them; nobody else does.
         async with self._cloning.setdefault(voice, asyncio.Lock()):
-            known = await asyncio.to_thread(self._library.cloned, voice)
+            known = await self._library.cloned(voice)
             if known is not None:
                 return known, False
-            return await self._clone(voice, recordings, name or f"voice-{voice[:8]}", consent), True
+            return await self._clone(voice, recordings, name or f"voice-{voice[:8]}", consent)
 
     async def delete(self, voice: str) -> None:
-        await asyncio.to_thread(self._library.remove, voice)
+        await self._library.remove(voice)
 
-    async def _clone(self, voice: str, files: Sequence[bytes], name: str, consent: str | None) -> VoiceCard:
-        await asyncio.to_thread(self._library.check_name, name, voice)
+    async def _clone(
+        self, voice: str, files: Sequence[bytes], name: str, consent: str | None
+    ) -> tuple[VoiceCard, bool]:
+        await self._library.check_name(name, voice)
         recordings, warnings = await references.decode(self._gate, files, self._max_seconds)
         pieces = await asyncio.to_thread(references.pieces, recordings)
         await self._load(self.family.optional_models[CLONE])
         latents = await references.condition(self._triton, pieces)
         seconds = references.seconds(recordings)
         cloned = ClonedVoice(voice, name, seconds, references.PARAMETERS, tuple(warnings), consent)
-        return await asyncio.to_thread(self._library.add, cloned, latents)
-
-    def _cast(self, voice: str) -> tuple[VoiceCard, Latents]:
-        card = self._library.find(voice)
-        return card, self._library.load(card)
+        return await self._library.add(cloned, latents)
 
 
 def _language(code: str) -> str:

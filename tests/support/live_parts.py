@@ -129,7 +129,7 @@ class FakeFace:
 
 
 class NoAvatars:
-    def find(self, name: str) -> Any:
+    async def open(self, name: str) -> Any:
         raise NotFoundException(f"There is no avatar {name!r}.")
 
 

@@ -17,6 +17,15 @@ app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
+{{/* Claim of the disk that all API replicas share; empty where a bucket has it all. */}}
+{{- define "lumen.claim" -}}
+{{- if .Values.outputs.claim -}}
+{{ .Values.outputs.claim }}
+{{- else if not .Values.objects.url -}}
+{{ include "lumen.name" . }}-outputs
+{{- end -}}
+{{- end -}}
+
 {{- define "lumen.image" -}}
 {{- $image := index . 1 -}}
 {{ $image.repository }}:{{ $image.tag | default (index . 0).Chart.AppVersion }}

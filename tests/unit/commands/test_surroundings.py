@@ -125,6 +125,15 @@ def test_a_read_only_checkout_names_the_setting(other_user: OtherUser, setting: 
     assert f"set {setting} to a folder that can" in line
 
 
+def test_a_default_portrait_that_is_not_there_is_named_at_once(tmp_path: Path) -> None:
+    """Before a model is loaded, and not by the first visitor's clip."""
+    paths = {"LOGS_PATH": str(tmp_path / "logs"), "OUTPUTS_PATH": str(tmp_path / "outputs")}
+    done = lumen("serve", PORTRAIT="nobody", **paths, **FREE_PORTS)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("PORTRAIT: there is no portrait 'nobody' in ")
+    assert not (tmp_path / "logs").exists()
+
+
 def test_models_that_are_not_exported_are_named_at_once(tmp_path: Path) -> None:
     """`lumen serve` looks at the manifests before it starts Triton, and says which command makes them."""
     for model in ("xtts_vocoder", "xtts_gpt", "xtts"):

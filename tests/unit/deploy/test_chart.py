@@ -8,9 +8,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from lumen.settings import Settings
+from lumen.settings import Settings, load_settings
 from tests.support.paths import ROOT
-from tests.unit.deploy.programs import program
+from tests.support.programs import program
 
 CHART: Final = ROOT / "deploy" / "chart"
 
@@ -69,6 +69,21 @@ def test_containers_have_settings_that_there_are(values: Path) -> None:
             assert container["securityContext"]["readOnlyRootFilesystem"]
 
 
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_settings_have_values_that_they_take(values: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LUMEN reads the variables of each container as it would in its pod; secrets aside."""
+    objects = _render(values)
+    shared = [each["data"] for each in objects if each["metadata"]["name"].endswith("-settings")]
+    pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"]
+    assert len(shared) == 1
+    for container in (container for pod in pods for container in pod["containers"]):
+        own = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+        with monkeypatch.context() as patched:
+            for name, value in {**shared[0], **own}.items():
+                patched.setenv(name, value)
+            assert load_settings().profile == shared[0].get("PROFILE", own.get("PROFILE"))
+
+
 def test_pools_of_their_own() -> None:
     """With a voice and a face pool, the API is told of both, and neither serves the other's models."""
     objects = {(each["kind"], each["metadata"]["name"]): each for each in _render(CHART / "ci" / "gpu.yaml")}
@@ -80,6 +95,30 @@ def test_pools_of_their_own() -> None:
     assert {"name": "TRITON_POOL", "value": "face"} in face["env"]
     assert face["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert objects["Service", "demo-triton-face"]["spec"]["clusterIP"] == "None"
+
+
+def test_no_disk_is_shared_where_there_is_a_bucket() -> None:
+    """With one, no claim is made or mounted, and keys come from their Secret; without, one is made."""
+    objects = {each["kind"]: each for each in _render(CHART / "ci" / "scale.yaml") if _is_api(each)}
+    assert "PersistentVolumeClaim" not in objects
+    pod = objects["Deployment"]["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["outputs"] == {"name": "outputs", "emptyDir": {}}
+    assert volumes["keys"]["secret"] == {"secretName": "lumen-keys"}
+    (mount,) = (each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "keys")
+    assert {"name": "KEYS_PATH", "value": f"{mount['mountPath']}/keys.json"} in pod["containers"][0]["env"]
+    named = _render(CHART / "ci" / "scale.yaml", "--set", "outputs.claim=mine")
+    assert "PersistentVolumeClaim" not in {each["kind"] for each in named}
+    alone = {each["kind"]: each for each in _render(CHART / "ci" / "starter.yaml") if _is_api(each)}
+    claim = alone["PersistentVolumeClaim"]["metadata"]
+    assert claim["annotations"] == {"helm.sh/resource-policy": "keep"}
+    volumes = alone["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "outputs", "persistentVolumeClaim": {"claimName": claim["name"]}} in volumes
+
+
+def _is_api(each: dict[str, Any]) -> bool:
+    """Whether an object is the API's Deployment, or a claim."""
+    return each["kind"] == "PersistentVolumeClaim" or each["metadata"]["name"] == "demo-api"
 
 
 @pytest.mark.parametrize(

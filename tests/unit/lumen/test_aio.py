@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from lumen import aio
 from lumen.aio import Stream, flat_map_ahead, once, read_ahead, with_timeout
 from lumen.errors import InvalidInputException
 from tests.support.pieces import pieces
@@ -172,3 +173,24 @@ async def test_a_time_limit() -> None:
     """Work that takes too long is given up."""
     with pytest.raises(TimeoutError):
         await with_timeout(0.01, asyncio.sleep(10))
+
+
+async def test_a_cancellation_that_is_lost_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that loses one, as `asyncio.wait_for` of Python 3.11 may, ends all the same."""
+    monkeypatch.setattr(aio, "CANCEL_AGAIN_SECONDS", 0.01)
+    lost = 0
+
+    async def goes_on() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                lost += 1
+                if lost > 1:
+                    raise
+
+    task = asyncio.create_task(goes_on())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(aio.cancel(task), 10)
+    assert task.cancelled()

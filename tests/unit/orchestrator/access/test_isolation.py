@@ -1,5 +1,6 @@
 """What belongs to a key is neither seen nor changed by another: two keys try 200 requests each."""
 
+import asyncio
 import hashlib
 import json
 import random
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from orchestrator.faces.avatars import FORMAT
+from orchestrator.store.file_store import FolderStore
 from orchestrator.store.tensor_store import TensorStore
 from orchestrator.voices.library import ClonedVoice, Latents, VoiceLibrary
 from orchestrator.voices.references import PARAMETERS, fingerprint
@@ -56,8 +58,8 @@ class Served:
             voices_path=folder / "voices",
             avatars_path=folder / "avatars",
         )
-        self.avatars = TensorStore(folder / "avatars", "avatar", 100)
-        self.voices = VoiceLibrary(folder / "voices", folder / "xtts" / "1", 100)
+        self.avatars = TensorStore(FolderStore(folder / "avatars", "avatars"), "avatar", 100)
+        self.voices = VoiceLibrary(FolderStore(folder / "voices", "voices"), folder / "xtts" / "1", 100)
         self.owners: dict[str, str] = {}
         self.api.services.access.owner_of = self.owner_of
         self.places = ExitStack()
@@ -74,7 +76,7 @@ class Served:
         with key.asking():
             self._keep_avatar(avatar, name)
             latents = Latents(np.ones((32, WIDTH), np.float32), np.ones(512, np.float32))
-            self.voices.add(ClonedVoice(voice, name, 4.0, {}), latents)
+            asyncio.run(self.voices.add(ClonedVoice(voice, name, 4.0, {}), latents))
             files = outputs.audio(f"sound-{number}"), outputs.video(f"film-{number}")
             for file in files:
                 file.write_bytes(name.encode())
@@ -88,7 +90,7 @@ class Served:
         header = {"format": FORMAT, "name": name, "created": "2026-11-28", "part": "warp", "size": "512"}
         header |= {"preprocess": "", "source_sha256": "x", "box": "null", "face": "null"}
         header |= {"confidence": "null", "warnings": "[]"}
-        self.avatars.write(avatar, {"crop": np.zeros((2, 2, 3), np.uint8)}, header)
+        asyncio.run(self.avatars.write(avatar, {"crop": np.zeros((2, 2, 3), np.uint8)}, header))
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +200,8 @@ def test_the_same_name_for_two_keys(served: Served) -> None:
     """A name that another key has given is free, as if nobody had it."""
     one, two = served.owned
     with one.key.asking():
-        served.avatars.check(two.name, [], 0)
-        assert served.avatars.count(one.avatar) == 2
-        served.voices.check_name(two.name, f"{77:032x}")
+        assert two.name not in {stored.header["name"] for stored in asyncio.run(served.avatars.all())}
+        asyncio.run(served.voices.check_name(two.name, f"{77:032x}"))
 
 
 def test_a_conversation_with_another_keys_avatar(served: Served) -> None:

@@ -1,9 +1,10 @@
 """Fair slots: clips of many clients get on alike, however many one of them has."""
 
 import asyncio
+from contextlib import ExitStack
 from contextvars import Context, copy_context
 
-from orchestrator.faces.fair_slots import FairSlots
+from orchestrator.faces.fair_slots import PATIENCE, FairSlots
 from orchestrator.request_context import client
 
 TICKS = 8
@@ -107,14 +108,32 @@ async def begun_at_once(slots: FairSlots, *names: str) -> list[str]:
     return found
 
 
-async def test_one_client_alone_has_a_slot_more() -> None:
-    """The next window of the only client is asked for while the last one is drawn; no flood of them is."""
-    assert await begun_at_once(FairSlots(1), *["one"] * 5) == ["one"] * 2
+async def test_a_clip_alone_has_a_slot_more() -> None:
+    """The next window of the only clip is asked for while the last one is drawn; no flood of them is."""
+    slots, go, drawing = FairSlots(1), asyncio.Event(), list[str]()
+
+    async def window() -> None:
+        async with slots.slot():
+            drawing.append(client.get())
+            await go.wait()
+
+    with ExitStack() as clips:
+        of("one").run(clips.enter_context, slots.clip())
+        windows = [of("one").run(asyncio.ensure_future, window()) for _ in range(5)]
+        await settle()
+        assert len(drawing) == 2
+        go.set()
+        await asyncio.gather(*windows)
+
+
+async def test_clips_of_one_client_have_no_slot_more() -> None:
+    """They fill each other's gaps, and whoever comes waits for fewer windows."""
+    assert await begun_at_once(FairSlots(1), *["one"] * 5) == ["one"]
 
 
 async def test_a_newcomer_does_not_wait_for_windows_that_are_drawn() -> None:
     """A client for which nothing was drawn lately begins at once, whatever others have under way."""
-    assert await begun_at_once(FairSlots(1), *["many"] * 4, "new", "new") == ["many", "many", "new"]
+    assert await begun_at_once(FairSlots(1), *["many"] * 4, "new", "new") == ["many", "new"]
 
 
 async def test_a_clip_that_is_cancelled_gives_its_slot_back() -> None:
@@ -130,3 +149,52 @@ async def test_a_clip_that_is_cancelled_gives_its_slot_back() -> None:
     await asyncio.gather(*many, return_exceptions=True)
     assert await one == 50
     assert await clip(slots, "later", 10, drawn) == 10
+
+
+class SetClock:
+    """A clock that goes on when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def begun(slots: FairSlots, windows: list[str], name: str) -> None:
+    async with slots.slot():
+        windows.append(name)
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_the_last_slot_is_kept_for_whoever_has_fewer_clips() -> None:
+    """While a clip's speech is being made, another client's clips begin no window, for a moment."""
+    clock, windows = SetClock(), list[str]()
+    slots = FairSlots(1, clock)
+    with ExitStack() as clips:
+        of("few").run(clips.enter_context, slots.clip())
+        for _ in range(2):
+            of("many").run(clips.enter_context, slots.clip())
+        waiting = of("many").run(asyncio.ensure_future, begun(slots, windows, "many"))
+        await settle()
+        assert not windows
+        await of("few").run(asyncio.ensure_future, begun(slots, windows, "few"))
+        assert windows == ["few"]
+        clock.now += PATIENCE
+        await of("few").run(asyncio.ensure_future, begun(slots, windows, "few"))
+        clock.now += 2 * PATIENCE  # of its next window nothing is heard
+        await asyncio.wait_for(waiting, 10)
+    assert windows == ["few", "few", "many"]
+
+
+async def test_slots_are_not_kept_where_others_are_free() -> None:
+    windows = list[str]()
+    slots = FairSlots(2, SetClock())
+    with ExitStack() as clips:
+        of("few").run(clips.enter_context, slots.clip())
+        for _ in range(2):
+            of("many").run(clips.enter_context, slots.clip())
+        await asyncio.wait_for(of("many").run(asyncio.ensure_future, begun(slots, windows, "many")), 10)

@@ -1,5 +1,6 @@
 """Whatever a caller gets wrong has its status, its message and its log line, and leaves nothing behind."""
 
+import gzip
 import socket
 from collections.abc import Iterator
 from http.client import HTTPResponse
@@ -368,3 +369,16 @@ def test_json_of_every_kind_is_answered(api: Api) -> None:
         for value in values:
             response = api.client.post(FULL, json={"prompt": "Hi", field: value})
             assert response.status_code in (400, 503), (field, value, response.text)
+
+
+def test_a_byte_order_mark_before_json_is_no_fault(api: Api) -> None:
+    """Some editors and PowerShell put one there."""
+    answer = api.client.post(TEXT, content=b'\xef\xbb\xbf{"prompt": "Hi"}', headers=JSON)
+    assert answer.status_code == 200
+    assert answer.json()["text"] == "Hi"
+
+
+def test_a_compressed_body_is_refused_by_its_encoding(api: Api) -> None:
+    body = gzip.compress(b'{"prompt": "Hi"}')
+    answer = api.client.post(TEXT, content=body, headers={**JSON, "content-encoding": "gzip"})
+    assert_error(answer, 415, "UnsupportedMediaException", "'gzip'")
