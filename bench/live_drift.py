@@ -26,7 +26,7 @@ from rich.console import Console
 from bench.runner import Report, run_benchmark
 from bench.sounds import RATE, Samples, silence, spoken
 from lumen.contracts import FACE_FPS
-from lumen.errors import GenerationException
+from lumen.errors import GenerationException, InvalidInputException
 from lumen.live_client import LiveClient
 from lumen.settings import Settings
 from orchestrator.chain import running
@@ -49,6 +49,8 @@ HEARD: Final = 0.1
 
 SEEN: Final = 0.5
 """Share of a beat's widest mouth with which it is seen."""
+
+LEAST_MINUTES: Final = 2 * (BEATS + 1) * BEAT_SECONDS / 60
 
 BEFORE, AFTER = 6, 19
 """Frames around the instant of a beat in which its mouth is looked for."""
@@ -101,6 +103,10 @@ class Beats:
 
 def measure(options: argparse.Namespace) -> Report:
     """Make the answer, decode it and compare; passed where the drift is at most a frame."""
+    if options.minutes < LEAST_MINUTES:
+        raise InvalidInputException(
+            f"Got {options.minutes:g} minutes, expected {LEAST_MINUTES:.1f} or more: beats take two of them."
+        )
     with tempfile.TemporaryDirectory(prefix="lumen-drift-") as folder:
         path = Path(folder) / "answer.mp4"
         asyncio.run(_record(_settings(Path(folder), options), options.minutes, path))

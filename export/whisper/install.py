@@ -33,22 +33,29 @@ def download_whisper(hub: HubRepository, folder: Path, sha256: str | None = None
     """
     *small, network = FAMILY.files
     fetch(hub, small, folder)
-    if not _fetch_any(hub, VOCABULARIES, folder):
+    vocabulary = _fetch_any(hub, VOCABULARIES, folder)
+    if not vocabulary:
         raise InvalidInputException(f"{hub.name} has no {' and no '.join(VOCABULARIES)}.")
-    _fetch_any(hub, (OPTIONAL,), folder)
+    _remove_others(folder, [*vocabulary, *_fetch_any(hub, (OPTIONAL,), folder)])
     (path,) = fetch(hub, [network], folder, {} if sha256 is None else {network: sha256})
     return path
 
 
-def _fetch_any(hub: HubRepository, names: tuple[str, ...], folder: Path) -> bool:
-    """Fetch the first of files that the hub has; whether it has one."""
+def _fetch_any(hub: HubRepository, names: tuple[str, ...], folder: Path) -> list[str]:
+    """Fetch the first of files that the hub has; its name, if it has one."""
     for name in names:
         try:
             fetch(hub, [name], folder)
         except InvalidInputException:
             continue
-        return True
-    return False
+        return [name]
+    return []
+
+
+def _remove_others(folder: Path, kept: list[str]) -> None:
+    """Remove those of a model before this one that would be read with it."""
+    for name in {*VOCABULARIES, OPTIONAL}.difference(kept):
+        (folder / name).unlink(missing_ok=True)
 
 
 def install_whisper(source: Path, folder: Path) -> Path:
@@ -68,6 +75,7 @@ def install_whisper(source: Path, folder: Path) -> Path:
     optional = [OPTIONAL] if (source / OPTIONAL).is_file() else []
     with translate_errors(str(source), NETWORK, folder):
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_others(folder, [*vocabulary, *optional])
         for name in [*vocabulary, *optional, *FAMILY.files]:
             part = folder / f".{name}.part"
             shutil.copyfile(source / name, part)
