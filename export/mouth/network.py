@@ -118,7 +118,7 @@ def served(values: Tensor, limits: Limits = LIMITS) -> Tensor:
         columns[column] = ((columns[column] - QUIET) / (1 - QUIET)).clamp(0, 1)
     speaking = (columns[OPEN] + columns[PRESS] + columns[TEETH] - QUIET).clamp(0.0, SPEAKING) / SPEAKING
     columns[WIDTH] = (limits.rounding * (2 * columns[WIDTH] - 1)).clamp(-1, 1) * speaking
-    columns[OPEN] = columns[OPEN] * (1 - columns[PRESS])
+    columns[OPEN] = torch.minimum(columns[OPEN], 1 - columns[PRESS])
     return torch.stack(columns, dim=1)
 
 

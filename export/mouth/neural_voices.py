@@ -157,10 +157,9 @@ class Natives:
         style = self._styles[name]
         if rng.random() < BETWEEN:
             style = between(style, self._styles[str(rng.choice(names))], rng)
-        voice = Kokoro([style])
-        return (
-            voice.speak(text, language, rng) if letter else voice.pronounce(english_letters(text, name), rng)
-        )
+        if letter:
+            return Kokoro([style]).speak(text, language, rng)
+        return Kokoro([style]).pronounce(english_letters(text, name), rng)
 
 
 def between(one: Style, other: Style, rng: np.random.Generator) -> Style:

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from lumen.aio import cancel
+from lumen.aio import cancel, set_within
 from lumen.errors import ServiceUnavailableException
 from orchestrator.jobs.changes import Changes
 from orchestrator.jobs.job import Job
@@ -233,11 +233,7 @@ class EmbeddedQueue:
         """Wait for the next job; its sharer and its id."""
         while (sharer := self._turns.take(self._waiting)) is None:
             self._changed.clear()
-            waits = asyncio.create_task(self._changed.wait())
-            try:
-                await asyncio.wait([waits], timeout=ROOM_SECONDS if self._waiting else None)
-            finally:
-                await cancel(waits)
+            await set_within(self._changed, ROOM_SECONDS if self._waiting else None)
         jobs = self._waiting[sharer]
         job_id = jobs.popleft()
         if not jobs:

@@ -15,7 +15,7 @@ from saq.queue.redis import RedisQueue
 from saq.types import PartialTimersDict
 from saq.worker import Worker
 
-from lumen.aio import cancel
+from lumen.aio import cancel, set_within
 from orchestrator.jobs.job import Job
 from orchestrator.jobs.queue import Work
 from orchestrator.jobs.turns import Room, Turns
@@ -155,11 +155,7 @@ class _Queue(RedisQueue):
             until = time.monotonic() + timeout
             while (job := await self._take()) is None and time.monotonic() < until:
                 self.pushed.clear()
-                waits = asyncio.create_task(self.pushed.wait())
-                try:
-                    await asyncio.wait([waits], timeout=LOOK_SECONDS)
-                finally:
-                    await cancel(waits)
+                await set_within(self.pushed, LOOK_SECONDS)
             return job
         except (RedisError, OSError):
             await asyncio.sleep(PAUSE_SECONDS)

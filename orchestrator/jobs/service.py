@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from lumen.aio import Stream, cancel
+from lumen.aio import Stream, cancel, set_within
 from lumen.contracts import MAX_SEED
 from lumen.errors import ForbiddenException, LumenException, NotFoundException
 from orchestrator.generation.clips import ClipBody, clip_order
@@ -211,11 +211,7 @@ class Jobs:
                     yield None
                 if known.ended:
                     return
-                waits = asyncio.create_task(changed.wait())
-                try:
-                    await asyncio.wait([waits], timeout=BEAT_SECONDS)
-                finally:
-                    await cancel(waits)
+                await set_within(changed, BEAT_SECONDS)
 
     async def delete(self, job: Job) -> bool:
         """Cancel a job that is being made, or remove any other with its files; whether it is gone.

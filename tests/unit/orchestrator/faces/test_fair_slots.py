@@ -109,7 +109,10 @@ async def begun_at_once(slots: FairSlots, *names: str) -> list[str]:
 
 
 async def test_a_clip_alone_has_a_slot_more() -> None:
-    """The next window of the only clip is asked for while the last one is drawn; no flood of them is."""
+    """The next window of the only clip is asked for while the last one is drawn; no flood of them is.
+
+    Another client's many clips that wait change nothing.
+    """
     slots, go, drawing = FairSlots(1), asyncio.Event(), list[str]()
 
     async def window() -> None:
@@ -118,10 +121,11 @@ async def test_a_clip_alone_has_a_slot_more() -> None:
             await go.wait()
 
     with ExitStack() as clips:
-        of("one").run(clips.enter_context, slots.clip())
-        windows = [of("one").run(asyncio.ensure_future, window()) for _ in range(5)]
+        for name in ("one", "many", "many"):
+            of(name).run(clips.enter_context, slots.clip())
+        windows = [of(name).run(asyncio.ensure_future, window()) for name in ("one", "many") * 3]
         await settle()
-        assert len(drawing) == 2
+        assert drawing == ["one"] * 2
         go.set()
         await asyncio.gather(*windows)
 

@@ -60,7 +60,7 @@ def hooked(folder: Path, receiver: Receiver) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("storage", "dies"),
-    [("embedded", "untold"), ("redis", "untold"), ("embedded", "told")],
+    [("embedded", "untold"), ("redis", "untold"), pytest.param("embedded", "told", marks=pytest.mark.heavy)],
     indirect=["storage"],
 )
 def test_a_kill_between_the_end_and_its_event(
