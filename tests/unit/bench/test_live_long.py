@@ -37,3 +37,5 @@ def test_what_grows_is_found() -> None:
     """A process that takes more in the last third than in the middle one; the beginning does not count."""
     readings = Readings([(float(at), {"flat": 50.0 if at else 10.0, "leak": float(at)}) for at in range(10)])
     assert readings.trend() == {"flat": 0.0, "leak": 3.0}
+    assert readings.slopes() == pytest.approx({"flat": 0.0, "leak": 60.0})
+    assert [sizes["leak"] for sizes in readings.thirds()] == [0.0, 3.0, 6.0, 9.0]
