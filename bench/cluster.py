@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from itertools import starmap
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -34,8 +35,8 @@ from lumen.settings import PROJECT_ROOT
 
 REPLICAS: Final = 2
 
-PORTS: Final = 32
-"""More than all processes listen on."""
+PORTS: Final = 48
+"""More than all processes listen on, with four Tritons."""
 
 START_SECONDS: Final = 180.0
 """Time until a process must answer; both Tritons load their models on the same cores."""
@@ -95,6 +96,12 @@ class Process:
                 raise ServiceUnavailableException(f"{self.name} did not start; see {self._log}")
             time.sleep(POLL_SECONDS)
 
+    @property
+    def pid(self) -> int:
+        """Number of the process that was started."""
+        assert self._running is not None
+        return self._running.pid
+
     def answers(self) -> bool:
         """Whether its probe succeeds now."""
         if "//" not in self._probe:
@@ -127,28 +134,37 @@ class Process:
 
 
 class Cluster:
-    """The processes by name: redis, s3, triton-1, triton-2, api-1, api-2, envoy.
+    """The processes by name: redis, s3, triton-1, triton-2, ..., api-1, api-2, ..., envoy.
 
     Args:
         folder: for logs, the databases, and a folder of each process: APIs have no disk in common, and share
             what is made and kept by the bucket alone.
         settings: of LUMEN, for all its processes.
+        tritons, apis: how many of them.
+
+    Attributes:
+        metrics: host:port of the page of metrics by the name of the Triton or API.
+        envoy_url: Envoy's own page, which counts what it passes on.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], tritons: int = REPLICAS, apis: int = REPLICAS
+    ) -> None:
         self.folder = folder
         self._settings = settings
         self._ports = iter(free_ports(PORTS))
         self.processes: dict[str, Process] = {}
         self._addresses: dict[str, tuple[int, int]] = {}
         self._listen = {8080: next(self._ports), 8001: next(self._ports)}
+        self._envoy_port = next(self._ports)
         self.url = f"http://127.0.0.1:{self._listen[8080]}"
+        self.envoy_url = f"http://127.0.0.1:{self._envoy_port}"
         self.apis: list[str] = []
-        self.metrics: list[str] = []
+        self.metrics: dict[str, str] = {}
         self._databases()
-        for number in range(1, REPLICAS + 1):
+        for number in range(1, tritons + 1):
             self._triton(f"triton-{number}")
-        for number in range(1, REPLICAS + 1):
+        for number in range(1, apis + 1):
             self._api(f"api-{number}")
         self._envoy()
 
@@ -204,7 +220,7 @@ class Cluster:
     def _triton(self, name: str) -> None:
         grpc, http, metrics, ready = (next(self._ports) for _ in range(4))
         self._addresses[name] = grpc, ready
-        self.metrics.append(f"127.0.0.1:{metrics}")
+        self.metrics[name] = f"127.0.0.1:{metrics}"
         own = {
             "TRITON_URL": f"127.0.0.1:{grpc}",
             "TRITON_HTTP_PORT": str(http),
@@ -219,7 +235,7 @@ class Cluster:
         self._addresses[name] = port, port
         self.apis.append(f"http://127.0.0.1:{port}")
         metrics = next(self._ports)
-        self.metrics.append(f"127.0.0.1:{metrics}")
+        self.metrics[name] = f"127.0.0.1:{metrics}"
         own = {
             "API_HOST": "127.0.0.1",
             "API_PORT": str(port),
@@ -257,18 +273,28 @@ class Cluster:
             address = listener["address"]["socket_address"]
             address.update(address="127.0.0.1", port_value=self._listen[address["port_value"]])
         for cluster in config["static_resources"]["clusters"]:
-            for endpoint in cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]:
-                address = endpoint["endpoint"]["address"]["socket_address"]
-                port, ready = self._addresses[address["address"]]
-                address.update(address="127.0.0.1", port_value=port)
-                endpoint["endpoint"]["health_check_config"] = {"port_value": ready}
+            kind = cluster["name"]
+            replicas = [found for name, found in self._addresses.items() if name.startswith(f"{kind}-")]
+            cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [*starmap(_endpoint, replicas)]
+        config["admin"] = {"address": _address(self._envoy_port)}
         return config
 
 
+def _endpoint(port: int, ready: int) -> dict[str, Any]:
+    """Replica in Envoy's configuration: port that it serves at, and port that says whether it is ready."""
+    return {"endpoint": {"address": _address(port), "health_check_config": {"port_value": ready}}}
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
 @contextmanager
-def running_cluster(folder: Path, settings: Mapping[str, str]) -> Iterator[Cluster]:
+def running_cluster(
+    folder: Path, settings: Mapping[str, str], tritons: int = REPLICAS, apis: int = REPLICAS
+) -> Iterator[Cluster]:
     """A cluster that serves; all of it has ended afterwards."""
-    cluster = Cluster(folder, settings)
+    cluster = Cluster(folder, settings, tritons, apis)
     try:
         cluster.start()
         yield cluster
@@ -292,7 +318,7 @@ def main(
         cluster = stack.enter_context(running_cluster(folder, {"PROFILE": profile}))
         console.print(f"[bold]Talk to it:[/]  {cluster.url}/chat", highlight=False)
         console.print(f"[bold]APIs:[/]        {', '.join(cluster.apis)}", highlight=False)
-        console.print(f"[bold]Metrics:[/]     {', '.join(cluster.metrics)}", highlight=False)
+        console.print(f"[bold]Metrics:[/]     {', '.join(cluster.metrics.values())}", highlight=False)
         console.print("Stop with Ctrl-C.")
         try:
             signal.pause()

@@ -1,4 +1,4 @@
-"""A cluster that loses its parts: what clients notice when a Triton, an API or Redis goes away.
+"""A cluster that loses its parts: what clients notice when a Triton, an API, Redis or S3 goes away.
 
     python -m bench.cluster_trials
 
@@ -60,7 +60,7 @@ SETTINGS: Final = {
 
 XTTS: Final = {"VOICE": "xtts"}
 
-TRIALS: Final = ("endpoints", "making", "kept", "triton", "api", "redis", "rolling")
+TRIALS: Final = ("endpoints", "making", "kept", "triton", "api", "redis", "s3", "rolling")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ class Client:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         limits = httpx.Limits(max_keepalive_connections=0)  # a new connection may go to another API
-        self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS, limits=limits, trust_env=False)
+        self._http = httpx.AsyncClient(
+            timeout=ANSWER_SECONDS, limits=limits, trust_env=False, follow_redirects=True
+        )
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -115,6 +117,28 @@ class Client:
         if made.status_code != httpx.codes.OK:
             return f"{made.status_code} {made.text[:200]}"
         film = await self.get(made.json()["video_url"])
+        return "" if film.content[4:8] == b"ftyp" else f"video: {film.status_code}"
+
+    async def post_jobs(self, count: int, base: str | None = None) -> list[httpx.Response]:
+        """Ask for clips in the background."""
+        bodies = [{"prompt": TEXT, "seed": seed, "size": "256x256"} for seed in range(count)]
+        return [await self.post("/v1/videos", body, base) for body in bodies]
+
+    async def job_status(self, posted: httpx.Response, base: str | None = None) -> str:
+        job = await self.get(f"/v1/videos/{posted.json()['id']}", base)
+        return str(job.json().get("status", job.text[:200]))
+
+    async def finish_job(self, posted: httpx.Response, base: str | None = None) -> str:
+        """Wait for the end of a job and fetch its clip; "" when both worked."""
+        if not posted.is_success:
+            return f"{posted.status_code} {posted.text[:200]}"
+        deadline, status = time.monotonic() + ANSWER_SECONDS, ""
+        while time.monotonic() < deadline and status not in ("completed", "failed"):
+            await asyncio.sleep(POLL_SECONDS)
+            status = await self.job_status(posted, base)
+        if status != "completed":
+            return status
+        film = await self.get(f"/v1/videos/{posted.json()['id']}/content", base)
         return "" if film.content[4:8] == b"ftyp" else f"video: {film.status_code}"
 
     async def converse(self) -> str:
@@ -237,25 +261,12 @@ async def triton_killed(client: Client, clips: int) -> Trial:
 async def api_killed(client: Client, jobs: int) -> Trial:
     """Jobs of an API that is killed while they run: the other one finishes them."""
     process = client.cluster.processes["api-1"]
-    first = client.cluster.apis[0]
-    posted = [
-        await client.post("/v1/videos", {"prompt": TEXT, "seed": n, "size": "256x256"}, first)
-        for n in range(jobs)
-    ]
+    first, second = client.cluster.apis[:2]
+    posted = await client.post_jobs(jobs, first)
     await asyncio.sleep(1.0)
     await asyncio.to_thread(process.kill)
-
-    async def finished(answer: httpx.Response) -> str:
-        if not answer.is_success:
-            return f"{answer.status_code} {answer.text[:200]}"
-        deadline, status = time.monotonic() + ANSWER_SECONDS, ""
-        while time.monotonic() < deadline and status not in ("completed", "failed"):
-            await asyncio.sleep(POLL_SECONDS)
-            job = await client.get(f"/v1/videos/{answer.json()['id']}", client.cluster.apis[1])
-            status = job.json().get("status", job.text[:200])
-        return "" if status == "completed" else status
-
-    trial = await _together("kill -9 of an API with jobs", [finished(answer) for answer in posted])
+    work = [client.finish_job(answer, second) for answer in posted]
+    trial = await _together("kill -9 of an API with jobs", work)
     await _back(process)
     return trial
 
@@ -276,6 +287,19 @@ async def redis_away(client: Client) -> Trial:
     await _back(process)
     logs = "".join((client.cluster.folder / f"api-{n}.log").read_text() for n in (1, 2))
     return Trial(**{**asdict(trial), "note": "said so" if "storage fails" in logs else "not said in the log"})
+
+
+async def s3_away(client: Client, jobs: int) -> Trial:
+    """Jobs while S3 is away: none has failed, none has ended before its clip is kept, all end afterwards."""
+    process = client.cluster.processes["s3"]
+    await asyncio.to_thread(process.kill)
+    posted = await client.post_jobs(jobs)
+    await asyncio.sleep(AWAY_SECONDS)
+    statuses = [await client.job_status(answer) for answer in posted if answer.is_success]
+    waited = sum(status in ("queued", "in_progress") for status in statuses)
+    await _back(process)
+    work = [client.finish_job(answer) for answer in posted]
+    return await _together("S3 away for 10 s", work, f"{waited} jobs waited")
 
 
 async def rolling_restart(client: Client) -> Trial:
@@ -321,6 +345,7 @@ async def _trials(cluster: Cluster, options: argparse.Namespace) -> list[Trial]:
         "triton": lambda: triton_killed(client, options.clips),
         "api": lambda: api_killed(client, options.jobs),
         "redis": lambda: redis_away(client),
+        "s3": lambda: s3_away(client, options.jobs),
         "rolling": lambda: rolling_restart(client),
     }
     try:
@@ -358,7 +383,7 @@ def measure(options: argparse.Namespace) -> Report:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="for logs and data; must be empty")
     parser.add_argument("--clips", type=int, default=8, help="under way when a Triton is killed")
-    parser.add_argument("--jobs", type=int, default=6, help="under way when an API is killed")
+    parser.add_argument("--jobs", type=int, default=6, help="under way when an API is killed, or S3 is away")
     parser.add_argument("--only", nargs="+", choices=TRIALS)
     parser.add_argument(
         "--repository", type=Path, help="models with an XTTS, so that voices are made too; FACE is warp"

@@ -1,15 +1,19 @@
-"""Measured figures that a plan is made from: those of the documents, or of a `lumen bench` of one's own."""
+"""Measured figures that a plan is made from: those of the documents, or of a benchmark of one's own."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lumen.contracts import FACE_FPS
+from lumen.contracts import FACE_FPS, SADTALKER, XTTS
 from lumen.errors import InvalidInputException
 
 DOCUMENTED: Final = Path(__file__).with_name("figures.json")
 """Rows of docs/benchmarks.md."""
+
+BENCH: Final = "lumen bench > figures.txt"
+"""Command that measures a face on any machine, beside `lumen serve`."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,28 @@ class VoiceFigures:
 
 
 @dataclass(frozen=True)
+class Missing:
+    """Figure that nobody has measured.
+
+    Attributes:
+        part: voice or face. pixels: of the face; None for a voice.
+        what: is not measured. measure: command that measures it.
+    """
+
+    part: str
+    pixels: int | None
+    what: str
+    measure: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; measure it with `{self.measure}` and give --figures figures.txt"
+
+
+@dataclass(frozen=True)
 class Figures:
     faces: tuple[FaceFigures, ...]
     voices: tuple[VoiceFigures, ...]
+    missing: tuple[Missing, ...] = ()
 
     def face(self, name: str, pixels: int) -> FaceFigures:
         """Raises:
@@ -63,9 +86,9 @@ class Figures:
             if (row.face, row.pixels) == (name, pixels):
                 return row
         known = ", ".join(f"{row.face} at {row.pixels}" for row in self.faces)
+        how = self.not_measured(name, pixels) or Missing(name, pixels, f"{name} at {pixels}", BENCH)
         raise InvalidInputException(
-            f"There are no figures of {name} at {pixels} pixels, only of {known}; measure it with "
-            "`lumen bench > bench.txt` and give --figures bench.txt."
+            f"There are no figures of {name} at {pixels} pixels, only of {known}. Not measured: {how}."
         )
 
     def voice(self, name: str) -> VoiceFigures:
@@ -78,22 +101,35 @@ class Figures:
         known = ", ".join(row.voice for row in self.voices)
         raise InvalidInputException(f"There are no figures of the voice {name}, only of {known}.")
 
+    def not_measured(self, part: str, pixels: int | None = None) -> Missing | None:
+        """Figure that is missing of a part, though there may be others of it."""
+        return next((row for row in self.missing if (row.part, row.pixels) == (part, pixels)), None)
+
+    def with_own(self, faces: Sequence[FaceFigures], voices: Sequence[VoiceFigures]) -> "Figures":
+        """These figures with others, which go first, and stand for what was missing."""
+        measured = {(row.face, row.pixels) for row in faces} | {(row.voice, None) for row in voices}
+        missing = tuple(row for row in self.missing if (row.part, row.pixels) not in measured)
+        return Figures((*faces, *self.faces), (*voices, *self.voices), missing)
+
 
 def documented() -> Figures:
     """The figures of docs/benchmarks.md."""
     found = json.loads(DOCUMENTED.read_text())
     faces = tuple(FaceFigures(**row) for row in found["faces"])
-    return Figures(faces, tuple(VoiceFigures(**row) for row in found["voices"]))
+    voices = tuple(VoiceFigures(**row) for row in found["voices"])
+    return Figures(faces, voices, tuple(Missing(**row) for row in found["missing"]))
 
 
 def with_bench(known: Figures, path: Path) -> Figures:
-    """``known`` with the face of a `lumen bench`, whose output (its last line is JSON) is in the file.
+    """``known`` with what `lumen bench` or `scripts/bench_gpu` measured, whose output is in the file.
 
     Raises:
-        InvalidInputException: the file has no such line, or no clips in it.
+        InvalidInputException: its last line is not theirs, or nothing was measured.
     """
-    face = _face_of(_last_line(path), path)
-    return Figures((face, *known.faces), known.voices)
+    bench = _last_line(path)
+    if SADTALKER in bench:
+        return known.with_own(_faces_of_gpu(bench, path), _voices_of_gpu(bench, path))
+    return known.with_own((_face_of(bench, path),), ())
 
 
 def _last_line(path: Path) -> dict[str, Any]:
@@ -102,7 +138,7 @@ def _last_line(path: Path) -> dict[str, Any]:
         return dict(json.loads(lines[-1]))
     except (OSError, UnicodeDecodeError, IndexError, ValueError) as error:
         raise InvalidInputException(
-            f"{path} has no figures ({error}); expected the output of `lumen bench`."
+            f"{path} has no figures ({error}); expected the output of `lumen bench` or `scripts/bench_gpu`."
         ) from error
 
 
@@ -125,3 +161,47 @@ def _face_of(bench: dict[str, Any], path: Path) -> FaceFigures:
         first_frame_s=min(clip["first_frame_s"]["p50"] for clip in through_api) - audio,
         source=f"{path.name}, {bench['date']}",
     )
+
+
+def _faces_of_gpu(bench: dict[str, Any], path: Path) -> list[FaceFigures]:
+    """SadTalker at each size that was measured: speed of the fastest load, first frame of the quickest.
+
+    Raises:
+        InvalidInputException: nothing at all was measured.
+    """
+    if not any(loads for part in (SADTALKER, XTTS) for loads in bench[part].values()):
+        reasons = "; ".join(f"{step}: {why.splitlines()[-1]}" for step, why in bench["missing"].items())
+        raise InvalidInputException(f"{path} has no figures, because nothing was measured: {reasons}.")
+    return [
+        FaceFigures(
+            face=SADTALKER,
+            pixels=int(side),
+            frames_per_second=max(load["fps"] for load in loads),
+            first_frame_s=min(load["first_frame_s"] for load in loads),
+            **_measured_on(bench, path),
+        )
+        for side, loads in bench[SADTALKER].items()
+        if loads
+    ]
+
+
+def _voices_of_gpu(bench: dict[str, Any], path: Path) -> list[VoiceFigures]:
+    """XTTS, likewise."""
+    loads = [load for found in bench[XTTS].values() for load in found if load["speeches"]]
+    if not loads:
+        return []
+    audio = max(load["audio_per_second"] for load in loads)
+    first = min(load["first_audio_s"]["p50"] for load in loads)
+    return [
+        VoiceFigures(voice=XTTS, audio_per_second=audio, first_audio_s=first, **_measured_on(bench, path))
+    ]
+
+
+def _measured_on(bench: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Machine and source of a figure."""
+    tiny = ", tiny networks, which say nothing of speed" if bench["tiny"] else ""
+    return {
+        "machine": bench["gpu"] or f"{bench['cores']} cores of {bench['cpu']}",
+        "gpu": bench["gpu"] is not None,
+        "source": f"{path.name}, {bench['date']}{tiny}",
+    }

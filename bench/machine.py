@@ -2,9 +2,13 @@
 
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+DRIVER_SECONDS: Final = 10.0
+"""Time that NVIDIA's driver may take to tell of its GPUs."""
 
 
 def machine() -> dict[str, Any]:
@@ -15,6 +19,16 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
     }
+
+
+def gpu() -> str | None:
+    """Name of the first NVIDIA GPU; None where its driver tells of none."""
+    try:
+        command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=DRIVER_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next(iter(told.stdout.splitlines()), None)
 
 
 def _cpu() -> str:

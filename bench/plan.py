@@ -72,7 +72,7 @@ class Plan:
         frames_mbits: raw frames between Triton and the API; out_mbits: to the clients.
         storage_gib: of kept clips, with their WAV.
         memory_gib: of the Tritons with a face, at rest; None where it is not measured.
-        assumed: what is not measured and what stands for it.
+        assumed: what the plan is made from. not_measured: what would make it a better one.
     """
 
     face_machine: str
@@ -89,6 +89,7 @@ class Plan:
     storage_gib: float
     memory_gib: float | None
     assumed: tuple[str, ...] = ()
+    not_measured: tuple[str, ...] = ()
 
 
 def make_plan(wish: Wish, figures: Figures) -> Plan:
@@ -103,6 +104,7 @@ def make_plan(wish: Wish, figures: Figures) -> Plan:
     voices = math.ceil(wish.sessions / (voice.audio_per_second * VOICE_LOAD)) + SPARE
     faces = replicas + SPARE
     frames = wish.sessions * FACE_FPS
+    missing = figures.not_measured(wish.face, wish.pixels), figures.not_measured(wish.voice)
     kbits = VIDEO_KBITS.get(wish.pixels, VIDEO_KBITS[512])
     return Plan(
         face_machine=face.machine,
@@ -119,6 +121,7 @@ def make_plan(wish: Wish, figures: Figures) -> Plan:
         storage_gib=round(wish.kept_hours * 3600 * (kbits + WAV_KBITS) * 1000 / 8 / 2**30, 1),
         memory_gib=None if face.memory_mib is None else round(faces * face.memory_mib / 1024, 1),
         assumed=_assumed(wish, face.source, voice.source),
+        not_measured=tuple(str(row) for row in missing if row is not None),
     )
 
 
@@ -173,6 +176,8 @@ def run(wish: Wish, figures: Path | None, console: Console) -> int:
     console.print(_table(wish, plan))
     for line in plan.assumed:
         console.print(f"From {line}", highlight=False, soft_wrap=True)
+    for line in plan.not_measured:
+        console.print(f"Not measured: {line}", style="yellow", highlight=False, soft_wrap=True)
     told: dict[str, Any] = {
         **asdict(wish),
         **{f"planned_{name}": value for name, value in asdict(plan).items()},

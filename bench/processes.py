@@ -1,4 +1,4 @@
-"""Memory of this process and of all that it started, by /proc."""
+"""Memory and processor time of processes and of all that they started, by /proc."""
 
 import os
 import re
@@ -10,6 +10,12 @@ from lumen.triton.guard import SHARED_MEMORY
 
 STUB: Final = "triton_python_backend_stub"
 PROC: Final = Path("/proc")
+OWN_TICKS: Final = slice(11, 13)
+"""Fields of /proc/PID/stat after the name: ticks in the program and in the kernel."""
+
+WITH_ENDED: Final = slice(11, 15)
+"""`OWN_TICKS` and those of its children that have ended."""
+
 OWN: Final = "orchestrator"
 """Name of this process: it runs the API."""
 
@@ -23,6 +29,18 @@ def resident_bytes() -> dict[str, int]:
             while name in found:
                 name, number = f"{name.split('#')[0]}#{number}", number + 1
             found[name] = size
+    return found
+
+
+def processor_seconds(ancestor: int) -> dict[str, float]:
+    """Seconds of one core that a process and all that it started have taken, by name.
+
+    Instances of a model are taken together.
+    """
+    found: dict[str, float] = {}
+    for pid in sorted({ancestor, *descendants(ancestor)}):
+        if name := _name(pid):
+            found[name] = found.get(name, 0.0) + _seconds(pid, OWN_TICKS)
     return found
 
 
@@ -64,6 +82,17 @@ def memory_bytes(pid: int, field: str = "VmRSS") -> int:
     """
     found = re.search(rf"^{field}:\s+(\d+) kB", _read(PROC / str(pid) / "status"), re.MULTILINE)
     return 1024 * int(found[1]) if found else 0
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process, of all that it has started, and of those of them that have ended."""
+    return sum(_seconds(each, WITH_ENDED) for each in (pid, *descendants(pid)))
+
+
+def _seconds(pid: int, fields: slice) -> float:
+    """Processor time by fields of /proc/PID/stat; 0 for a process that has ended."""
+    found = _read(PROC / str(pid) / "stat").rpartition(")")[2].split()  # the name may have spaces
+    return sum(map(int, found[fields])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read(path: Path) -> str:

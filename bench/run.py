@@ -17,6 +17,7 @@ from bench.inputs import Requests, model_inputs
 from bench.load import Job, Outcome, closed_loop, open_loop
 from bench.perf_analyzer import ModelBench, PerfRow
 from bench.perf_install import find_perf_analyzer
+from lumen.addresses import has_replicas
 from lumen.errors import (
     GenerationException,
     InvalidInputException,
@@ -89,12 +90,13 @@ def run(
 
 
 async def _bench(settings: Settings, plan: Plan, out: Console) -> int:
-    _check_running(settings)
+    url = one_triton(settings)
+    _check_running(url, settings)
     parts = RecordedParts(settings)
     try:
         scene = await make_scene(settings, parts)
         requests = await model_inputs(parts, scene) if plan.models else {}
-        rows = await asyncio.to_thread(_models, settings, plan, requests, out)
+        rows = await asyncio.to_thread(_models, url, plan, requests, out)
         clips, share = await _clips(settings, plan, parts, scene, out)
     finally:
         await parts.close()
@@ -105,21 +107,38 @@ async def _bench(settings: Settings, plan: Plan, out: Console) -> int:
     return 0 if complete and not any(outcome.errors for _, outcome in clips) else 1
 
 
-def _check_running(settings: Settings) -> None:
-    with grpc.InferenceServerClient(settings.triton_url) as client:
+def one_triton(settings: Settings) -> str:
+    """Address of the settings' Triton, as executed batches and what `perf_analyzer` asks are those of one.
+
+    Raises:
+        InvalidInputException: there are several.
+    """
+    pools = (settings.triton_voice_url, settings.triton_face_url)
+    urls = sorted({pool or settings.triton_url for pool in pools})
+    if len(urls) > 1 or has_replicas(urls[0]):
+        raise InvalidInputException(
+            f"`lumen bench` measures one Triton, and the settings name {' and '.join(urls)}, which may be "
+            "several; set TRITON_URL=host:port of one that serves the whole chain, and neither "
+            "TRITON_VOICE_URL nor TRITON_FACE_URL."
+        )
+    return urls[0]
+
+
+def _check_running(url: str, settings: Settings) -> None:
+    with grpc.InferenceServerClient(url) as client:
         try:
             missing = [name for name in models_of(settings) if not client.is_model_ready(name)]
         except grpc.InferenceServerException as error:
             raise ServiceUnavailableException(
-                f"No Triton answers at {settings.triton_url}; start `lumen serve` in another terminal."
+                f"No Triton answers at {url}; start `lumen serve` in another terminal."
             ) from error
     if missing:
         raise ServiceUnavailableException(
-            f"Triton at {settings.triton_url} has not loaded {', '.join(missing)}; make one clip first."
+            f"Triton at {url} has not loaded {', '.join(missing)}; make one clip first."
         )
 
 
-def _models(settings: Settings, plan: Plan, requests: Requests, out: Console) -> list[PerfRow]:
+def _models(url: str, plan: Plan, requests: Requests, out: Console) -> list[PerfRow]:
     unknown = [name for name in plan.models if name not in requests]
     if unknown:
         raise InvalidInputException(f"No input for {', '.join(unknown)}; expected {', '.join(requests)}.")
@@ -131,9 +150,7 @@ def _models(settings: Settings, plan: Plan, requests: Requests, out: Console) ->
     with tempfile.TemporaryDirectory(prefix="lumen-bench-") as folder:
         for name in plan.models:
             with out.status(f"perf_analyzer: {name}"):
-                bench = ModelBench(
-                    analyzer, settings.triton_url, name, requests[name], Path(folder), plan.seconds
-                )
+                bench = ModelBench(analyzer, url, name, requests[name], Path(folder), plan.seconds)
                 rows += _model(bench, plan, out)
     out.print(report.perf_table(rows))
     return rows

@@ -19,6 +19,7 @@ from lumen.triton.ports import claim_port
 
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 120.0
+STOP_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.1
 QUIET_SECONDS: Final = 30.0
 """The time that the service may take to be rid of the work of clients that have left."""
@@ -84,8 +85,17 @@ def serving(folder: Path, settings: Mapping[str, str], seconds: float = START_SE
         _wait_for(served, seconds)
         yield served
     finally:
-        process.terminate()
-        process.wait(60)
+        _stop(process)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """Ask it to end, and kill it when it does not."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait_for(served: Served, seconds: float) -> None:

@@ -286,7 +286,8 @@ def plan(
     ] = 1.0,
     kept_hours: Annotated[float, typer.Option(min=0, help="Hours of speech that are kept as clips.")] = 0.0,
     figures: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Output of `lumen bench`.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Output of `lumen bench` or `scripts/bench_gpu`."),
     ] = None,
 ) -> None:
     """Compute the machines that a number of sessions takes, from measured figures (docs/capacity.md).

@@ -36,7 +36,9 @@ def add(
     rate: Annotated[
         str | None, typer.Option(help="Requests, such as 100/minute; RATE_LIMIT without it.")
     ] = None,
-    clips: Annotated[int | None, typer.Option(min=1, help="Clips, and conversations, at once.")] = None,
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Clips, jobs among them, and conversations, at once.")
+    ] = None,
 ) -> None:
     """Make a key. It is shown once and kept as a hash.
 

@@ -106,6 +106,16 @@ async def with_timeout(seconds: float, work: Awaitable[T]) -> T:
         await cancel(task)
 
 
+async def set_within(event: asyncio.Event, seconds: float | None) -> bool:
+    """Wait until ``event`` is set, at most so many seconds; whether it is."""
+    waits = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait([waits], timeout=seconds)
+    finally:
+        await cancel(waits)
+    return event.is_set()
+
+
 async def race(alarm: Awaitable[NoReturn], work: Awaitable[T]) -> T:
     """The result of ``work``; or what ``alarm`` raises, when that is first. Neither goes on after this."""
     done, warned = asyncio.ensure_future(work), asyncio.ensure_future(alarm)

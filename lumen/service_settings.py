@@ -71,7 +71,11 @@ class ServiceSettings(BaseSettings):
         le=1,
         description="part of MAX_CONCURRENT_CLIPS that jobs may take",
     )
-    job_attempts: int = Field(3, ge=1, description="times that a job is begun; after that it has failed")
+    job_attempts: int = Field(
+        3,
+        ge=1,
+        description="times that a job is begun whose process dies, or of which a stage fails, each time",
+    )
     job_patience: float = Field(
         300.0, ge=0, description="seconds for which a job is tried again while Triton or Gemini is not there"
     )

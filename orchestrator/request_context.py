@@ -17,6 +17,12 @@ NOBODY: Final = "-"
 client: Final[ContextVar[str]] = ContextVar("client", default=NOBODY)
 """Name of the client that the request comes from."""
 
+
+def client_of_key(key_id: str) -> str:
+    """Name of the client that has a key."""
+    return f"key {key_id}"
+
+
 EVERYONE: Final = ""
 """Owner of what is made while no keys are asked for."""
 
@@ -92,9 +98,10 @@ def identified(wanted: str | None = None) -> Iterator[None]:
         _output_name.reset(tokens[1])
 
 
-def utc_timestamp() -> str:
-    """Now, in ISO 8601 with the offset of UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def utc_timestamp(seconds: float | None = None) -> str:
+    """A time since 1970, or now, in ISO 8601 with the offset of UTC."""
+    when = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return when.isoformat(timespec="milliseconds")
 
 
 def stamp() -> dict[str, str]:

@@ -83,12 +83,13 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     access.owner_of = owner_of
     observers: list[Observer] = [OutputRecorder(outputs, kept), access.meter, Measured(metrics)]
     pipeline = Pipeline(settings, models, outputs, observers, marking, moderation)
-    live = LiveSessions(settings, models, portraits, metrics, access.meter, access.links.sign, moderation)
+    told = access.meter, access.links.sign, marking, moderation
+    live = LiveSessions(settings, models, portraits, metrics, *told)
     metrics.watch_places("clips", lambda: pipeline.clips.taken, settings.max_concurrent_clips)
     metrics.watch_places("speeches", lambda: pipeline.speeches.taken, settings.max_concurrent_speech)
     metrics.watch_places("sessions", lambda: live.count, settings.max_live_sessions)
     metrics.watch_outputs(Recent(outputs.size, OUTPUTS_SECONDS))
-    allowed = access.may_read, access.check_quota
+    allowed = access.may_read, access.check_quota, access.clips_at_once
     tools = Tools(settings, models, outputs, kept, sound, moderation, portraits, pipeline, *allowed)
     jobs, webhooks = make_jobs(tools), Webhooks(settings, on_outcome=metrics.webhook)
     jobs.on_finished.append(announcer(webhooks))
@@ -113,7 +114,8 @@ def announcer(webhooks: Webhooks) -> Callable[[Job], Awaitable[None]]:
     """Observer of jobs that sends a webhook when one ends."""
 
     async def announce(job: Job) -> None:
-        await webhooks.notify(f"video.{job.state.status}", {"id": job.id}, job.owner)
+        ended = job.state.completed_at
+        await webhooks.notify(f"video.{job.state.status}", {"id": job.id}, job.owner, ended)
 
     return announce
 

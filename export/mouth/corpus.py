@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from export.mouth.espeak_voice import RESAMPLING, EspeakVoice
-from export.mouth.neural_voices import Hibari, Joe, Kokoro, blended, kokoro_styles
+from export.mouth.neural_voices import Hibari, Joe, Kokoro, Natives, blended, kokoro_styles
 from export.mouth.noises import Noises
 from export.mouth.texts import LANGUAGES, held_out, sentence
 from export.mouth.utterance import Utterance, Voice, resampled, seed_of
@@ -31,10 +31,16 @@ HELD_OUT_STYLES: Final = ("jf_nezumi", "jf_tebukuro")
 HELD_OUT_LANGUAGES: Final = ("en", "de", "fr", "es", "it", "pl")
 """Languages in which the evaluation hears them."""
 
-ENGLISH: Final = ("hibari", "english")
-"""Voices that speak nothing else."""
+SPOKEN: Final = {
+    "hibari": ("en",),
+    "natives": ("en",) * 14 + ("es", "fr", "hi", "it", "pt", "zh"),
+}
+"""Languages of the voices that do not speak all, as often as they are drawn."""
 
-CALIBRATED: Final = ("espeak", "hibari", "kokoro", "english")
+DRAWN: Final = {"hibari": 2, "natives": 3}
+"""How often natural voices of English are drawn; others once."""
+
+CALIBRATED: Final = ("espeak", "hibari", "natives")
 CALIBRATION_SHARD: Final = 1_000
 """Number of a shard that no recipe reaches."""
 
@@ -47,14 +53,14 @@ class Recipe:
     """Minutes of every voice in the training.
 
     Attributes:
-        kokoro: blends of three Japanese voices in every language. english: these in English, whose oo few
-            other languages have.
+        kokoro: blends of three Japanese voices in every language. natives: Kokoro's 49 other voices, most of
+            the time in English.
     """
 
     espeak: int = 80
     hibari: int = 25
-    kokoro: int = 31
-    english: int = 17
+    kokoro: int = 23
+    natives: int = 24
     noises: int = 12
 
     def shards(self) -> Iterator[tuple[str, int]]:
@@ -71,15 +77,19 @@ def make(recipe: Recipe, folder: Path, report: Callable[[str], None]) -> list[Pa
         path = folder / f"{name}-{index:03}.npz"
         paths.append(path)
         if not path.is_file():
-            save(path, shard(name, index))
+            save(path, shard(name, index, folder))
             report(f"{path.name} is there")
     return paths
 
 
 def weighted(paths: Sequence[Path]) -> list[Path]:
-    """Shards as often as the training draws them: hibari's, its one natural voice of English, twice."""
-    by_voice = [list(group) for _, group in groupby(paths, lambda path: path.name.partition("-")[0])]
-    return [path for group in by_voice for path in group * (2 if group[0].name.startswith("hibari") else 1)]
+    """Shards as often as the training draws them."""
+    by_voice = [list(group) for _, group in groupby(paths, _voice_of)]
+    return [path for group in by_voice for path in group * DRAWN.get(_voice_of(group[0]), 1)]
+
+
+def _voice_of(path: Path) -> str:
+    return path.name.partition("-")[0]
 
 
 def calibration_speech(folder: Path) -> list[Utterance]:
@@ -88,19 +98,19 @@ def calibration_speech(folder: Path) -> list[Utterance]:
     for name in CALIBRATED:
         path = folder / f"calibration-{name}.npz"
         if not path.is_file():
-            save(path, shard(name, CALIBRATION_SHARD))
+            save(path, shard(name, CALIBRATION_SHARD, folder))
         found += load(path)
     return found
 
 
-def shard(name: str, index: int) -> list[Utterance]:
-    """About ``SHARD_SECONDS`` of the training's voice ``name``."""
+def shard(name: str, index: int, folder: Path) -> list[Utterance]:
+    """About ``SHARD_SECONDS`` of the training's voice ``name``; ``folder``: see ``Natives``."""
     rng = np.random.default_rng(seed_of(name, index))
-    voice, found, seconds = _voices()[name](), [], 0.0
+    voice, found, seconds = _voices(folder)[name](), [], 0.0
     while seconds < SHARD_SECONDS:
-        language = "en" if name in ENGLISH else str(rng.choice(list(LANGUAGES)))
+        language = str(rng.choice(SPOKEN.get(name, tuple(LANGUAGES))))
         utterance = voice.speak(sentence(language, rng), LANGUAGES[language], rng)
-        if name in ("hibari", "kokoro", "english"):
+        if name in ("hibari", "kokoro", "natives"):
             utterance = resampled(utterance, rng.uniform(*RESAMPLING))
         found.append(utterance)
         seconds += utterance.seconds
@@ -108,13 +118,13 @@ def shard(name: str, index: int) -> list[Utterance]:
 
 
 @cache
-def _voices() -> dict[str, Callable[[], Voice]]:
+def _voices(folder: Path) -> dict[str, Callable[[], Voice]]:
     """Makers of the voices; a package is asked for only where its voice speaks."""
     return {
         "espeak": lambda: EspeakVoice(library().variants()),
         "hibari": Hibari,
         "kokoro": lambda: Kokoro(_blends()),
-        "english": lambda: Kokoro(_blends()),
+        "natives": lambda: Natives(folder),
         "noises": Noises,
     }
 

@@ -42,15 +42,15 @@ class Limits:
         rounding: gain of the width.
     """
 
-    press: tuple[float, float] = (0.60, 0.90)
-    teeth: tuple[float, float] = (0.50, 0.80)
+    press: tuple[float, float] = (0.35, 0.65)
+    teeth: tuple[float, float] = (0.35, 0.65)
     tongue: tuple[float, float] = (0.35, 0.75)
-    rounding: float = 1.4
+    rounding: float = 1.2
 
 
 LIMITS: Final = Limits()
 
-QUIET: Final = 0.03
+QUIET: Final = 0.06
 """Opening that a sigmoid never falls below: a mouth at rest is shut."""
 
 SPEAKING: Final = 0.09
@@ -118,7 +118,7 @@ def served(values: Tensor, limits: Limits = LIMITS) -> Tensor:
         columns[column] = ((columns[column] - QUIET) / (1 - QUIET)).clamp(0, 1)
     speaking = (columns[OPEN] + columns[PRESS] + columns[TEETH] - QUIET).clamp(0.0, SPEAKING) / SPEAKING
     columns[WIDTH] = (limits.rounding * (2 * columns[WIDTH] - 1)).clamp(-1, 1) * speaking
-    columns[OPEN] = columns[OPEN] * (1 - columns[PRESS])
+    columns[OPEN] = torch.minimum(columns[OPEN], 1 - columns[PRESS])
     return torch.stack(columns, dim=1)
 
 

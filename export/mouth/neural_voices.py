@@ -10,6 +10,7 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +49,33 @@ SPEEDS: Final = (0.85, 1.2)
 LETTERS: Final = {"A": "eɪ", "I": "aɪ", "O": "oʊ", "Q": "əʊ", "W": "aʊ", "Y": "ɔɪ", "T": "ɾ"}
 """Kokoro's own letters, which are no IPA."""
 
+STYLE_WIDTH: Final = 256
+
+NATIVE_VOICES: Final = Path("package/voices")
+"""Folder of the style vectors in the npm package kokoro-js: "am_adam.bin" is an American man."""
+
+NATIVE_LANGUAGES: Final = {
+    "roa/es": "e",
+    "roa/fr": "f",
+    "inc/hi": "h",
+    "roa/it": "i",
+    "roa/pt-BR": "p",
+    "sit/cmn": "z",
+}
+"""eSpeak's file of a language -> first letter of the voices that speak it; all speak English."""
+
+BRITISH: Final = "b"
+"""First letter of British voices."""
+
+BETWEEN: Final = 0.6
+"""Share of utterances spoken by a voice between two."""
+
+AMERICAN_LETTERS: Final = {
+    "eɪ": "A", "aɪ": "I", "oʊ": "O", "aʊ": "W", "ɔɪ": "Y", "ɚ": "əɹ", "ɜː": "ɜɹ", "ɐ": "ə", "ː": "",
+}  # fmt: skip
+BRITISH_LETTERS: Final = {"eɪ": "A", "aɪ": "I", "əʊ": "Q", "aʊ": "W", "ɔɪ": "Y", "ɐ": "ə"}
+"""eSpeak's English -> the letters that Kokoro's English voices learned from."""
+
 DIGRAPHS: Final = {"tʃ": "ʧ", "dʒ": "ʤ", "ts": "ʦ", "dz": "ʣ", "tɕ": "ʨ", "dʑ": "ʥ"}
 
 
@@ -68,7 +96,11 @@ class Kokoro:
         self.styles = styles
 
     def speak(self, text: str, language: str, rng: np.random.Generator) -> Utterance:
-        symbols = [each for each in _kokoro_letters(text, language) if each in _kokoro_vocabulary()]
+        return self.pronounce(_kokoro_letters(text, language), rng)
+
+    def pronounce(self, letters: str, rng: np.random.Generator) -> Utterance:
+        """Speak Kokoro's letters; those that it does not know are left out."""
+        symbols = [each for each in letters if each in _kokoro_vocabulary()]
         style = self.styles[rng.integers(len(self.styles))]
         tokens = [0, *(_kokoro_vocabulary()[each] for each in symbols), 0]
         feed = {
@@ -98,6 +130,51 @@ def blended(styles: Sequence[Style], rng: np.random.Generator) -> Style:
         shares = beyond * shares + (1 - beyond) / len(styles)
         halves.append(np.tensordot(shares, half, axes=1))
     return np.asarray(np.concatenate(halves, axis=-1), np.float32)
+
+
+class Natives:
+    """Kokoro's own voices of nine languages: each in English or its own, alone or between two of them.
+
+    Args:
+        folder: where the npm package kokoro-js is unpacked.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(path for path in (folder / NATIVE_VOICES).glob("*.bin") if path.name[0] != "j")
+        if not paths:
+            raise FileNotFoundError(
+                f"{folder / NATIVE_VOICES} has no voices; unpack the npm package kokoro-js in {folder} "
+                "(docs/mouth.md)"
+            )
+        self._styles = {
+            path.stem: np.fromfile(path, np.float32).reshape(-1, 1, STYLE_WIDTH) for path in paths
+        }
+
+    def speak(self, text: str, language: str, rng: np.random.Generator) -> Utterance:
+        letter = NATIVE_LANGUAGES.get(language, "")
+        names = [name for name in self._styles if name.startswith(letter)]
+        name = str(rng.choice(names))
+        style = self._styles[name]
+        if rng.random() < BETWEEN:
+            style = between(style, self._styles[str(rng.choice(names))], rng)
+        if letter:
+            return Kokoro([style]).speak(text, language, rng)
+        return Kokoro([style]).pronounce(english_letters(text, name), rng)
+
+
+def between(one: Style, other: Style, rng: np.random.Generator) -> Style:
+    """A voice between two: timbre and prosody (halves of a style) apart."""
+    shares = np.repeat(rng.random(2), STYLE_WIDTH // 2)
+    return np.asarray(one + (other - one) * shares, np.float32)
+
+
+def english_letters(text: str, voice: str) -> str:
+    """English in the letters of Kokoro's English voices, British or American."""
+    british = voice.startswith(BRITISH)
+    letters = _kokoro_letters(text, "gmw/en" if british else "gmw/en-US")
+    for ipa, letter in (BRITISH_LETTERS if british else AMERICAN_LETTERS).items():
+        letters = letters.replace(ipa, letter)
+    return letters
 
 
 def _kokoro_letters(text: str, language: str) -> str:

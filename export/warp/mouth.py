@@ -26,10 +26,10 @@ LIFT: Final = 0.13
 RAISE: Final = 0.18
 """Way of the upper lip by itself."""
 
-BITE: Final = 0.22
+BITE: Final = 0.12
 """Way of the upper lip where the lower one is laid to the upper teeth: their edges show."""
 
-TUCK: Final = 0.02
+TUCK: Final = 0.03
 """Way of the lower lip up for that."""
 
 BITE_SHUTS: Final = 0.8
@@ -148,7 +148,8 @@ def mouth_opening(mesh: Mesh, face: Frame, frame: Frame, teeth: Value, motion: M
     size = (face.unit * TYPICAL / frame.unit).clip(*SIZES)
     upper, lower = frame.local(mesh.pick(points.LIP_CENTRE)).y.split(1, 2)
     less = (lower - upper).max(0.0) * (GAP_SHARE / (DROP + LIFT))
-    opens = motion[Column.OPEN] * (1.0 - motion[Column.PRESS]) * (1.0 - BITE_SHUTS * motion[Column.TEETH])
+    # Curves of speech have lost to the press already what it takes of their opening.
+    opens = motion[Column.OPEN].min(1.0 - motion[Column.PRESS]) * (1.0 - BITE_SHUTS * motion[Column.TEETH])
     way = (size - less).max(size * LEAST_SHARE) * opens
     # Teeth stay with the head. What a lip that rises would uncover above them, nobody knows.
     raised = size * (RAISE * motion[Column.UPPER] + BITE * motion[Column.TEETH])

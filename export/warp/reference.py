@@ -216,7 +216,7 @@ def opening(mesh: ComplexArray, face: Axes, lips: Axes, teeth: float, row: Motio
     size = np.clip(mouth.TYPICAL * face.unit / lips.unit, *mouth.SIZES)
     upper, lower = lips.local(mesh[list(points.LIP_CENTRE)]).imag
     usual = max(lower - upper, 0) * mouth.GAP_SHARE / (mouth.DROP + mouth.LIFT)
-    opens = row[Column.OPEN] * (1 - row[Column.PRESS]) * (1 - mouth.BITE_SHUTS * row[Column.TEETH])
+    opens = min(row[Column.OPEN], 1 - row[Column.PRESS]) * (1 - mouth.BITE_SHUTS * row[Column.TEETH])
     way = max(size - usual, size * mouth.LEAST_SHARE) * opens
     raised = size * (mouth.RAISE * row[Column.UPPER] + mouth.BITE * row[Column.TEETH])
     lift = (1 - teeth) * (mouth.LIFT * way + raised * (1 - row[Column.PRESS]))

@@ -94,9 +94,10 @@ class SingleResponseCaller:
         """
         pb_utils = self._pb_utils
         try:
-            answers = _request(pb_utils, model, [*outputs, REFUSAL], tensors).exec(decoupled=True)
-            self._kept.append(answers)
-            response, *_ = answers  # to their end: Triton keeps what is not read
+            with call_span(model):
+                answers = _request(pb_utils, model, [*outputs, REFUSAL], tensors).exec(decoupled=True)
+                self._kept.append(answers)
+                response, *_ = answers  # to their end: Triton keeps what is not read
         except pb_utils.TritonModelException as error:
             raise refusal_of(model, str(error), "") from error
         if response.has_error():

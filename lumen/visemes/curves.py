@@ -2,8 +2,8 @@
 
 1. Opening, width and upper lip: the mean of the targets around a frame under a raised cosine,
    weighted by dominance, so that neighbours colour each other and a vowel keeps its own shape.
-2. Press, teeth and tongue: a trapezoid per phoneme, of which a frame takes the highest point near it;
-   a closure is whole or it is none, however short.
+2. Press, teeth and tongue: a trapezoid per phoneme. Of one that lies between two frames a frame takes the
+   highest point near it: a closure is whole or it is none, however short, and the vowel beside it opens.
 3. Pressed lips are not open.
 
 A frame depends on the phonemes within ``REACH`` seconds of it and on nothing else.
@@ -27,11 +27,11 @@ OPEN, WIDTH, PRESS, TEETH, UPPER, TONGUE = range(len(CURVES))
 REACH: Final = 0.100
 """Half the width of the raised cosine, in seconds (a standard deviation of 36 ms)."""
 
-FLANK: Final = 0.030
+FLANK: Final = 0.020
 """Rise and fall of a trapezoid, in seconds."""
 
 NEAR: Final = 0.010
-"""Distance up to which a frame takes a trapezoid's highest point, in seconds."""
+"""Distance up to which a frame takes the highest point of a trapezoid between frames, in seconds."""
 
 BLOCK: Final = 25
 """Frames computed at once, with the phonemes around them only."""
@@ -131,6 +131,13 @@ def _ordered_sum(rows: FloatArray) -> FloatArray:
 
 def _trapezoids(times: FloatArray, segments: _Segments, heights: FloatArray) -> FloatArray:
     before, after = segments.starts - times[:, None], times[:, None] - segments.ends
-    distance = np.maximum(np.maximum(before, after), 0) - NEAR
+    near = np.where(_have_a_frame(segments), 0.0, NEAR)
+    distance = np.maximum(np.maximum(before, after), 0) - near
     values = heights * np.clip(1 - distance / FLANK, 0, 1)
     return np.asarray(values.max(axis=-1, initial=0.0))
+
+
+def _have_a_frame(segments: _Segments) -> NDArray[np.bool_]:
+    """Whether the middle of a frame falls into each segment, bool [N]."""
+    first = np.ceil(segments.starts * FACE_FPS - 0.5)
+    return np.asarray((first + 0.5) / FACE_FPS <= segments.ends)

@@ -206,6 +206,11 @@ class Access:
         if self.state is State.REQUIRED:
             await self.meter.check(kind)
 
+    def clips_at_once(self, key_id: str) -> int | None:
+        """Clips that a key may have at once; None where it has no such quota, or keys are not asked for."""
+        key = self.ring.find(key_id) if self.state is State.REQUIRED else None
+        return None if key is None else key.quota.clips
+
     async def may_read(self, url: str) -> bool:
         """Whether the request may read the file at ``url``, which may be signed for its key."""
         path, _, query = url.partition(f"?{QUERY}=")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from orchestrator.access.keys import ALL_SCOPES, ApiKey, Scope
-from orchestrator.request_context import EVERYONE, at_once, client, owner, rate, scopes
+from orchestrator.request_context import EVERYONE, at_once, client, client_of_key, owner, rate, scopes
 
 V = TypeVar("V")
 
@@ -34,7 +34,7 @@ class Caller:
             stack.enter_context(_set(scopes, self.scopes))
             stack.enter_context(_set(owner, EVERYONE if self.key is None else self.key.id))
             if self.key is not None:
-                stack.enter_context(_set(client, f"key {self.key.id}"))
+                stack.enter_context(_set(client, client_of_key(self.key.id)))
                 stack.enter_context(_set(rate, self.key.rate))
                 stack.enter_context(_set(at_once, self.key.quota.clips))
             yield

@@ -12,6 +12,8 @@ export class Settings {
   #voice = /** @type {HTMLSelectElement} */ (element("voice"));
   #language = /** @type {HTMLSelectElement} */ (element("language"));
   #state = element("upload-state");
+  #upload = /** @type {HTMLInputElement} */ (element("upload"));
+  #consent = /** @type {HTMLInputElement} */ (element("consent"));
 
   /** @param {LumenAvatar} avatar */
   constructor(avatar) {
@@ -23,9 +25,12 @@ export class Settings {
     this.#language.addEventListener("change", () => avatar.setAttribute("language", this.#language.value));
     const captions = /** @type {HTMLInputElement} */ (element("captions"));
     captions.addEventListener("change", () => avatar.setAttribute("captions", captions.checked ? "on" : "off"));
-    const upload = /** @type {HTMLInputElement} */ (element("upload"));
-    upload.addEventListener("change", () => this.#upload(upload));
+    this.#upload.addEventListener("change", () => this.#send());
+    this.#consent.addEventListener("change", () => this.#allowUpload());
   }
+
+  /** Whether the server takes a picture only with a statement that the person in it agreed. */
+  #requiresConsent = false;
 
   defaultVoice = "";
 
@@ -36,6 +41,9 @@ export class Settings {
     const [status, avatars] = await Promise.all([ask("api/status"), ask("api/avatars").catch(() => ({ avatars: [] }))]);
     this.loaded = true;
     this.defaultVoice = status.configuration.default_voice;
+    this.#requiresConsent = status.configuration.require_consent;
+    element("consent-choice").hidden = !this.#requiresConsent;
+    this.#allowUpload();
     for (const name of status.portraits) this.#offer(name, name, `api/portraits/${encodeURIComponent(name)}`);
     for (const { id, name } of avatars.avatars) this.#offer(id, name || "own picture", "");
     for (const name of status.voices) this.#voice.append(new Option(name, name));
@@ -77,15 +85,20 @@ export class Settings {
     return Object.assign(document.createElement("span"), { className: "face", textContent: name.slice(0, 1).toUpperCase(), ariaHidden: "true" });
   }
 
-  /** @param {HTMLInputElement} upload */
-  async #upload(upload) {
-    const [file] = upload.files ?? [];
+  #allowUpload() {
+    this.#upload.disabled = this.#requiresConsent && !this.#consent.checked;
+  }
+
+  /** Makes the chosen picture a portrait, with the statement that was ticked where the server wants one. */
+  async #send() {
+    const [file] = this.#upload.files ?? [];
     if (!file) return;
-    upload.disabled = true;
+    this.#upload.disabled = true;
     this.#state.textContent = "The server looks for the face …";
     try {
       const form = new FormData();
       form.append("portrait_file", file);
+      if (this.#requiresConsent) form.append("consent", element("consent-statement").innerText);
       form.append("name", file.name.replace(/\.[^.]*$/, "").slice(0, 40));
       const { id, name } = await ask("api/avatars", { method: "POST", body: form });
       const known = [...this.#portraits.querySelectorAll("input")].find(({ value }) => value === id);
@@ -96,8 +109,9 @@ export class Settings {
     } catch (error) {
       this.#state.textContent = error instanceof Error ? error.message : String(error);
     } finally {
-      upload.disabled = false;
-      upload.value = "";
+      this.#consent.checked = false;
+      this.#allowUpload();
+      this.#upload.value = "";
     }
   }
 }

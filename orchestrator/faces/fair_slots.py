@@ -50,7 +50,8 @@ class FairSlots:
     eight. The client whose clock is behind all others has a slot at any time, free or not.
 
     Args:
-        slots: windows drawn at once, besides one more of a client that is alone; 0 for one per two cores.
+        slots: windows drawn at once, besides one more of a client that alone has a single clip; 0 for one per
+            two cores.
         now: seconds of a clock.
     """
 
@@ -142,7 +143,8 @@ class FairSlots:
             (each.clock, each.clips) for each in self._clients.values()
         ):
             return -math.inf
-        return -1 if len(self._clients) == 1 else 0
+        others = (each for each in self._clients.values() if each is not found)
+        return -1 if found.clips == 1 and all(each.clips > 1 for each in others) else 0
 
     def _kept_for_another(self, chosen: _Waiting, now: float) -> float:
         """Seconds for which the last free slot is kept: a window of a client with fewer clips may come."""
@@ -152,9 +154,10 @@ class FairSlots:
         lighter = (each for each in self._clients.values() if each.clips < found.clips and not each.drawing)
         return max((each.last + PATIENCE - now for each in lighter if each.clock <= found.clock), default=0.0)
 
-    def _rank(self, waiting: _Waiting, now: float) -> tuple[bool, float, int, float]:
+    def _rank(self, waiting: _Waiting, now: float) -> tuple[bool, float, int, int, float]:
         found, overdue = waiting.client, self._overdue(waiting, now)
-        return (not overdue, waiting.since if overdue else found.clock, found.drawing, waiting.since)
+        clock = waiting.since if overdue else found.clock
+        return (not overdue, clock, found.clips, found.drawing, waiting.since)
 
     def _overdue(self, waiting: _Waiting, now: float) -> bool:
         return now - max(waiting.since, waiting.client.last) > LONGEST_WAIT

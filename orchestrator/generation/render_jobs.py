@@ -12,6 +12,7 @@ from lumen.options import UPLOADED
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.portraits import PortraitImage
 from orchestrator.generation.tools import Tools
+from orchestrator.media.decode_video import first_picture
 from orchestrator.pipeline.jobs import OutputOptions, RenderJob
 from orchestrator.schemas.avatars import AvatarRequest
 from orchestrator.schemas.body import Body
@@ -20,6 +21,11 @@ from orchestrator.schemas.generation import FullRequest, TtsRequest, VideoReques
 
 PORTRAIT_FILE: Final = "portrait_file"
 """Name of an uploaded portrait in a form."""
+
+UPLOADS: Final = [
+    name for owners in FACE_OPTIONS.values() for spec in owners.values() if (name := spec.upload) is not None
+]
+"""Names of the options of faces that are uploads, all of them driving videos."""
 
 
 async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Tools, name: str) -> RenderJob:
@@ -30,6 +36,7 @@ async def render_job(body: Body[VideoRequest] | Body[FullRequest], use: Tools, n
     """
     fields, face = body.fields, use.models.get_face()
     animation = animation_of(body, fields.seed, use)
+    await check_driving_videos(body, use)
     if fields.avatar is not None:
         _refuse_beside_avatar(body)
         card, features = await use.models.get_avatars().open(fields.avatar)
@@ -146,6 +153,20 @@ async def _check_upload(
     """Check consent to a picture, and have the moderation look at it."""
     check_consent(body.fields.consent, PORTRAIT_FILE, use)
     await use.moderation.picture(PORTRAIT_FILE, upload)
+
+
+async def check_driving_videos(body: Body[FullRequest] | Body[VideoRequest], use: Tools) -> None:
+    """Have the moderation look at the first picture of each driving video.
+
+    Raises:
+        LumenException: it refuses it, or the video cannot be read.
+    """
+    if not use.moderation.on:
+        return
+    for name in UPLOADS:
+        if (video := body.file(name)) is not None:
+            picture = await use.models.decode_gate.run(first_picture, video, name)
+            await use.moderation.picture(name, picture)
 
 
 def _uploaded(body: Body[FullRequest] | Body[VideoRequest] | Body[AvatarRequest]) -> bytes | None:

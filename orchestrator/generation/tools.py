@@ -22,6 +22,7 @@ class Tools:
         may_read: whether the request may read the file at an address under ``/outputs``.
         check_quota: refuses what goes beyond the quota of the request's key, or is asked with a key that is
             not valid any more.
+        clips_at_once: clips that a key may have at once, by its id; None: no bound of its own.
     """
 
     settings: Settings
@@ -34,3 +35,4 @@ class Tools:
     pipeline: Pipeline
     may_read: Callable[[str], Awaitable[bool]]
     check_quota: Callable[[Kind], Awaitable[None]]
+    clips_at_once: Callable[[str], int | None]

@@ -4,19 +4,21 @@ import asyncio
 import fcntl
 import logging
 import os
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
 
-from lumen.aio import cancel
+from lumen.aio import cancel, set_within
 from lumen.errors import ServiceUnavailableException
 from orchestrator.jobs.changes import Changes
 from orchestrator.jobs.job import Job
 from orchestrator.jobs.queue import Work
-from orchestrator.jobs.store import Bounds, Page
+from orchestrator.jobs.store import TELL_SECONDS, Bounds, Page
+from orchestrator.jobs.turns import Room, Turns, jobs_before
 from orchestrator.store.files import disk_errors, remove, write_text
 from orchestrator.store.owners import remove_ownerless
 
@@ -25,6 +27,9 @@ log = logging.getLogger("lumen")
 SUFFIX: Final = ".json"
 
 LOCK: Final = ".lock"
+
+ROOM_SECONDS: Final = 0.25
+"""Interval in which it is looked whether a sharer that had no room for a job has some."""
 
 
 class FileJobStore:
@@ -42,6 +47,7 @@ class FileJobStore:
         self._bounds = bounds
         self._jobs: dict[str, Job] = {}
         self._written: dict[str, asyncio.Lock] = {}
+        self._telling: dict[str, float] = {}  # until when somebody tells of a job that has ended
         self._lock: int | None = None
 
     async def open(self) -> None:
@@ -90,8 +96,9 @@ class FileJobStore:
         return found[: page.limit], len(found) > page.limit
 
     async def ahead(self, job: Job) -> int:
-        ids = [waiting.id for waiting in self._waiting()]
-        return ids.index(job.id) if job.id in ids else 0
+        waiting = self._waiting()
+        ids = [each.id for each in waiting]
+        return jobs_before([each.sharer for each in waiting], ids.index(job.id)) if job.id in ids else 0
 
     async def update(self, job: Job) -> bool:
         known = self._jobs.get(job.id)
@@ -106,14 +113,28 @@ class FileJobStore:
         known = self._jobs.get(job.id)
         if known is None or known.ended:
             return False
-        self._put(job, known)
+        self._telling[job.id] = time.time() + TELL_SECONDS
+        self._put(job.in_state(untold=True), known)
         await self._write(job.id)
         return True
+
+    async def untold(self, now: float) -> Sequence[Job]:
+        untold = [job for job in self._jobs.values() if job.state.untold]
+        due = [job for job in untold if self._telling.get(job.id, now) <= now]
+        self._telling.update({job.id: now + TELL_SECONDS for job in due})
+        return due
+
+    async def told(self, job: Job) -> None:
+        self._telling.pop(job.id, None)
+        if (known := self._jobs.get(job.id)) is not None:
+            self._jobs[job.id] = known.in_state(untold=False)  # nothing that a client sees: no revision
+            await self._write(job.id)
 
     async def remove(self, job: Job) -> None:
         self._jobs.pop(job.id, None)
         await self._write(job.id)
         self._written.pop(job.id, None)
+        self._telling.pop(job.id, None)
         self.changes.tell(job.id)
 
     async def sweep(self, now: float) -> Sequence[str]:
@@ -126,8 +147,8 @@ class FileJobStore:
             await self.remove(job)
         return [job.id for job in (*expired, *too_many)]
 
-    async def unfinished(self) -> Sequence[str]:
-        return [job.id for job in self._jobs.values() if not job.ended]
+    async def unfinished(self) -> Sequence[Job]:
+        return [job for job in self._jobs.values() if not job.ended]
 
     def _waiting(self) -> list[Job]:
         return [job for job in self._jobs.values() if job.queued]
@@ -175,18 +196,22 @@ class EmbeddedQueue:
 
     def __init__(self, workers: int) -> None:
         self._count = workers
-        self._ids: asyncio.Queue[str] = asyncio.Queue()
+        self._turns = Turns()
+        self._waiting: dict[str, deque[str]] = {}
         self._known: set[str] = set()
+        self._changed = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
-    async def start(self, work: Work) -> None:
-        self._ids, self._known = asyncio.Queue(), set()
+    async def start(self, work: Work, room: Room) -> None:
+        self._turns, self._waiting, self._known = Turns(room), {}, set()
+        self._changed = asyncio.Event()
         self._workers = [asyncio.create_task(self._serve(work)) for _ in range(self._count)]
 
-    async def push(self, job_id: str) -> None:
-        if job_id not in self._known:
-            self._known.add(job_id)
-            self._ids.put_nowait(job_id)
+    async def push(self, job: Job) -> None:
+        if job.id not in self._known:
+            self._known.add(job.id)
+            self._waiting.setdefault(job.sharer, deque()).append(job.id)
+            self._changed.set()
 
     async def stop(self) -> None:
         workers, self._workers = self._workers, []
@@ -194,13 +219,26 @@ class EmbeddedQueue:
 
     async def _serve(self, work: Work) -> None:
         while True:
-            job_id = await self._ids.get()
+            sharer, job_id = await self._next()
             try:
                 await work(job_id)
             except Exception:
                 log.exception("The job %s cannot be done now; it is tried again later", job_id)
             finally:
                 self._known.discard(job_id)
+                self._turns.done(sharer)
+                self._changed.set()
+
+    async def _next(self) -> tuple[str, str]:
+        """Wait for the next job; its sharer and its id."""
+        while (sharer := self._turns.take(self._waiting)) is None:
+            self._changed.clear()
+            await set_within(self._changed, ROOM_SECONDS if self._waiting else None)
+        jobs = self._waiting[sharer]
+        job_id = jobs.popleft()
+        if not jobs:
+            del self._waiting[sharer]
+        return sharer, job_id
 
 
 def _age(job: Job) -> float:

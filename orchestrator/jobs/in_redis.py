@@ -1,13 +1,15 @@
 """Jobs of several processes: records in Redis, handed out by saq.
 
 A job is a hash ``lumen:job:<id>`` of its parts: ``job`` as it was asked for, ``state`` as it is, ``end``
-once it has ended, ``revision``. Sorted sets by age are the indexes: of all jobs, of an owner's, of those that
-have not ended, of those that wait, of a sharer's that wait. What must happen together is a script, so plain
-Redis and Valkey serve. The records are as safe as Redis's disk: ``appendonly yes``.
+once it has ended, ``untold`` until its observers know that, ``revision``. Sorted sets by age are the
+indexes: of all jobs, of an owner's, of those that have not ended, of those that wait, of a sharer's that
+wait; one more has those that are untold, by when that was last tried. What must happen together is a
+script, so plain Redis and Valkey serve. The records are as safe as Redis's disk: ``appendonly yes``.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, Final, cast
 
@@ -17,7 +19,8 @@ from lumen.aio import cancel
 from orchestrator.jobs.changes import Changes
 from orchestrator.jobs.job import Job, JobState
 from orchestrator.jobs.saq_queue import SaqJobQueue
-from orchestrator.jobs.store import Bounds, Page
+from orchestrator.jobs.store import TELL_SECONDS, Bounds, Page
+from orchestrator.jobs.turns import jobs_before
 from orchestrator.store.redis_client import answering, connect
 
 log = logging.getLogger("lumen")
@@ -36,15 +39,26 @@ CHANNEL: Final = "lumen:jobs:changed"
 ALL: Final = "lumen:jobs"
 OPEN: Final = "lumen:jobs:open"
 WAITING: Final = "lumen:jobs:waiting"
+UNTOLD: Final = "lumen:jobs:untold"
 
 ADD: Final = """
 local queued, own = redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[4])
 if queued >= tonumber(ARGV[4]) or own >= tonumber(ARGV[5]) then return {queued, own} end
-redis.call('HSET', KEYS[1], 'job', ARGV[2], 'state', ARGV[3], 'revision', 0)
+redis.call('HSET', KEYS[1], 'job', ARGV[2], 'state', ARGV[3], 'revision', 0, 'sharer', ARGV[7])
 for i = 2, #KEYS do redis.call('ZADD', KEYS[i], ARGV[6], ARGV[1]) end
 return false
 """
 """Adds a job to all indexes, unless as many wait as may; then it tells how many do."""
+
+SHARERS: Final = """
+local found = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  table.insert(found, id)
+  table.insert(found, redis.call('HGET', ARGV[1] .. id, 'sharer') or '')
+end
+return found
+"""
+"""Tells the jobs that wait by age, each with its sharer."""
 
 UPDATE: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HEXISTS', KEYS[1], 'end') == 1 then return 0 end
@@ -64,11 +78,25 @@ if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HSETNX', KEYS[1], 'end', AR
 redis.call('HINCRBY', KEYS[1], 'revision', 1)
 redis.call('EXPIREAT', KEYS[1], ARGV[3])
 redis.call('EXPIREAT', ARGV[5], ARGV[3])
+redis.call('HSET', KEYS[1], 'untold', 1)
+redis.call('ZADD', ARGV[6], ARGV[7], ARGV[1])
 for i = 2, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
 return 1
 """
-"""Ends a job, if nobody did before; its owner's index lives as long as the last of its jobs."""
+"""Ends a job, if nobody did before, untold; its owner's index lives as long as the last of its jobs."""
+
+CLAIM: Final = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+for _, id in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], id) end
+return due
+"""
+"""Takes the untold jobs that nobody has tried to tell of since a time, and notes that it is tried now."""
+
+CLAIMED: Final = 100
+"""Untold jobs that are taken at once."""
+
+PARTS: Final = ["job", "state", "end", "untold", "revision"]
 
 Part = bytes | None
 
@@ -81,15 +109,20 @@ class RedisJobStore:
         self._bounds = bounds
         self._redis = connect(url)
         self._add = self._redis.register_script(ADD)
+        self._sharers = self._redis.register_script(SHARERS)
         self._update = self._redis.register_script(UPDATE)
         self._end = self._redis.register_script(END)
+        self._claim = self._redis.register_script(CLAIM)
         self._listener: asyncio.Task[None] | None = None
+        self._open = False
 
     async def open(self) -> None:
         """Begin to listen for changes, whether Redis is there or comes back later."""
+        self._open = True
         self._listener = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
+        self._open = False  # a client that is cancelled while it connects may say that it failed
         if self._listener is not None:
             await cancel(self._listener)
         await self._redis.aclose()
@@ -104,15 +137,13 @@ class RedisJobStore:
         record, state = job.model_dump_json(exclude={"state", "revision"}), job.state.model_dump_json()
         limits = self._bounds.queued, self._bounds.share
         async with answering():
-            full = await self._add(keys, [job.id, record, state, *limits, job.created_at])
+            full = await self._add(keys, [job.id, record, state, *limits, job.created_at, job.sharer])
         if full:
             self._bounds.check(*full)
 
     async def get(self, job_id: str) -> Job | None:
         async with answering():
-            parts = await cast(
-                Awaitable[list[Part]], self._redis.hmget(_key(job_id), ["job", "state", "end", "revision"])
-            )
+            parts = await cast(Awaitable[list[Part]], self._redis.hmget(_key(job_id), PARTS))
         return _job(parts)
 
     async def page(self, owner: str, page: Page) -> tuple[Sequence[Job], bool]:
@@ -126,7 +157,9 @@ class RedisJobStore:
 
     async def ahead(self, job: Job) -> int:
         async with answering():
-            return await self._redis.zrank(WAITING, job.id) or 0
+            found = [_text(each) for each in await self._sharers([WAITING], [_key("")])]
+        ids, sharers = found[::2], found[1::2]
+        return jobs_before(sharers, ids.index(job.id)) if job.id in ids else 0
 
     async def update(self, job: Job) -> bool:
         keys = [_key(job.id), WAITING, _waiting_of(job.sharer)]
@@ -138,12 +171,28 @@ class RedisJobStore:
         keys = [_key(job.id), OPEN, WAITING, _waiting_of(job.sharer)]
         state, expires = job.state.model_dump_json(), int(job.state.expires_at or 0)
         async with answering():
-            return bool(await self._end(keys, [job.id, state, expires, CHANNEL, _of_owner(job.owner)]))
+            told = CHANNEL, _of_owner(job.owner), UNTOLD, time.time()
+            return bool(await self._end(keys, [job.id, state, expires, *told]))
+
+    async def untold(self, now: float) -> Sequence[Job]:
+        async with answering():
+            due = await self._claim([UNTOLD], [now - TELL_SECONDS, now, CLAIMED])
+        jobs = {job_id: await self.get(job_id) for job_id in map(_text, due)}
+        if forgotten := [job_id for job_id, job in jobs.items() if job is None]:
+            async with answering():
+                await self._redis.zrem(UNTOLD, *forgotten)
+        return [job for job in jobs.values() if job is not None]
+
+    async def told(self, job: Job) -> None:
+        async with answering(), self._redis.pipeline(transaction=True) as together:
+            together.hdel(_key(job.id), "untold")
+            together.zrem(UNTOLD, job.id)
+            await together.execute()
 
     async def remove(self, job: Job) -> None:
         async with answering(), self._redis.pipeline(transaction=True) as together:
             together.delete(_key(job.id))
-            for index in (OPEN, WAITING, _waiting_of(job.sharer), ALL, _of_owner(job.owner)):
+            for index in (OPEN, WAITING, UNTOLD, _waiting_of(job.sharer), ALL, _of_owner(job.owner)):
                 together.zrem(index, job.id)
             together.publish(CHANNEL, job.id)
             await together.execute()
@@ -164,9 +213,11 @@ class RedisJobStore:
                 gone.append(job_id)
         return gone
 
-    async def unfinished(self) -> Sequence[str]:
+    async def unfinished(self) -> Sequence[Job]:
         async with answering():
-            return [_text(raw) for raw in await self._redis.zrange(OPEN, 0, -1)]
+            ids = [_text(raw) for raw in await self._redis.zrange(OPEN, 0, -1)]
+        jobs = [await self.get(job_id) for job_id in ids]
+        return [job for job in jobs if job is not None]
 
     async def _jobs(self, index: str, page: Page) -> AsyncIterator[Job]:
         """Yield the jobs of an index in order; those that have expired leave it."""
@@ -189,12 +240,12 @@ class RedisJobStore:
 
     async def _listen(self) -> None:
         """Tell this process of all changes; after an outage, of those that there may have been."""
-        while True:
+        while self._open:
             try:
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(CHANNEL)
                     self.changes.tell_all()
-                    while True:
+                    while self._open:
                         message = await subscription.get_message(True, timeout=LISTEN_SECONDS)
                         if message is not None:
                             self.changes.tell(_text(message["data"]))
@@ -224,13 +275,12 @@ class RedisJobs:
 
 
 def _job(parts: Sequence[Part]) -> Job | None:
-    record, state, end, revision = parts
+    record, state, end, untold, revision = parts
     if record is None or state is None:
         return None
     job = Job.model_validate_json(record)
-    return job.model_copy(
-        update={"state": JobState.model_validate_json(end or state), "revision": int(revision or 0)}
-    )
+    now = JobState.model_validate_json(end or state).model_copy(update={"untold": untold is not None})
+    return job.model_copy(update={"state": now, "revision": int(revision or 0)})
 
 
 def _key(job_id: str) -> str:

@@ -26,10 +26,12 @@ class JobState(_Record):
     Attributes:
         progress: 0 to 100; it never goes back.
         attempts: times that it was begun.
-        retries: those of them that were begun because Triton or the writer had not been there.
+        retries: those of them that were begun because the attempt before had failed by the server's fault.
+        failures: attempts in which a stage failed, while Triton and the writer may have been there.
         started_at, completed_at, expires_at: seconds since 1970.
         remaining: estimated seconds until it is done.
         result: the answer that a waiting client would have got.
+        untold: it has ended, and it is not known that its observers were told.
     """
 
     status: Status = "queued"
@@ -37,12 +39,14 @@ class JobState(_Record):
     progress: int = 0
     attempts: int = 0
     retries: int = 0
+    failures: int = 0
     started_at: float | None = None
     completed_at: float | None = None
     expires_at: float | None = None
     remaining: float | None = None
     error: JobError | None = None
     result: dict[str, Any] | None = None
+    untold: bool = False
 
 
 class Job(_Record):

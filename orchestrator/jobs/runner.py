@@ -21,7 +21,7 @@ from orchestrator.jobs.job import Job
 from orchestrator.jobs.store import JobStore
 from orchestrator.jobs.uploads import Uploads
 from orchestrator.pipeline.progress import Progress
-from orchestrator.request_context import client, owner, request_id, scopes
+from orchestrator.request_context import client, client_of_key, owner, request_id, scopes
 from orchestrator.request_context import job as running
 from orchestrator.schemas.body import Body
 from orchestrator.schemas.generation import FullRequest, VideoRequest
@@ -37,7 +37,10 @@ TICK_SECONDS: Final = 0.25
 """Interval in which the progress of a job is told."""
 
 PAUSES: Final = (1.0, 2.0, 5.0, 15.0)
-"""Seconds before another attempt, after Triton or the writer was not there; the last one stays."""
+"""Seconds before another attempt, after one that failed by the server's fault; the last one stays."""
+
+SERVERS_FAULT: Final = 500
+"""HTTP status from which on an error is the server's fault."""
 
 STORAGE_PAUSE: Final = 1.0
 STORAGE_SECONDS: Final = 600.0
@@ -49,6 +52,7 @@ INTERNAL: Final = "internal_server"
 """Codes of errors that are no exception's."""
 
 Observer = Callable[[Job], Awaitable[None]]
+"""Is told of a job that ended; what it raises means that it is to be told again, later."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Rules:
 
     Attributes:
         places: for jobs at once.
-        attempts: at a job whose process dies each time.
+        attempts: at a job whose process dies each time, or in which a stage fails each time.
         patience: seconds for which a job is tried again while Triton or the writer is not there.
         kept: seconds for which a job that has ended is remembered.
     """
@@ -73,7 +77,7 @@ class JobRunner:
 
     Args:
         use: what clips are made with.
-        observers: are told of each job that ended, once.
+        observers: are told of each job that ended, at least once.
     """
 
     def __init__(
@@ -88,8 +92,9 @@ class JobRunner:
     async def run(self, job_id: str) -> None:
         """Do a job to its end. Cancelled, it leaves the job to be done again."""
         deadline: float | None = None
-        while await self._unfinished(job_id) is not None:
-            async with self._use.pipeline.clips.awaited(JOBS, self._rules.places):
+        while (waits := await self._unfinished(job_id)) is not None:
+            limit = self._use.clips_at_once(waits.owner)
+            async with self._use.pipeline.clips.awaited(JOBS, self._rules.places, waits.client, limit):
                 job = await self._unfinished(job_id)
                 last = deadline is not None and time.monotonic() > deadline
                 pause = None if job is None else await self._attempt(job, last)
@@ -97,6 +102,11 @@ class JobRunner:
                 return
             deadline = deadline or time.monotonic() + self._rules.patience
             await asyncio.sleep(pause)
+
+    def room(self, sharer: str) -> int | None:
+        """Jobs of ``sharer`` that may be made at once now: what its key may have, less what waits for it."""
+        limit = self._use.clips_at_once(sharer)
+        return None if limit is None else limit - self._use.pipeline.clips.taken_by(client_of_key(sharer))
 
     async def end(self, job: Job, **state: Any) -> bool:
         """End a job so, once: False where it had ended before."""
@@ -106,12 +116,26 @@ class JobRunner:
             return False
         await self._uploads.remove(job.id)
         log.info("Job %s: %s", job.id, job.state.error.message if job.state.error else "completed")
+        await self.tell(job)
+        return True
+
+    async def tell(self, job: Job) -> None:
+        """Tell the observers of a job's end; where one fails, or this process does, it stays untold."""
+        heard = True
         for observer in self._observers:
             try:
                 await observer(job)
+            except LumenException as error:
+                log.error("The end of job %s is told again later: %s", job.id, error.message)
+                heard = False
             except Exception:
-                log.exception("The end of job %s could not be told", job.id)
-        return True
+                log.exception("The end of job %s could not be told, which is tried again", job.id)
+                heard = False
+        if heard:
+            try:
+                await self._store.told(job)
+            except LumenException as error:
+                log.warning("The end of job %s may be told again: %s", job.id, error.message)
 
     def remove_files(self, job: Job) -> None:
         """Remove what a job made; blocks."""
@@ -198,8 +222,8 @@ class JobRunner:
             done = {"status": "completed", "phase": "encoding", "progress": 100, "result": work.result()}
             await self._surely_end(job, **done)
             return None
-        if _passes(error) and not last:
-            return await self._wait_for_parts(job, error)
+        if not last and self._may_pass(job, error):
+            return await self._try_again(job, error)
         if isinstance(error, LumenException):
             await self._fail(job, error_code(type(error).__name__), error.message)
         else:
@@ -207,12 +231,25 @@ class JobRunner:
             await self._fail(job, INTERNAL, "Something went wrong inside the server; its log says what.")
         return None
 
-    async def _wait_for_parts(self, job: Job, error: BaseException) -> float:
+    def _may_pass(self, job: Job, error: BaseException) -> bool:
+        """Whether another attempt may go better: the fault is the server's, and it may be mended by then.
+
+        A Triton that dies in the middle of a clip looks like a stage that fails, and so like one that always
+        will; so there is a bound on such attempts. What is the caller's fault stays so.
+        """
+        if _is_away(error):
+            return True
+        may = isinstance(error, LumenException) and error.status >= SERVERS_FAULT
+        return may and job.state.failures + 1 < self._rules.attempts
+
+    async def _try_again(self, job: Job, error: BaseException) -> float:
         """Note that another attempt follows; seconds until then."""
-        pause = PAUSES[min(job.state.retries, len(PAUSES) - 1)]
+        state = job.state
+        pause = PAUSES[min(state.retries, len(PAUSES) - 1)]
         log.warning("Job %s is tried again in %g s: %s", job.id, pause, error)
+        failures = state.failures + (not _is_away(error))
         try:
-            await self._store.update(job.in_state(retries=job.state.retries + 1))
+            await self._store.update(job.in_state(retries=state.retries + 1, failures=failures))
         except LumenException:
             log.debug("A retry of job %s is not written", job.id)
         return pause
@@ -278,6 +315,6 @@ def _enter(job: Job) -> None:
     scopes.set(job.scopes)
 
 
-def _passes(error: BaseException) -> bool:
-    """Whether it may go better after a while."""
+def _is_away(error: BaseException) -> bool:
+    """Whether a part is not there, or has no room, for now."""
     return isinstance(error, ServiceUnavailableException | BusyException)

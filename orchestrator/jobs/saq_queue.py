@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from saq.job import Job as SaqJob
 from saq.queue.base import Queue
@@ -12,18 +15,31 @@ from saq.queue.redis import RedisQueue
 from saq.types import PartialTimersDict
 from saq.worker import Worker
 
-from lumen.aio import cancel
+from lumen.aio import cancel, set_within
+from orchestrator.jobs.job import Job
 from orchestrator.jobs.queue import Work
+from orchestrator.jobs.turns import Room, Turns
 from orchestrator.store.redis_client import answering, connect
 
 NAME: Final = "lumen"
 FUNCTION: Final = "make_video"
+SHARER: Final = "sharer"
 
 BEATS: Final = 3
 """Signs of life in the time after which a worker without one counts as dead."""
 
 DEQUEUE_SECONDS: Final = 2.0
 """Time for which one look into the queue waits."""
+
+LOOK_SECONDS: Final = 0.25
+"""Interval in which a worker without a job looks whether another process has pushed one."""
+
+TAKE: Final = """
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+redis.call('RPUSH', KEYS[2], ARGV[1])
+return 1
+"""
+"""Moves a job from those that are queued to those that are being done, if no other worker did."""
 
 PAUSE_SECONDS: Final = 1.0
 """Pause after Redis did not answer."""
@@ -57,10 +73,10 @@ class SaqJobQueue:
         self._worker: _Worker | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, work: Work) -> None:
+    async def start(self, work: Work, room: Room) -> None:
         logging.getLogger("saq").setLevel(logging.CRITICAL)  # an outage would be a traceback every second
 
-        async def make_video(context: Any, job_id: str) -> None:
+        async def make_video(context: Any, job_id: str, sharer: str = "") -> None:
             beat = asyncio.create_task(self._beat(context["job"]))
             try:
                 await work(job_id)
@@ -68,6 +84,7 @@ class SaqJobQueue:
                 await cancel(beat)
 
         self._queue = _Queue(connect(self._url), name=NAME)
+        self._queue.turns = Turns(room)
         sweep = max(1, round(self._heartbeat / BEATS))
         timers: PartialTimersDict = {"sweep": sweep, "abort": 1, "schedule": 1, "worker_info": 10}
         self._worker = _Worker(
@@ -80,19 +97,20 @@ class SaqJobQueue:
         )
         self._task = asyncio.create_task(self._worker.start())
 
-    async def push(self, job_id: str) -> None:
+    async def push(self, job: Job) -> None:
         assert self._queue is not None
-        job = SaqJob(
+        entry = SaqJob(
             FUNCTION,
-            kwargs={"job_id": job_id},
-            key=job_id,
+            kwargs={"job_id": job.id, SHARER: job.sharer},
+            key=job.id,
             timeout=0,
             heartbeat=max(1, round(self._heartbeat)),
             retries=MANY,
             ttl=KEPT_SECONDS,
         )
         async with answering():
-            await self._queue.enqueue(job)
+            await self._queue.enqueue(entry)
+        self._queue.pushed.set()
 
     async def stop(self) -> None:
         if self._queue is None or self._worker is None or self._task is None:
@@ -112,19 +130,63 @@ class SaqJobQueue:
 
 
 class _Queue(RedisQueue):
-    """saq's queue, which waits while Redis is away, and holds no connection to listen for ends."""
+    """saq's queue, whose sharers take turns. It waits while Redis is away, and does not listen for ends.
+
+    Attributes:
+        turns: of this process; each has its own.
+        pushed: set when this process has pushed a job.
+    """
 
     listen = Queue.listen
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        super().__init__(redis, name)
+        self.turns = Turns()
+        self.pushed = asyncio.Event()
+        self._taken: dict[asyncio.Task[Any] | None, str] = {}
+        self._take_script = redis.register_script(TAKE)
 
     async def sweep(self, lock: int = 60, abort: float = ABORT_SECONDS) -> list[str]:
         return await super().sweep(lock, abort)
 
     async def dequeue(self, timeout: float = 0.0, poll_interval: float = 0.0) -> SaqJob | None:
+        """Wait for a job whose sharer's turn it is; it counts as being done until `release`."""
         try:
-            return await super().dequeue(timeout, poll_interval)
+            until = time.monotonic() + timeout
+            while (job := await self._take()) is None and time.monotonic() < until:
+                self.pushed.clear()
+                await set_within(self.pushed, LOOK_SECONDS)
+            return job
         except (RedisError, OSError):
             await asyncio.sleep(PAUSE_SECONDS)
             return None
+
+    def release(self) -> None:
+        """Note that what this task took is no longer being done."""
+        sharer = self._taken.pop(asyncio.current_task(), None)
+        if sharer is not None:
+            self.turns.done(sharer)
+
+    async def _take(self) -> SaqJob | None:
+        """Take the job whose sharer's turn it is, if there is one that has room."""
+        while (queued := await self._by_sharer()) and (sharer := self.turns.take(queued)) is not None:
+            self._taken[asyncio.current_task()] = sharer
+            first = queued[sharer]
+            taken = await self._take_script([self._queued, self._active], [first])
+            job = await self._get_job_by_id(first) if taken else None
+            if job is not None:
+                return job
+            self.release()  # another worker was first
+        return None
+
+    async def _by_sharer(self) -> dict[str, bytes]:
+        """The first job of each sharer, in their order."""
+        ids = await cast(Awaitable[list[bytes]], self.redis.lrange(self._queued, 0, -1))
+        found: dict[str, bytes] = {}
+        for job_id, entry in zip(ids, await self.redis.mget(ids) if ids else [], strict=True):
+            job = self.deserialize(entry)
+            found.setdefault("" if job is None else (job.kwargs or {}).get(SHARER, ""), job_id)
+        return found
 
 
 class _Worker(Worker[Any]):
@@ -132,9 +194,13 @@ class _Worker(Worker[Any]):
 
     SIGNALS = []  # noqa: RUF012 - saq's name
 
+    queue: _Queue
+
     async def process(self) -> bool:
         try:
             return await super().process()
         except (RedisError, OSError):  # what was done is swept up later
             await asyncio.sleep(PAUSE_SECONDS)
             return False
+        finally:
+            self.queue.release()

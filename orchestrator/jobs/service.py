@@ -5,11 +5,11 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from lumen.aio import Stream, cancel
+from lumen.aio import Stream, cancel, set_within
 from lumen.contracts import MAX_SEED
 from lumen.errors import ForbiddenException, LumenException, NotFoundException
 from orchestrator.generation.clips import ClipBody, clip_order
@@ -95,7 +95,8 @@ class Jobs:
         use: what clips are made with.
 
     Attributes:
-        on_finished: are told of each job that ended, once, by the process that ended it.
+        on_finished: are told of each job that ended, at least once: by the process that ended it, or where
+            that died before it had told them all, by another one.
         backlog: the jobs of all processes that wait, as they were counted last.
     """
 
@@ -120,16 +121,17 @@ class Jobs:
         try:
             await self._backend.open()
             if self._backend.alone:
-                unfinished = await self._store.unfinished()
-                await asyncio.to_thread(self._uploads.keep_only, unfinished, 0.0)
-            await self._queue.start(self._runner.run)
+                await self._keep_uploads(await self._store.unfinished(), 0.0)
+            await self._queue.start(self._runner.run, self._runner.room)
         except LumenException as error:
             log.warning("There are no jobs: %s", error.message)
             return
         self._open = self._listening = True
         # The backlog is a metric: where nobody is served those, nothing is counted.
-        watched = [self._count] if self._use.settings.metrics_port is not None else []
-        self._upkeep = [asyncio.create_task(work()) for work in (self._keep_up, *watched)]
+        works = [(self._keep_up, SWEEP_SECONDS)]
+        if self._use.settings.metrics_port is not None:
+            works.append((self._count, BACKLOG_SECONDS))
+        self._upkeep = [asyncio.create_task(self._repeat(work, pause)) for work, pause in works]
 
     def end_events(self) -> None:
         """End what listens, before the server waits for its connections; no other one begins."""
@@ -168,7 +170,7 @@ class Jobs:
         await self._uploads.save(job.id, body.files)
         try:
             await self._store.add(job)
-            await self._queue.push(job.id)
+            await self._queue.push(job)
         except BaseException:
             await self._forget(job)
             raise
@@ -186,9 +188,9 @@ class Jobs:
             raise NotFoundException(f"There is no video {excerpt(job_id)!r}; GET /v1/videos lists yours.")
         return job
 
-    async def page(self, page: Page) -> tuple[Sequence[Job], bool]:
-        """The asker's jobs, and whether more follow."""
-        return await self._store.page(owner.get(), page)
+    async def page(self, whose: str, page: Page) -> tuple[Sequence[Job], bool]:
+        """The jobs of an owner, and whether more follow."""
+        return await self._store.page(whose, page)
 
     async def position(self, job: Job) -> int | None:
         """Count the jobs that come before ``job``, while it is queued."""
@@ -209,11 +211,7 @@ class Jobs:
                     yield None
                 if known.ended:
                     return
-                waits = asyncio.create_task(changed.wait())
-                try:
-                    await asyncio.wait([waits], timeout=BEAT_SECONDS)
-                finally:
-                    await cancel(waits)
+                await set_within(changed, BEAT_SECONDS)
 
     async def delete(self, job: Job) -> bool:
         """Cancel a job that is being made, or remove any other with its files; whether it is gone.
@@ -227,6 +225,8 @@ class Jobs:
         cancelled = not job.ended and await self._runner.end(job, status="failed", error=error)
         if cancelled and not job.queued:
             return False
+        if job.state.untold:
+            await self._runner.tell(job)
         await self._store.remove(job)
         await asyncio.to_thread(self._runner.remove_files, job)
         return True
@@ -238,28 +238,36 @@ class Jobs:
         except LumenException:
             log.warning("The job %s may be left in the store; its client was told that it failed", job.id)
 
-    async def _count(self) -> None:
-        """Count the jobs that wait, again and again."""
-        while True:
+    async def _repeat(self, work: Callable[[], Awaitable[None]], pause: float) -> None:
+        """Do a piece of upkeep again and again, until the jobs are stopped.
+
+        A client of Redis that is cancelled while it connects may say that it failed, so that is not enough.
+        """
+        while self._open:
             try:
-                known = [await self._store.get(job_id) for job_id in await self._store.unfinished()]
-                begun = [job.created_at for job in known if job is not None and job.queued]
-                self.backlog = Backlog(len(begun), min(begun, default=None))
+                await work()
             except LumenException as error:
-                log.debug("The jobs that wait cannot be counted now: %s", error.message)
-            await asyncio.sleep(BACKLOG_SECONDS)
+                log.warning("The upkeep of jobs has to wait: %s", error.message)
+            if self._open:
+                await asyncio.sleep(pause)
+
+    async def _count(self) -> None:
+        """Count the jobs that wait."""
+        begun = [job.created_at for job in await self._store.unfinished() if job.queued]
+        self.backlog = Backlog(len(begun), min(begun, default=None))
 
     async def _keep_up(self) -> None:
-        """Forget what has expired, and mend what a process that was killed left undone, again and again."""
-        while True:
-            try:
-                await self._store.sweep(time.time())
-                unfinished = await self._store.unfinished()
-                await push_all(self._queue, unfinished)
-                await asyncio.to_thread(self._uploads.keep_only, unfinished, ABANDONED_SECONDS)
-            except LumenException as error:
-                log.warning("The jobs cannot be swept now: %s", error.message)
-            await asyncio.sleep(SWEEP_SECONDS)
+        """Forget what has expired, and do what a process that was killed left undone."""
+        for job in await self._store.untold(time.time()):
+            await self._runner.tell(job)
+        await self._store.sweep(time.time())
+        unfinished = await self._store.unfinished()
+        await push_all(self._queue, unfinished)
+        await self._keep_uploads(unfinished, ABANDONED_SECONDS)
+
+    async def _keep_uploads(self, jobs: Sequence[Job], age: float) -> None:
+        """Remove the uploads of others than ``jobs`` that are older than ``age`` seconds."""
+        await asyncio.to_thread(self._uploads.keep_only, [job.id for job in jobs], age)
 
 
 def _job(body: ClipBody, asked: Asked) -> Job:

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from lumen.errors import BusyException, ServiceUnavailableException
 from orchestrator.jobs.changes import Changes
 from orchestrator.jobs.job import Job
 from orchestrator.schemas.videos import Status
+
+TELL_SECONDS: Final = 30.0
+"""Time that whoever ended a job has to tell its observers; then it may be told of by others."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class JobStore(Protocol):
         ...
 
     async def ahead(self, job: Job) -> int:
-        """Count the waiting jobs that come before ``job``, which waits too."""
+        """Count the waiting jobs whose turn comes before that of ``job``, which waits too."""
         ...
 
     async def update(self, job: Job) -> bool:
@@ -92,7 +95,18 @@ class JobStore(Protocol):
         ...
 
     async def end(self, job: Job) -> bool:
-        """Keep a job's state, which is its last; False where it had ended before."""
+        """Keep a job's state, which is its last, and that it is untold; False where it had ended before."""
+        ...
+
+    async def untold(self, now: float) -> Sequence[Job]:
+        """Jobs that ended, or were last taken from here, `TELL_SECONDS` ago, and are untold.
+
+        They are the caller's to tell of for as long.
+        """
+        ...
+
+    async def told(self, job: Job) -> None:
+        """Keep that the observers of a job that has ended were told."""
         ...
 
     async def remove(self, job: Job) -> None:
@@ -103,6 +117,6 @@ class JobStore(Protocol):
         """Forget the jobs that have expired or are too many, and return their ids."""
         ...
 
-    async def unfinished(self) -> Sequence[str]:
-        """Ids of the jobs that have not ended, the oldest first."""
+    async def unfinished(self) -> Sequence[Job]:
+        """The jobs that have not ended, the oldest first."""
         ...

@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.live.meter import Meter
 from orchestrator.live.speech import GivenSpeech
 from orchestrator.marking.marking import Mark
+from orchestrator.moderation.moderation import Moderation
 from orchestrator.observability.metrics import Metrics
 from orchestrator.pipeline.rendering import Scene
 from orchestrator.voices.voice import SpeechOptions, Voice
@@ -31,7 +32,7 @@ class Parts:
     metrics: Metrics
     meter: Meter
     mark: Callable[[str, str], Mark]
-    check: Callable[[WriterRequest], Awaitable[None]]
+    moderation: Moderation
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -27,13 +28,14 @@ from orchestrator.live.transport import Transport
 from orchestrator.media.mime import mime_type
 from orchestrator.media.resample import Resampler, pcm16
 from orchestrator.media.sinks import FragmentedMp4Sink
+from orchestrator.moderation.replies import checked
 from orchestrator.observability.tracing import span_above, spanned
 from orchestrator.pipeline.pipeline import SPEECH_AHEAD, TEXT_AHEAD
 from orchestrator.pipeline.rendering import Recording, render
 from orchestrator.pipeline.speech import DurationLimit
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.voices.voice import BoundVoice
-from orchestrator.writers.writer import WriterRequest
+from orchestrator.writers.writer import ECHO, WriterRequest
 
 log = logging.getLogger("lumen")
 
@@ -194,7 +196,7 @@ class Response:
 
     async def _make(self) -> None:
         if isinstance(source := self._plan.source, WriterRequest):
-            await self._parts.check(source)
+            await self._parts.moderation.prompt(source.prompt, source.said)
         if not self._plan.spoken:
             await exhaust(self._text())
             return
@@ -211,7 +213,10 @@ class Response:
         source = self._plan.source
         assert isinstance(source, WriterRequest)
         reply = spanned("write", self._parts.writer.write(source))
-        return tee(reply, self._watch.first("first_text"), self._write)
+        text, moderation = tee(reply, self._watch.first("first_text")), self._parts.moderation
+        if moderation.on and self._parts.writer.name != ECHO:
+            text = checked(text, partial(moderation.text, "reply"))
+        return tee(text, self._write)
 
     def _write(self, text: str) -> None:
         self._script.append(text)

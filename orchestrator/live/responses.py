@@ -43,7 +43,8 @@ class Responses:
         characters: Characters,
         metrics: Metrics,
         meter: Meter,
-        moderation: Moderation | None = None,
+        marking: Marking,
+        moderation: Moderation,
     ) -> None:
         self._transport = transport
         self._conversation = conversation
@@ -52,8 +53,8 @@ class Responses:
         self._characters = characters
         self._meter = meter
         self._metrics = metrics
-        self._marking = Marking(settings)
-        self._moderation = moderation or Moderation(settings)
+        self._marking = marking
+        self._moderation = moderation
         self._known: dict[str, Response] = {}
         self._speech: tuple[Response, GivenSpeech] | None = None
         self._seed = secrets.randbelow(MAX_SEED)
@@ -175,7 +176,7 @@ class Responses:
             self._metrics,
             self._meter,
             mark,
-            lambda request: self._moderation.prompt(request.prompt, request.said),
+            self._moderation,
         )
 
     def _current(self) -> list[Response]:

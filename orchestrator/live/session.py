@@ -34,6 +34,7 @@ from orchestrator.live.server_events import (
 from orchestrator.live.transcripts import Transcripts
 from orchestrator.live.transport import INTERNAL, NORMAL, RESTART, Transport
 from orchestrator.live.turns import TURN_DETECTED, TurnDetection
+from orchestrator.marking.marking import Marking
 from orchestrator.moderation.moderation import Moderation
 from orchestrator.observability.metrics import Metrics
 from orchestrator.writers.writer import WriterRequest
@@ -64,7 +65,8 @@ class Session:
         idle: IdleClips,
         metrics: Metrics,
         meter: Meter,
-        moderation: Moderation | None = None,
+        marking: Marking,
+        moderation: Moderation,
     ) -> None:
         self.id: Final = new_id("sess")
         self._transport = transport
@@ -75,7 +77,7 @@ class Session:
         self._idle = idle
         self._conversation = Conversation()
         self._responses = Responses(
-            transport, self._conversation, settings, models, characters, metrics, meter, moderation
+            transport, self._conversation, settings, models, characters, metrics, meter, marking, moderation
         )
         self._starting = asyncio.Lock()
         self._listener = _listener(models)

@@ -36,6 +36,7 @@ class LiveSessions:
 
     Args:
         meter: counts what is made. sign: makes the address of an idle clip work for whoever gets it.
+        marking, moderation: of the app; without them, new ones by the settings.
     """
 
     def __init__(
@@ -46,16 +47,18 @@ class LiveSessions:
         metrics: Metrics,
         meter: Meter | None = None,
         sign: Callable[[str], str] = str,
+        marking: Marking | None = None,
         moderation: Moderation | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._moderation = moderation
+        self._marking = marking or Marking(settings)
+        self._moderation = moderation or Moderation(settings)
         self._models = models
         self._characters = Characters(settings, models, portraits)
         self._meter = meter or Unmetered()
         folder = Path(settings.outputs_path) / IDLE_FOLDER
-        self.idle = IdleClips(self._characters, folder, Marking(settings), sign)
+        self.idle = IdleClips(self._characters, folder, self._marking, sign)
         self._sessions: set[Session] = set()
         self._held: Counter[str] = Counter()
         self._ended = asyncio.Event()
@@ -81,6 +84,7 @@ class LiveSessions:
             self.idle,
             self._metrics,
             self._meter,
+            self._marking,
             self._moderation,
         )
         self._sessions.add(session)

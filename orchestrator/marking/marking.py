@@ -9,12 +9,20 @@ from typing import Final
 from lumen import __version__
 from lumen.settings import Settings
 from orchestrator.marking.label import Label
-from orchestrator.marking.signing import COMPOSITE, MEDIA_TYPES, TRAINED, ProvenanceSigner
+from orchestrator.marking.signing import COMPOSITE, MEDIA_TYPES, SOURCE_TYPES, TRAINED, ProvenanceSigner
 
 ARTIST: Final = "LUMEN"
 
 STATEMENT: Final = "AI-generated: made by a machine"
 """Words that the metadata begin with."""
+
+XMP: Final = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ xmp:CreatorTool="LUMEN {__version__}" Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPES}{{}}"/>
+</rdf:RDF></x:xmpmeta>"""
+"""XMP of a picture, to be filled with its digital source type, as the IPTC Photo Metadata Standard has it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,11 @@ class Mark:
             "date": self.created,
             "encoder": f"LUMEN {__version__}",
         }
+
+    @property
+    def jpeg(self) -> Mapping[str, bytes]:
+        """Plain metadata of a JPEG, by Pillow's names: a comment, and the digital source type as XMP."""
+        return {"comment": self.tags["comment"].encode(), "xmp": XMP.format(self.source_type).encode()}
 
     def seal(self, path: Path, final: Path) -> None:
         """Sign a finished file, where there is a signer and the kind of file can be signed.

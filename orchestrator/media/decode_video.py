@@ -4,8 +4,11 @@ FFmpeg's libraries decode (`ffmpeg_input` bounds what they may open). For upload
 within bounds of memory and time.
 """
 
+import io
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import av
@@ -13,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
+from PIL import Image
 
 from lumen.contracts import FACE_FPS
 from lumen.errors import InvalidInputException, TooLargeException, UnsupportedMediaException
@@ -48,7 +52,9 @@ def driving_pieces(video: bytes, name: str, max_seconds: float, size: int) -> It
         yield np.stack(piece)
 
 
-def driving_frames(video: bytes, name: str, max_seconds: float) -> Iterator[npt.NDArray[np.uint8]]:
+def driving_frames(
+    video: bytes, name: str, max_seconds: float
+) -> Generator[npt.NDArray[np.uint8], None, None]:
     """Yield the frames of a video, uint8 [H, W, 3] RGB, ``FACE_FPS`` a second by repeating or leaving out.
 
     They are turned as the file says that they are shown.
@@ -70,6 +76,17 @@ def driving_frames(video: bytes, name: str, max_seconds: float) -> Iterator[npt.
             while made < seconds * FACE_FPS + 0.5:
                 made += 1
                 yield pixels
+
+
+def first_picture(video: bytes, name: str) -> bytes:
+    """The first frame of a video as a JPEG file. Raises as `driving_frames` does, and where there is none."""
+    with closing(driving_frames(video, name, math.inf)) as frames:
+        frame = next(frames, None)
+    if frame is None:
+        raise InvalidInputException(f"{name}: the video has no frame that can be read; send a whole one")
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "JPEG")
+    return file.getvalue()
 
 
 def _open(video: bytes, name: str) -> InputContainer:

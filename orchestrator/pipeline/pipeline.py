@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from orchestrator.media.encodings import Encoding, encoder
 from orchestrator.media.sinks import FragmentedMp4Sink, Mp4FileSink
 from orchestrator.media.sound_files import SUFFIXES, WAV, FormatName, Write, sound_file
 from orchestrator.moderation.moderation import Moderation
+from orchestrator.moderation.replies import checked
 from orchestrator.observability.tracing import span, spanned
 from orchestrator.pipeline.captions import webvtt
 from orchestrator.pipeline.jobs import KEPT_AS_SET, OutputOptions, RenderJob
@@ -259,7 +261,10 @@ class Pipeline:
             state = await self._prepare((*voice.models, *face.models), job, watch, progress)
             reply = writer.write(request)
             read = script.append, progress.read, watch.first("first_text")
-            text = read_ahead(tee(spanned("write", reply), *read), TEXT_AHEAD)
+            written = tee(spanned("write", reply), *read)
+            if live and self._checks_replies_of(writer):
+                written = checked(written, partial(self._moderation.text, "reply"))
+            text = read_ahead(written, TEXT_AHEAD)
             seen = progress.hear(narration.limit), watch.first("first_audio")
             speech = read_ahead(tee(spanned("speak", narration.speak(text)), *seen), SPEECH_AHEAD)
             sinks = [Mp4FileSink(files.video, tags=mark.tags, seal=mark.seal), *live]
@@ -273,7 +278,8 @@ class Pipeline:
             replied = "".join(script).strip()
             if writer.name != ECHO:
                 check_written(narration, replied)
-            await self._check_reply(writer, replied)
+            if not live:
+                await self._check_reply(writer, replied)
             made = full_result(state, files, narration, reply, writer, replied, mark)
             made = replace(made, audio=next(iter(audio), None))
             await self._tell(made)
@@ -284,9 +290,13 @@ class Pipeline:
         await self._moderation.prompt(request.prompt, request.said)
 
     async def _check_reply(self, writer: Writer, text: str) -> None:
-        """Have the moderation check what a writer wrote; the echo's is the prompt."""
-        if writer.name != ECHO:
+        """Have the moderation check what a writer wrote."""
+        if self._checks_replies_of(writer):
             await self._moderation.text("reply", text)
+
+    def _checks_replies_of(self, writer: Writer) -> bool:
+        """Whether a writer's replies are checked; the echo's are prompts, which were."""
+        return self._moderation.on and writer.name != ECHO
 
     async def _tell(self, result: Made) -> None:
         with span("publish"):
@@ -313,6 +323,7 @@ class Pipeline:
     ) -> Recording:
         told: dict[str, Any] = {"seen": [state.progress.see], "drawn": state.progress.draw_last}
         told |= {"watch": state.watch, "label": mark.drawn, "niceness": self.clips.niceness}
+        told |= {"poster_tags": mark.jpeg}
         return Recording(sinks, self._fps, **told, **options)
 
     def _video_mark(self, job: RenderJob) -> Mark:

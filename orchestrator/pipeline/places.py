@@ -32,12 +32,17 @@ class Places:
         self._share = share
         self._own = own
         self._taken: Counter[str] = Counter()
+        self._awaited: Counter[str] = Counter()  # under another name, by the client they are for
         self._freed: list[asyncio.Event] = []  # of those who wait, the first one first
 
     @property
     def taken(self) -> int:
         """Places that are taken now."""
         return self._taken.total()
+
+    def taken_by(self, name: str) -> int:
+        """Places that a client has taken, besides those that were awaited for it."""
+        return self._taken[name]
 
     @property
     def niceness(self) -> int:
@@ -78,23 +83,34 @@ class Places:
             yield
 
     @asynccontextmanager
-    async def awaited(self, name: str, most: int) -> AsyncIterator[None]:
+    async def awaited(self, name: str, most: int, beneficiary: str, limit: int | None) -> AsyncIterator[None]:
         """Wait for a place and hold it while the block runs; `place` is then the same one.
 
         Args:
             name: whose place it is, in place of a client's.
             most: places that ``name`` has at once.
+            beneficiary: client that it is for.
+            limit: places that are taken by and for that client at once; None: no bound of its own.
         """
         freed = asyncio.Event()
         self._freed.append(freed)
         try:
-            while self.taken >= self._total or self._taken[name] >= most:
+            while (
+                self.taken >= self._total
+                or self._taken[name] >= most
+                or (limit is not None and self._all_of(beneficiary) >= limit)
+            ):
                 freed.clear()
                 await freed.wait()
         finally:
             self._freed.remove(freed)
-        with self._take(name), self._as_reserved():
-            yield
+        self._awaited[beneficiary] += 1
+        try:
+            with self._take(name), self._as_reserved():
+                yield
+        finally:
+            self._awaited[beneficiary] -= 1
+            self._awaited += Counter()  # without those that have none
 
     @contextmanager
     def _as_reserved(self) -> Iterator[None]:
@@ -123,9 +139,17 @@ class Places:
                 f"{self._total} {self._kind} are being made, which is all at once; try again in a moment."
             )
         own = None if self._own is None else self._own.get()
-        share = self._share if own is None else min(self._share, own)
-        if self._taken[name] >= share:
+        if own is not None and self._all_of(name) >= own:
             raise BusyException(
-                f"{share} {self._kind} are being made for you, which is your share; "
+                f"{self._all_of(name)} {self._kind} are being made for you, in the background too, and "
+                f"your key may have {own} at once; try again when one is done."
+            )
+        if self._taken[name] >= self._share:
+            raise BusyException(
+                f"{self._share} {self._kind} are being made for you, which is your share; "
                 "try again when one is done."
             )
+
+    def _all_of(self, name: str) -> int:
+        """Places that are taken by a client and for it."""
+        return self._taken[name] + self._awaited[name]

@@ -1,6 +1,6 @@
 """The second half of the procedure: speech becomes frames of a portrait, and both are encoded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +64,7 @@ class Recording:
         niceness: of the threads that encode.
         sound: opens a file for the speech alone, of so many samples per second.
         label: makes a visible label for frames of a width and height.
-        poster: a JPEG for the first frame.
+        poster: a JPEG for the first frame. poster_tags: its metadata, by Pillow's names.
         watch: marked with the first frame and when all frames are encoded.
         seen: called with the frames as they are drawn.
         drawn: called when all are.
@@ -77,6 +77,7 @@ class Recording:
     sound: Callable[[int], AbstractContextManager[Callable[[Pcm], None]]] | None = None
     label: Callable[[int, int], Label | None] = lambda width, height: None
     poster: Path | None = None
+    poster_tags: Mapping[str, bytes] = field(default_factory=dict)
     watch: Stopwatch = field(default_factory=Stopwatch)
     seen: Sequence[Callable[[Frames], None]] = ()
     drawn: Callable[[], None] = lambda: None
@@ -109,7 +110,7 @@ async def _render(scene: Scene, speech: Stream[Pcm], rate: int, recording: Recor
         recording.drawn()
         await thread.run(picture.come_to_rest)
         if recording.poster is not None:
-            await thread.run(picture.write_poster, recording.poster)
+            await thread.run(picture.write_poster, recording.poster, recording.poster_tags)
         recording.watch.mark("frames")
     yield clip.seconds
 
@@ -143,8 +144,8 @@ class _Picture:
         composed = self._compositor.finish(frame)
         return composed if self._label is None else self._label.draw(composed)
 
-    def write_poster(self, path: Path) -> None:
-        """Write the first frame as a JPEG.
+    def write_poster(self, path: Path, tags: Mapping[str, bytes]) -> None:
+        """Write the first frame as a JPEG with this metadata.
 
         Raises:
             StorageException: the disk is full.
@@ -152,7 +153,7 @@ class _Picture:
         if self._first is not None:
             file = PendingFile(path)
             with disk_errors(path), file.discarded_on_error():
-                Image.fromarray(self._first).save(file.path, "JPEG", quality=POSTER_QUALITY)
+                Image.fromarray(self._first).save(file.path, "JPEG", quality=POSTER_QUALITY, **tags)
                 file.publish()
 
     def come_to_rest(self) -> None:

@@ -22,6 +22,7 @@ from orchestrator.jobs.store import Page
 from orchestrator.messages import excerpt
 from orchestrator.routes.bodies import describe_body, describe_openai_errors, read_body
 from orchestrator.routes.files import KeptFile, address_elsewhere, elsewhere
+from orchestrator.routes.paging import OwnerFilter, listed_owner
 from orchestrator.schemas.videos import Status, Video, VideoCreateRequest, VideoDeleted, VideoList
 from orchestrator.services import Services, services
 from orchestrator.store.outputs import Outputs
@@ -80,16 +81,17 @@ async def create_video(request: Request, use: Use) -> Response:
     return await accepted(*full_body(body, use), request, use)
 
 
-@router.get("", response_model_exclude_none=True, responses=describe_openai_errors(400))
+@router.get("", response_model_exclude_none=True, responses=describe_openai_errors(400, 403))
 async def list_videos(
     use: Use,
     after: Annotated[str | None, Query(max_length=64, description="last id of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 20,
     order: Annotated[Literal["asc", "desc"], Query(description="by age; desc: the latest first")] = "desc",
     status: Annotated[Status | None, Query(description="only those of this status")] = None,
+    owner: OwnerFilter = None,
 ) -> VideoList:
-    """Your videos, those that are being made too."""
-    jobs, more = await use.jobs.page(Page(limit, after, order == "asc", status))
+    """Your videos, those that are being made too; to an admin those of a key."""
+    jobs, more = await use.jobs.page(listed_owner(owner), Page(limit, after, order == "asc", status))
     data = [await _told(job, use) for job in jobs]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
     return VideoList(data=data, first_id=first, last_id=last, has_more=more)

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query
 
 from lumen.errors import NotFoundException
 from orchestrator.messages import excerpt
-from orchestrator.request_context import owner
 from orchestrator.routes.bodies import describe_openai_errors
+from orchestrator.routes.paging import OwnerFilter, listed_owner
 from orchestrator.schemas.webhooks import WebhookAttempt, WebhookDeliveries, WebhookDelivery
 from orchestrator.services import Services, services
 from orchestrator.webhooks.delivery import Delivery, State
@@ -21,15 +21,16 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=describe_
 Use = Annotated[Services, Depends(services)]
 
 
-@router.get("/deliveries", response_model_exclude_none=True, responses=describe_openai_errors(400, 404))
+@router.get("/deliveries", response_model_exclude_none=True, responses=describe_openai_errors(400, 403, 404))
 async def list_deliveries(
     use: Use,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
     after: Annotated[str | None, Query(description="id of a delivery: those before it in time")] = None,
     status: Annotated[State | None, Query(description="only those that are so")] = None,
+    owner: OwnerFilter = None,
 ) -> WebhookDeliveries:
-    """List the deliveries of one's events, with every try."""
-    found = use.webhooks.deliveries(owner.get())
+    """List the deliveries of one's events, with every try; to an admin those of a key."""
+    found = use.webhooks.deliveries(listed_owner(owner))
     if after is not None:
         found = found[_place(found, after) + 1 :]
     found = [each for each in found if status in (None, each.state)]

@@ -62,15 +62,20 @@ class Delivery(BaseModel):
         return found
 
 
-def new_delivery(url: str, kind: str, data: Mapping[str, Any], owner: str, now: float) -> Delivery:
+def new_delivery(
+    url: str, kind: str, data: Mapping[str, Any], owner: str, now: float, happened: float | None = None
+) -> Delivery:
     """A delivery that is due.
 
     Events of one type about one object, which ``data`` names by its ``id``, are the same event.
 
+    Args:
+        happened: when what it tells of did, in seconds since 1970; now without one.
+
     Raises:
         TooLargeException: the body would have more than ``MAX_BODY_BYTES``.
     """
-    event = {"type": kind, "timestamp": utc_timestamp(), "data": dict(data)}
+    event = {"type": kind, "timestamp": utc_timestamp(happened), "data": dict(data)}
     body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
     if (size := len(body.encode())) > MAX_BODY_BYTES:
         raise TooLargeException(f"A webhook's body has {size} bytes; at most {MAX_BODY_BYTES} are sent.")

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import httpx
 
 from lumen.aio import cancel
-from lumen.errors import InvalidInputException, StorageException
+from lumen.errors import InvalidInputException, ServiceUnavailableException, StorageException
 from lumen.settings import Settings
 from orchestrator.webhooks.addresses import AddressPolicy
 from orchestrator.webhooks.delivery import Attempt, Delivery, new_delivery
@@ -63,6 +63,7 @@ class Webhooks:
         self._places = {url: asyncio.Semaphore(TRIES_AT_ONCE) for url in self._urls}
         self._gone: set[str] = set()
         self._deliveries: dict[str, Delivery] = {}
+        self._unwritten: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
@@ -81,25 +82,29 @@ class Webhooks:
         if self._sender is not None:
             await self._sender.close()
 
-    async def notify(self, kind: str, data: Mapping[str, Any], owner: str) -> None:
+    async def notify(
+        self, kind: str, data: Mapping[str, Any], owner: str, happened: float | None = None
+    ) -> None:
         """Send an event to every endpoint; it is on disk when this returns, and no endpoint is waited for.
 
         Args:
             kind: of the event, such as ``video.completed``.
             data: what it says, as JSON. An event of one kind about one ``id`` is sent once.
             owner: whose event it is, and who may ask for its deliveries.
+            happened: when it did, in seconds since 1970; now without one.
 
         Raises:
             TooLargeException: the data are too large to be sent.
+            ServiceUnavailableException: as many deliveries wait as may, or the disk is full, so that a part
+                of this event's are not on disk; the same call later does what is left.
         """
+        kept = True
         for url in self._urls:
-            delivery = new_delivery(url, kind, data, owner, time.time())
-            if url in self._gone or delivery.id in self._deliveries or not self._has_room():
-                continue
-            self._deliveries[delivery.id] = delivery
-            await self._keep(delivery)
-            self._begin(delivery)
-            await self._forget_old()
+            delivery = new_delivery(url, kind, data, owner, time.time(), happened)
+            if url not in self._gone:
+                kept = await self._take(self._deliveries.get(delivery.id, delivery)) and kept
+        if not kept:
+            raise ServiceUnavailableException(f"The event {kind} is not on disk; it has to be told again.")
 
     @property
     def pending(self) -> int:
@@ -109,6 +114,20 @@ class Webhooks:
     def deliveries(self, owner: str) -> list[Delivery]:
         """Deliveries of one owner's events, the latest first."""
         return [each for each in reversed(self._deliveries.values()) if each.owner == owner]
+
+    async def _take(self, delivery: Delivery) -> bool:
+        """Keep and begin a delivery, unless that was done before; whether it is on disk, or has ended."""
+        if delivery.id in self._deliveries:
+            if delivery.id in self._unwritten and delivery.state == "pending":
+                await self._keep(delivery)
+        elif self._has_room():
+            self._deliveries[delivery.id] = delivery
+            await self._keep(delivery)
+            self._begin(delivery)
+            await self._forget_old()
+        else:
+            return False
+        return delivery.id not in self._unwritten or delivery.state != "pending"
 
     def _begin(self, delivery: Delivery) -> None:
         self._tasks[delivery.id] = task = asyncio.create_task(self._deliver(delivery))
@@ -121,7 +140,7 @@ class Webhooks:
     def _has_room(self) -> bool:
         if self.pending < self._most:
             return True
-        log.error("%d webhook deliveries are pending, which is all; an event is dropped", self._most)
+        log.error("%d webhook deliveries are pending, which is all; an event waits", self._most)
         return False
 
     async def _forget_old(self) -> None:
@@ -129,6 +148,7 @@ class Webhooks:
         ended = [each for each in self._deliveries.values() if each.state != "pending"]
         for delivery in ended[: max(0, len(self._deliveries) - self._most)]:
             del self._deliveries[delivery.id]
+            self._unwritten.discard(delivery.id)
             await asyncio.to_thread(self._spool.remove, delivery)
 
     async def _deliver(self, delivery: Delivery) -> None:
@@ -187,8 +207,10 @@ class Webhooks:
 
     async def _keep(self, delivery: Delivery) -> None:
         """Write a delivery down; where the disk is full it goes on in memory."""
+        self._unwritten.add(delivery.id)
         try:
             await asyncio.to_thread(self._spool.write, delivery)
+            self._unwritten.discard(delivery.id)
         except StorageException as error:
             log.error("A webhook's delivery is not kept: %s", error.message)
 

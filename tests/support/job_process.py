@@ -1,20 +1,27 @@
 """An API of `job_tools` in a process of its own, which a test may kill: ``-m tests.support.job_process``."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
+from orchestrator.jobs.job import Job
+from tests.support.api_server import Api
 from tests.support.job_tools import HeldModels, job_api
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
 START_SECONDS = 60.0
+
+Death = Literal["never", "untold", "told"]
+"""When a process kills itself: a job has ended and nobody is told, or all were and it is not noted."""
 
 
 class JobProcess:
@@ -34,7 +41,9 @@ class JobProcess:
 
 
 @contextmanager
-def job_process(folder: Path, slow: bool = False, **changes: Any) -> Iterator[JobProcess]:
+def job_process(
+    folder: Path, slow: bool = False, dies: Death = "never", **changes: Any
+) -> Iterator[JobProcess]:
     """Start an API on the jobs of ``folder``; a slow one draws nothing after its first frames."""
     told = folder / "url"
     told.unlink(missing_ok=True)
@@ -44,6 +53,7 @@ def job_process(folder: Path, slow: bool = False, **changes: Any) -> Iterator[Jo
         "tests.support.job_process",
         str(folder),
         str(int(slow)),
+        dies,
         json.dumps(changes),
     ]
     with (folder / "console.txt").open("ab") as console:
@@ -58,12 +68,13 @@ def job_process(folder: Path, slow: bool = False, **changes: Any) -> Iterator[Jo
         process.stdin.close()  # type: ignore[union-attr]
 
 
-def _serve(folder: Path, slow: bool, changes: dict[str, Any]) -> None:
+def _serve(folder: Path, slow: bool, dies: str, changes: dict[str, Any]) -> None:
     """Serve until the standard input ends."""
     models = HeldModels()
     if slow:
         models.face.go.clear()
     with job_api(folder, models, **changes) as api:
+        _die_at_end(api, dies)
         part = folder / "url.part"
         part.write_text(api.url)
         part.rename(folder / "url")
@@ -71,5 +82,16 @@ def _serve(folder: Path, slow: bool, changes: dict[str, Any]) -> None:
         models.face.go.set()
 
 
+def _die_at_end(api: Api, dies: str) -> None:
+    """End the process as a crash does, before or after the observers of the first job that ends are told."""
+
+    async def die(job: Job) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    observers = api.services.jobs.on_finished
+    if dies != "never":
+        observers.insert(0 if dies == "untold" else len(observers), die)
+
+
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), sys.argv[2] == "1", json.loads(sys.argv[3]))
+    _serve(Path(sys.argv[1]), sys.argv[2] == "1", sys.argv[3], json.loads(sys.argv[4]))

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumen.aio import Stream
 from lumen.contracts import FACE_LANDMARKS, MESH_POINTS
-from lumen.errors import ServiceUnavailableException
+from lumen.errors import LumenException, ServiceUnavailableException
 from lumen.settings import Settings
 from orchestrator.core.idempotency import IdempotencyMiddleware
 from orchestrator.faces.animation import CropOptions
@@ -30,7 +30,7 @@ from tests.support.waiting import SECONDS, wait_until
 
 
 class HeldFace(FakeFace):
-    """Draws while ``go`` is set; ``failures`` times it says that Triton is not there."""
+    """Draws while ``go`` is set; ``failures`` times it fails after its first frames with ``failure``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,6 +38,7 @@ class HeldFace(FakeFace):
         self.go = threading.Event()
         self.go.set()
         self.failures = 0
+        self.failure: LumenException = ServiceUnavailableException("Triton is not there.")
         self.drawn = 0
 
     def _wait(self) -> None:
@@ -51,12 +52,12 @@ class HeldFace(FakeFace):
         assert crop_options.size in self.sizes
 
     async def animate(self, *arguments: Any, **options: Any) -> Stream[Frames]:
-        if self.failures:
-            self.failures -= 1
-            raise ServiceUnavailableException("Triton is not there.")
         async with aclosing(super().animate(*arguments, **options)) as batches:
             async for batch in batches:
                 yield batch
+                if self.failures:
+                    self.failures -= 1
+                    raise self.failure
                 self.drawn += 1
                 await asyncio.to_thread(self._wait)
 

@@ -44,6 +44,16 @@ class Collector:
         return names
 
 
+class TracedRequest:
+    """A request with its parameters, as Triton's Python backend gives them."""
+
+    def __init__(self, **parameters: str) -> None:
+        self._parameters = parameters
+
+    def parameters(self) -> str:
+        return json.dumps(self._parameters)
+
+
 @contextmanager
 def collector() -> Iterator[Collector]:
     """Collect spans on a free port."""

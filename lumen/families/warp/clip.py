@@ -155,6 +155,8 @@ def _calls(clip: Clip, mouth: Curves, render: Render) -> Iterator[Awaitable[Fram
     motion = animate(clip.pcm, clip.pcm_start, clip.first_frame, clip.n_frames, clip.seed, mouth)
     crops = np.repeat(clip.crop[None], BATCH_FRAMES, axis=0)
     meshes = np.repeat(clip.mesh[None], BATCH_FRAMES, axis=0)
-    for start in range(0, clip.n_frames, BATCH_FRAMES):
-        rows = motion[start : start + BATCH_FRAMES]
+    # Frames that fill no call come first: of the usual windows, 5 and 25 frames, one, which is soon there.
+    stops = range(clip.n_frames % BATCH_FRAMES or BATCH_FRAMES, clip.n_frames + 1, BATCH_FRAMES)
+    for stop in stops:
+        rows = motion[max(0, stop - BATCH_FRAMES) : stop]
         yield render(crops[: len(rows)], meshes[: len(rows)], rows)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import copy_context
 from typing import Any, Final, Generic, TypeVar
 
 from lumen.aio import with_timeout
@@ -32,8 +33,8 @@ CHECKS_UNKNOWN: Final = 2
 class BlockingStream(Generic[T]):
     """Async iterator over the items of a blocking one.
 
-    A thread reads the source to its end, also when nobody wants the items any more. What the source raises
-    is raised here.
+    A thread reads the source to its end, also when nobody wants the items any more, in the context of who
+    makes the stream: so its calls belong to the trace of the request. What the source raises is raised here.
 
     Args:
         source: called in the thread.
@@ -57,7 +58,7 @@ class BlockingStream(Generic[T]):
         self._lost = False
         self._done = asyncio.Event()
         # A thread that hangs must not keep the process.
-        threading.Thread(target=self._read, args=(source,), daemon=True).start()
+        threading.Thread(target=copy_context().run, args=(self._read, source), daemon=True).start()
 
     def __aiter__(self) -> "BlockingStream[T]":
         return self

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -113,7 +114,8 @@ class TritonVocoder:
         loop = asyncio.get_running_loop()
         async with self._limiter.place(rank=playout.seconds):
             self._limiter.stop_expecting(playout)
-            ask = partial(self._infer, XTTS_VOCODER, ["pcm"], tensors)
+            # In the context of the request, to whose trace the call belongs.
+            ask = partial(copy_context().run, self._infer, XTTS_VOCODER, ["pcm"], tensors)
             (batch,) = await loop.run_in_executor(self._threads, ask)
         pcm: Pcm = batch[0]
         return pcm

@@ -3,16 +3,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tritonclient.grpc import InferenceServerClient, InferInput
 
-from lumen.contracts import WARP, WARP_RENDERER
+from lumen.contracts import WARP, WARP_RENDERER, XTTS, XTTS_GPT, XTTS_VOCODER
 from lumen.settings import Settings
 from lumen.triton.serve import models_of
 from lumen.triton.server import TritonServer, private_options
+from lumen.triton.trace import PARAMETER
 from tests.support.api_server import Serve
 from tests.support.otlp import Collector, collector
 from tests.support.paths import ROOT
+from tests.support.triton_streams import tensor
 from tests.support.waiting import wait_until
+from tests.support.xtts import WIDTH
 
 TRACE = "ab" * 16
 FULL = "/api/generate/full"
@@ -48,6 +53,34 @@ def test_a_clip_is_one_tree(serve_with: Serve, traced: TritonServer) -> None:
             assert path[2] == "window"
             assert path.index(WARP) < path.index(WARP_RENDERER)
         assert all("encode portrait" in path for path in paths(found, "face_landmarks"))
+
+
+@pytest.mark.heavy
+def test_a_sentence_of_xtts_is_one_tree(xtts_repository: Path, tmp_path: Path) -> None:
+    """Below `xtts` are the calls for the GPT's chunks and for windows, made in threads of their own."""
+    with collector() as found:
+        options = private_options(xtts_repository, (XTTS_GPT, XTTS_VOCODER, XTTS), tmp_path / "log")
+        with TritonServer(replace(options, traces_endpoint=found.url)) as server:
+            server.wait_ready()
+            with InferenceServerClient(server.grpc_url) as client:
+                client.start_stream(lambda result, error: None)
+                place = {PARAMETER: f"00-{TRACE}-{'cd' * 8}-01"}
+                client.async_stream_infer(XTTS, sentence(), parameters=place)
+                wait_until(lambda: XTTS in mine(found), 60)
+                client.stop_stream()
+    for model in (XTTS_GPT, XTTS_VOCODER):
+        assert paths(found, model)
+        assert all(path == ["?", XTTS, model] for path in paths(found, model))
+
+
+def sentence() -> list[InferInput]:
+    tensors = {
+        "text": np.array([b"Hello."], np.object_),
+        "language": np.array([b"en"], np.object_),
+        "gpt_cond_latent": np.ones((32, WIDTH), np.float32),
+        "speaker_embedding": np.ones(512, np.float32),
+    }
+    return [tensor(name, value) for name, value in tensors.items()]
 
 
 def mine(found: Collector) -> set[str]:

@@ -15,7 +15,7 @@ from bench import report
 from bench.load import OPEN_LOOP_BOUND, Outcome, Sample, closed_loop, open_loop
 from bench.perf_analyzer import PerfRow
 from bench.perf_install import find_perf_analyzer
-from bench.run import run
+from bench.run import one_triton, run
 from lumen.errors import GenerationException, ServiceUnavailableException
 from lumen.settings import Settings
 
@@ -118,6 +118,30 @@ def test_without_triton_one_line_says_what_to_start() -> None:
         code = run(Settings(triton_url="127.0.0.1:1"), console=console)
     assert code == 1
     assert "No Triton answers at 127.0.0.1:1; start `lumen serve`" in capture.get()
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        {"triton_url": "10.0.0.1:8001,10.0.0.2:8001"},
+        {"triton_url": "dns:///triton:8001"},
+        {"triton_voice_url": "10.0.0.2:8001"},
+    ],
+)
+def test_several_tritons_are_refused_in_a_line(urls: dict[str, str], tmp_path: Path) -> None:
+    """Batches are counted by one Triton: several, or a name that may stand for several, are not measured."""
+    with (tmp_path / "out").open("w") as file:
+        assert run(Settings(**urls), console=Console(file=file, width=500)) == 1
+    said = (tmp_path / "out").read_text()
+    assert said.count("\n") == 1
+    assert all(url in said for url in urls.values())
+    assert "TRITON_URL=host:port" in said
+
+
+def test_two_names_of_one_triton_are_one() -> None:
+    """Pools that are the same server are measured."""
+    pools = {"triton_voice_url": "10.0.0.2:8001", "triton_face_url": "10.0.0.2:8001"}
+    assert one_triton(Settings(**pools)) == "10.0.0.2:8001"
 
 
 def test_an_install_that_fails_says_why_and_leaves_nothing(

@@ -4,6 +4,7 @@ import json
 import re
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -102,6 +103,63 @@ def test_figures_of_ones_own(tmp_path: Path) -> None:
     assert face.first_frame_s == pytest.approx(0.18)
 
 
+def gpu_output(folder: Path, **changes: Any) -> Path:
+    """What `scripts/bench_gpu` prints: a table, then a line."""
+    clips = [
+        {"clips": 1, "fps": 90.0, "slowest_fps": 110.0, "first_frame_s": 0.5, "batches": {"1": 19}},
+        {"clips": 8, "fps": 240.0, "slowest_fps": 31.0, "first_frame_s": 1.4, "batches": {"4": 38}},
+    ]
+    speech = [
+        {"speeches": 32, "audio_per_second": 9.0, "first_audio_s": {"p50": 0.2}, "errors": []},
+        {"speeches": 64, "audio_per_second": 150.0, "first_audio_s": {"p50": 0.9}, "errors": []},
+        {"speeches": 0, "audio_per_second": 0.0, "first_audio_s": None, "errors": ["out of memory"]},
+    ]
+    about = {"gpu": "NVIDIA H200", "cpu": "some CPU", "cores": 16, "date": "today", "tiny": False}
+    loads = {"xtts": {"": speech}, "sadtalker": {"256": clips, "512": []}, "live": {}}
+    path = folder / "gpu.txt"
+    path.write_text("a table\n" + json.dumps({**about, **loads, "missing": {}, **changes}) + "\n")
+    return path
+
+
+def test_figures_of_a_gpu(tmp_path: Path) -> None:
+    """SadTalker and XTTS are taken from the GPU's run, and are no longer missing; what is, still is."""
+    figures = with_bench(documented(), gpu_output(tmp_path))
+    face, voice = figures.face("sadtalker", 256), figures.voice("xtts")
+    assert (face.frames_per_second, face.first_frame_s, face.machine) == (240.0, 0.5, "NVIDIA H200")
+    assert (voice.audio_per_second, voice.first_audio_s, voice.gpu) == (150.0, 0.2, True)
+    plan = make_plan(Wish(30, 256, "sadtalker", "xtts", 2.0), figures)
+    assert plan.gpus == plan.face_replicas + plan.voice_replicas
+    assert plan.not_measured == ()
+    with pytest.raises(InvalidInputException, match="at 512 pixels; measure it with `scripts/bench_gpu"):
+        figures.face("sadtalker", 512)
+
+
+def test_figures_of_tiny_networks_say_so(tmp_path: Path) -> None:
+    """A plan from networks that say nothing of speed says that it is one."""
+    figures = with_bench(documented(), gpu_output(tmp_path, tiny=True, gpu=None))
+    plan = make_plan(Wish(4, 256, "sadtalker", "xtts", 2.0), figures)
+    assert plan.gpus == 0
+    assert plan.face_machine == "16 cores of some CPU"
+    assert sum("say nothing of speed" in line for line in plan.assumed) == 2
+
+
+def test_a_run_that_measured_nothing_says_why(tmp_path: Path) -> None:
+    """Reasons of a run on a machine where nothing worked."""
+    nothing = {"xtts": {}, "sadtalker": {}, "missing": {"export xtts": "a traceback\nno space left"}}
+    with pytest.raises(InvalidInputException, match="export xtts: no space left"):
+        with_bench(documented(), gpu_output(tmp_path, **nothing))
+
+
+def test_a_plan_names_the_figures_that_would_make_it_better() -> None:
+    """XTTS on a CPU stands for a GPU, and the renderer before for the lean one; `warp` lacks nothing."""
+    plan = make_plan(Wish(4, 256, "sadtalker", "xtts", 2.0), documented())
+    lean, speech = plan.not_measured
+    assert "lean renderer" in lean
+    assert "XTTS on a GPU" in speech
+    assert all("scripts/bench_gpu > figures.txt" in line for line in plan.not_measured)
+    assert make_plan(Wish(4, 256, "warp", "hibari", 2.0), documented()).not_measured == ()
+
+
 def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
     """Figures that nobody has, a first frame that no machine makes in time, a file without figures."""
     written = StringIO()
@@ -109,7 +167,7 @@ def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
     assert run(Wish(8, 512, "warp", "hibari", 1.0), bench_output(tmp_path), console) == 0
     assert json.loads(written.getvalue().splitlines()[-1])["planned_gpus"] == 0
     assert run(Wish(8, 512, "warp", "hibari", 1.0), None, console) == 1
-    assert "lumen bench" in written.getvalue()
+    assert "VIDEO_SIZE=512 lumen serve, and beside it: lumen bench" in written.getvalue()
     with pytest.raises(InvalidInputException, match=r"0\.17 s for one session alone"):
         make_plan(Wish(1, 256, "warp", "hibari", 0.1), documented())
     (tmp_path / "empty").write_text("nothing")

@@ -8,9 +8,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from lumen.settings import Settings
+from lumen.settings import Settings, load_settings
 from tests.support.paths import ROOT
-from tests.unit.deploy.programs import program
+from tests.support.programs import program
 
 CHART: Final = ROOT / "deploy" / "chart"
 
@@ -67,6 +67,21 @@ def test_containers_have_settings_that_there_are(values: Path) -> None:
         for container in pod["containers"]:
             assert {variable["name"] for variable in container["env"]} <= known
             assert container["securityContext"]["readOnlyRootFilesystem"]
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_settings_have_values_that_they_take(values: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LUMEN reads the variables of each container as it would in its pod; secrets aside."""
+    objects = _render(values)
+    shared = [each["data"] for each in objects if each["metadata"]["name"].endswith("-settings")]
+    pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"]
+    assert len(shared) == 1
+    for container in (container for pod in pods for container in pod["containers"]):
+        own = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+        with monkeypatch.context() as patched:
+            for name, value in {**shared[0], **own}.items():
+                patched.setenv(name, value)
+            assert load_settings().profile == shared[0].get("PROFILE", own.get("PROFILE"))
 
 
 def test_pools_of_their_own() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from tests.support.paths import ROOT
-from tests.unit.deploy.programs import program
+from tests.support.programs import program
 
 DEPLOY: Final = ROOT / "deploy"
 ALERTS: Final = DEPLOY / "chart" / "files" / "alerts.yaml"

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from bench.cluster import Cluster
-from lumen.settings import Settings
+from lumen.settings import Settings, load_settings
 from tests.support.paths import ROOT
-from tests.unit.deploy.programs import program
+from tests.support.programs import program
 
 DEPLOY: Final = ROOT / "deploy"
 
@@ -46,6 +46,25 @@ def test_compose_names_settings_that_there_are() -> None:
     names = _environments(compose["services"])
     assert {"TRITON_URL", "RATE_LIMIT_STORAGE"} <= names
     assert {name for name in names if not name.startswith(("GF_", "AWS_"))} <= SETTINGS
+
+
+@pytest.mark.parametrize("service", ["triton", "api", "triton-gpu", "api-gpu", "triton-1", "api-1"])
+def test_compose_gives_settings_values_that_they_take(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LUMEN reads the variables of each service as it would in its container."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    for name, value in compose["services"][service]["environment"].items():
+        monkeypatch.setenv(name, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
+    assert load_settings().profile in ("starter", "gpu")
+
+
+@pytest.mark.parametrize("profile", ["starter", "gpu", "scale", "observe"])
+def test_compose_takes_each_profile(profile: str) -> None:
+    """`docker compose` has no complaint."""
+    command = [program("docker"), "compose", "-f", str(DEPLOY / "compose.yaml"), "--profile", profile]
+    if subprocess.run([*command[:2], "version"], capture_output=True).returncode:
+        pytest.skip("docker has no compose: apt install docker-compose-plugin")
+    done = subprocess.run([*command, "config", "--quiet"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_images_name_settings_that_there_are() -> None:

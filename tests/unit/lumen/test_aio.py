@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from lumen import aio
-from lumen.aio import Stream, flat_map_ahead, once, read_ahead, with_timeout
+from lumen.aio import Stream, flat_map_ahead, once, read_ahead, set_within, with_timeout
 from lumen.errors import InvalidInputException
 from tests.support.pieces import pieces
 
@@ -194,3 +194,11 @@ async def test_a_cancellation_that_is_lost_is_asked_again(monkeypatch: pytest.Mo
     await asyncio.sleep(0)
     await asyncio.wait_for(aio.cancel(task), 10)
     assert task.cancelled()
+
+
+async def test_an_event_is_waited_for() -> None:
+    """Until it is set, or the time is over; without a time until it is set."""
+    event = asyncio.Event()
+    assert not await set_within(event, 0.01)
+    asyncio.get_running_loop().call_soon(event.set)
+    assert await set_within(event, None)

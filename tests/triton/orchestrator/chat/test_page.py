@@ -269,6 +269,7 @@ def test_a_picture_of_ones_own(chromium: Chromium, api: Api, tmp_path: Path) -> 
         Image.new("RGB", (64, 64), colour).save(tmp_path / f"{name}.png")
     with chatting(chromium, api.url) as page:
         page.tab.click("#open-settings")
+        assert page.tab.run("document.getElementById('consent-choice').hidden")
         page.tab.choose_file("#upload", tmp_path / "nothing.png")
         page.tab.until("document.getElementById('upload-state').innerText.includes('No face')")
         page.tab.choose_file("#upload", tmp_path / "me.png")
@@ -280,6 +281,23 @@ def test_a_picture_of_ones_own(chromium: Chromium, api: Api, tmp_path: Path) -> 
         page.ask("one two")
         assert page.hear_out() == ["one two"]
     assert api.client.delete(f"/api/avatars/{chosen}").status_code == 204
+
+
+def test_a_picture_with_consent(chromium: Chromium, api: Api, serve_with: Serve, tmp_path: Path) -> None:
+    """Where the server wants it, a picture is sent with the statement that was ticked, and not without."""
+    Image.new("RGB", (64, 64), (90, 120, 150)).save(tmp_path / "me.png")
+    strict = serve_with(triton_url=api.settings.triton_url, require_consent=True)
+    with chatting(chromium, strict.url) as page:
+        page.tab.click("#open-settings")
+        page.tab.until("!document.getElementById('consent-choice').hidden")
+        assert page.tab.run("document.getElementById('upload').disabled")
+        page.tab.click("#consent")
+        page.tab.choose_file("#upload", tmp_path / "me.png")
+        page.tab.until("document.getElementById('upload-state').innerText.startsWith('Your picture')")
+        assert page.tab.run("document.getElementById('upload').disabled")
+    (avatar,) = (one for one in strict.client.get("/api/avatars").json()["avatars"] if one["name"] == "me")
+    assert avatar["consent"].startswith("The person in my picture agreed")
+    assert strict.client.delete(f"/api/avatars/{avatar['id']}").status_code == 204
 
 
 def test_everything_has_a_name(chromium: Chromium, api: Api) -> None:

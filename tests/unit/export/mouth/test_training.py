@@ -111,7 +111,7 @@ def test_training_is_repeatable() -> None:
 def test_the_artifact_is_the_network(network: MouthNetwork, tmp_path: Path) -> None:
     """Exported, verified against torch (fp32, 1e-4 of the scale), below 1 MB, with a manifest that says
     of what it was made and that the loader accepts."""
-    recipe = Recipe(espeak=1, hibari=0, kokoro=0, english=0, noises=0)
+    recipe = Recipe(espeak=1, hibari=0, kokoro=0, natives=0, noises=0)
     scores = scores_of({"f5": spoken(UNSEEN[:1], "f5", 5)}, torch_network(network))
     found = install(MouthArtifact(), Trained(network, recipe, SCHEDULE, scores), tmp_path, ExportOptions())
     print(f"largest {found.worst.largest:.1e}, mean {found.worst.mean:.1e}")  # noqa: T201

@@ -1,23 +1,11 @@
 """Spans of models and of their calls, where a caller traces and a collector is set."""
 
-import json
-
 import pytest
 
 from lumen.triton import trace
 from lumen.triton.trace import call_span, request_span
-from tests.support.otlp import collector
+from tests.support.otlp import TracedRequest, collector
 from tests.support.waiting import wait_until
-
-
-class Request:
-    """A request with its parameters, as Triton's Python backend gives them."""
-
-    def __init__(self, **parameters: str) -> None:
-        self._parameters = parameters
-
-    def parameters(self) -> str:
-        return json.dumps(self._parameters)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +18,7 @@ def test_calls_are_below_their_model(monkeypatch: pytest.MonkeyPatch) -> None:
     with collector() as found:
         monkeypatch.setenv(trace.URL_VARIABLE, f"{found.url}/v1/traces")
         monkeypatch.setattr(trace, "BATCH_SECONDS", 0.0)
-        with request_span("warp", Request(traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")):
+        with request_span("warp", TracedRequest(traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")):
             for model in ("mouth", "warp_renderer"):
                 with call_span(model):
                     pass
@@ -48,10 +36,10 @@ def test_whoever_does_not_trace_sends_nothing(
     monkeypatch: pytest.MonkeyPatch, parameters: dict[str, str]
 ) -> None:
     """No sender is made for requests without a place in a trace, and none without a collector."""
-    with request_span("warp", Request(traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")), call_span("mouth"):
+    with request_span("warp", TracedRequest(traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")), call_span("mouth"):
         pass
     monkeypatch.setenv(trace.URL_VARIABLE, "http://127.0.0.1:1/v1/traces")
-    with request_span("warp", Request(**parameters)), call_span("mouth"):
+    with request_span("warp", TracedRequest(**parameters)), call_span("mouth"):
         pass
     assert trace._sender.cache_info().currsize == 0
 

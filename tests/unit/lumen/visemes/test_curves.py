@@ -136,3 +136,11 @@ def test_names_of_phonemes() -> None:
 
 def test_no_frames() -> None:
     assert curves_of(sentence(), 0).shape == (0, len(CURVES))
+
+
+def test_a_short_vowel_between_two_closures_opens() -> None:
+    """A vowel of 80 ms between two m that have frames of their own is not pressed in its middle."""
+    times = [("m", 0.0, 0.05), ("a", 0.05, 0.13), ("m", 0.13, 0.19)]
+    curves = curves_of([TimedPhoneme(*each) for each in times], 5)
+    np.testing.assert_array_equal(curves[[0, 2, 3], PRESS], [1, 0, 1])
+    assert curves[2, OPEN] > 0.3

@@ -108,14 +108,36 @@ async def begun_at_once(slots: FairSlots, *names: str) -> list[str]:
     return found
 
 
-async def test_one_client_alone_has_a_slot_more() -> None:
-    """The next window of the only client is asked for while the last one is drawn; no flood of them is."""
-    assert await begun_at_once(FairSlots(1), *["one"] * 5) == ["one"] * 2
+async def test_a_clip_alone_has_a_slot_more() -> None:
+    """The next window of the only clip is asked for while the last one is drawn; no flood of them is.
+
+    Another client's many clips that wait change nothing.
+    """
+    slots, go, drawing = FairSlots(1), asyncio.Event(), list[str]()
+
+    async def window() -> None:
+        async with slots.slot():
+            drawing.append(client.get())
+            await go.wait()
+
+    with ExitStack() as clips:
+        for name in ("one", "many", "many"):
+            of(name).run(clips.enter_context, slots.clip())
+        windows = [of(name).run(asyncio.ensure_future, window()) for name in ("one", "many") * 3]
+        await settle()
+        assert drawing == ["one"] * 2
+        go.set()
+        await asyncio.gather(*windows)
+
+
+async def test_clips_of_one_client_have_no_slot_more() -> None:
+    """They fill each other's gaps, and whoever comes waits for fewer windows."""
+    assert await begun_at_once(FairSlots(1), *["one"] * 5) == ["one"]
 
 
 async def test_a_newcomer_does_not_wait_for_windows_that_are_drawn() -> None:
     """A client for which nothing was drawn lately begins at once, whatever others have under way."""
-    assert await begun_at_once(FairSlots(1), *["many"] * 4, "new", "new") == ["many", "many", "new"]
+    assert await begun_at_once(FairSlots(1), *["many"] * 4, "new", "new") == ["many", "new"]
 
 
 async def test_a_clip_that_is_cancelled_gives_its_slot_back() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.access.key_file import KeyFile
+from orchestrator.webhooks.signing import new_secret
 from tests.support.api_server import Api
 from tests.support.job_tools import HeldModels, job_api
 from tests.support.keys import TestKey, new_key
@@ -45,10 +46,19 @@ class Keyed:
 
 
 @pytest.fixture
-def keyed(tmp_path: Path) -> Iterator[Keyed]:
+def keyed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Keyed]:
+    """An API that does one job at once, or half of as many as the test says."""
     models, keys = HeldModels(), tmp_path / "keys.json"
     new_key(keys, "first")
-    changes = {"keys_path": keys, "usage_path": tmp_path / "usage.json", "max_concurrent_clips": 2}
+    changes = {
+        "keys_path": keys,
+        "usage_path": tmp_path / "usage.json",
+        "max_concurrent_clips": getattr(request, "param", 2),
+        "webhook_urls": ["http://127.0.0.1:9/hooks"],
+        "webhook_secrets": [new_secret()],
+        "webhook_allow_hosts": ["127.0.0.1"],
+        "webhooks_path": tmp_path / "webhooks",
+    }
     with job_api(tmp_path, models, link_seconds=4.0, **changes) as api:
         try:
             yield Keyed(api, models, keys)
@@ -66,6 +76,24 @@ def test_a_quota_holds_for_jobs_that_wait(keyed: Keyed) -> None:
     error = keyed.ended(key, second)["error"]
     assert error["code"] == "quota"
     assert "its quota is 0.1 s" in error["message"]
+
+
+@pytest.mark.parametrize("keyed", [4], indirect=True)
+def test_jobs_count_among_the_clips_at_once(keyed: Keyed) -> None:
+    """A key's jobs wait for each other and hold up no other key's; meanwhile who waits for a clip is 429."""
+    key, other = keyed.key("single", clips=1), keyed.key("other")
+    keyed.models.face.go.clear()
+    first, second = keyed.create(key), keyed.create(key)
+    wait_until(lambda: keyed.read(key, first)["status"] == "in_progress")
+    third = keyed.create(other)
+    wait_until(lambda: keyed.read(other, third)["status"] == "in_progress")
+    assert keyed.read(key, second)["status"] == "queued"
+    refused = keyed.api.client.post("/api/generate/full", json={"prompt": "I wait."}, headers=key.headers)
+    assert (refused.status_code, refused.json()["error"]) == (429, "BusyException")
+    assert "your key may have 1 at once" in refused.json()["message"]
+    assert refused.headers["retry-after"]
+    keyed.models.face.go.set()
+    assert {keyed.ended(key, each)["status"] for each in (first, second)} == {"completed"}
 
 
 def test_a_key_that_is_disabled_meanwhile(keyed: Keyed) -> None:
@@ -91,6 +119,24 @@ def test_an_admin_sees_and_removes_the_jobs_of_others(keyed: Keyed) -> None:
     assert client.delete(f"{VIDEOS}/{video}", headers=other.headers).status_code == 404
     assert client.delete(f"{VIDEOS}/{video}", headers=admin.headers).json()["deleted"]
     assert client.get(f"{VIDEOS}/{video}", headers=key.headers).status_code == 404
+
+
+@pytest.mark.parametrize("path", [VIDEOS, "/v1/webhooks/deliveries"])
+def test_an_admin_lists_what_a_key_has(keyed: Keyed, path: str) -> None:
+    """Lists are of one's own; an admin's may be of any key, by its id, and nobody else's may."""
+    key, other, admin = keyed.key("own"), keyed.key("other"), keyed.key("root", "admin")
+    video = keyed.create(key)
+    keyed.ended(key, video)
+
+    def listed(asking: TestKey, **whose: str) -> tuple[int, list[str]]:
+        response = keyed.api.client.get(path, params=whose, headers=asking.headers)
+        found = response.json().get("data", [])
+        return response.status_code, [each["id"] if path == VIDEOS else each["data"]["id"] for each in found]
+
+    wait_until(lambda: listed(key) == (200, [video]))
+    assert listed(key, owner=key.id) == listed(admin, owner=key.id) == (200, [video])
+    assert listed(admin) == listed(other) == listed(other, owner="") == (200, [])
+    assert listed(other, owner=key.id) == (403, [])
 
 
 def test_addresses_of_a_result_are_signed_when_it_is_told(

@@ -8,6 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from lumen.errors import (
+    ContentBlockedException,
+    GenerationException,
+    InvalidInputException,
+    LumenException,
+    UpstreamTimeoutException,
+)
 from orchestrator.jobs import runner, service
 from tests.support.api_server import Api
 from tests.support.job_process import JobProcess, job_process
@@ -168,15 +175,44 @@ def test_triton_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """What may go better after a while is tried again; what stays so is told."""
     monkeypatch.setattr(runner, "PAUSES", (0.01,))
     models = HeldModels()
-    with job_api(tmp_path, models, job_patience=0.5) as api:
-        models.face.failures = 5
+    with job_api(tmp_path, models, job_patience=2.0) as api:
+        models.face.failures = 4
         done = until_ended(api, create(api)[0])
-        assert (done["status"], done["attempts"]) == ("completed", 6)
+        assert (done["status"], done["attempts"]) == ("completed", 5)
         models.face.failures = 1_000_000
         done = until_ended(api, create(api)[0])
         models.face.failures = 0
         assert (done["status"], done["error"]["code"]) == ("failed", "service_unavailable")
         assert len(api.files()) == 4
+
+
+@pytest.mark.parametrize(
+    ("failure", "failures", "end", "attempts"),
+    [
+        (GenerationException("Triton failed."), 2, None, 3),
+        (GenerationException("Triton failed."), 3, "generation", 3),
+        (UpstreamTimeoutException("Triton is late."), 2, None, 3),
+        (ContentBlockedException("The writer refused."), 1, "content_blocked", 1),
+        (InvalidInputException("There is no face."), 1, "invalid_input", 1),
+    ],
+)
+def test_a_stage_that_fails_in_the_middle(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: LumenException,
+    failures: int,
+    end: str | None,
+    attempts: int,
+) -> None:
+    """The server's fault is tried again so many times, with the same result; the caller's never is."""
+    monkeypatch.setattr(runner, "PAUSES", (0.01,))
+    models = HeldModels()
+    models.face.failure, models.face.failures = failure, failures
+    with job_api(tmp_path, models) as api:
+        ids = create(api)
+        done = until_ended(api, ids[0])
+        assert (done["attempts"], done.get("error", {}).get("code")) == (attempts, end)
+        wait_until(lambda: files_of(tmp_path) == ([] if end else expected_files(ids)))
 
 
 def test_bounds(tmp_path: Path, storage: Changes) -> None:
@@ -192,7 +228,7 @@ def test_bounds(tmp_path: Path, storage: Changes) -> None:
         post("ada")
         wait_until(lambda: models.face.open)
         places = [post(owner).json()["queue_position"] for owner in ("ada", "ada", "bob", "bob")]
-        assert places == [0, 1, 2, 3]
+        assert places == [0, 1, 1, 3]
         share = post("ada")
         assert (share.status_code, share.headers["retry-after"]) == (429, "2")
         assert post("carol").status_code == 202

@@ -1,12 +1,15 @@
 """``/v1/videos``: what its clients see, with parts that compute without Triton."""
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import openai
 import pytest
+from PIL import Image
 
 from orchestrator.jobs import runner
 from orchestrator.jobs.job import Job
@@ -115,6 +118,12 @@ def test_content(api: Api) -> None:
     whole = api.client.get(content)
     part = api.client.get(content, headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, whole.content[4:8])
+    picture = Image.open(io.BytesIO(api.client.get(content, params={"variant": "thumbnail"}).content))
+    assert f"id {made['id']}" in picture.info["comment"].decode()
+    described = ElementTree.fromstring(picture.info["xmp"]).find(".//{*}Description")
+    assert described is not None
+    source = described.get("{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType")
+    assert source == "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
     captions = api.client.get(content, params={"variant": "captions"})
     assert captions.headers["content-type"].startswith("text/vtt")
     assert "Hello there" in captions.text

@@ -2,21 +2,31 @@
 
 import asyncio
 import base64
+import io
 import json
 import sys
 import types
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from lumen.aio import Stream
 from lumen.errors import ContentRefusedException, InvalidInputException, LumenException
 from lumen.settings import Settings
+from orchestrator.generation.render_jobs import check_driving_videos
+from orchestrator.media.decode_gate import make_gate
 from orchestrator.moderation.moderation import Moderation
 from orchestrator.moderation.moderators import Subject
+from orchestrator.moderation.replies import checked
 from orchestrator.request_context import owner
+from orchestrator.schemas.body import Body
+from orchestrator.schemas.generation import VideoRequest
 from tests.support.http_server import serving
+from tests.support.media_files import silent_film
 
 
 class Service(BaseHTTPRequestHandler):
@@ -140,6 +150,42 @@ async def test_a_function_that_is_not_there() -> None:
     """A wrong place is told when the server starts."""
     with pytest.raises(InvalidInputException, match="expected module:function"):
         await Moderation(Settings(moderation="no_such_module:check")).start()
+
+
+async def test_the_first_picture_of_a_driving_video_is_shown(url: str) -> None:
+    """What a driving video shows is checked as a portrait is, under its own name."""
+    settings = Settings(moderation=url)
+    moderation, fields = Moderation(settings), VideoRequest.model_validate({"idle_seconds": 1})
+    models = SimpleNamespace(decode_gate=make_gate(settings))
+    use: Any = SimpleNamespace(moderation=moderation, models=models)
+    await check_driving_videos(Body(fields, {"ref_pose_file": [silent_film()]}), use)
+    (asked,) = Service.asked
+    assert (asked["kind"], asked["where"]) == ("picture", "ref_pose_file")
+    assert Image.open(io.BytesIO(base64.b64decode(asked["picture"]))).format == "JPEG"
+    with pytest.raises(LumenException, match="ref_pose_file"):
+        await check_driving_videos(Body(fields, {"ref_pose_file": [b"no video"]}), use)
+    use.moderation = Moderation(Settings())
+    await check_driving_videos(Body(fields, {"ref_pose_file": [b"no video"]}), use)
+    await moderation.close()
+
+
+async def test_a_reply_is_checked_by_its_sentences() -> None:
+    """Each is asked about before it comes, however it is cut into pieces; a text without an end in bounds."""
+    asked: list[str] = []
+
+    async def check(text: str) -> None:
+        asked.append(text)
+
+    async def written(*pieces: str) -> Stream[str]:
+        for piece in pieces:
+            yield piece
+
+    pieces = "One, Dr. Two is", " three. Fo", "ur! ", "x" * 1500, "five"
+    got = [text async for text in checked(written(*pieces), check)]
+    assert "".join(got) == "".join(pieces)
+    assert got == asked
+    assert got[:2] == ["One, Dr. Two is three.", " Four!"]
+    assert max(map(len, got)) <= 1501
 
 
 async def test_without_a_moderation_everything_is_allowed() -> None:

@@ -92,7 +92,7 @@ async def test_a_job_waits_for_its_place() -> None:
     places, order = Places("clips", total=2, share=2), list[str]()
 
     async def work(name: str) -> None:
-        async with places.awaited("jobs", most=1):
+        async with places.awaited("jobs", 1, "ada", None):
             with places.place():
                 assert places.taken <= 2
             order.append(name)
@@ -112,7 +112,7 @@ async def test_jobs_leave_places_to_those_who_wait() -> None:
     places, done = Places("clips", total=2, share=2), asyncio.Event()
 
     async def work() -> None:
-        async with places.awaited("jobs", most=1):
+        async with places.awaited("jobs", 1, "ada", None):
             await done.wait()
 
     jobs = [asyncio.create_task(work()) for _ in range(3)]
@@ -121,6 +121,31 @@ async def test_jobs_leave_places_to_those_who_wait() -> None:
         assert places.taken == 2
     await asyncio.sleep(0)
     assert places.taken == 1
+    done.set()
+    await asyncio.gather(*jobs)
+    assert places.taken == 0
+
+
+async def test_jobs_count_for_the_client_they_are_for() -> None:
+    """What is made for a client in the background counts in its own bound, in which jobs wait."""
+    places, done = Places("clips", 8, 3, at_once), asyncio.Event()
+
+    async def work(limit: int | None) -> None:
+        async with places.awaited("jobs", 8, "ada", limit):
+            await done.wait()
+
+    jobs = [asyncio.create_task(work(2)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert places.taken == 2
+    at_once.set(2)
+    with (
+        asked_by("ada"),
+        pytest.raises(BusyException, match="your key may have 2 at once"),
+    ):
+        places.check()
+    at_once.set(3)
+    with asked_by("ada"), places.place():
+        assert (places.taken, places.taken_by("ada")) == (3, 1)
     done.set()
     await asyncio.gather(*jobs)
     assert places.taken == 0

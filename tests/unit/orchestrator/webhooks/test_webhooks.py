@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from lumen.errors import InvalidInputException, TooLargeException
+from lumen.errors import InvalidInputException, ServiceUnavailableException, TooLargeException
 from lumen.settings import Settings
 from orchestrator.store.owners import owner_mark
 from orchestrator.webhooks.delivery import Delivery
@@ -238,7 +238,7 @@ async def test_an_event_is_sent_once(tmp_path: Path) -> None:
 
 
 async def test_the_log_is_bounded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The oldest that ended give way; where all are pending, an event is dropped and the log says so."""
+    """The oldest that ended give way; where all are pending, an event has to wait, and the log says so."""
     with receiving() as receiver:
         async with running(tmp_path, receiver.url, max_webhook_deliveries=2) as webhooks:
             for number in range(4):
@@ -249,11 +249,11 @@ async def test_the_log_is_bounded(tmp_path: Path, caplog: pytest.LogCaptureFixtu
             assert len(list((tmp_path / "webhooks").iterdir())) == 2
     changes = {"max_webhook_deliveries": 1, "webhook_retry_seconds": LONG_PAUSES}
     async with running(tmp_path / "full", "http://127.0.0.1:1/", **changes) as webhooks:
-        with caplog.at_level(logging.ERROR):
-            await webhooks.notify(DONE, {"id": "video_1"}, OWNER)
+        await webhooks.notify(DONE, {"id": "video_1"}, OWNER)
+        with caplog.at_level(logging.ERROR), pytest.raises(ServiceUnavailableException, match="told again"):
             await webhooks.notify(DONE, {"id": "video_2"}, OWNER)
         assert [each.data["id"] for each in webhooks.deliveries(OWNER)] == ["video_1"]
-    assert "an event is dropped" in caplog.text
+    assert "an event waits" in caplog.text
 
 
 async def test_deliveries_belong_to_their_owner(tmp_path: Path) -> None:
@@ -307,9 +307,28 @@ def test_settings_that_are_refused(tmp_path: Path, changes: dict[str, Any], frag
 
 
 async def test_a_full_disk(tmp_path: Path) -> None:
-    """An event that cannot be written down is delivered all the same."""
-    (tmp_path / "webhooks").write_text("a file where the folder should be")
-    with receiving() as receiver:
-        async with running(tmp_path, receiver.url) as webhooks:
+    """An event that cannot be written down is delivered all the same, and whoever tells of it is warned."""
+    folder = tmp_path / "webhooks"
+    folder.write_text("a file where the folder should be")
+    with receiving((500, {})) as receiver:
+        async with running(tmp_path, receiver.url, webhook_retry_seconds=LONG_PAUSES) as webhooks:
+            with pytest.raises(ServiceUnavailableException, match="told again"):
+                await webhooks.notify(DONE, {"id": "video_1"}, OWNER)
+            delivery = await tried(webhooks)
+            folder.unlink()
             await webhooks.notify(DONE, {"id": "video_1"}, OWNER)
-            assert (await ended(webhooks)).state == "delivered"
+            assert on_disk(tmp_path, delivery).state == "pending"
+    assert len(receiver.received) == 1
+
+
+async def test_an_event_tells_when_it_happened(tmp_path: Path) -> None:
+    """Told again by another process, it is the same to the last byte."""
+    bodies = set()
+    with receiving() as receiver:
+        for folder in (tmp_path / "one", tmp_path / "other"):
+            async with running(folder, receiver.url) as webhooks:
+                await webhooks.notify(DONE, {"id": "video_1"}, OWNER, happened=1_795_890_625.182)
+                await ended(webhooks)
+        bodies = {(each.headers["webhook-id"], each.body) for each in receiver.received}
+    ((_, body),) = bodies
+    assert json.loads(body)["timestamp"] == "2026-11-28T18:30:25.182+00:00"

@@ -90,13 +90,16 @@ class Echo:
 
 
 async def test_frames_come_in_order() -> None:
-    """Whichever call answers first, frames keep their order, and few calls are open at once."""
+    """Whichever call answers first, frames keep their order, and few calls are open at once.
+
+    What fills no call comes first, so that it is soon there.
+    """
     echo, asked = Echo(), clip(pcm=babble(2), n_frames=43)
     made = [frames async for frames in render_clip(asked, echo, Served(), lambda: False)]
     mouth = rest_in_pauses(await mouth_curves(asked.pcm, 0, 0, 43, Served()), asked.pcm, 0, 0, 43)
     expected = np.round(animate(asked.pcm, 0, 0, 43, 1, mouth)[:, 0] * 255).astype(np.uint8)
     np.testing.assert_array_equal(np.concatenate(made).ravel(), expected)
-    assert [len(frames) for frames in made] == [4] * 10 + [3]
+    assert [len(frames) for frames in made] == [3] + [4] * 10
     assert echo.most_open == CALLS_IN_FLIGHT
 
 

