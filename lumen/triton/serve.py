@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -27,10 +28,21 @@ _WATCH_SECONDS: Final = 0.5
 
 
 def models_of(settings: Settings) -> tuple[str, ...]:
-    """Names of the Triton models that a server of `settings` needs: of the chain, or of its pool of it."""
-    listener = settings.listener_family
+    """Names of the Triton models that a server of `settings` needs: of the chain, or of its pool of it.
+
+    Where the API loads none later, those that only some requests need are among them, as far as exported.
+    """
+    listener, families = settings.listener_family, _families_of(settings)
     hearing = () if listener is None or settings.triton_pool == "face" else listener.models
-    return (*(model for family in _families_of(settings) for model in family.models), *hearing)
+    options = [needed for family in families for needed in family.optional_models.values()]
+    at_once = settings.triton_model_control == "off"
+    later = [needed for needed in options if at_once and all(_is_exported(settings, each) for each in needed)]
+    optional = dict.fromkeys(chain(*later))
+    return (*(model for family in families for model in family.models), *optional, *hearing)
+
+
+def _is_exported(settings: Settings, model: str) -> bool:
+    return any((settings.model_repository / model / "1").glob("*"))
 
 
 def _families_of(settings: Settings) -> list[VoiceFamily | FaceFamily]:
@@ -54,7 +66,7 @@ def check_models(settings: Settings) -> None:
                     f"There is no model {model} in {settings.model_repository}; set MODEL_REPOSITORY, "
                     f"or run `{command}`."
                 )
-            if not any((folder / "1").glob("*")):
+            if not _is_exported(settings, model):
                 raise ModelLoadException(f"{model} is not exported; run `{command}`.")
         if family.checkpoint is not None:
             read_manifest(settings.model_repository / family.checkpoint / "1", command)

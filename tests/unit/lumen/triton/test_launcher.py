@@ -146,6 +146,19 @@ def test_the_profile_names_the_models() -> None:
     )
 
 
+def test_who_loads_nothing_later_starts_with_all_that_is_exported(tmp_path: Path) -> None:
+    """With model control off, the models that clone voices are loaded at the start, where they are exported."""
+    chain = {"listener": "off", "voice": "xtts", "model_repository": tmp_path}
+    without = serve.models_of(Settings.model_validate({**chain, "triton_model_control": "off"}))
+    assert without == serve.models_of(Settings.model_validate(chain))
+    for model in ("xtts_conditioning", "xtts_speaker"):
+        (tmp_path / model / "1").mkdir(parents=True)
+        (tmp_path / model / "1" / "model.onnx").touch()
+    assert serve.models_of(Settings.model_validate(chain)) == without
+    found = serve.models_of(Settings.model_validate({**chain, "triton_model_control": "off"}))
+    assert found == (*without, "xtts_conditioning", "xtts_speaker")
+
+
 def test_pools_share_the_models_of_the_chain() -> None:
     """What a pool for the voice and one for the face load together is what one server of both does."""
     pools = [serve.models_of(Settings(listener="silero", triton_pool=pool)) for pool in ("voice", "face")]
