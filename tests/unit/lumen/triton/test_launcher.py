@@ -147,7 +147,7 @@ def test_the_profile_names_the_models() -> None:
 
 
 def test_who_loads_nothing_later_starts_with_all_that_is_exported(tmp_path: Path) -> None:
-    """With model control off, the models that clone voices are loaded at the start, where they are exported."""
+    """With model control off, models that clone voices are loaded at the start, where they are exported."""
     chain = {"listener": "off", "voice": "xtts", "model_repository": tmp_path}
     without = serve.models_of(Settings.model_validate({**chain, "triton_model_control": "off"}))
     assert without == serve.models_of(Settings.model_validate(chain))
