@@ -68,7 +68,7 @@ def work(served: Served) -> None:
             client.post(f"/api/generate/{path}", json=body).raise_for_status()
         with talking(served.url) as live:
             live.ask(WORDS)
-            live.until("response.done", SECONDS)
+            live.until("output_audio_buffer.stopped", SECONDS)  # played, or it would count as cut off
         job: dict[str, Any] = client.post("/v1/videos", json={"prompt": WORDS}).raise_for_status().json()
         wait_until(lambda: client.get(f"/v1/videos/{job['id']}").json()["status"] == "completed", SECONDS)
         refused = client.post("/api/avatars", files={"portrait_file": ("grey.png", grey())})
