@@ -59,7 +59,8 @@ def measure(options: argparse.Namespace) -> Report:
             _measure(steps, options, folder, loads)
         except KeyboardInterrupt:
             steps.missing["the rest"] = "it was interrupted"
-    about = {"tiny": options.tiny, "gpu": None if options.cpu else gpu(), "weights": "random"}
+    about = {"tiny": options.tiny, "weights": "random", "gpt_format": options.gpt_format}
+    about["gpu"] = None if options.cpu else gpu()
     result = {**about, **loads, "seconds": steps.seconds, "missing": steps.missing}
     return Report(result, [told(loads, steps)], not steps.missing)
 
@@ -94,9 +95,10 @@ def _exported(steps: Steps, options: argparse.Namespace, folder: Path, family: s
     small = ["--tiny"] if options.tiny else []
     where = ["--checkpoint", str(checkpoint), *size]
     export = [LUMEN, "export", family, *where, "--repository", str(folder / "repository")]
+    gpt = ["--gpt-format", options.gpt_format] if family == XTTS and not options.cpu else []
     commands = {
         "make": [LUMEN, "export", "random", family, *where, *small],
-        "export": [*export, "--device", "cpu" if options.cpu else "gpu"],
+        "export": [*export, "--device", "cpu" if options.cpu else "gpu", *gpt],
     }
     if options.cpu and family == SADTALKER:  # a CPU has another renderer than a GPU, which is to be tried
         lean = ["--only", SADTALKER_RENDERER, "--device", "gpu", "--precision", "fp32"]
@@ -205,6 +207,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for all of it")
     parser.add_argument("--tiny", action="store_true", help="tiny networks: tries the steps, proves no speed")
     parser.add_argument("--cpu", action="store_true", help="export and serve for a machine without a GPU")
+    parser.add_argument("--gpt-format", default="onnx", choices=("onnx", "safetensors"), help="of XTTS's GPT")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, choices=SIZES)
     parser.add_argument("--streams", type=int, nargs="+", default=(1, 2, 4, 8, 16, 32, 64))
     parser.add_argument("--requests", type=int, default=32, help="speeches of each load of XTTS, at least")

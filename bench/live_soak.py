@@ -71,6 +71,21 @@ class Readings:
         middle, last = self._largest(end / 3, 2 * end / 3), self._largest(2 * end / 3, end)
         return {name: round(mib - middle.get(name, mib), 1) for name, mib in last.items()}
 
+    def thirds(self) -> list[dict[str, float]]:
+        """MiB of each process at the beginning, after a third and two thirds of the time, and at the end."""
+        end = self.rows[-1][0]
+        return [min(self.rows, key=lambda row: abs(row[0] - end * n / 3))[1] for n in range(4)]
+
+    def slopes(self) -> dict[str, float]:
+        """MiB a minute of each process in the last two thirds of the time, by the line that fits best."""
+        end = self.rows[-1][0]
+        rows = [(seconds / 60, sizes) for seconds, sizes in self.rows if seconds >= end / 3]
+        minutes = [minute for minute, _ in rows]
+        if len(rows) < 2:
+            return {}
+        series = {name: [sizes.get(name, mib) for _, sizes in rows] for name, mib in rows[-1][1].items()}
+        return {name: round(float(np.polyfit(minutes, mib, 1)[0]), 2) for name, mib in series.items()}
+
     def _largest(self, first: float, end: float) -> dict[str, float]:
         rows = [sizes for seconds, sizes in self.rows if first <= seconds <= end]
         return {name: max(sizes.get(name, 0.0) for sizes in rows) for name in rows[0]} if rows else {}
@@ -154,8 +169,8 @@ def measure(options: argparse.Namespace) -> Report:
         "sessions": options.sessions,
         "side": options.side,
         "answers": dict(counts),
-        "first_mib": readings.rows[0][1],
-        "last_mib": readings.rows[-1][1],
+        "thirds_mib": readings.thirds(),
+        "mib_a_minute": readings.slopes(),
         "trend_mib": trend,
         "flat": flat,
     }

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.figures import FaceFigures, Figures, documented, with_bench
-from bench.queueing import Load, simulate
+from bench.queueing import WINDOWS_AHEAD, Load, simulate
 from lumen.contracts import FACE_FPS
 from lumen.errors import InvalidInputException, LumenException
 
@@ -140,15 +140,21 @@ def _least(wish: Wish, face: FaceFigures, room: float) -> tuple[int, Load]:
     def serves(load: Load) -> bool:
         return load.p(95) <= room and load.smooth >= SMOOTH
 
+    if room <= 0:
+        raise InvalidInputException(
+            f"The first frame takes {wish.p95_first_frame - room:.2f} s for one session alone before any "
+            f"is drawn, and {wish.p95_first_frame:g} s are wished for; wish for more, or give the "
+            "figures of a faster machine."
+        )
     high = math.ceil(wish.sessions * FACE_FPS / (face.frames_per_second * MOST_LOAD))
     low = high - 1
     while not serves(load_of(high)):
         low, high = high, high * 2
-        if high > MOST_FACES or room <= 0:
+        if high > MOST_FACES:
             raise InvalidInputException(
-                f"The first frame takes {wish.p95_first_frame - room:.2f} s for one session alone before any "
-                f"is drawn, and {wish.p95_first_frame:g} s are wished for; wish for more, or give the "
-                "figures of a faster machine."
+                f"No number of machines serves this: one draws {face.frames_per_second:g} frames a second, "
+                f"and a session, which plays {FACE_FPS}, has {WINDOWS_AHEAD} windows drawn at once; give the "
+                "figures of a faster machine, or wish for a later first frame."
             )
     while high - low > 1:
         middle = (low + high) // 2

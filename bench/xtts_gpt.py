@@ -30,7 +30,8 @@ from bench.timing import call_seconds
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_REFERENCE_RATE
 from lumen.families.xtts.coqui import coqui
 from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.families.xtts.gpt.stepper import GptStepper, Step
+from lumen.families.xtts.gpt.engine import Step
+from lumen.families.xtts.gpt.stepper import GptStepper
 
 REFERENCE: Final = "reference"
 PRECISIONS: Final = ("fp32", "int8")

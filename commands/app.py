@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands import gfpgan, hibari, keys, objects, sadtalker, xtts
+from commands import gfpgan, hibari, keys, objects, sadtalker, whisper, xtts
 from commands.exporting import PLAIN_HELP, Repository
 from commands.options import face_options, voice_options, with_options
 from commands.sign import sign
@@ -42,9 +42,11 @@ app.add_typer(sign, name="sign")
 export.command("xtts")(xtts.export_xtts)
 export.command("sadtalker")(sadtalker.export_sadtalker)
 export.command("gfpgan")(gfpgan.export_gfpgan)
+export.command("whisper")(whisper.export_whisper)
 export.add_typer(xtts.random, name="random")
 export.add_typer(xtts.download, name="download")
 xtts.download.command("hibari", help=hibari.HELP)(hibari.download_hibari)
+xtts.download.command("whisper")(whisper.download_whisper)
 
 
 def _show_version(wanted: bool) -> None:

@@ -88,6 +88,7 @@ def _packages() -> Iterator[Finding]:
         ("TTS", "coqui-tts", "for XTTS: scripts/setup --models"),
         ("silero_vad", "silero-vad", "to know when somebody speaks: scripts/setup"),
         ("moonshine_voice", "moonshine-voice", "to recognise English speech: scripts/setup --listen"),
+        ("faster_whisper", "faster-whisper", "for LISTENER=whisper: scripts/setup --whisper"),
     ):
         if find_spec(module) is None:
             yield Finding("package", f"{name} is not installed", use)

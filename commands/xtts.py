@@ -48,6 +48,11 @@ class Format(StrEnum):
     TORCHSCRIPT = "torchscript"
 
 
+class GptFormat(StrEnum):
+    ONNX = "onnx"
+    SAFETENSORS = "safetensors"
+
+
 def export_xtts(
     checkpoint: Checkpoint = None,
     device: Annotated[Device, typer.Option(help="Where the models will run.")] = Device.CPU,
@@ -60,6 +65,13 @@ def export_xtts(
             "--format", help="Of the vocoder; without it TorchScript in fp32 on a CPU, where it is faster."
         ),
     ] = None,
+    gpt_kind: Annotated[
+        GptFormat,
+        typer.Option(
+            "--gpt-format",
+            help="Of the GPT: ONNX, or for a GPU safetensors, with which PyTorch replays CUDA graphs.",
+        ),
+    ] = GptFormat.ONNX,
     repository: Repository = None,
     only: Annotated[str | None, typer.Option(help="One model to export again, such as xtts_gpt.")] = None,
 ) -> None:
@@ -79,6 +91,7 @@ def export_xtts(
                 device.value,
                 precision.value if precision else None,
                 kind.value if kind else None,
+                gpt_kind.value,
                 only,
                 on_progress,
             )

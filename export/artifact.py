@@ -11,7 +11,7 @@ from lumen.errors import ModelLoadException
 
 Device = Literal["cpu", "gpu"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
-Format = Literal["onnx", "torchscript"]
+Format = Literal["onnx", "torchscript", "safetensors"]
 
 
 class Source(Protocol):
@@ -34,7 +34,8 @@ class ExportOptions:
     Attributes:
         device: where it will run.
         precision: of its weights; int8 is for the matrices of XTTS's GPT alone.
-        format: of its network; what runs in no network has none.
+        format: of its network; what runs in no network has none. safetensors are the weights alone, of
+            a network whose code is in ``lumen``.
     """
 
     device: Device = "cpu"

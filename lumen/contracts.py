@@ -34,6 +34,7 @@ GFPGAN: Final = "gfpgan"
 FACE_ENHANCER: Final = "face_enhancer"
 VOICE_ACTIVITY: Final = "voice_activity"
 MOONSHINE: Final = "moonshine"
+WHISPER: Final = "whisper"
 
 FACE_FPS: Final = 25
 """Frames per second that every face makes."""

@@ -20,6 +20,7 @@ FAMILIES: Final = (
     "lumen.families.xtts",
     "lumen.families.warp",
     "lumen.families.sadtalker",
+    "lumen.families.whisper",
     "lumen.families.moonshine",
     "lumen.families.silero",
 )

@@ -81,8 +81,8 @@ class Settings(ServiceSettings):
     face: FaceName = Field("warp", description="the part that animates; likewise")
     listener: ListenerName = Field(
         "auto",
-        description="the part that hears in live conversations; auto: moonshine where it is installed, else "
-        "gemini with a key; silero: tells only when somebody speaks; off",
+        description="the part that hears in live conversations; auto: whisper or moonshine where one is "
+        "there, else gemini with a key; silero: tells only when somebody speaks; off",
     )
     portrait: str = Field("ada", description="bundled portrait when a request names none")
     default_voice: str = Field("default", description="id or name of the voice when a request names none")
@@ -258,7 +258,8 @@ class Settings(ServiceSettings):
 
     def _serves(self, family: ListenerFamily) -> bool:
         configs = (self.model_repository / model / "config.pbtxt" for model in family.models)
-        return not family.missing() and all(config.is_file() for config in configs)
+        there = all(config.is_file() for config in configs)
+        return there and not family.missing() and not family.unfetched(self.model_repository)
 
     @field_validator("video_size", mode="before")
     @classmethod

@@ -32,6 +32,7 @@ def export_xtts(
     device: Device = "cpu",
     precision: Precision | None = None,
     vocoder_format: Format | None = None,
+    gpt_format: Format | None = None,
     only: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> list[ExportedModel]:
@@ -44,6 +45,7 @@ def export_xtts(
         precision: of the weights; None for the device's usual one.
         vocoder_format: of the vocoder's network; None for TorchScript in fp32 on a CPU, where it is twice
             as fast, and for ONNX elsewhere.
+        gpt_format: of the GPT's network; None for ONNX, safetensors for PyTorch on a GPU.
         only: the Triton name of the one model to export.
 
     Raises:
@@ -56,19 +58,26 @@ def export_xtts(
     precision = precision or DEFAULT_PRECISION[device]
     _check_precision(chosen, device, precision)
     _check_format(vocoder_format, options_of(XTTS_VOCODER, device, precision))
+    _check_gpt_format(gpt_format, device)
     plans = [
-        ExportPlan(artifact, options_of(artifact.name, device, precision, vocoder_format))
+        ExportPlan(artifact, options_of(artifact.name, device, precision, vocoder_format, gpt_format))
         for artifact in chosen
     ]
     return export_models(plans, checkpoint, load_checkpoint, repository, on_progress)
 
 
 def options_of(
-    model: str, device: Device, precision: Precision, vocoder_format: Format | None = None
+    model: str,
+    device: Device,
+    precision: Precision,
+    vocoder_format: Format | None = None,
+    gpt_format: Format | None = None,
 ) -> ExportOptions:
     """int8 is for the matrices of the GPT; the other models are exported beside it as is usual there."""
     if precision == "int8" and model != XTTS_GPT:
         precision = BESIDE_INT8[device]
+    if model == XTTS_GPT:
+        return ExportOptions(device, precision, gpt_format or "onnx")
     if model != XTTS_VOCODER:
         return ExportOptions(device, precision)
     usual: Format = "torchscript" if (device, precision) == ("cpu", "fp32") else "onnx"
@@ -89,4 +98,11 @@ def _check_format(wanted: Format | None, usual: ExportOptions) -> None:
         raise InvalidInputException(
             f"{XTTS_VOCODER} is made as TorchScript for --device cpu in fp32 alone, got {usual.device} in "
             f"{usual.precision}; leave --format out, or take onnx."
+        )
+
+
+def _check_gpt_format(wanted: Format | None, device: Device) -> None:
+    if wanted not in (None, "onnx") and device != "gpu":
+        raise InvalidInputException(
+            f"{XTTS_GPT} is made as {wanted} for --device gpu alone; leave --gpt-format out, or take onnx."
         )

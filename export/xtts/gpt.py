@@ -1,5 +1,6 @@
-"""``xtts_gpt``: the GPT's graph and tables out of a checkpoint, checked against the reference network."""
+"""``xtts_gpt``: the GPT's graph or weights, and tables, checked against the checkpoint's own network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,11 +13,12 @@ from export.xtts.pages import let_go
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
 from lumen.errors import InvalidInputException
 from lumen.families.xtts.dims import CODE_SAMPLES, XttsDims
-from lumen.families.xtts.gpt.stepper import EMBEDDINGS, GptStepper, Step
+from lumen.families.xtts.gpt.engine import ENDS, WEIGHTS, Step
+from lumen.families.xtts.gpt.stepper import EMBEDDINGS, GptStepper
 
 if TYPE_CHECKING:
     from export.xtts.checkpoint import LoadedXtts
-    from export.xtts.gpt_graph import Products
+    from export.xtts.gpt_graph import Products, Weights
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -60,31 +62,29 @@ class Sentence:
 
 
 class GptArtifact:
-    """``model.onnx`` with its data beside it, and the tables that its inputs are looked up in."""
+    """``model.onnx`` with its data, or PyTorch's weights, and the tables that inputs are looked up in."""
 
     name = XTTS_GPT
 
     def write(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> None:
-        """Write the graph, its weights and the embeddings.
+        """Write the graph or the weights, and the embeddings.
 
         Raises:
-            InvalidInputException: the precision is not offered for the device.
+            InvalidInputException: the precision is not offered for the device, or in the format.
         """
         from safetensors.numpy import save_file
 
-        from export.graph_file import write as write_graph
-        from export.xtts.gpt_graph import DataFile, build
-
-        products = _products(options)
+        _check_offered(options)
         state = model.model.gpt.state_dict()
 
         def weights(name: str) -> Float32:
             array: Float32 = state[name].float().numpy()
             return array
 
-        with DataFile(folder) as data:
-            graph = build(model.dims, weights, products, data)
-        write_graph(graph, folder)
+        if options.format == "safetensors":
+            save_file(_network_weights(state, options.precision), folder / WEIGHTS)
+        else:
+            _write_graph(model.dims, weights, folder, options)
         save_file({table: weights(name) for table, name in TABLES.items()}, folder / EMBEDDINGS)
 
     def verify(self, model: "LoadedXtts", folder: Path, options: ExportOptions) -> Differences:
@@ -162,15 +162,40 @@ def reference(gpt: Any, sentence: Sentence) -> Step:
         return Step(gpt.mel_head(latents)[0].numpy(), latents[0].numpy())
 
 
+def _check_offered(options: ExportOptions) -> None:
+    offered = [each for each in OFFERED[options.device] if (each, options.format) != ("int8", "safetensors")]
+    if options.precision not in offered:
+        raise InvalidInputException(
+            f"{XTTS_GPT} is not offered in {options.precision} for the {options.device}, "
+            f"expected {' or '.join(offered)}."
+        )
+
+
+def _network_weights(state: Mapping[str, Any], precision: Precision) -> dict[str, npt.NDArray[Any]]:
+    """Weights by their names in the checkpoint: matrices of the blocks in the precision, the ends in fp32."""
+    block = np.float16 if precision == "fp16" else np.float32
+    types = {"gpt.h.": block, **dict.fromkeys(ENDS, np.float32)}
+    return {
+        name: state[name].float().numpy().astype(dtype)
+        for name in state
+        for beginning, dtype in types.items()
+        if name.startswith(beginning) and name.endswith((".weight", ".bias"))
+    }
+
+
+def _write_graph(dims: XttsDims, weights: "Weights", folder: Path, options: ExportOptions) -> None:
+    from export.graph_file import write as write_graph
+    from export.xtts.gpt_graph import DataFile, build
+
+    with DataFile(folder) as data:
+        graph = build(dims, weights, _products(options), data)
+    write_graph(graph, folder)
+
+
 def _products(options: ExportOptions) -> "Products":
     from export.xtts.gpt_graph import FloatProducts
     from export.xtts.quantize import Int8Products
 
-    if options.precision not in OFFERED[options.device]:
-        raise InvalidInputException(
-            f"{XTTS_GPT} is not offered in {options.precision} for the {options.device}, "
-            f"expected {' or '.join(OFFERED[options.device])}."
-        )
     if options.precision == "int8":
         return Int8Products()
     return FloatProducts(np.float16 if options.precision == "fp16" else np.float32)

@@ -19,6 +19,7 @@ listener  ``pcm`` float32 [n] at ``LISTENER_SAMPLE_RATE``, ``language`` string [
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import ClassVar, Final
 
 from lumen.contracts import FACE_SAMPLE_RATE, FRAME_SIZES
@@ -122,15 +123,25 @@ class ListenerFamily(Family):
 
     Attributes:
         packages: Python packages that its models need, and that may be missing.
+        setup: command that installs them.
         languages: codes of those that it recognises, with the languages' English names; none where it only
             tells when somebody speaks.
+        files: of its own model's folder that are not in the checkout. fetch: command that fetches them.
     """
 
     kind: ClassVar[str] = "listener"
 
     packages: tuple[str, ...]
+    setup: str = "scripts/setup --listen"
     languages: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    fetch: str = ""
 
     def missing(self) -> tuple[str, ...]:
         """List those of its packages that are not installed here."""
         return tuple(package for package in self.packages if find_spec(package) is None)
+
+    def unfetched(self, model_repository: Path) -> tuple[str, ...]:
+        """List those of its files that are not there."""
+        folder = model_repository / self.model / "1"
+        return tuple(file for file in self.files if not (folder / file).is_file())

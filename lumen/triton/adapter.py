@@ -3,8 +3,10 @@
 Importable without Triton, whose module comes as an argument.
 """
 
+import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -18,11 +20,39 @@ log = logging.getLogger(__name__)
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
-Send: TypeAlias = Callable[[Tensors], None]
-"""Sends one response of a stream."""
+STREAM: Final = "client_stream"
+"""Parameter of a request: name that its client gives to the stream of its responses."""
+
+LEAVE: Final = "left_client_stream"
+"""Parameter of a request that asks for nothing: the stream that its client has left, on the same connection.
+
+For gRPC's cancellation in its place see `orchestrator.triton.model_stream`.
+"""
 
 REFUSAL: Final = "refusal"
 """The output, string [1], that says why another model's request has no answer, as :func:`to_wire` does."""
+
+
+class ResponseStream:
+    """Stream of the responses to one request.
+
+    Args:
+        send: sends one of them.
+        is_cancelled: whether gRPC's stream was cancelled.
+    """
+
+    def __init__(self, send: Callable[[Tensors], None], is_cancelled: Callable[[], bool]) -> None:
+        self.send = send
+        self._is_cancelled = is_cancelled
+        self._left = False
+
+    def leave(self) -> None:
+        """Hear that the client reads no further."""
+        self._left = True
+
+    def is_cancelled(self) -> bool:
+        """Whether nobody reads it any more."""
+        return self._left or self._is_cancelled()
 
 
 class Adapter:
@@ -36,6 +66,7 @@ class Adapter:
     def __init__(self, pb_utils: Any, model: str) -> None:
         self._pb_utils = pb_utils
         self._model = model
+        self._streams: dict[str, ResponseStream] = {}
 
     def array(self, request: Any, name: str) -> Any:
         """An input; None where it was left out."""
@@ -89,16 +120,24 @@ class Adapter:
         except Exception as error:
             return self._failure(error)
 
-    async def stream(self, request: Any, answer: Callable[[Send], Awaitable[None]]) -> None:
+    async def stream(self, request: Any, answer: Callable[[ResponseStream], Awaitable[None]]) -> None:
         """Let ``answer`` send the responses to a request; whatever happens, its stream ends.
 
-        What it raises goes out as :func:`to_wire`'s text, with the end of the stream.
+        What it raises goes out as :func:`to_wire`'s text, with the end of the stream. A request that says
+        that another stream was left is for that one, and has no answer.
         """
         sender = request.get_response_sender()
         refusal = None
         try:
-            with request_span(self._model, request):
-                await answer(lambda tensors: sender.send(self._asked_for(request, tensors)))
+            parameters = json.loads(request.parameters() or "{}")
+            if LEAVE in parameters:
+                self._leave(parameters[LEAVE])
+                return
+            stream = ResponseStream(
+                lambda tensors: sender.send(self._asked_for(request, tensors)), request.is_cancelled
+            )
+            with self._known(parameters.get(STREAM), stream), request_span(self._model, request):
+                await answer(stream)
         except LumenException as error:
             refusal = self._refusal(to_wire(error), error.triton_code)
         except Exception as error:
@@ -129,6 +168,23 @@ class Adapter:
             if not is_gone():
                 final = self._pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
                 sender.send(self._asked_for(request, tensors), flags=final)
+
+    @contextmanager
+    def _known(self, name: str | None, stream: ResponseStream) -> Iterator[None]:
+        """Let the stream be left by its name while the block runs."""
+        if name is None:
+            yield
+            return
+        self._streams[name] = stream
+        try:
+            yield
+        finally:
+            self._streams.pop(name, None)
+
+    def _leave(self, name: str) -> None:
+        """Tell the stream of that name; one that has ended is not known any more."""
+        if name in self._streams:
+            self._streams[name].leave()
 
     def _asked_for(self, request: Any, tensors: Tensors) -> Any:
         """Only outputs that were asked for: Triton 2.51 would free others without the interpreter's lock."""

@@ -73,8 +73,12 @@ def check_models(settings: Settings) -> None:
     listener = settings.listener_family
     if listener is not None and (missing := listener.missing()):
         raise ModelLoadException(
-            f"LISTENER is {settings.listener}, which needs {', '.join(missing)}; "
-            "run `scripts/setup --listen`."
+            f"LISTENER is {settings.listener}, which needs {', '.join(missing)}; run `{listener.setup}`."
+        )
+    if listener is not None and (files := listener.unfetched(settings.model_repository)):
+        raise ModelLoadException(
+            f"LISTENER is {settings.listener}, whose {', '.join(files)} are not in "
+            f"{settings.model_repository}; run `{listener.fetch}`."
         )
 
 

@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import grpc  # type: ignore[import-untyped]  # has no stubs
 import numpy as np
 import numpy.typing as npt
-from tritonclient.grpc import InferInput  # type: ignore[import-untyped]  # has no stubs
+from tritonclient.grpc import InferInput, service_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.grpc.aio import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype  # type: ignore[import-untyped]
 
@@ -35,8 +35,11 @@ from orchestrator.triton.errors import (
     translate,
     translate_load,
 )
+from orchestrator.triton.model_stream import LEAVE_SECONDS, ModelStream
 
 log = logging.getLogger("lumen")
+
+T = TypeVar("T")
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
@@ -66,7 +69,7 @@ CHANNEL_OPTIONS: Final = (
 
 
 class TritonClient:
-    """Client of Triton over one gRPC channel, opened in the event loop that first uses it.
+    """Client of Triton over two gRPC channels, one for streams, opened in the event loop of their first use.
 
     Behind the address may be several servers, which share the requests. `infer` asks another one where one
     goes away; whoever reads a stream does so by `attempts`, as only the reader knows what is repeated.
@@ -100,6 +103,8 @@ class TritonClient:
         self._loads_models = loads_models
         self._events = events
         self._client: Any = None
+        self._streams: Any = None
+        self._leaving: set[asyncio.Task[Any]] = set()
         self._dead: set[str] = set()
         self._deaths: Counter[str] = Counter()
 
@@ -129,13 +134,15 @@ class TritonClient:
         timeout = timeout or self._timeout
         with span("infer", model=model) as traced:
             try:
-                result = await self._channel().infer(
+                asked = self._channel().infer(
                     model,
                     _wire(inputs),
                     client_timeout=timeout,
                     headers=traced.headers,
                     parameters=traced.headers,
                 )
+                # A cancelled caller leaves it to itself: `model_stream` says what cancelling does to Triton.
+                result = await asyncio.shield(self._in_background(asked))
             except InferenceServerException as error:
                 raise self._failure(model, error) from error
         return _unwire(result)
@@ -149,7 +156,7 @@ class TritonClient:
         probe: Tensors | None = None,
         span_name: str = "stream",
     ) -> AsyncGenerator[dict[str, npt.NDArray[Any]], None]:
-        """Ask a decoupled ``model`` once and yield its answers' tensors; leaving early cancels it.
+        """Ask a decoupled ``model`` once and yield its answers' tensors; leaving early lets it stop.
 
         Args:
             first_timeout: seconds that the first answer may take, where it may wait for its turn.
@@ -164,35 +171,35 @@ class TritonClient:
         """
         timeout, deaths = first_timeout or self._timeout, self._deaths[model]
         with span(span_name, model=model) as traced:
-            # In the headers for Triton, in the parameters for the model, which sees no headers.
-            asked = {"model_name": model, "inputs": _wire(inputs), "parameters": traced.headers}
-            call = self._channel().stream_infer(_once(asked), headers=traced.headers)
+            stream = ModelStream(self._stub(), model, inputs, traced.headers)
             try:
-                while (result := await self._next(call, model, timeout, deaths, probe)) is not None:
+                while (result := await self._next(stream, model, timeout, deaths, probe)) is not None:
                     yield _unwire(result)
                     timeout = next_timeout or self._timeout
             finally:
-                call.cancel()
+                dead = self._deaths[model] != deaths
+                self._in_background(stream.cancel() if dead else stream.end())
 
-    async def _next(self, call: Any, model: str, timeout: float, deaths: int, probe: Tensors | None) -> Any:
+    async def _next(
+        self, stream: ModelStream, model: str, timeout: float, deaths: int, probe: Tensors | None
+    ) -> Any:
         """The next result of the stream, or None at its end.
 
         Args:
             deaths: of the model before the stream began.
         """
         try:
-            awaited = race(self._death(model, deaths, probe), call.__anext__())
-            result, refusal = await with_timeout(timeout, awaited)
-        except StopAsyncIteration:
-            return None
+            response = await with_timeout(timeout, race(self._death(model, deaths, probe), stream.next()))
         except TimeoutError as late:
             raise UpstreamTimeoutException(
                 f"The model {model!r} sent nothing for {timeout:g} s; try again."
             ) from late
         except grpc.RpcError as error:
             raise self._failure(model, error) from error
+        if response is None:
+            return None
+        result, refusal = response
         if refusal is not None:
-            await _read_out(call)
             raise self._failure(model, refusal)
         return result
 
@@ -290,9 +297,12 @@ class TritonClient:
         return {model.name for model in index.models if model.state in ("READY", "UNLOADING")}
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=LEAVE_SECONDS)
+        channels = [channel for channel in (self._client, self._streams) if channel is not None]
+        self._client = self._streams = None
+        for channel in channels:
+            await channel.close()
 
     def mend_with(self, reload: Reload | None) -> None:
         """Let dead models be loaded anew by somebody else; None: here."""
@@ -334,6 +344,24 @@ class TritonClient:
             self._client = InferenceServerClient(grpc_target(self.url), channel_args=CHANNEL_OPTIONS)
         return self._client
 
+    def _stub(self) -> Any:
+        """Triton's service, for streams, whose end and leaving its own client does not know."""
+        if self._streams is None:
+            self._streams = grpc.aio.insecure_channel(grpc_target(self.url), options=CHANNEL_OPTIONS)
+        return service_pb2_grpc.GRPCInferenceServiceStub(self._streams)
+
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Let ``work`` go on though nobody may wait for it."""
+        task = asyncio.create_task(work)
+        self._leaving.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._leaving.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to who waits, if anybody does
+
 
 def text_tensor(text: str) -> npt.NDArray[np.object_]:
     """Encode a string as Triton's BYTES [1]."""
@@ -347,21 +375,6 @@ def _state(model: Any) -> tuple[str, str]:
     """State and reason; Triton calls a model that was never loaded "", and an unloaded one UNAVAILABLE."""
     unloaded = not model.state or model.reason == "unloaded"
     return ("UNLOADED", "") if unloaded else (model.state, first_line(model.reason))
-
-
-async def _read_out(call: Any) -> None:
-    """Read a refused stream to its end: Triton 2.51 keeps a request that is cancelled after its error."""
-
-    async def rest() -> None:
-        async for _ in call:
-            pass
-
-    with contextlib.suppress(TimeoutError, grpc.RpcError):
-        await with_timeout(PROBE_TIMEOUT, rest())
-
-
-async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    yield request
 
 
 def _wire(inputs: Tensors) -> list[Any]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen.families.xtts.dims import XttsDims
-from lumen.families.xtts.gpt.stepper import Float32, Int32, Step
+from lumen.families.xtts.gpt.engine import Step
+from lumen.families.xtts.gpt.stepper import Float32, Int32
 
 DIMS = XttsDims(
     layers=1,

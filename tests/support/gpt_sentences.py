@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from export.xtts.gpt import Sentence, random_sentence
 from lumen.families.xtts.dims import XttsDims
-from lumen.families.xtts.gpt.stepper import GptStepper, Step
+from lumen.families.xtts.gpt.engine import Step
+from lumen.families.xtts.gpt.stepper import GptStepper
 
 
 def sentence(dims: XttsDims, seed: int, text: int = 20, codes: int = 12) -> Sentence:

@@ -106,6 +106,20 @@ def gpt_server_int8(
     return triton(repository, [XTTS_GPT])
 
 
+@pytest.fixture(scope="session")
+def gpt_server_torch(
+    xtts_loaded: "LoadedXtts", triton: TritonFactory, tmp_path_factory: pytest.TempPathFactory
+) -> TritonServer:
+    """Triton with ``xtts_gpt`` alone, on PyTorch; as many slots and places."""
+    from export.artifact import ExportOptions
+    from export.install import install
+    from export.xtts.gpt import GptArtifact
+
+    source = tmp_path_factory.mktemp("xtts") / "torch"
+    install(GptArtifact(), xtts_loaded, source, ExportOptions("cpu", "fp32", "safetensors"))
+    return triton(_with_short_queue(source, tmp_path_factory.mktemp("served") / "torch"), [XTTS_GPT])
+
+
 def _with_short_queue(source: Path, repository: Path) -> Path:
     """A copy; its artifacts are links."""
     shutil.copytree(source, repository, copy_function=os.link)

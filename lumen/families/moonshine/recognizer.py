@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from lumen.contracts import LISTENER_SAMPLE_RATE, MAX_SPEECH_SECONDS
-from lumen.errors import InvalidInputException
+from lumen.contracts import LISTENER_SAMPLE_RATE
 from lumen.families.moonshine.tokens import BEGIN, END, Vocabulary
+from lumen.families.speech_input import Pcm, spoken_part
 from lumen.runtime.onnx_package import open_network, package_file
 
 FOLDER: Final = Path("assets", "tiny-en")
@@ -30,13 +29,6 @@ LAYERS, HEADS, HEAD_WIDTH = 6, 8, 36
 TOKENS_PER_SECOND: Final = 6.5
 """Tokens of a second of speech, over which a text is a loop; the authors' own limit."""
 
-SHORTEST: Final = LISTENER_SAMPLE_RATE // 10
-"""Samples of the shortest speech that the encoder takes."""
-
-SILENCE: Final = 1e-3
-"""Root mean square below which nothing is said: the network would make up a word."""
-
-Pcm = npt.NDArray[np.float32]
 Cache = dict[str, Pcm]
 
 
@@ -66,15 +58,11 @@ class Moonshine:
         Raises:
             InvalidInputException: it is longer than ``MAX_SPEECH_SECONDS``.
         """
-        seconds = len(pcm) / LISTENER_SAMPLE_RATE
-        if seconds > MAX_SPEECH_SECONDS:
-            raise InvalidInputException(
-                f"Got {seconds:.1f} s of speech, expected at most {MAX_SPEECH_SECONDS} s."
-            )
-        pcm = np.clip(np.nan_to_num(pcm), -1.0, 1.0)
-        if len(pcm) < SHORTEST or float(np.sqrt(np.mean(pcm**2))) < SILENCE:
+        said = spoken_part(pcm)
+        if said is None:
             return ""
-        return self._vocabulary.text(self._decode(self._encode(pcm), round(seconds * TOKENS_PER_SECOND) + 1))
+        limit = round(len(said) / LISTENER_SAMPLE_RATE * TOKENS_PER_SECOND) + 1
+        return self._vocabulary.text(self._decode(self._encode(said), limit))
 
     def _encode(self, pcm: Pcm) -> Pcm:
         """float32 [1, n, 288] for float32 [n_samples]."""

@@ -8,7 +8,7 @@ import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import ESPEAK
 from lumen.families.espeak.synthesizer import DEFAULT_VOICE, Espeak
-from lumen.triton.adapter import Adapter, Send
+from lumen.triton.adapter import Adapter, ResponseStream
 
 adapter = Adapter(pb_utils, ESPEAK)
 
@@ -20,11 +20,11 @@ class TritonPythonModel:
     async def execute(self, requests: list[Any]) -> None:
         await asyncio.gather(*(adapter.stream(each, partial(self._speak, each)) for each in requests))
 
-    async def _speak(self, request: Any, send: Send) -> None:
+    async def _speak(self, request: Any, stream: ResponseStream) -> None:
         for speech in self._espeak.speak_timed(**_arguments(request)):
-            if request.is_cancelled():
+            if stream.is_cancelled():
                 return
-            send(speech.tensors())
+            stream.send(speech.tensors())
             await asyncio.sleep(0)  # the other requests' turn
 
 

@@ -13,7 +13,7 @@ import triton_python_backend_utils as pb_utils
 from lumen.contracts import HIBARI
 from lumen.families.hibari.synthesizer import DEFAULT_VOICE, Hibari
 from lumen.timed_speech import TimedSpeech
-from lumen.triton.adapter import Adapter, Send
+from lumen.triton.adapter import Adapter, ResponseStream
 
 adapter = Adapter(pb_utils, HIBARI)
 
@@ -28,12 +28,12 @@ class TritonPythonModel:
     async def execute(self, requests: list[Any]) -> None:
         await asyncio.gather(*(adapter.stream(each, partial(self._speak, each)) for each in requests))
 
-    async def _speak(self, request: Any, send: Send) -> None:
+    async def _speak(self, request: Any, stream: ResponseStream) -> None:
         """Ask for one sentence after the other, each behind those that others asked for before."""
         sentences = self._hibari.speak(**_arguments(request))
         following = partial(asyncio.get_running_loop().run_in_executor, self._threads, _next, sentences)
-        while not request.is_cancelled() and (speech := await following()) is not None:
-            send(speech.tensors())
+        while not stream.is_cancelled() and (speech := await following()) is not None:
+            stream.send(speech.tensors())
 
     def finalize(self) -> None:
         self._threads.shutdown()

@@ -15,7 +15,7 @@ from lumen.families.sadtalker.clip import Clip, Controls
 from lumen.families.sadtalker.family import SadTalkerOptions
 from lumen.families.sadtalker.rendering import ClipEngine, Limits
 from lumen.options import from_tensors, given
-from lumen.triton.adapter import Adapter, Send
+from lumen.triton.adapter import Adapter, ResponseStream
 from lumen.triton.calls import triton_call
 
 LIMITS = ("frames_per_call", "calls_in_flight", "rows_per_call", "cache_bytes")
@@ -35,12 +35,12 @@ class TritonPythonModel:
     async def execute(self, requests: list[Any]) -> None:
         await asyncio.gather(*(adapter.stream(each, partial(self._send_frames, each)) for each in requests))
 
-    async def _send_frames(self, request: Any, send: Send) -> None:
+    async def _send_frames(self, request: Any, stream: ResponseStream) -> None:
         clip = _clip(request)
         clip.check()
-        async with contextlib.aclosing(self._engine.render(clip, request.is_cancelled)) as batches:
+        async with contextlib.aclosing(self._engine.render(clip, stream.is_cancelled)) as batches:
             async for frames in batches:
-                send({"frames": frames})
+                stream.send({"frames": frames})
 
 
 def _clip(request: Any) -> Clip:

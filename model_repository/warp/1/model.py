@@ -9,7 +9,7 @@ import triton_python_backend_utils as pb_utils
 
 from lumen.contracts import MOUTH, WARP, WARP_RENDERER
 from lumen.families.warp.clip import Clip, render_clip
-from lumen.triton.adapter import Adapter, Send
+from lumen.triton.adapter import Adapter, ResponseStream
 from lumen.triton.calls import triton_call
 
 adapter = Adapter(pb_utils, WARP)
@@ -20,12 +20,12 @@ class TritonPythonModel:
         await asyncio.gather(*(adapter.stream(each, partial(_send_frames, each)) for each in requests))
 
 
-async def _send_frames(request: Any, send: Send) -> None:
+async def _send_frames(request: Any, stream: ResponseStream) -> None:
     clip = _clip(request)
     clip.check()
-    async with contextlib.aclosing(render_clip(clip, _render, _listen, request.is_cancelled)) as batches:
+    async with contextlib.aclosing(render_clip(clip, _render, _listen, stream.is_cancelled)) as batches:
         async for frames in batches:
-            send({"frames": frames})
+            stream.send({"frames": frames})
 
 
 def _clip(request: Any) -> Clip:

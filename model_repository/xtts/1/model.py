@@ -17,7 +17,7 @@ from lumen.families.xtts.speech import Speech, SpeechOptions, Voice
 from lumen.families.xtts.text.tokenizer import Tokenizer
 from lumen.families.xtts.triton_models import TritonGpt, TritonVocoder
 from lumen.options import from_tensors, given
-from lumen.triton.adapter import Adapter, Send
+from lumen.triton.adapter import Adapter, ResponseStream
 from lumen.triton.calls import SingleResponseCaller, triton_call_now
 
 adapter = Adapter(pb_utils, XTTS)
@@ -38,13 +38,13 @@ class TritonPythonModel:
     async def execute(self, requests: list[Any]) -> None:
         await asyncio.gather(*(adapter.stream(each, partial(self._answer, each)) for each in requests))
 
-    async def _answer(self, request: Any, send: Send) -> None:
-        await cancel_when(request.is_cancelled, self._speak(request, send))
+    async def _answer(self, request: Any, stream: ResponseStream) -> None:
+        await cancel_when(stream.is_cancelled, self._speak(request, stream))
 
-    async def _speak(self, request: Any, send: Send) -> None:
+    async def _speak(self, request: Any, stream: ResponseStream) -> None:
         async with contextlib.aclosing(self._speech.speak(**_arguments(request))) as speech:
             async for pcm in speech:
-                send({"pcm": pcm})
+                stream.send({"pcm": pcm})
 
 
 def _arguments(request: Any) -> dict[str, Any]:

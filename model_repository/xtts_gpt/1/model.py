@@ -24,7 +24,7 @@ from lumen.families.xtts.gpt.settings import settings_of
 from lumen.families.xtts.gpt.stepper import GptStepper
 from lumen.families.xtts.gpt.streams import GptStreams
 from lumen.runtime.cpu_lock import cpu_lock_of_server
-from lumen.triton.adapter import Adapter, Send, Tensors
+from lumen.triton.adapter import Adapter, ResponseStream, Tensors
 from lumen.triton.caller import Callers
 
 adapter = Adapter(pb_utils, XTTS_GPT)
@@ -60,7 +60,7 @@ class TritonPythonModel:
         with self._callers.call(caller) as is_gone:
             await adapter.reply(request, partial(self._reply, request, is_gone), is_gone)
 
-    async def _speak(self, request: Any, send: Send) -> None:
+    async def _speak(self, request: Any, stream: ResponseStream) -> None:
         """Sends the chunks of a sentence, or cancels another one."""
         if (stream_id := _number(request, "cancel")) is not None:
             self._streams.cancel(stream_id)
@@ -68,10 +68,10 @@ class TritonPythonModel:
         asked, stream_id = self._asked(request), _number(request, "stream_id")
         try:
             async with contextlib.aclosing(
-                self._streams.speak(asked, stream_id, request.is_cancelled)
+                self._streams.speak(asked, stream_id, stream.is_cancelled)
             ) as chunks:
                 async for chunk in chunks:
-                    send(_tensors(chunk))
+                    stream.send(_tensors(chunk))
                     self._metrics.refresh_soon()
         finally:
             self._metrics.refresh_soon()

@@ -76,7 +76,10 @@ async def long_sentence(client: TritonClient) -> Tensors:
     raise AssertionError("every sentence came to its stop code")
 
 
-@pytest.mark.parametrize("name", ["xtts_server", "gpt_server_int8"])
+@pytest.mark.parametrize(
+    "name",
+    ["xtts_server", "gpt_server_int8", pytest.param("gpt_server_torch", marks=pytest.mark.heavy)],
+)
 async def test_eight_streams_share_the_steps_and_say_what_each_says_alone(
     name: str, request: pytest.FixtureRequest
 ) -> None:

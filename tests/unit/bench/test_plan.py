@@ -143,6 +143,14 @@ def test_figures_of_tiny_networks_say_so(tmp_path: Path) -> None:
     assert sum("say nothing of speed" in line for line in plan.assumed) == 2
 
 
+def test_machines_that_are_too_slow_for_one_session_are_no_plan(tmp_path: Path) -> None:
+    """Windows of a session are drawn on two machines at once, so more of them do not make it play."""
+    slow = [{"clips": 1, "fps": 4.0, "slowest_fps": 4.0, "first_frame_s": 0.5, "batches": {}}]
+    figures = with_bench(documented(), gpu_output(tmp_path, sadtalker={"256": slow}))
+    with pytest.raises(InvalidInputException, match="one draws 4 frames a second"):
+        make_plan(Wish(1, 256, "sadtalker", "xtts", 60.0), figures)
+
+
 def test_a_run_that_measured_nothing_says_why(tmp_path: Path) -> None:
     """Reasons of a run on a machine where nothing worked."""
     nothing = {"xtts": {}, "sadtalker": {}, "missing": {"export xtts": "a traceback\nno space left"}}

@@ -189,9 +189,9 @@ def test_help_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--sampling-repetition-penalty" in CliRunner().invoke(app, ["say", "-h"]).stdout
     for command in (
         *(["serve"], ["triton"], ["api"], ["say"], ["quickstart"], ["bench"], ["doctor"]),
-        *(["export", name] for name in ("xtts", "sadtalker", "gfpgan", "warp", "portraits")),
+        *(["export", name] for name in ("xtts", "sadtalker", "gfpgan", "warp", "portraits", "whisper")),
         *(["export", "random", name] for name in ("xtts", "sadtalker", "gfpgan")),
-        *(["export", "download", name] for name in ("xtts", "sadtalker", "gfpgan", "hibari")),
+        *(["export", "download", name] for name in ("xtts", "sadtalker", "gfpgan", "hibari", "whisper")),
     ):
         done = CliRunner().invoke(app, [*command, "-h"])
         assert f"lumen {' '.join(command)}" in done.stdout.partition("Example:")[2], command

@@ -42,7 +42,7 @@ AUTO = "auto, hibari, espeak, xtts"
 
 @pytest.mark.parametrize(
     ("setting", "known"),
-    [("voice", AUTO), ("face", "warp, sadtalker"), ("listener", "moonshine, silero")],
+    [("voice", AUTO), ("face", "warp, sadtalker"), ("listener", "whisper, moonshine, silero")],
 )
 def test_a_setting_names_a_part_that_there_is(setting: str, known: str) -> None:
     """Another name is refused with those that there are."""

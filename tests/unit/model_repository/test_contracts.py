@@ -27,7 +27,7 @@ EXPORTED = (
 )
 """Models whose artifacts are exported and not in the checkout."""
 
-LISTENING = (contracts.VOICE_ACTIVITY, contracts.MOONSHINE)
+LISTENING = (contracts.VOICE_ACTIVITY, contracts.MOONSHINE, contracts.WHISPER)
 """Models of the listeners."""
 
 

@@ -36,6 +36,9 @@ class Request:
     def is_cancelled(self) -> bool:
         return len(self.answers) >= LISTENED
 
+    def parameters(self) -> str:
+        return ""
+
     def get_response_sender(self) -> "Request":
         return self
 

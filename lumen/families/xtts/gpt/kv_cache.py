@@ -62,13 +62,9 @@ class CudaMemory:
         return int(self._value.data_ptr())
 
 
-def cache_shape(dims: XttsDims, rows: int, prompt: int) -> Shape:
-    """Room for the longest sentence in each row, and for a position that is thrown away.
-
-    Args:
-        prompt: positions before the first code's: the voice, the text, the start code.
-    """
-    return 2 * dims.layers, rows, dims.heads, prompt + dims.max_audio + 1, dims.width // dims.heads
+def cache_shape(dims: XttsDims, rows: int, positions: int) -> Shape:
+    """Room for the longest sentence in each row, and for a position that is thrown away."""
+    return 2 * dims.layers, rows, dims.heads, positions + 1, dims.width // dims.heads
 
 
 class Rows:

@@ -16,10 +16,11 @@ from lumen.errors import (
     ServiceUnavailableException,
 )
 from lumen.families.xtts.gpt.chunks import ChunkPolicy
+from lumen.families.xtts.gpt.engine import Step
 from lumen.families.xtts.gpt.request import GptRequest, Listener
 from lumen.families.xtts.gpt.statistics import Statistics
 from lumen.families.xtts.gpt.step_policy import NewcomersFirst, SchedulerLoad, StepKind, StepPolicy
-from lumen.families.xtts.gpt.stepper import Step, Stepper
+from lumen.families.xtts.gpt.stepper import Stepper
 from lumen.families.xtts.gpt.ticket import NO_SLOT, Ticket
 from lumen.runtime.cpu_lock import CpuLock
 

@@ -4,23 +4,19 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from lumen.contracts import XTTS_CONDITION_LATENTS
-from lumen.errors import GenerationException, ModelLoadException
+from lumen.errors import ModelLoadException
 from lumen.families.xtts.artifacts import check_files, dims_of, read_manifest
 from lumen.families.xtts.dims import XttsDims
-from lumen.families.xtts.gpt.kv_cache import CudaMemory, HostMemory, PackedRows, Rows, bind, cache_shape
+from lumen.families.xtts.gpt.engine import WEIGHTS, Engine, Step
+from lumen.families.xtts.gpt.onnx_engine import OnnxEngine
 from lumen.families.xtts.gpt.prompt import check_prompt
-from lumen.lru_cache import LruCache
-from lumen.runtime import onnx_config
-from lumen.runtime.int8 import sums_are_exact
-from lumen.runtime.onnx_file import DEFAULT_FILE
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -28,27 +24,6 @@ Int32 = NDArray[np.int32]
 EMBEDDINGS: Final = "embeddings.safetensors"
 """Tables in float32: ``text`` [ids, W], ``text_position`` [max_text + 2, W], ``audio`` [codes, W] and
 ``audio_position`` [more than max_audio, W]."""
-
-PREFILL_TOKENS: Final = 32
-"""Positions of a prompt that one call of ``prefill`` computes at most on a CPU: the others wait for them.
-A GPU takes as long for a whole prompt."""
-
-VOICES: Final = 16
-"""Voices whose part of the cache is kept, at 8 MB each in the released size."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Output of the GPT after a position of each of B sentences.
-
-    Attributes:
-        logits: [B, V] float32, of the next code.
-        latents: [B, W] float32, what the vocoder is given for the next code, also where that is the stop
-            code: n codes and a stop are n + 1 latents, in the reference's streaming and otherwise.
-    """
-
-    logits: Float32
-    latents: Float32
 
 
 class Stepper(Protocol):
@@ -101,7 +76,11 @@ class _Sentence:
 
 
 class GptStepper:
-    """A :class:`Stepper` on ONNX Runtime. The cache stays where it is while a step reads and extends it."""
+    """A :class:`Stepper` on the engine that an artifact is for: ONNX Runtime, or PyTorch.
+
+    Attributes:
+        engine: runs the network, and holds the cache, which stays where it is while a step extends it.
+    """
 
     def __init__(
         self,
@@ -115,27 +94,24 @@ class GptStepper:
         """Open an artifact that is known to be whole; :meth:`load` checks it.
 
         Args:
-            folder: with ``model.onnx``, its data and the embeddings.
+            folder: with ``model.onnx`` and its data, or ``WEIGHTS``; and the embeddings.
             dims: sizes of the artifact.
             slots: sentences at a time; each may take up to 0.26 GB of memory at full size in float32.
-            threads: of ONNX Runtime; 0 takes the machine's cores.
+            threads: of the engine; 0 takes the machine's cores.
             kind: "CPU" or "GPU", as Triton names it; ``device_id`` counts for the latter.
 
         Raises:
-            ModelLoadException: ONNX Runtime cannot load it, or there is no such device.
+            ModelLoadException: the engine cannot load it, or there is no such device.
         """
         if slots < 1:
             raise ModelLoadException(f"Got {slots} slots, expected at least one; see the model's parameters.")
         self.dims, self.slots = dims, slots
         self._tables = _tables(folder / EMBEDDINGS)
-        self._session = _session(folder / DEFAULT_FILE, threads, kind, device_id)
-        self._device_id = device_id
         self._sentences: dict[int, _Sentence] = {}
-        self._voices: LruCache[str, NDArray[Any]] = LruCache(VOICES)
-        self._place_cache(kind)
-        self._logits = np.empty((slots, dims.audio_vocabulary), np.float32)
-        self._latents = np.empty((slots, dims.width), np.float32)
-        self._bindings: dict[tuple[int, int], Any] = {}
+        positions = XTTS_CONDITION_LATENTS + dims.max_text + 2 + 1 + dims.max_audio
+        make = _torch_engine if (folder / WEIGHTS).is_file() else OnnxEngine
+        self.engine: Engine = make(folder, dims, slots, positions, threads, kind, device_id)
+        self._rows = self.engine.rows
 
     @classmethod
     def load(
@@ -149,11 +125,6 @@ class GptStepper:
         manifest = read_manifest(folder)
         check_files(folder, manifest)
         return cls(folder, dims_of(manifest), slots, threads, kind, device_id)
-
-    @property
-    def memory(self) -> HostMemory | CudaMemory:
-        """Keys and values of all slots, [2 * layers, rows, heads, positions, width of a head]."""
-        return self._memory
 
     def open(self, slot: int, text_ids: Int32, gpt_cond_latent: Float32) -> None:
         """See :class:`Stepper`.
@@ -176,35 +147,29 @@ class GptStepper:
         """See :class:`Stepper`; on a CPU the voice's positions are one piece, or taken from the last time.
 
         Raises:
-            GenerationException: ONNX Runtime failed.
+            GenerationException: the engine failed.
         """
         sentence = self._sentences[slot]
         if sentence.ready:
             raise ValueError(f"Slot {slot} is prefilled; go on with step.")
         row = self._rows.row(slot)
         if self._rows.lengths[row] == 0:
-            self._recall(row, sentence.voice)
+            self._rows.lengths[row] = self.engine.recall(row, sentence.voice)
         done = int(self._rows.lengths[row])
-        piece = sentence.prompt[done : done + self._piece(done)]
-        step = self._run(row, piece[None], [0])
+        piece = sentence.prompt[done : done + self.engine.piece(done)]
+        step = self.engine.run(row, piece[None], [0])
         self._rows.lengths[row] += len(piece)
         if done == 0:
-            self._remember(row, sentence.voice)
+            self.engine.remember(row, sentence.voice)
         sentence.ready = done + len(piece) == len(sentence.prompt)
         return step if sentence.ready else None
-
-    def _piece(self, done: int) -> int:
-        """Number of a prompt's positions that come next, at most."""
-        if isinstance(self._memory, CudaMemory):
-            return self._memory.shape[3]
-        return PREFILL_TOKENS if done else XTTS_CONDITION_LATENTS
 
     def step(self, slots: Sequence[int], codes: Sequence[int] | Int32) -> Step:
         """See :class:`Stepper`.
 
         Raises:
             ValueError: a slot is not prefilled, named twice or full; a code is none of the model's.
-            GenerationException: ONNX Runtime failed; the sentences are where they were.
+            GenerationException: the engine failed; the sentences are where they were.
         """
         sentences = self._ready(slots, codes)
         rows = self._rows.of(slots)
@@ -212,7 +177,7 @@ class GptStepper:
         wanted = [row - first for row in rows]
         embeds = np.zeros((max(wanted) + 1, 1, self.dims.width), np.float32)
         embeds[wanted, 0] = self._code_embeds(codes, [sentence.codes + 1 for sentence in sentences])
-        step = self._run(first, embeds, wanted)
+        step = self.engine.run(first, embeds, wanted)
         self._rows.lengths[rows] += 1
         for sentence in sentences:
             sentence.codes += 1
@@ -222,18 +187,6 @@ class GptStepper:
         """See :class:`Stepper`; a slot that is idle stays so."""
         if self._sentences.pop(slot, None) is not None:
             self._rows.free(slot)
-
-    def _place_cache(self, kind: str) -> None:
-        """Make the cache, and the way in which its rows are used."""
-        prompt = XTTS_CONDITION_LATENTS + self.dims.max_text + 2 + 1
-        shape = cache_shape(self.dims, self.slots, prompt)
-        dtype = _cache_type(self._session)
-        self._memory: HostMemory | CudaMemory
-        if kind == "GPU":
-            self._memory, self._rows = CudaMemory(shape, dtype, self._device_id), Rows(self.slots)
-        else:
-            self._memory = HostMemory(shape, dtype)
-            self._rows = PackedRows(self._memory)
 
     def _text_embeds(self, text_ids: Int32) -> Float32:
         """[T] -> [T + 2, W]: start, text, stop, each with its position."""
@@ -261,46 +214,6 @@ class GptStepper:
             )
         return sentences
 
-    def _recall(self, row: int, voice: str) -> None:
-        """Take the positions of a voice that was here before."""
-        kept = self._voices.get(voice)
-        if kept is not None and isinstance(self._memory, HostMemory):
-            self._memory.array[:, row, :, : kept.shape[2]] = kept
-            self._rows.lengths[row] = kept.shape[2]
-
-    def _remember(self, row: int, voice: str) -> None:
-        if isinstance(self._memory, HostMemory):
-            self._voices.put(voice, self._memory.array[:, row, :, :XTTS_CONDITION_LATENTS].copy())
-
-    def _run(self, first: int, embeds: Float32, wanted: list[int]) -> Step:
-        """Rows ``first`` and following through the graph.
-
-        Args:
-            embeds: [B, S, W].
-            wanted: which of the B results.
-        """
-        count, length, _ = embeds.shape
-        past = self._rows.lengths[first : first + count]
-        binding = self._binding(first, count)
-        binding.bind_cpu_input("embeds", np.ascontiguousarray(embeds))
-        binding.bind_cpu_input("seqlens_k", past + np.int32(length - 1))
-        binding.bind_cpu_input("total_length", np.array([past.max() + length], np.int32))
-        try:
-            self._session.run_with_iobinding(binding)
-        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-            raise GenerationException(f"The GPT's step failed: {str(error).splitlines()[0]}") from error
-        return Step(self._logits[wanted], self._latents[wanted])
-
-    def _binding(self, first: int, count: int) -> Any:
-        """Made once for each run of rows."""
-        if (first, count) not in self._bindings:
-            binding = self._session.io_binding()
-            bind(binding, self._memory, self._device_id, first, count)
-            for name, array in (("logits", self._logits), ("latents", self._latents)):
-                binding.bind_output(name, "cpu", 0, np.float32, (count, array.shape[1]), array.ctypes.data)
-            self._bindings[first, count] = binding
-        return self._bindings[first, count]
-
 
 def _tables(path: Path) -> dict[str, Float32]:
     try:
@@ -309,19 +222,10 @@ def _tables(path: Path) -> dict[str, Float32]:
         raise ModelLoadException(f"Cannot read {path}: {error}; run `lumen export xtts` again.") from error
 
 
-def _session(path: Path, threads: int, kind: str, device_id: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    onnx_config.bound_session_threads(options, threads)
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # other models want the cores
-    options.add_session_config_entry("session.x64quantprecision", "0" if sums_are_exact() else "1")
-    try:
-        return ort.InferenceSession(str(path), options, onnx_config.providers({}, kind, device_id))
-    except ModelLoadException:
-        raise
-    except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-        raise ModelLoadException(f"ONNX Runtime cannot load {path}: {str(error).splitlines()[0]}") from error
+def _torch_engine(
+    folder: Path, dims: XttsDims, slots: int, positions: int, threads: int, kind: str, device_id: int
+) -> Engine:
+    """Engine of PyTorch, which is imported only where an artifact is for it."""
+    from lumen.families.xtts.gpt.torch_engine import TorchEngine
 
-
-def _cache_type(session: ort.InferenceSession) -> np.dtype[Any]:
-    found = next(each.type for each in session.get_inputs() if each.name == "past_key_0")
-    return np.dtype(np.float16 if found == "tensor(float16)" else np.float32)
+    return TorchEngine(folder, dims, slots, positions, threads, kind, device_id)

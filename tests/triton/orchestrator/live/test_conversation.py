@@ -5,10 +5,12 @@ import threading
 
 import av
 import pytest
+from grpc import ChannelConnectivity
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from orchestrator.live.client_events import PCM_RATE
+from orchestrator.triton import client as triton_client
 from tests.support.api_server import Api, Serve
 from tests.support.live_client import LiveClient, decoded, response_of, talking
 from tests.support.waiting import wait_until
@@ -230,6 +232,30 @@ def test_a_cut_socket_frees_everything(api: Api) -> None:
         client.socket.socket.close()
     wait_until(lambda: api.services.live.count == before)
     wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("encoder")])
+
+
+def first_frame(client: LiveClient) -> float:
+    """Milliseconds to the first frame of an answer."""
+    client.ask("one two three")
+    client.until("session.avatar.switch_to_idle")
+    told = [event["first_frame_ms"] for event in client.events if event["type"] == "response.metrics"]
+    return float(told[-1])
+
+
+def test_the_first_frame_after_a_long_silence(
+    serve_with: Serve, triton_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes as fast as before, though gRPC closes idle connections, here after a second."""
+    options = (*triton_client.CHANNEL_OPTIONS, ("grpc.client_idle_timeout_ms", 1_000))
+    monkeypatch.setattr(triton_client, "CHANNEL_OPTIONS", options)
+    quiet = serve_with(triton_url=triton_url, max_live_sessions=3)
+    triton = quiet.services.models.face_triton
+    with talking(quiet.url) as client:
+        first_frame(client)  # the portrait is encoded
+        before = [first_frame(client) for _ in range(3)]
+        channels = triton._streams, triton._channel()._channel
+        wait_until(lambda: all(each.get_state() is ChannelConnectivity.IDLE for each in channels))
+        assert first_frame(client) <= 2 * max(before) + 100
 
 
 def test_sockets_beyond_the_limit(serve_with: Serve, triton_url: str) -> None:

@@ -1,6 +1,7 @@
 """Adapter of every ``model.py``, on a strict stand-in for Triton's module."""
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from lumen.errors import BusyException, InvalidInputException, LumenException
-from lumen.triton.adapter import REFUSAL, Adapter, Send, Tensors
+from lumen.triton.adapter import LEAVE, REFUSAL, STREAM, Adapter, ResponseStream, Tensors
 
 FINAL = 1
 
@@ -53,6 +54,14 @@ class Request:
     inputs: dict[str, Any] = field(default_factory=dict)
     sender: Sender = field(default_factory=Sender)
     wanted: tuple[str, ...] = ()
+    told: dict[str, str] = field(default_factory=dict)
+    cancelled: bool = False
+
+    def parameters(self) -> str:
+        return json.dumps(self.told) if self.told else ""
+
+    def is_cancelled(self) -> bool:
+        return self.cancelled
 
     def get_response_sender(self) -> Sender:
         return self.sender
@@ -83,9 +92,9 @@ async def test_a_stream_has_its_responses_and_an_end(adapter: Adapter) -> None:
     """Tensors go out under their names, one response for each time."""
     request = Request()
 
-    async def answer(send: Send) -> None:
+    async def answer(stream: ResponseStream) -> None:
         for n in range(3):
-            send({"pcm": np.arange(n)})
+            stream.send({"pcm": np.arange(n)})
 
     await adapter.stream(request, answer)
     assert [(r.tensors[0].name, len(r.tensors[0].values)) for r in request.sender.sent] == [
@@ -100,8 +109,8 @@ async def test_only_outputs_that_were_asked_for_are_sent(adapter: Adapter) -> No
     """Triton would free the others in another thread's time."""
     request = Request(wanted=("pcm",))
 
-    async def answer(send: Send) -> None:
-        send({"pcm": np.zeros(1), "codes": np.zeros(2)})
+    async def answer(stream: ResponseStream) -> None:
+        stream.send({"pcm": np.zeros(1), "codes": np.zeros(2)})
 
     await adapter.stream(request, answer)
     assert [tensor.name for tensor in request.sender.sent[0].tensors] == ["pcm"]
@@ -121,8 +130,8 @@ async def test_a_stream_that_fails_ends_too(
     """A stream that fails keeps what was sent, then says class and code; unforeseen errors tell no detail."""
     request = Request()
 
-    async def answer(send: Send) -> None:
-        send({"pcm": np.zeros(1)})
+    async def answer(stream: ResponseStream) -> None:
+        stream.send({"pcm": np.zeros(1)})
         raise error
 
     await adapter.stream(request, answer)
@@ -130,6 +139,49 @@ async def test_a_stream_that_fails_ends_too(
     (_, refusal) = request.sender.sent
     assert refusal.error is not None
     assert (refusal.error.message, refusal.error.code) == (message, getattr(TritonError, code))
+
+
+async def test_a_stream_is_left_by_its_name(adapter: Adapter) -> None:
+    """Its model hears so, others go on, and who says so gets an end; so it is when the stream has ended."""
+    left, other = Request(told={STREAM: "a"}), Request(told={STREAM: "b"})
+    leaving = [Request(told={LEAVE: "a"}) for _ in range(2)]
+    going = {"a": True, "b": True}
+
+    async def speak(name: str, stream: ResponseStream) -> None:
+        while going[name] and not stream.is_cancelled():
+            stream.send({"pcm": np.zeros(1)})
+            await asyncio.sleep(0)
+
+    async def refuse(stream: ResponseStream) -> None:
+        raise AssertionError("nothing was asked for")
+
+    streams = [
+        asyncio.create_task(adapter.stream(request, partial(speak, name)))
+        for request, name in ((left, "a"), (other, "b"))
+    ]
+    await asyncio.sleep(0)
+    for request in leaving:
+        await adapter.stream(request, refuse)
+        await streams[0]
+    assert left.sender.ended
+    assert not other.sender.ended
+    assert [(request.sender.sent, request.sender.ended) for request in leaving] == [([], True)] * 2
+    going["b"] = False
+    await streams[1]
+    assert len(other.sender.sent) > len(left.sender.sent) > 0
+
+
+async def test_a_stream_that_is_cancelled_over_grpc_is_left_too(adapter: Adapter) -> None:
+    """A client that dies says nothing."""
+    request, seen = Request(), []
+
+    async def answer(stream: ResponseStream) -> None:
+        seen.append(stream.is_cancelled())
+        request.cancelled = True
+        seen.append(stream.is_cancelled())
+
+    await adapter.stream(request, answer)
+    assert seen == [False, True]
 
 
 async def test_a_reply_is_one_response_and_the_end(adapter: Adapter) -> None:

@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from rich.console import Console
@@ -146,7 +147,7 @@ def test_the_profile_names_the_models() -> None:
 
 
 def test_who_loads_nothing_later_starts_with_all_that_is_exported(tmp_path: Path) -> None:
-    """With model control off, the models that clone voices are loaded at the start, where they are exported."""
+    """With model control off, models that clone voices are loaded at the start, where they are exported."""
     chain = {"listener": "off", "voice": "xtts", "model_repository": tmp_path}
     without = serve.models_of(Settings.model_validate({**chain, "triton_model_control": "off"}))
     assert without == serve.models_of(Settings.model_validate(chain))
@@ -191,6 +192,20 @@ def test_a_listener_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(description, "find_spec", lambda package: None)
     with pytest.raises(ModelLoadException, match=r"moonshine_voice; run `scripts/setup --listen`"):
         serve.check_models(Settings(listener="moonshine"))
+
+
+def test_a_listener_whose_network_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whisper says what fetches its network; with it the rule takes Whisper before all others."""
+    monkeypatch.setattr(description, "find_spec", lambda package: package)
+    copytree(Settings().model_repository, tmp_path, dirs_exist_ok=True)
+    asked = Settings(listener="whisper", model_repository=tmp_path)
+    with pytest.raises(ModelLoadException, match=r"model\.bin are not in .* `lumen export download whisper`"):
+        serve.check_models(asked)
+    for name in ("config.json", "tokenizer.json", "model.bin"):
+        (tmp_path / "whisper" / "1" / name).touch()
+    serve.check_models(asked)
+    auto = serve.models_of(Settings(listener="auto", model_repository=tmp_path))
+    assert auto[-2:] == ("voice_activity", "whisper")
 
 
 def test_settings_become_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

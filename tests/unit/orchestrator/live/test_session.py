@@ -210,6 +210,18 @@ async def test_a_conversation_ends_at_its_limits(tmp_path: Path) -> None:
         assert socket.sent[-1]["error"]["code"] == reason
 
 
+async def test_an_answer_without_end_does_not_hold_a_conversation(tmp_path: Path) -> None:
+    """At its limit a conversation ends in the middle of an answer, and nothing of it goes on."""
+    server = Server(tmp_path, max_session_seconds=0.5)
+    socket = MemorySocket()
+    serving = asyncio.create_task(server.live.serve(socket, OpenAI(), binary=False))
+    socket.client_asks("Hello there. FOREVER")
+    await socket.until("response.video.delta")
+    await finished(serving)
+    assert socket.closed == (1000, "session_expired")
+    assert (server.live.count, server.models.at_work) == (0, 0)
+
+
 async def test_a_server_that_stops_says_when_to_come_back(server: Server) -> None:
     """Conversations end in the middle of an answer, with a hint; new ones are refused with a reason."""
     socket = MemorySocket()

@@ -7,11 +7,14 @@ first ones.
 import asyncio
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+
+from lumen.triton.adapter import Adapter, ResponseStream
 
 SAMPLES_PER_FRAME = 640
 REACH_FRAMES = 53
@@ -21,33 +24,28 @@ MODES = ("crop", "extcrop", "resize", "full", "extfull")
 RANGES = {"pose_style": (0, 45), "expression_scale": (0, 3), "head_motion_scale": (0, 3), "blink": (0, 4)}
 DRIVERS = ("driver_expression", "driver_pose")
 
+adapter = Adapter(pb_utils, "sadtalker")
+
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         self._events = Path(args["model_repository"]) / "events"
 
     async def execute(self, requests: list[Any]) -> None:
-        await asyncio.gather(*(self._answer(request) for request in requests))
+        await asyncio.gather(*(adapter.stream(each, partial(self._answer, each)) for each in requests))
 
-    async def _answer(self, request: Any) -> None:
-        sender, refusal = request.get_response_sender(), None
+    async def _answer(self, request: Any, stream: ResponseStream) -> None:
         told = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
-        try:
-            _check(told)
-            with self._events.open("a") as file:
-                file.write(json.dumps(_plain(told), sort_keys=True) + "\n")
-            first, count = _number(told, "first_frame"), _number(told, "n_frames")
-            for start in range(first, first + count, BATCH):
-                frames = np.stack([_frame(told, i) for i in range(start, min(start + BATCH, first + count))])
-                sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("frames", frames)]))
-                if (told["crop"][0, 0] == DEADLY).all():
-                    os._exit(1)
-                await asyncio.sleep(0)
-        except ValueError as error:
-            wrong = pb_utils.TritonError(f"not as agreed: {error}", pb_utils.TritonError.INTERNAL)
-            refusal = pb_utils.InferenceResponse(output_tensors=[], error=wrong)
-        finally:
-            sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        _check(told)
+        with self._events.open("a") as file:
+            file.write(json.dumps(_plain(told), sort_keys=True) + "\n")
+        first, count = _number(told, "first_frame"), _number(told, "n_frames")
+        for start in range(first, first + count, BATCH):
+            frames = [_frame(told, i) for i in range(start, min(start + BATCH, first + count))]
+            stream.send({"frames": np.stack(frames)})
+            if (told["crop"][0, 0] == DEADLY).all():
+                os._exit(1)
+            await asyncio.sleep(0)
 
 
 def _check(told: dict[str, Any]) -> None:

@@ -5,48 +5,45 @@ Of a deadly crop its process ends when it has sent the first ones.
 
 import asyncio
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+
+from lumen.triton.adapter import Adapter, ResponseStream
 
 SAMPLES_PER_FRAME = 640
 CONTEXT_FRAMES = 50
 BATCH = 10
 DEADLY = (6, 6, 6)
 
+adapter = Adapter(pb_utils, "warp")
+
 
 class TritonPythonModel:
     async def execute(self, requests: list[Any]) -> None:
-        await asyncio.gather(*(_answer(request) for request in requests))
+        await asyncio.gather(*(adapter.stream(each, partial(_answer, each)) for each in requests))
 
 
-async def _answer(request: Any) -> None:
-    sender, refusal = request.get_response_sender(), None
-    try:
-        tensors = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
-        first, count = int(tensors["first_frame"][0]), int(tensors["n_frames"][0])
-        if problem := _problem(tensors, first, count):
-            error = pb_utils.TritonError(problem, pb_utils.TritonError.INTERNAL)
-            refusal = pb_utils.InferenceResponse(output_tensors=[], error=error)
-            return
-        for start in range(first, first + count, BATCH):
-            frames = _frames(tensors["crop"], range(start, min(start + BATCH, first + count)))
-            sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("frames", frames)]))
-            if (tensors["crop"][0, 0] == DEADLY).all():
-                os._exit(1)
-            await asyncio.sleep(0)
-    finally:
-        sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+async def _answer(request: Any, stream: ResponseStream) -> None:
+    tensors = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+    first, count = int(tensors["first_frame"][0]), int(tensors["n_frames"][0])
+    _check(tensors, first, count)
+    for start in range(first, first + count, BATCH):
+        stream.send({"frames": _frames(tensors["crop"], range(start, min(start + BATCH, first + count)))})
+        if (tensors["crop"][0, 0] == DEADLY).all():
+            os._exit(1)
+        await asyncio.sleep(0)
 
 
-def _problem(tensors: dict[str, Any], first: int, count: int) -> str:
+def _check(tensors: dict[str, Any], first: int, count: int) -> None:
+    """Raises ValueError: the speech is not as agreed."""
     start, end = int(tensors["pcm_start"][0]), int(tensors["pcm_start"][0]) + len(tensors["pcm"])
     if start != max(0, first - CONTEXT_FRAMES) * SAMPLES_PER_FRAME:
-        return f"the speech of frame {first} starts at {start}"
+        raise ValueError(f"the speech of frame {first} starts at {start}")
     if end < (first + count) * SAMPLES_PER_FRAME:
-        return f"the speech of frames {first} + {count} ends at {end}"
-    return ""
+        raise ValueError(f"the speech of frames {first} + {count} ends at {end}")
 
 
 def _frames(crop: Any, indices: range) -> Any:

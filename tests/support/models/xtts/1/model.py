@@ -10,16 +10,22 @@ BUSY     has no room for one more request
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from lumen.errors import BusyException, InvalidInputException
+from lumen.triton.adapter import Adapter, ResponseStream
+
 RATE = 24_000
 WORD_SAMPLES = RATE // 5
 LANGUAGES = set("en es fr de it pt pl tr ru nl cs ar zh-cn ja hu ko hi".split())  # noqa: SIM905
 WAIT_SECONDS = 20
+
+adapter = Adapter(pb_utils, "xtts")
 
 
 class TritonPythonModel:
@@ -28,43 +34,34 @@ class TritonPythonModel:
         self._note("loaded")
 
     async def execute(self, requests: list[Any]) -> None:
-        await asyncio.gather(*(self._answer(request) for request in requests))
+        await asyncio.gather(*(adapter.stream(each, partial(self._answer, each)) for each in requests))
 
-    async def _answer(self, request: Any) -> None:
-        sender, refusal = request.get_response_sender(), None
+    async def _answer(self, request: Any, stream: ResponseStream) -> None:
         told = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
         try:
             _check(told)
             self._note("told " + json.dumps(_plain(told), sort_keys=True))
             for index, word in enumerate(_text(told, "text").split()):
-                await self._speak(word, index, told, request, sender)
-        except ValueError as error:
-            refusal = _refusal(f"InvalidInputException: {error}", pb_utils.TritonError.INVALID_ARG)
-        except MemoryError as error:
-            refusal = _refusal(f"BusyException: {error}", pb_utils.TritonError.UNAVAILABLE)
-        except RuntimeError as error:
-            refusal = _refusal(f"secret {error}", pb_utils.TritonError.INTERNAL)
+                await self._speak(word, index, told, stream)
         finally:
             self._note("ended")
-            sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
-    async def _speak(self, word: str, index: int, told: dict[str, Any], request: Any, sender: Any) -> None:
+    async def _speak(self, word: str, index: int, told: dict[str, Any], stream: ResponseStream) -> None:
         if "WAIT" in word:
-            await self._until(request, lambda: False)
+            await self._until(stream, lambda: False)
         elif "GATE" in word:
-            await self._until(request, (self._folder / "gate").is_file)
+            await self._until(stream, (self._folder / "gate").is_file)
         elif "BREAK" in word:
-            raise RuntimeError("traceback")
+            raise RuntimeError("secret traceback")
         elif "BUSY" in word:
-            raise MemoryError("All 8 slots and 32 places in the queue are taken; try again in a moment.")
-        elif not request.is_cancelled():
-            pcm = _tone(100.0 * float(told["gpt_cond_latent"][0, 0]), index)
-            sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("pcm", pcm)]))
+            raise BusyException("All 8 slots and 32 places in the queue are taken; try again in a moment.")
+        elif not stream.is_cancelled():
+            stream.send({"pcm": _tone(100.0 * float(told["gpt_cond_latent"][0, 0]), index)})
         await asyncio.sleep(0)
 
-    async def _until(self, request: Any, done: Any) -> None:
+    async def _until(self, stream: ResponseStream, done: Any) -> None:
         for _ in range(WAIT_SECONDS * 100):
-            if request.is_cancelled():
+            if stream.is_cancelled():
                 self._note("cancelled")
                 return
             if done():
@@ -77,18 +74,18 @@ class TritonPythonModel:
 
 
 def _check(told: dict[str, Any]) -> None:
-    """Raises ValueError: one thing that is told is not of the voice, or not in its range."""
+    """Raises InvalidInputException: one thing that is told is not of the voice, or not in its range."""
     latent, embedding = told["gpt_cond_latent"], told["speaker_embedding"]
     if not (latent == latent[0, 0]).all() or not (embedding == embedding[0]).all():
-        raise ValueError("the latents are of several voices")
+        raise InvalidInputException("the latents are of several voices")
     if embedding[0] != latent[0, 0]:
-        raise ValueError(f"latents of {latent[0, 0]} with an embedding of {embedding[0]}")
+        raise InvalidInputException(f"latents of {latent[0, 0]} with an embedding of {embedding[0]}")
     if _text(told, "language") not in LANGUAGES:
-        raise ValueError(f"unknown language {_text(told, 'language')!r}")
+        raise InvalidInputException(f"unknown language {_text(told, 'language')!r}")
     if not 0.5 <= told["speed"][0] <= 2:
-        raise ValueError(f"speed {told['speed'][0]}")
+        raise InvalidInputException(f"speed {told['speed'][0]}")
     if "seed" not in told:
-        raise ValueError("there is no seed")
+        raise InvalidInputException("there is no seed")
 
 
 def _tone(hertz: float, index: int) -> Any:
@@ -104,7 +101,3 @@ def _plain(told: dict[str, Any]) -> dict[str, Any]:
 
 def _text(told: dict[str, Any], name: str) -> str:
     return str(told[name][0].decode())
-
-
-def _refusal(message: str, code: int) -> Any:
-    return pb_utils.InferenceResponse(output_tensors=[], error=pb_utils.TritonError(message, code))

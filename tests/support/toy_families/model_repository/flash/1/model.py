@@ -9,7 +9,7 @@ from lumen.families.flash.family import FAMILY, FlashOptions
 
 from lumen.errors import InvalidInputException
 from lumen.options import from_tensors
-from lumen.triton.adapter import Adapter, Send
+from lumen.triton.adapter import Adapter, ResponseStream
 
 CHANNELS = {"red": 0, "green": 1, "blue": 2}
 
@@ -21,7 +21,7 @@ class TritonPythonModel:
         await asyncio.gather(*(adapter.stream(each, partial(_draw, each)) for each in requests))
 
 
-async def _draw(request: Any, send: Send) -> None:
+async def _draw(request: Any, stream: ResponseStream) -> None:
     count = int(adapter.array(request, "n_frames")[0])
     if count < 1:
         raise InvalidInputException("There is no frame to be drawn.")
@@ -29,4 +29,4 @@ async def _draw(request: Any, send: Send) -> None:
     frame = adapter.array(request, "crop").copy()
     frame[..., CHANNELS[options.colour or "red"]] = options.brightness or 255
     for _ in range(count):
-        send({"frames": frame[None]})
+        stream.send({"frames": frame[None]})

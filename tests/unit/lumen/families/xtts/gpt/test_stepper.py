@@ -17,9 +17,11 @@ from export.xtts.gpt_graph import ALL, CONTRIB, IR_VERSION, OPSET, DataFile, Gra
 from export.xtts.quantize import Int8Products
 from lumen.contracts import XTTS_CONDITION_LATENTS, XTTS_GPT
 from lumen.errors import InvalidInputException, ModelLoadException
-from lumen.families.xtts.gpt import stepper as stepper_module
+from lumen.families.xtts.gpt import onnx_engine
+from lumen.families.xtts.gpt.engine import Step
 from lumen.families.xtts.gpt.kv_cache import HostMemory, PackedRows, Rows
-from lumen.families.xtts.gpt.stepper import EMBEDDINGS, PREFILL_TOKENS, Float32, GptStepper, Step
+from lumen.families.xtts.gpt.onnx_engine import PREFILL_TOKENS, OnnxEngine
+from lumen.families.xtts.gpt.stepper import EMBEDDINGS, Float32, GptStepper
 from lumen.runtime.int8 import sums_are_exact
 from lumen.runtime.onnx_file import MANIFEST
 from tests.support.gpt_sentences import alone, opened, sentence, stacked
@@ -92,7 +94,7 @@ def _together(stepper: GptStepper, waiting: list[Sentence], random: np.random.Ge
 def test_a_row_in_a_gap_changes_nothing(fp32_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Idle and half-filled rows, which stay in place as on a GPU, change nothing in the others."""
     packed = GptStepper.load(fp32_folder, 3, threads=2)
-    monkeypatch.setattr(stepper_module, "PackedRows", lambda memory: Rows(memory.shape[1]))
+    monkeypatch.setattr(onnx_engine, "PackedRows", lambda memory: Rows(memory.shape[1]))
     fixed = GptStepper.load(fp32_folder, 3, threads=2)
     first, other = sentence(packed.dims, 1), sentence(packed.dims, 2, text=70)
     expected, expected_other = alone(packed, first), alone(packed, other)
@@ -113,7 +115,8 @@ def test_the_cache_is_written_in_place(stepper: GptStepper) -> None:
     """A step writes one position of each row and touches no other."""
     given = sentence(stepper.dims, 1)
     opened(stepper, 0, given)
-    memory = stepper.memory
+    assert isinstance(stepper.engine, OnnxEngine)
+    memory = stepper.engine.memory
     assert isinstance(memory, HostMemory)
     before, length = memory.array.copy(), XTTS_CONDITION_LATENTS + len(given.text_ids) + 3
     assert before[:, 0, :, :length].any(axis=(1, 3)).all()
@@ -141,7 +144,7 @@ def test_rows_move_only_into_gaps_and_only_as_far_as_they_are_filled() -> None:
 
 def test_a_known_voice_is_not_computed_again(fp32_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second sentence of a voice needs a piece less and gets the same to the bit; others do not."""
-    monkeypatch.setattr(stepper_module, "VOICES", 2)
+    monkeypatch.setattr(onnx_engine, "VOICES", 2)
     stepper = GptStepper.load(fp32_folder, 1, threads=2)
     given = sentence(stepper.dims, 1, text=PREFILL_TOKENS - 3)
     other = Sentence(given.text_ids, np.nextafter(given.gpt_cond_latent, np.float32(9)), given.codes)
@@ -287,7 +290,7 @@ def test_int8_is_the_same_where_signed_matrices_would_not_be_exact(
     """With other products, to the bit."""
     given = sentence(GptStepper.load(int8_folder, slots=1).dims, seed=1, text=20, codes=6)
     here = stacked(alone(GptStepper.load(int8_folder, slots=1), given))
-    monkeypatch.setattr(stepper_module, "sums_are_exact", lambda: False)
+    monkeypatch.setattr(onnx_engine, "sums_are_exact", lambda: False)
     elsewhere = stacked(alone(GptStepper.load(int8_folder, slots=1), given))
     for one, other in zip(here, elsewhere, strict=True):
         np.testing.assert_array_equal(one, other)
