@@ -54,6 +54,7 @@ def test_a_triton_dies_in_the_middle_of_clips(serve_with: Serve, tmp_path: Path,
             voice="hibari",
             assets_path=ROOT / "assets",
             max_concurrent_clips=count,
+            max_shared_windows=2 * count,  # each server has some under way at any moment
             triton_timeout=CLIP_SECONDS,
         )
         undisturbed = clip(api, 0, keys_of(1)[0])
