@@ -59,7 +59,7 @@ class KeptOutputs:
         self._shared = None if objects is None else SharedOutputs(objects, self._records, outputs.root)
         self._syncing = threading.Lock()
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._index = OutputIndex()
         self._leases: Counter[str] = Counter()
         self._removing: set[str] = set()
@@ -268,20 +268,21 @@ class KeptOutputs:
         with self._lock:
             busy = {protected, *self._leases, *list(self._outputs.writing)}
             derived = self._take_derived(busy, protected)
-            due = self._take_due(busy, protected)
-            self._removing.update(entry.id for entry in due)
+            due, room = self._index.take_expired(time.time(), busy), self._take_for_room(busy, protected)
+            self._removing.update(entry.id for entry in (*due, *room))
+            here = [entry for entry in room if not entry.shared]
+            for entry in here:  # before anybody else counts: the room is on the disk, not in the index alone
+                self._remove_here(entry)
         for path in derived:
             remove(self._outputs.root / path)
-        gone = self._delete_all(due)
+        gone = [*here, *self._delete_all([*due, *(entry for entry in room if entry.shared)])]
         if gone:
             log.info("Removed %d outputs that were old, %d bytes", len(gone), sum(e.all_bytes for e in gone))
         return [entry.id for entry in gone]
 
-    def _take_due(self, busy: set[str | None], protected: str | None) -> list[Entry]:
-        """Take out of the index what has expired, and the oldest ones while all take too much."""
-        due = self._index.expired(time.time(), busy)
-        for entry in due:
-            self._index.pop(entry.id)
+    def _take_for_room(self, busy: set[str | None], protected: str | None) -> list[Entry]:
+        """Take the oldest ones out of the index while all take too much."""
+        due: list[Entry] = []
         while self._is_over(protected) and (oldest := self._index.oldest(busy)) is not None:
             self._index.pop(oldest.id)
             due.append(oldest)

@@ -109,14 +109,16 @@ class OutputIndex:
         if not entry.derived:
             self._with_derived.discard(entry.id)
 
-    def expired(self, now: float, but: Collection[str | None]) -> list[Entry]:
-        """List what has expired, ``but`` for these ids; looks at all only where something may have."""
+    def take_expired(self, now: float, but: Collection[str | None]) -> list[Entry]:
+        """Take out what has expired, ``but`` for these ids; looks at all only where something may have."""
         if now < self._earliest:
             return []
         entries = self.entries()
         due = [entry for entry in entries if entry.expires <= now and entry.id not in but]
         gone = {entry.id for entry in due}
         self._earliest = min((entry.expires for entry in entries if entry.id not in gone), default=inf)
+        for entry in due:
+            self.pop(entry.id)
         return due
 
     def oldest(self, but: Collection[str | None]) -> Entry | None:

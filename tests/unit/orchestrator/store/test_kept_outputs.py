@@ -257,6 +257,7 @@ def test_the_limit_holds_under_load(tmp_path: Path) -> None:
     """
     limit = 20 * CLIP_BYTES
     folder = Folder(tmp_path, max_bytes=limit)
+    folder.outputs.began = folder.kept.sweep
     ends, most, broken = threading.Event(), [0], list[str]()
 
     def make(worker: int) -> None:
