@@ -137,6 +137,7 @@ def test_serve_goes_on_when_triton_ends(tmp_path: Path) -> None:
     assert gone(tmp_path, set())
 
 
+@pytest.mark.heavy
 def test_serve_loads_a_dead_model_anew(tmp_path: Path) -> None:
     """Health said READY of a dead model and the next request failed: it is loaded again, and says so."""
     with serving(tmp_path) as chain:

@@ -9,6 +9,7 @@ from bench.live_page import measure
 from tests.support.api_server import Api
 
 
+@pytest.mark.heavy
 def test_it_measures(api: Api) -> None:
     """A first picture, and interruptions by button and by a key, each after its act."""
     if PROGRAM is None:

@@ -23,6 +23,7 @@ async def load(settings: Settings) -> None:
         await parts.close()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("voice", "face"), [("espeak", "warp"), ("xtts", "sadtalker"), ("xtts", "warp")])
 def test_clips_are_made_by_the_parts_of_the_settings(
     triton_url: str, repository: Path, assets: Path, tmp_path: Path, voice: str, face: str

@@ -11,6 +11,7 @@ from bench.xtts_streams import main
 from lumen.triton.server import TritonServer
 
 
+@pytest.mark.heavy
 def test_the_benchmark_ends_in_a_line_of_json(
     xtts_server: TritonServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
