@@ -52,7 +52,7 @@ class Felt:
 
     def told(self) -> dict[str, Any]:
         return {
-            "clips": len(self.clips),
+            "clips_s": [round(seconds, 2) for seconds in self.clips],
             "clip_p50_s": _percentile(self.clips, 50),
             "clip_p95_s": _percentile(self.clips, 95),
             "questions_p95_s": {name: _percentile(found, 95) for name, found in self.questions.items()},

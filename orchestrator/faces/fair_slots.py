@@ -62,6 +62,12 @@ class FairSlots:
         self._waiting: list[_Waiting] = []
         self._later: asyncio.TimerHandle | None = None
 
+    @property
+    def clips_of_client(self) -> int:
+        """Clips of the client whose request is being served, as `clip` counts them."""
+        found = self._clients.get(client.get())
+        return 0 if found is None else found.clips
+
     @contextmanager
     def clip(self) -> Iterator[bool]:
         """Count a clip of the client whose request is being served; tells whether its windows need slots.

@@ -19,7 +19,7 @@ from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Compositor, Frames, Pixels, PortraitFeatures
 from orchestrator.faces.fair_slots import FairSlots
 from orchestrator.faces.manifest import Manifest
-from orchestrator.faces.windows import UNKNOWN, Reach, Window, windows
+from orchestrator.faces.windows import SHORT_WINDOW, UNKNOWN, WINDOW, Reach, Window, windows
 from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.triton.client import Load, Tensors, TritonClient, text_tensor
 
@@ -108,7 +108,7 @@ class TritonFace:
         phonemes: PhonemeTrack | None = None,
     ) -> Stream[Frames]:
         inputs = clip_tensors(features, animation)
-        cut = windows(pcm, self._reach, clip_frames)
+        cut = windows(pcm, self._reach, clip_frames, self._later_window)
 
         def render(window: Window) -> Stream[Frames]:
             mouth = self._mouth(window, phonemes)
@@ -117,6 +117,10 @@ class TritonFace:
         async with aclosing(self._drawn(render, cut)) as rendered:
             async for frames in rendered:
                 yield frames
+
+    def _later_window(self) -> int:
+        """Frames of a window behind a clip's first: few where its client has several clips."""
+        return SHORT_WINDOW if self._slots.clips_of_client > 1 else WINDOW
 
     async def _drawn(self, render: Callable[[Window], Stream[Frames]], cut: Stream[Window]) -> Stream[Frames]:
         """Render the windows of a clip in order, two at once where no other client needs the room."""

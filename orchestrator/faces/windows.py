@@ -1,6 +1,6 @@
 """Cuts speech into the windows that a stateless face is asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +16,9 @@ FIRST_WINDOW: Final = FACE_FPS // 5
 
 WINDOW: Final = FACE_FPS
 """Frames of every later window: 1 s."""
+
+SHORT_WINDOW: Final = 2 * FACE_FPS // 5
+"""Frames of every later window of a client that has several clips: 0.4 s, for which others wait at most."""
 
 UNKNOWN: Final = -1
 """Frames of a clip whose speech is still being made."""
@@ -52,14 +55,18 @@ class Window:
 
 
 async def windows(
-    pcm: Stream[npt.NDArray[np.float32]], reach: Reach, clip_frames: int = UNKNOWN
+    pcm: Stream[npt.NDArray[np.float32]],
+    reach: Reach,
+    clip_frames: int = UNKNOWN,
+    later: Callable[[], int] = lambda: WINDOW,
 ) -> Stream[Window]:
     """Yield windows in order as soon as their speech, look-ahead included, has arrived.
 
     Args:
         clip_frames: of the whole clip where that is known already; it is when the speech has ended.
+        later: tells the frames of each window behind the first.
     """
-    cutter = WindowCutter(reach, clip_frames)
+    cutter = WindowCutter(reach, clip_frames, later)
     async with aclosing(pcm):
         async for chunk in pcm:
             for window in cutter.take(chunk):
@@ -85,8 +92,11 @@ def frames_started(n_samples: int) -> int:
 class WindowCutter:
     """Holds the last seconds of speech: context for the next window, and what is not yet asked for."""
 
-    def __init__(self, reach: Reach, clip_frames: int = UNKNOWN) -> None:
+    def __init__(
+        self, reach: Reach, clip_frames: int = UNKNOWN, later: Callable[[], int] = lambda: WINDOW
+    ) -> None:
         self._reach = reach
+        self._later = later
         self._clip_frames = clip_frames
         self._pcm = np.zeros(0, np.float32)
         self._start = 0
@@ -95,17 +105,21 @@ class WindowCutter:
     def take(self, chunk: npt.NDArray[np.float32]) -> Iterator[Window]:
         """Append float32 [n_samples] and yield the windows that are complete with it."""
         self._pcm = np.concatenate([self._pcm, chunk])
-        count = WINDOW if self._next else FIRST_WINDOW
-        while self._heard() >= (self._next + count + self._reach.after) * SAMPLES_PER_FRAME:
+        while (
+            self._heard() >= (self._next + (count := self._count()) + self._reach.after) * SAMPLES_PER_FRAME
+        ):
             yield self._cut(count)
-            count = WINDOW
 
     def finish(self) -> Iterator[Window]:
         """Yield what is left; the last frame is completed with silence."""
         self._pcm = np.pad(self._pcm, (0, -self._heard() % SAMPLES_PER_FRAME))
         self._clip_frames = self._heard() // SAMPLES_PER_FRAME
         while self._next < self._clip_frames:
-            yield self._cut(min(WINDOW, self._clip_frames - self._next))
+            yield self._cut(min(self._later(), self._clip_frames - self._next))
+
+    def _count(self) -> int:
+        """Frames of the window that is next."""
+        return self._later() if self._next else FIRST_WINDOW
 
     def _heard(self) -> int:
         """Samples of the clip so far."""
