@@ -16,9 +16,9 @@ Replica: TypeAlias = Callable[[], FileStore]
 """Opens the place as one more API does, which has nothing in memory."""
 
 
-def bucket(s3: S3Server, folder: Path) -> Replica:
-    """A part of the bucket of the caller's own."""
-    settings = Settings.model_validate(s3.settings(uuid.uuid4().hex))
+def bucket(s3: S3Server, folder: Path, name: str = "") -> Replica:
+    """A part of the bucket of the caller's own; ``name`` is what its own begins with."""
+    settings = Settings.model_validate(s3.settings(f"{name}{uuid.uuid4().hex}"))
     return lambda: files_of(settings, folder, "things")
 
 

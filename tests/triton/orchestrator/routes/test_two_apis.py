@@ -1,6 +1,5 @@
 """Voices and avatars of two APIs that have a bucket in common and no disk."""
 
-import uuid
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,10 @@ VOICES, TTS = "/api/voices", "/api/generate/tts"
 
 
 @pytest.fixture
-def apis(s3: S3Server, serve_with: Serve, triton_url: str, repository: Path) -> tuple[Api, Api]:
-    settings = s3.settings(uuid.uuid4().hex)
+def apis(
+    s3: S3Server, serve_with: Serve, triton_url: str, repository: Path, request: pytest.FixtureRequest
+) -> tuple[Api, Api]:
+    settings = s3.settings(request.node.name)
     parts = {"triton_url": triton_url, "model_repository": repository, "voice": "xtts", "face": "sadtalker"}
     one, two = (serve_with(**parts, **settings, max_avatars=1) for _ in range(2))
     return one, two

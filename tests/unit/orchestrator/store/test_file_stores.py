@@ -129,7 +129,7 @@ async def test_a_holder_that_is_too_slow(
 
 async def test_memory_is_bounded_and_asks_the_bucket(s3: S3Server, tmp_path: Path) -> None:
     """Whole files are kept up to the bound, and never for longer than the bucket has them."""
-    replica = bucket(s3, tmp_path)
+    replica = bucket(s3, tmp_path, "away")
     here, there = replica(), replica()
     assert isinstance(there, bucket_store.BucketStore)
     there._whole = bucket_store.LruCache(25, lambda part: len(part.data))
