@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.load import Sample
+from bench.portraits import portrait_pixels
 from lumen.aio import Stream, once
 from lumen.settings import Settings
 from lumen.utterance import Sentence
@@ -20,7 +21,6 @@ from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
 from orchestrator.media.clip_encoder import ClipFormat, encoding
-from orchestrator.media.decode_image import decode_image
 from orchestrator.media.resample import Resampler
 from orchestrator.media.sinks import Mp4FileSink
 from orchestrator.media.wav import WavWriter
@@ -108,8 +108,7 @@ async def make_scene(settings: Settings, parts: ModelManager) -> Scene:
     """Encode the settings' portrait and speak ``TEXT``, through the models that will be measured."""
     voice, face = parts.get_voice(), parts.get_face()
     await parts.ensure((*voice.models, *face.models))
-    file = settings.assets_path / "portraits" / f"{settings.portrait}.png"
-    image = decode_image(file.read_bytes(), settings.max_image_pixels).pixels
+    image = portrait_pixels(settings, settings.portrait)
     features = await face.encode_portrait(image, crop_options_of(settings, face))
     speaker = await voice.bind(speech_options_of(settings, voice))
     speech = [chunk async for chunk in pcm_of(speaker.speak(once(Sentence(TEXT))))]

@@ -1,4 +1,4 @@
-"""What a clip costs: time until its first frame is with the client, all of it, and processor time.
+"""Cost of a clip: time until its first frame is with the client, all of it, and processor time.
 
     python -m bench.clip_cost --sizes 256 512 --clips 20
 

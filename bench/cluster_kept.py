@@ -1,4 +1,4 @@
-"""What users keep in a cluster, avatars and voices, while its APIs have no disk in common.
+"""Avatars and voices that users keep in a cluster while its APIs have no disk in common.
 
 Each check ends in "" or in what went wrong.
 """

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.lips_seen import Clip, LipScore, Numbers, closed_limit, mouths, score
+from bench.portraits import portrait_pixels
 from bench.runner import Report, run_benchmark, table_of
 from export.mouth.corpus import evaluation_speech
 from export.mouth.level_rule import level_rule
@@ -34,7 +35,6 @@ from lumen.visemes.track import PhonemeTrack
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.animation import AnimationOptions, CropOptions
 from orchestrator.faces.face import Face, PortraitFeatures
-from orchestrator.media.decode_image import decode_image
 from orchestrator.media.decode_video import driving_frames
 from orchestrator.media.resample import Resampler
 from orchestrator.media.sinks import Mp4FileSink
@@ -103,8 +103,7 @@ class Studio:
     async def portrait(self, name: str) -> PortraitFeatures:
         """Encode a bundled portrait in the settings' size."""
         settings = self._parts.settings
-        file = settings.assets_path / "portraits" / f"{name}.png"
-        image = decode_image(file.read_bytes(), settings.max_image_pixels).pixels
+        image = portrait_pixels(settings, name)
         crop = self._face.resolve_crop(CropOptions(settings.video_size))
         return await self._face.encode_portrait(image, crop)
 

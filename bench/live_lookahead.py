@@ -1,4 +1,4 @@
-"""What does a face's look-ahead cost, by the speed of the voice?
+"""Cost of a face's look-ahead in time, by the speed of the voice.
 
     python -m bench.live_lookahead --url http://127.0.0.1:8000 --speeds 1 2 4 8
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort  # type: ignore[import-untyped]
 
+from bench.portraits import portrait_pixels
 from bench.runner import Report, run_benchmark, table_of
 from lumen.contracts import FRAME_SIZES, WARP_RENDERER
 from lumen.families.portrait.face_mesh import FaceMesher
@@ -25,7 +26,6 @@ from lumen.families.portrait.portrait import Portrait, make_portrait
 from lumen.families.warp.clip import BATCH_FRAMES
 from lumen.families.warp.columns import MOTION_WIDTH
 from lumen.settings import load_settings
-from orchestrator.media.decode_image import decode_image
 
 SEED: Final = 3
 WARM_UP: Final = 2
@@ -51,8 +51,7 @@ def measure(options: argparse.Namespace) -> Report:
     if options.beside is not None:
         paths["beside"] = options.beside
     sessions = {name: _opened(path) for name, path in paths.items()}
-    file = settings.assets_path / "portraits" / f"{options.portrait}.png"
-    image = decode_image(file.read_bytes(), settings.max_image_pixels).pixels
+    image = portrait_pixels(settings, options.portrait)
     faces = FaceMesher().find(image)
     found = {
         size: milliseconds(sessions, make_portrait(image, faces, size), options.batches)

@@ -62,7 +62,7 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
     """
     port = claim_port(settings.api_host, settings.api_port, "API_PORT")
     Outputs(settings.outputs_path).check_writable()
-    check_default(settings.assets_path / "portraits", settings.portrait)
+    check_default(settings)
     check_models(settings)
     with stop_signals() as stopped:
         server = TritonServer(options_of(settings))

@@ -54,7 +54,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         StorageException: the outputs cannot be written.
         InvalidInputException: there is no portrait of the default's name.
     """
-    check_default(settings.assets_path / "portraits", settings.portrait)
+    check_default(settings)
     app = create_app(settings, model_manager.configure(settings))
     app.state.services.outputs.check_writable()
     allow_files(settings.max_connections)

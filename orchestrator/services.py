@@ -13,7 +13,7 @@ from lumen.settings import Settings
 from orchestrator.access.access import Access
 from orchestrator.core.drain import Drain
 from orchestrator.core.model_manager import ModelManager
-from orchestrator.faces.portraits import ImageDecoder, Portraits
+from orchestrator.faces.portraits import ImageDecoder, Portraits, portraits_folder
 from orchestrator.generation.tools import Tools
 from orchestrator.jobs.backends import make_jobs
 from orchestrator.jobs.job import Job
@@ -69,7 +69,7 @@ def make_services(settings: Settings, models: ModelManager) -> Services:
     access = Access(settings)
     outputs = Outputs(settings.outputs_path, access.links.sign)
     decoder = ImageDecoder(models.decode_gate, settings.max_image_pixels)
-    portraits = Portraits(settings.assets_path / "portraits", decoder)
+    portraits = Portraits(portraits_folder(settings), decoder)
     metrics, tracing = Metrics(), Tracing(settings.traces_endpoint)
     models.report_to(metrics)
     objects = objects_of(settings)

@@ -38,7 +38,7 @@ SPOKEN: Final = {
 """Languages of the voices that do not speak all, as often as they are drawn."""
 
 DRAWN: Final = {"hibari": 2, "natives": 3}
-"""How often natural voices of English are drawn; others once."""
+"""Times that natural voices of English are drawn; others once."""
 
 CALIBRATED: Final = ("espeak", "hibari", "natives")
 CALIBRATION_SHARD: Final = 1_000

@@ -20,6 +20,7 @@ from lumen.runtime.batches import Batches, Request, Tensors, one_line
 from lumen.runtime.model_config import batches, check_covered, parameters
 from lumen.runtime.onnx_file import find_model
 from lumen.runtime.tensor_types import BFLOAT16, STRING, TensorSpec, configured
+from lumen.runtime.torch_device import torch_device
 from lumen.runtime.torch_file import SCRIPT_FILE
 
 _NUMBERED: Final = re.compile(r".+__(\d+)")
@@ -41,7 +42,7 @@ class ScriptModel:
         """
         inputs, outputs = configured(config, "input"), configured(config, "output")
         _check_covered(config, [*inputs, *outputs])
-        self._device = _device(kind, device_id)
+        self._device = torch_device(kind, device_id, "set KIND_CPU")
         keep_freed_memory()
         _set_threads(config)
         path = find_model(version, str(config.get("default_model_filename", "")) or SCRIPT_FILE)
@@ -101,17 +102,6 @@ def _check_covered(config: dict[str, Any], tensors: Sequence[TensorSpec]) -> Non
         raise ModelLoadException(
             "the configuration has no inputs or no outputs: TorchScript does not name them, so it must"
         )
-
-
-def _device(kind: str, device_id: int) -> torch.device:
-    if kind != "GPU":
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise ModelLoadException(
-            f"Triton gave the instance GPU {device_id}, but this PyTorch ({torch.__version__}) has no CUDA: "
-            "install one that has, or set KIND_CPU"
-        )
-    return torch.device("cuda", device_id)
 
 
 def _set_threads(config: dict[str, Any]) -> None:

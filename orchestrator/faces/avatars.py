@@ -265,7 +265,7 @@ def fingerprint(picture: bytes, crop_options: CropOptions, face: Face) -> str:
 
 
 def _features(card: AvatarCard, header: Mapping[str, str], tensors: Tensors) -> PortraitFeatures:
-    """What a face made of a portrait, from the tensors of its file."""
+    """Read a portrait's features from the tensors of an avatar's file."""
     own = {name: tensor for name, tensor in tensors.items() if name not in (PICTURE, THUMBNAIL)}
     png = tensors.get(PICTURE)
     return PortraitFeatures(

@@ -132,7 +132,10 @@ class FairSlots:
             chosen.granted.set_result(None)
 
     def _ready(self, now: float) -> list[_Waiting]:
-        """Those that wait and need not leave the last slot to another; these are asked again in time."""
+        """List the windows that wait and need not leave the last slot to another client.
+
+        The others are looked at again when the slot is kept no longer.
+        """
         if self._free != 1:
             return self._waiting
         kept = [self._kept_for_another(waiting, now) for waiting in self._waiting]

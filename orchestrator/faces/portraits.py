@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lumen.errors import InvalidInputException
+from lumen.settings import Settings
 from orchestrator.media.decode_gate import DecodeGate
 from orchestrator.media.decode_image import WHOLE, Picture, View, decode_image
 
@@ -56,8 +57,14 @@ class ImageDecoder:
         return await self.gate.run(decode_image, data, self.max_pixels, view)
 
 
-def check_default(folder: Path, name: str) -> None:
-    """Raise InvalidInputException when `Portraits` of ``folder`` has no default of that name."""
+def portraits_folder(settings: Settings) -> Path:
+    """The folder of the bundled portraits."""
+    return settings.assets_path / "portraits"
+
+
+def check_default(settings: Settings) -> None:
+    """Raise InvalidInputException when there is no portrait of the default's name."""
+    folder, name = portraits_folder(settings), settings.portrait
     known = _names(folder)
     if name not in known:
         found = ", ".join(known) or "none"

@@ -264,7 +264,7 @@ class TensorStore:
             yield stored
 
     async def _looked_at(self, versions: Mapping[str, str]) -> list[Stored]:
-        """Those of these files that are still there."""
+        """Read the heads of files; one that is gone by now is left out."""
         places = asyncio.Semaphore(HEADS_AT_ONCE)
 
         async def look(file: str, version: str) -> Stored | None:

@@ -222,7 +222,7 @@ class VoiceLibrary:
         return sorted(found, key=lambda each: (each[0].created or "", each[0].id))
 
     async def _version(self, card: VoiceCard, stored: Stored | None) -> tuple[str, str]:
-        """What a voice's numbers are kept under in memory: its file, or the checkpoint's, as it is now."""
+        """Key of a voice's numbers in memory: its file, or the checkpoint's, and their version now."""
         if stored is not None:
             return stored.file, stored.version
         changed = (await asyncio.to_thread((self._checkpoint / SPEAKERS).stat)).st_mtime_ns

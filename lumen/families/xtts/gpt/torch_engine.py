@@ -19,6 +19,7 @@ from lumen.families.xtts.dims import XttsDims
 from lumen.families.xtts.gpt.engine import WEIGHTS, Float32, Step
 from lumen.families.xtts.gpt.kv_cache import Rows, cache_shape
 from lumen.families.xtts.gpt.torch_network import GptNetwork
+from lumen.runtime.torch_device import torch_device
 
 BUCKET: Final = 256
 """Positions of the cache by which a step may look further than it must."""
@@ -40,7 +41,7 @@ class TorchEngine:
         kind: str,
         device_id: int,
     ) -> None:
-        self._device = _device(kind, device_id)
+        self._device = torch_device(kind, device_id, "export the GPT with --gpt-format onnx.")
         if threads:
             torch.set_num_threads(threads)
         self._network = GptNetwork(_weights(folder / WEIGHTS, self._device), dims)
@@ -133,17 +134,3 @@ def _weights(path: Path, device: torch.device) -> dict[str, Tensor]:
         return load_file(path, str(device))
     except (OSError, SafetensorError) as error:
         raise ModelLoadException(f"Cannot read {path}: {error}; run `lumen export xtts` again.") from error
-
-
-def _device(kind: str, device_id: int) -> torch.device:
-    """Raises:
-    ModelLoadException: a GPU is asked for, and this PyTorch has none.
-    """
-    if kind != "GPU":
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise ModelLoadException(
-            f"Triton gave the instance GPU {device_id}, but this PyTorch ({torch.__version__}) has no CUDA: "
-            "install one that has, or export the GPT with --gpt-format onnx."
-        )
-    return torch.device("cuda", device_id)
