@@ -36,6 +36,7 @@ from orchestrator.request_context import client, share_of
 T = TypeVar("T")
 
 PRELOADED: Final = (
+    __name__,
     "orchestrator.media.decode_audio",
     "orchestrator.media.decode_image",
     "orchestrator.media.decode_video",

@@ -20,6 +20,9 @@ PROBE_BYTES: Final = 2**20
 PROBE_MICROSECONDS: Final = 5_000_000
 """The same in time of the streams."""
 
+WAV_PACKET_BYTES: Final = 2**16
+"""Bytes of a packet of uncompressed sound: FFmpeg's own are a hundred times smaller, and cost one step each."""
+
 
 @dataclass(frozen=True)
 class Allowed:
@@ -54,4 +57,5 @@ def _options(allowed: Allowed) -> dict[str, str]:
         "max_streams": str(MAX_STREAMS),
         "probesize": str(PROBE_BYTES),
         "analyzeduration": str(PROBE_MICROSECONDS),
+        "max_size": str(WAV_PACKET_BYTES),
     }
