@@ -47,56 +47,63 @@ def body_limits(settings: Settings) -> BodyLimits:
 class BodyLimitMiddleware:
     """Refuses a body over its limit, by its Content-Length or while it streams in, and a slow one.
 
-    Bytes that arrived count until their request is answered.
+    Bytes count until their request is answered: among all those that arrived, among a client's also those that
+    it has announced, so that what cannot be taken is not read first.
     """
 
     def __init__(self, app: ASGIApp, limits: BodyLimits) -> None:
         self._app = app
         self._limits = limits
         self._held = 0
-        self._held_by: Counter[str] = Counter()
+        self._announced_by: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         most = self._most(scope)
-        _check_size(_content_length(scope), most)
+        counted = _content_length(scope)
+        _check_size(counted, most)
         client, received, complete = client_of(scope), 0, False
         deadline = asyncio.get_running_loop().time() + self._limits.seconds
 
         async def counted_receive() -> Message:
-            nonlocal received, complete
+            nonlocal received, counted, complete
             message = await (receive() if complete else self._by(deadline, receive))
             complete = not message.get("more_body", False)
             size = len(message.get("body", b""))
             _check_size(received + size, most)
-            self._hold(client, size)
+            self._hold(size)
             received += size
+            self._announce(client, max(0, received - counted))
+            counted = max(received, counted)
             return message
 
+        self._announce(client, counted)
         try:
             await self._app(scope, counted_receive, send)
         finally:
-            self._release(client, received)
+            self._held -= received
+            self._forget(client, counted)
 
     def _most(self, scope: Scope) -> int:
         kind = Headers(scope=scope).get("content-type", "").strip().lower()
         return self._limits.form_bytes if kind.startswith(FORM_TYPE) else self._limits.json_bytes
 
-    def _hold(self, client: str, n_bytes: int) -> None:
+    def _hold(self, n_bytes: int) -> None:
         if n_bytes and self._held + n_bytes > self._limits.total_bytes:
             raise ServiceUnavailableException("Too much is being uploaded at once; try again in a moment.")
-        if n_bytes and self._held_by[client] + n_bytes > self._limits.client_bytes:
-            raise BusyException("You are uploading too much at once; wait until other requests are answered.")
         self._held += n_bytes
-        self._held_by[client] += n_bytes
 
-    def _release(self, client: str, n_bytes: int) -> None:
-        self._held -= n_bytes
-        self._held_by[client] -= n_bytes
-        if not self._held_by[client]:
-            del self._held_by[client]
+    def _announce(self, client: str, n_bytes: int) -> None:
+        if n_bytes and self._announced_by[client] + n_bytes > self._limits.client_bytes:
+            raise BusyException("You are uploading too much at once; wait until other requests are answered.")
+        self._announced_by[client] += n_bytes
+
+    def _forget(self, client: str, n_bytes: int) -> None:
+        self._announced_by[client] -= n_bytes
+        if not self._announced_by[client]:
+            del self._announced_by[client]
 
     async def _by(self, deadline: float, receive: Receive) -> Message:
         try:

@@ -19,7 +19,7 @@ def api_server(drain_seconds: float) -> ApiServer:
     app = create_app(settings)
     config = server_config(app, settings)
     assert config.timeout_graceful_shutdown == 3
-    return ApiServer(config, app.state.services)
+    return ApiServer(config, app)
 
 
 async def test_sigterm_drains_before_it_stops() -> None:

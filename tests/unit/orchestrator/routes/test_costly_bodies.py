@@ -1,8 +1,10 @@
 """Bodies that cost more than they should: refused quickly, and others are served meanwhile."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -126,3 +128,26 @@ def test_bodies_are_bounded_together() -> None:
             assert (refused.status_code, refused.json()["error"]) == (error.status, error.__name__)
             assert int(refused.headers["retry-after"]) >= 1
             assert httpx.post(url, content=b"a" * 60).status_code == 204
+
+
+def test_an_announced_body_counts_before_it_comes() -> None:
+    """A client that announces much is refused further bodies at once; others have their share all the same."""
+    entered = threading.Event()
+
+    async def app(scope: dict, receive: Callable, send: Callable) -> None:  # type: ignore[type-arg]
+        entered.set()
+        while (await receive()).get("more_body", False):
+            pass
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    limits = BodyLimits(90, 90, 1000, 100)
+    with served(ErrorMiddleware(BodyLimitMiddleware(app, limits))) as url:  # type: ignore[arg-type]
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port)) as trickling:
+            trickling.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 80\r\n\r\na")
+            assert entered.wait(20)
+            assert httpx.post(url, content=b"a" * 60).status_code == BusyException.status
+            trickling.sendall(b"a" * 79)
+            assert trickling.recv(100).startswith(b"HTTP/1.1 204")
+        assert httpx.post(url, content=b"a" * 60).status_code == 204
