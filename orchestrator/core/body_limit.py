@@ -47,8 +47,8 @@ def body_limits(settings: Settings) -> BodyLimits:
 class BodyLimitMiddleware:
     """Refuses a body over its limit, by its Content-Length or while it streams in, and a slow one.
 
-    Bytes count until their request is answered: among all those that arrived, among a client's also those that
-    it has announced, so that what cannot be taken is not read first.
+    Bytes count until their request is answered: of all clients those that arrived, of one also those that it
+    has announced, so that what cannot be taken is not read first.
     """
 
     def __init__(self, app: ASGIApp, limits: BodyLimits) -> None:

@@ -119,7 +119,7 @@ class TritonFace:
                 yield frames
 
     def _later_window(self) -> int:
-        """Frames of a window behind a clip's first: few where its client has several clips."""
+        """Frames of a window behind a clip's second: few where its client has several clips."""
         return SHORT_WINDOW if self._slots.clips_of_client > 1 else WINDOW
 
     async def _drawn(self, render: Callable[[Window], Stream[Frames]], cut: Stream[Window]) -> Stream[Frames]:

@@ -14,11 +14,14 @@ from lumen.contracts import FACE_FPS, SAMPLES_PER_FRAME
 FIRST_WINDOW: Final = FACE_FPS // 5
 """Frames of the first window: 0.2 s, so that the picture starts early."""
 
+SHORT_WINDOW: Final = 2 * FACE_FPS // 5
+"""Frames of the second window, and of every later one of a client that has several clips: others wait for it.
+
+A clip's second window is cut together with its first, when it may not be known yet that more clips come.
+"""
+
 WINDOW: Final = FACE_FPS
 """Frames of every later window: 1 s."""
-
-SHORT_WINDOW: Final = 2 * FACE_FPS // 5
-"""Frames of every later window of a client that has several clips: 0.4 s, for which others wait at most."""
 
 UNKNOWN: Final = -1
 """Frames of a clip whose speech is still being made."""
@@ -64,7 +67,7 @@ async def windows(
 
     Args:
         clip_frames: of the whole clip where that is known already; it is when the speech has ended.
-        later: tells the frames of each window behind the first.
+        later: tells the frames of each window behind the second.
     """
     cutter = WindowCutter(reach, clip_frames, later)
     async with aclosing(pcm):
@@ -115,11 +118,13 @@ class WindowCutter:
         self._pcm = np.pad(self._pcm, (0, -self._heard() % SAMPLES_PER_FRAME))
         self._clip_frames = self._heard() // SAMPLES_PER_FRAME
         while self._next < self._clip_frames:
-            yield self._cut(min(self._later(), self._clip_frames - self._next))
+            yield self._cut(min(self._count(), self._clip_frames - self._next))
 
     def _count(self) -> int:
         """Frames of the window that is next."""
-        return self._later() if self._next else FIRST_WINDOW
+        if not self._next:
+            return FIRST_WINDOW
+        return SHORT_WINDOW if self._next == FIRST_WINDOW else self._later()
 
     def _heard(self) -> int:
         """Samples of the clip so far."""

@@ -21,7 +21,7 @@ PROBE_MICROSECONDS: Final = 5_000_000
 """The same in time of the streams."""
 
 WAV_PACKET_BYTES: Final = 2**16
-"""Bytes of a packet of uncompressed sound: FFmpeg's own are a hundred times smaller, and cost one step each."""
+"""Bytes of a packet of uncompressed sound: FFmpeg's are a hundred times smaller, and each costs a step."""
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def test_bodies_are_bounded_together() -> None:
 
 
 def test_an_announced_body_counts_before_it_comes() -> None:
-    """A client that announces much is refused further bodies at once; others have their share all the same."""
+    """A client that announces much is refused further bodies at once, before the first one has come."""
     entered = threading.Event()
 
     async def app(scope: dict, receive: Callable, send: Callable) -> None:  # type: ignore[type-arg]
