@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from export.graph import Graph, Value, Vector, bump, smoothstep
+from export.graph import Value, Vector, bump, smoothstep
 from export.warp.fields import Frame, Mesh, Motion, bump2, curve, eye_frame
-from export.warp.lids import LID_ROWS
-from export.warp.picture import Picture, rows_between
 from lumen.families.warp import mesh_points as points
 from lumen.families.warp.columns import Column
 
@@ -37,13 +35,6 @@ LASH_WIDTH: Final = 0.075
 
 LASH_ENDS: Final = 0.4
 """Share of it at the ends of the line."""
-
-LASH_ROWS: Final = (0.1, 0.25, 0.4)
-"""Rows in which a portrait's lashes are looked for: 0 along the mesh's line, 1 along the middle of the
-lid's skin."""
-
-LASH_LIGHT: Final = (0.20, 0.55)
-"""Bounds of the lashes' colour against the lid's; between them it goes by that of the portrait's."""
 
 GAZE: Final = (0.15, 0.10)
 """Ways of the eyes when they look aside and up or down, in half-widths of the eye."""
@@ -95,17 +86,6 @@ def skin_heights(mesh: Mesh, eye: points.Eye, frame: Frame) -> tuple[Value, Valu
         frame.local(mesh.pick(ids)).y.mean(1) for ids in (eye.upper[1:-1], eye.lid, eye.fold)
     )
     return (edge - middle).max(LEAST_SKIN), (middle - fold).max(LEAST_SKIN)
-
-
-def lash_light(graph: Graph, picture: Picture, mesh: Mesh) -> Value:
-    """Colour of the portrait's lashes against the skin of its lids, [B, 3, 1, 1]."""
-    right, left = points.RIGHT_EYE, points.LEFT_EYE
-    edge = mesh.pick(right.upper[2:-2] + left.upper[2:-2])
-    middle, fold = mesh.pick(right.lid[1:-1] + left.lid[1:-1]), mesh.pick(right.fold[1:-1] + left.fold[1:-1])
-    lashes = picture.at(rows_between(edge, middle, LASH_ROWS)).mean(3)
-    skin = picture.at(rows_between(middle, fold, LID_ROWS)).mean(3).mean(2)
-    darkest = graph.op("ReduceMin", lashes, graph.ints(2))
-    return (darkest / skin.max(1.0)).square().clip(*LASH_LIGHT)
 
 
 def over_eye(open_eye: Value, lid: Value, eye: EyeFields, lashes: Value, pixel: Value) -> Value:

@@ -1,8 +1,8 @@
-"""The skin of a shut lid: the colours of the plain skin around the eye, and the grain of the cheek's.
+"""The skin of a shut lid: the colours of the plain skin around the eye, with the grain of the cheek's.
 
-No portrait shows what is under a shut lid. Its colours are smooth: a parabola across the eye for the skin of
-the open lid, and one for that below the eye. Both go through means of samples along the mesh's rings around
-the eye, in which dark ones, of lashes and folds, hardly count.
+What a shut lid looks like is not in the portrait. Its colours are smooth: a parabola across the eye for the
+skin of the open lid, and one for that below the eye. Both go through means of samples along the mesh's rings
+around the eye, in which dark ones, of lashes and folds, hardly count.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,14 @@ LID_ROWS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 BELOW_ROWS: Final = (0.25, 0.5, 0.75, 1.0, 1.25)
 """Rows of samples below the eye: 0 along the lower lid, 1 along the end of its skin."""
 
-DARK: Final = (0.65, 1.0)
+LASH_ROWS: Final = (0.1, 0.25, 0.4)
+"""Rows in which a portrait's lashes are looked for: 0 along the mesh's line, 1 along the middle of the
+lid's skin."""
+
+LASH_LIGHT: Final = (0.20, 0.55)
+"""Bounds of the lashes' colour against the lid's; between them it goes by that of the portrait's."""
+
+DARK: Final = (0.7, 1.05)
 """Brightness against the mean of an eye's samples up to which one hardly counts, and from which it does
 fully."""
 
@@ -37,7 +44,7 @@ KNOTS: Final = (-1.0, 0.0, 1.0)
 ENDS: Final = 1.1
 """Place across the eye beyond which the colours stay what they are there."""
 
-MIX: Final = (0.2, 0.6)
+MIX: Final = (0.35, 0.65)
 """Share of the skin below the eye in a lid's colour: at its upper end and at its edge."""
 
 ROUND: Final = 0.08
@@ -46,7 +53,7 @@ ROUND: Final = 0.08
 SIDES: Final = 0.05
 """The same towards the corners of the eye."""
 
-GRAIN: Final = 6.0
+GRAIN: Final = 8.0
 """Bound on the grain, in levels of 255."""
 
 GRAIN_BELOW: Final = 0.6
@@ -56,41 +63,72 @@ in heights of that skin: folds lie above."""
 GRAIN_SHIFT: Final = 256
 """Grain is the difference of pixels that lie this part of the frame's side apart, along both axes."""
 
+EYES: Final = (points.RIGHT_EYE, points.LEFT_EYE)
+
+RINGS: Final = tuple(
+    right + left
+    for right, left in zip(
+        *((eye.upper[1:-1], eye.lid, eye.fold, eye.below, eye.bag) for eye in EYES), strict=True
+    )
+)
+"""Rows of points around both eyes: the edge, the middle and the fold of the upper lid, the lower lid's skin
+and its end."""
+
 
 @dataclass(frozen=True)
-class LidSkin:
-    """Skin around an eye.
+class Lid:
+    """What an eye is shut with.
 
     parabolas: coefficients of 1, u and u squared for the open lid's colours, then for those below the
-    eye, 0 to 255: [B, 3, 6]. grain: way to where the grain is taken from, in the image.
+    eye, 0 to 255: [B, 3, 6]. grain: way to where the grain is taken from, in the image. lashes: colour
+    of the portrait's lashes against the skin of its lids, [B, 3, 1, 1].
     """
 
     parabolas: Value
     grain: Vector
+    lashes: Value
 
 
-def lid_skin(graph: Graph, picture: Picture, mesh: Mesh, eye: points.Eye) -> LidSkin:
-    """What ``picture`` shows around an eye."""
-    lid, fold, below, bag = (mesh.pick(ids) for ids in (eye.lid, eye.fold, eye.below, eye.bag))
-    rows = [rows_between(lid, fold, LID_ROWS), rows_between(below, bag, BELOW_ROWS)]
-    colours = picture.at(
-        Vector(*(concat(2, *each) for each in zip(*((one.x, one.y) for one in rows), strict=True)))
-    )
-    luma = (colours * channels(graph, LUMA)).sum(1)
+def lids_of(graph: Graph, picture: Picture, mesh: Mesh) -> list[Lid]:
+    """What ``picture`` shows around the right and the left eye."""
+    edge, lid, fold, below, bag = (mesh.pick(ids) for ids in RINGS)
+    lines = rows_between(edge, lid, LASH_ROWS)
+    above, under = rows_between(lid, fold, LID_ROWS), rows_between(below, bag, BELOW_ROWS)
+    seen = picture.at(Vector(concat(2, lines.x, above.x, under.x), concat(2, lines.y, above.y, under.y)))
+    counts = graph.ints(len(LASH_ROWS), len(LID_ROWS) + len(BELOW_ROWS))
+    dark, skin = graph.ops("Split", 2, seen, counts, axis=2)
+    lashes = _lashes(graph, dark, skin)
+    cheek = bag + (bag - below) * GRAIN_BELOW - lid
+    ways = (Vector(x, y).mean() for x, y in zip(cheek.x.split(1, 2), cheek.y.split(1, 2), strict=True))
+    return [Lid(one, way, lashes) for one, way in zip(_parabolas(graph, skin, mesh), ways, strict=True)]
+
+
+def _lashes(graph: Graph, lines: Value, skin: Value) -> Value:
+    """Colour of the lashes against the skin, from rows of samples [B, 3, R, 2 K] -> [B, 3, 1, 1]."""
+    darkest = graph.op("ReduceMin", lines.mean(3), graph.ints(2))
+    lid = skin.split(2, 2)[0].mean(3).mean(2)
+    return (darkest / lid.max(1.0)).square().clip(*LASH_LIGHT)
+
+
+def _parabolas(graph: Graph, skin: Value, mesh: Mesh) -> list[Value]:
+    """Parabolas of both eyes, [B, 3, 6] each, from rows of samples [B, 3, R, 2 K]."""
+    luma = (skin * channels(graph, LUMA)).sum(1)
     weight = smoothstep(luma / luma.mean(2).mean(3).max(1.0), *DARK) + LEAST_WEIGHT
+    parts = concat(1, skin * weight, weight).split(2, 2)
+    above, below = (rows.sum(2).reshape(0, 4, -1).split(2, 2) for rows in parts)
     knots = graph.constant(np.array(KNOTS, np.float32).reshape(1, 1, -1))
-    near = bump(eye_frame(mesh, eye).local(lid).x.reshape(0, -1, 1) - knots, ACROSS)
-    groups = concat(1, colours * weight, weight).split(2, 2)
-    means = concat(2, *(_means_at_knots(group, near) for group in groups))
-    cheek = bag + (bag - below) * GRAIN_BELOW
-    return LidSkin(graph.op("MatMul", means, _through_knots(graph)), cheek.mean() - lid.mean())
+    found = []
+    for eye, *groups in zip(EYES, above, below, strict=True):
+        u = eye_frame(mesh, eye).local(mesh.pick(eye.lid)).x.reshape(0, -1, 1)
+        means = concat(2, *(_means(group, bump(u - knots, ACROSS)) for group in groups))
+        found.append(graph.op("MatMul", means, _through_knots(graph)))
+    return found
 
 
-def _means_at_knots(weighted: Value, near: Value) -> Value:
-    """Weighted colours with their weights, [B, 4, R, K], near to knots by [B, K, 3] -> means [B, 3, 3]."""
+def _means(weighted: Value, near: Value) -> Value:
+    """Weighted colours with their weights, [B, 4, K], near to knots by [B, K, 3] -> means [B, 3, 3]."""
     graph = weighted.graph
-    sums = graph.op("MatMul", weighted.sum(2).reshape(0, 4, -1), near)
-    colours, weight = graph.ops("Split", 2, sums, graph.ints(3, 1), axis=1)
+    colours, weight = graph.ops("Split", 2, graph.op("MatMul", weighted, near), graph.ints(3, 1), axis=1)
     return colours / weight
 
 
@@ -100,7 +138,7 @@ def _through_knots(graph: Graph) -> Value:
     return graph.constant(np.kron(np.eye(2), np.linalg.inv(powers).T).astype(np.float32))
 
 
-def lid_colours(skin: LidSkin, u: Value, height: Value, cheek: Value, side: Value) -> Value:
+def lid_colours(lid: Lid, u: Value, height: Value, cheek: Value, side: Value) -> Value:
     """Colours of a lid, [B, 3, h, w].
 
     u, height: place on the lid, from -1 to 1 across and from 0 to 1 at its edge. cheek: the picture
@@ -111,7 +149,7 @@ def lid_colours(skin: LidSkin, u: Value, height: Value, cheek: Value, side: Valu
     below = (MIX[0] + (MIX[1] - MIX[0]) * height) * shade
     above = shade - below
     basis = concat(1, *(part * power for part in (above, below) for power in (1.0, u, u.square())))
-    smooth = graph.op("MatMul", skin.parabolas, basis.reshape(0, 6, -1))
+    smooth = graph.op("MatMul", lid.parabolas, basis.reshape(0, 6, -1))
     return graph.op("Reshape", smooth, graph.op("Shape", cheek)) + grain(cheek, side)
 
 

@@ -55,9 +55,9 @@ ROUND_ARCH: Final = 0.40
 ROUND_REACH: Final = 0.18
 """Share of ``REACH`` by which rounded lips part less far to the sides."""
 
-FAR_REACH: Final = 0.45
-"""Share of ``REACH`` by which lips part less far on the far side of a face that is turned, times how far the
-middle of the lips lies off that of the corners: from the side, the far corner takes few pixels."""
+FAR_REACH: Final = 0.6
+"""Share of ``REACH`` by which lips part less far on the far side of a face that is turned, times the distance
+of their middle from that of the corners: few pixels show that corner, and beside it is skin, not lip."""
 
 FAR_CORNER: Final = 2.0
 """Growth of ``CORNER`` there, times the same."""

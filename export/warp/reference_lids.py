@@ -22,12 +22,16 @@ def skin_heights(mesh: ComplexArray, eye: points.Eye, axes: Axes) -> tuple[float
 
 def lid_skin(look: Look, mesh: ComplexArray, eye: points.Eye, axes: Axes) -> list[FloatArray]:
     """Coefficients of 1, u and u squared for the colours of the lid, and of the skin below: [3, 3] each."""
-    rows = (rows_between(mesh, eye.lid, eye.fold, lids.LID_ROWS),
-            rows_between(mesh, eye.below, eye.bag, lids.BELOW_ROWS))  # fmt: skip
-    seen = [look(places) for places in rows]
-    mean = max(float((np.concatenate(seen) @ picture.LUMA).mean()), 1)
+    seen = {each: skin_samples(look, mesh, each) for each in (points.RIGHT_EYE, points.LEFT_EYE)}
+    mean = max(float((np.concatenate([*seen.values()]) @ picture.LUMA).mean()), 1)
     columns = axes.local(mesh[list(eye.lid)]).real
-    return [parabola(colours, mean, columns) for colours in seen]
+    return [parabola(colours, mean, columns) for colours in np.split(seen[eye], 2)]
+
+
+def skin_samples(look: Look, mesh: ComplexArray, eye: points.Eye) -> FloatArray:
+    """Rows of colours on the lid, then below the eye, [R, K, 3]."""
+    rows = (eye.lid, eye.fold, lids.LID_ROWS), (eye.below, eye.bag, lids.BELOW_ROWS)
+    return look(np.concatenate([rows_between(mesh, *each) for each in rows]))
 
 
 def parabola(colours: FloatArray, mean: float, columns: FloatArray) -> FloatArray:
@@ -65,11 +69,11 @@ def lash_light(look: Look, mesh: ComplexArray) -> FloatArray:
     """Colour of the lashes against the lids' skin, [3]."""
     edge, middle, fold = (
         [point for eye in (points.RIGHT_EYE, points.LEFT_EYE) for point in getattr(eye, line)[cut]]
-        for line, cut in (("upper", slice(2, -2)), ("lid", slice(1, -1)), ("fold", slice(1, -1)))
+        for line, cut in (("upper", slice(1, -1)), ("lid", slice(None)), ("fold", slice(None)))
     )
-    lashes = look(rows_between(mesh, edge, middle, eyes.LASH_ROWS)).mean(1).min(0)
+    lashes = look(rows_between(mesh, edge, middle, lids.LASH_ROWS)).mean(1).min(0)
     skin = look(rows_between(mesh, middle, fold, lids.LID_ROWS)).mean((0, 1))
-    return np.asarray(np.clip((lashes / np.maximum(skin, 1)) ** 2, *eyes.LASH_LIGHT))
+    return np.asarray(np.clip((lashes / np.maximum(skin, 1)) ** 2, *lids.LASH_LIGHT))
 
 
 def rows_between(
