@@ -196,8 +196,7 @@ def test_three_quarter_faces_speak_and_blink(degrees: int) -> None:
 @pytest.mark.parametrize("degrees", [-35, 35])
 @pytest.mark.parametrize("name", ["ada", "alan"])
 def test_far_corner_of_the_mouth_stays_shut(name: str, degrees: int) -> None:
-    """Lips of a turned face do not part where its far corner is: no lip is there that could part, only skin,
-    and that was torn."""
+    """Lips of a turned face part short of its far corner: the skin beside it was torn into single pixels."""
     who = three_quarter(name, degrees)
     plain = Portrait(np.full_like(who.crop, 180), who.mesh)
     frame = render(plain, motion({"OPEN": 0.6}))[0]
@@ -206,7 +205,7 @@ def test_far_corner_of_the_mouth_stays_shut(name: str, degrees: int) -> None:
     shut = right - open_columns[-1] if degrees > 0 else open_columns[0] - left
     share = shut / (right - left)
     report(f"{name} at {degrees}: shut over {share:.3f} of the mouth's width")
-    assert 0.06 < share < 0.15
+    assert 0.08 < share < 0.15
 
 
 def three_quarter(name: str, degrees: float) -> Portrait:
