@@ -1,4 +1,4 @@
-"""The fixtures of ``tests/support``, and the marker that a test's folder gives it."""
+"""The fixtures of ``tests/support``, and the markers that a test's folder and fixtures give it."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,12 @@ from lumen.runtime.cores import bound_threads
 TESTS = Path(__file__).parent
 WITH_TRITON = (TESTS / "triton", TESTS / "end_to_end")
 """Folders whose tests start a real Triton server."""
+
+WITH_API = (TESTS / "triton" / "orchestrator", TESTS / "end_to_end")
+"""Those of them whose Triton server an API uses: one worker has them, the other those of the models alone."""
+
+CHECKPOINTS = {"gfpgan_checkpoint", "sadtalker_checkpoint", "xtts_checkpoint"}
+"""The fixtures that make a checkpoint with PyTorch, which takes seconds before the first test of it."""
 
 COSTLY = "sadtalker_repository"
 """The fixture that is to be made once, not once in each worker: its tests go to one of them."""
@@ -40,11 +46,25 @@ pytest_plugins = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of `WITH_TRITON` with ``triton``, and say which tests keep to one worker."""
+    """Mark the tests of `WITH_TRITON` and of `CHECKPOINTS`, and say which tests keep to one worker."""
+    grouped = config.pluginmanager.hasplugin("xdist")
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in WITH_TRITON):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if _lies_in(item, WITH_TRITON):
             item.add_marker(pytest.mark.triton)
-        if config.pluginmanager.hasplugin("xdist"):
-            fixtures = getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group(COSTLY if COSTLY in fixtures else str(item.path)))
+        if fixtures & CHECKPOINTS:
+            item.add_marker(pytest.mark.checkpoint)
+        if grouped:
+            item.add_marker(pytest.mark.xdist_group(_group(item, fixtures)))
+
+
+def _group(item: pytest.Item, fixtures: set[str]) -> str:
+    if _lies_in(item, WITH_TRITON):
+        return "api" if _lies_in(item, WITH_API) else "models"
+    return COSTLY if COSTLY in fixtures else item.nodeid.partition("::")[0]
+
+
+def _lies_in(item: pytest.Item, folders: tuple[Path, ...]) -> bool:
+    return any(item.path.is_relative_to(folder) for folder in folders)
