@@ -54,8 +54,10 @@ QUIET: Final = 0.06
 """Opening that a sigmoid never falls below: a mouth at rest is shut."""
 
 PARTED: Final = 0.14
-"""Opening from which the network's is shown as it is: it is a mean of true ones. From ``QUIET`` on it rises
-to that; were ``QUIET`` taken from all, short vowels would look shut."""
+"""Opening from which the network's value is shown as it is; between ``QUIET`` and this it rises from 0.
+
+Its mean is right. If ``QUIET`` were taken from every opening, short vowels would look shut.
+"""
 
 SPEAKING: Final = 0.09
 """Opening, press or teeth beyond ``QUIET`` from which the width is the network's: at rest it is none."""

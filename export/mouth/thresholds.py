@@ -47,7 +47,7 @@ class Bare(torch.nn.Module):
         return values
 
 
-def after_the_same(values: NDArray[np.float32]) -> Tensor:
+def with_frame_before(values: NDArray[np.float32]) -> Tensor:
     """Values [T, 6] of a whole sound as ``served`` takes them, [1, 6, 1 + T]: nothing ends in frame 0."""
     return torch.from_numpy(np.concatenate([values[:1], values]).T)[None]
 
@@ -55,7 +55,7 @@ def after_the_same(values: NDArray[np.float32]) -> Tensor:
 def best_limits(network: MouthNetwork, speech: Sequence[Utterance], report: Callable[[str], None]) -> Limits:
     """Choose the limits one after the other."""
     bare = torch_network(Bare(network))
-    values = [after_the_same(heard(each, bare)) for each in speech]
+    values = [with_frame_before(heard(each, bare)) for each in speech]
 
     def judged(limits: Limits) -> Score:
         found = score(speech, [served(each, limits)[0].T.numpy() for each in values])

@@ -25,8 +25,8 @@ from export.mouth.thresholds import (
     RAMP,
     STARTS,
     Bare,
-    after_the_same,
     best_limits,
+    with_frame_before,
 )
 from export.mouth.training import Schedule, train
 from lumen.runtime.onnx_file import find_model
@@ -74,7 +74,7 @@ def test_limits_are_the_best_of_those_tried(network: MouthNetwork) -> None:
     speech = spoken(UNSEEN, "m3", 5)
     lines: list[str] = []
     chosen = best_limits(network, speech, lines.append)
-    raw = [after_the_same(heard(each, torch_network(Bare(network)))) for each in speech]
+    raw = [with_frame_before(heard(each, torch_network(Bare(network)))) for each in speech]
 
     def judged(limits: Limits) -> Score:
         return score(speech, [served(each, limits)[0].T.numpy() for each in raw])
