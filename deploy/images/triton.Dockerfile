@@ -2,6 +2,8 @@
 #   docker build -f deploy/images/triton.Dockerfile -t lumen-triton .            a CPU: the server of the nvidia-pytriton wheel
 #   docker build -f deploy/images/triton.Dockerfile -t lumen-triton-gpu .        a GPU: NVIDIA's server with its native backends
 #     --build-arg BASE=nvcr.io/nvidia/tritonserver:26.07-py3 --build-arg PARTS=--models
+# BASE is any image with Python 3.11 or 3.12, its venv module and shared library (Debian: libpython3.11), bash and
+# CA certificates.
 # PARTS: empty for the starter models, --models for what XTTS and SadTalker need (PyTorch among it).
 # Weights are never inside: a volume at /models holds what `lumen export` made (MODEL_REPOSITORY=/models/repository).
 ARG BASE=docker.io/library/python:3.12-slim-bookworm

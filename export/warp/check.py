@@ -99,8 +99,9 @@ def example_mesh() -> FloatArray:
     for eye, x in ((points.RIGHT_EYE, -0.18), (points.LEFT_EYE, 0.20)):
         mesh[list(eye.upper)] = _arc(eye.upper, (x, -0.10), 0.085, 0, -0.035)
         mesh[list(eye.lower)] = _arc(eye.lower, (x, -0.10), 0.085, 0, 0.03)
+        for ring, arch in ((eye.lid, -0.05), (eye.fold, -0.065), (eye.below, 0.05), (eye.bag, 0.085)):
+            mesh[list(ring)] = _arc(ring, (x, -0.10), 0.085, 0, arch)
         mesh[list(eye.brow)] = _arc(eye.brow, (x, -0.19), 0.12, 0, -0.03)
-        mesh[list(eye.below_brow)] = _arc(eye.below_brow, (x, -0.175), 0.12, 0, -0.03)
     mesh[points.FOREHEAD], mesh[points.CHIN] = (0.0, -0.45), (0.03, 0.52)
     mesh[list(points.CHEEKS), 0] = np.linspace(-0.25, 0.25, len(points.CHEEKS))
     mesh[list(points.CHEEKS), 1] = 0.08

@@ -90,6 +90,11 @@ def frame_between(left: Vector, right: Vector) -> Frame:
     return Frame((left + right) * 0.5, direction, direction.turned(), length * 0.5)
 
 
+def eye_frame(mesh: Mesh, eye: points.Eye) -> Frame:
+    """Origin at the middle of an eye, unit half of its width."""
+    return frame_between(mesh.point(eye.upper[0]), mesh.point(eye.upper[-1]))
+
+
 def face_frame(mesh: Mesh) -> Frame:
     """Origin at the middle of the face, upright with the eyes, unit the face's height."""
     right, left = points.OUTER_EYE_CORNERS

@@ -55,6 +55,13 @@ ROUND_ARCH: Final = 0.40
 ROUND_REACH: Final = 0.18
 """Share of ``REACH`` by which rounded lips part less far to the sides."""
 
+FAR_REACH: Final = 0.6
+"""Share of ``REACH`` by which lips part less far on the far side of a face that is turned, times the distance
+of their middle from that of the corners: few pixels show that corner, and beside it is skin, not lip."""
+
+FAR_CORNER: Final = 2.0
+"""Growth of ``CORNER`` there, times the same."""
+
 ROUNDING: Final = 0.62
 """Strength by which rounded lips are drawn in: their corners come to 0.7 of the mouth's half-width."""
 
@@ -196,10 +203,11 @@ def centred(u: Value, centre: Value) -> Value:
 
 def opening_shape(u: Value, centre: Value, rounded: Value) -> Value:
     """Share of the opening at u: 1 in the middle of the lips, 0 at the corners and beyond."""
-    reach = REACH * (1.0 - ROUND_REACH * rounded)
+    far = (u * centre).max(0.0)
+    reach = REACH * (1.0 - ROUND_REACH * rounded - FAR_REACH * far)
     square = (centred(u, centre) / reach).square().min(1.0)
     full = (1.0 - square) * (1.0 + (ARCH + ROUND_ARCH * rounded) * square)
-    return full * smoothstep(1.0 - square, 0.0, CORNER)
+    return full * smoothstep((1.0 - square) / (CORNER + FAR_CORNER * far), 0.0, 1.0)
 
 
 def soft_offset(at: Vector, opening: Opening, motion: Motion) -> Vector:

@@ -1,5 +1,6 @@
 """The part of the portrait that is drawn from, and what its colours tell about the light."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,6 +51,13 @@ class Picture:
         count = place.x.graph.op("Shape", place.x, start=1, end=2).cast(FLOAT)
         total = weighted_sum(place.x * 0.0 + 1.0, colours.transpose(0, 3, 1, 2))
         return total.transpose(0, 2, 3, 1) / (count * 255.0)
+
+
+def rows_between(first: Vector, second: Vector, heights: Sequence[float]) -> Vector:
+    """R rows of places between two rows of points [B, K, 1, 1], or beyond: [B, 1, R, K]."""
+    steps = first.x.graph.constant(np.array(heights, np.float32).reshape(1, 1, -1, 1))
+    starts, ends = (Vector(*(one.transpose(0, 2, 3, 1) for one in (row.x, row.y))) for row in (first, second))
+    return starts + (ends - starts) * steps
 
 
 @dataclass(frozen=True)

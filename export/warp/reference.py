@@ -5,19 +5,29 @@ sampling is spelled out, points are complex numbers (x + iy). It shares with the
 constants and the drawn teeth.
 """
 
-from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.warp import eyes, fields, interior, mouth, picture, renderer, windows
 from export.warp.mouth_texture import U_REACH, V_RANGE, lower_layers, upper_layers
+from export.warp.reference_geometry import (
+    Axes,
+    ComplexArray,
+    FloatArray,
+    bell,
+    between,
+    bilinear,
+    centres,
+    gauss,
+    line,
+    step,
+)
+from export.warp.reference_lids import grain, grain_way, lash_light, lid_colours, lid_skin, skin_heights
 from lumen.families.warp import mesh_points as points
 from lumen.families.warp.columns import Column
 
-FloatArray = NDArray[np.float64]
-ComplexArray = NDArray[np.complex128]
 Motion = dict[Column, float]
 
 Part = tuple[slice, slice]
@@ -39,19 +49,6 @@ class Lips(NamedTuple):
     spread: float
     rounded: float
     pressed: float
-
-
-class Axes:
-    """A coordinate system between two points: origin, direction to the right, unit."""
-
-    def __init__(self, origin: complex, right: complex, unit: float) -> None:
-        self.origin, self.right, self.unit = origin, right, unit
-
-    def local(self, place: ComplexArray) -> ComplexArray:
-        return (place - self.origin) / (self.right * self.unit)
-
-    def image(self, offset: ComplexArray) -> ComplexArray:
-        return offset * self.right * self.unit
 
 
 class Head:
@@ -90,11 +87,6 @@ class Head:
         at_row = np.clip(((place.imag - y) / high + 1) * (rows - 1) / 2, 0, rows - 1)
         at_column = np.clip(((place.real - x) / wide + 1) * (columns - 1) / 2, 0, columns - 1)
         return np.asarray(bilinear(nodes[..., None], at_column + 0.5, at_row + 0.5)[..., 0])
-
-
-def between(mesh: ComplexArray, left: int, right: int) -> Axes:
-    across = mesh[right] - mesh[left]
-    return Axes((mesh[left] + mesh[right]) / 2, across / abs(across), abs(across) / 2)
 
 
 def render(
@@ -150,43 +142,31 @@ def drawn_eye(head: Head, part: Part, eye: points.Eye, blink: float) -> FloatArr
     still, taken = (place - head.enlarged(one, part) for one in (head.head, head.whole))
     axes = between(head.mesh, eye.upper[0], eye.upper[-1])
     at = axes.local(still)
-    inner, bottom, brow = (
-        line(at.real, axes, head.mesh, ids) for ids in (eye.upper, eye.lower, eye.below_brow)
-    )
+    inner, bottom = (line(at.real, axes, head.mesh, ids) for ids in (eye.upper, eye.lower))
     top = inner - eyes.LASHES * np.maximum(bottom - inner, 0)
     edge = top + blink * (bottom - top + eyes.BELOW)
-    start = top - eyes.LID_HEIGHT[0]
-    covered = step(at.imag - start + eyes.LID_HEIGHT[1], 0, eyes.LID_HEIGHT[1])
-    cover = covered * (1 - step(abs(at.real), *eyes.LID_ENDS)) * min(blink / eyes.LID_STARTS, 1)
-    below = np.maximum(at.imag - start, 0)
-    share = np.minimum(np.maximum(start - brow, 0) * eyes.MIRROR[1] / (edge - start), eyes.MIRROR[0])
+    skin, fold = skin_heights(head.mesh, eye, axes)
+    start, fade = top - skin - eyes.LID_FADE[0] * fold, eyes.LID_FADE[0] * fold + eyes.LID_FADE[1] * skin
+    cover = step((at.imag - start) / fade, 0, 1) * (1 - step(abs(at.real), *eyes.LID_ENDS))
+    cover = cover * min(blink / eyes.LID_STARTS, 1)
     inside = np.maximum(np.minimum(at.imag - top, bottom - at.imag), 0) / np.maximum((bottom - top) / 2, 0.05)
     follows = step(inside, 0, 0.2) * step(1 - abs(at.real), 0, 0.45)
     look = eyes.GAZE[0] * head.row[Column.GAZE_X] + 1j * eyes.GAZE[1] * head.row[Column.GAZE_Y]
     open_eye = head.at(taken - axes.image(look * follows))
-    height = np.clip((at.imag - start) / (edge - start), 0, 1)
-    skin = head.at(taken + axes.image(-1j * below * (1 + share))) * (1 - eyes.ROUND * height**2)[..., None]
+    height = np.clip((at.imag - top + skin) / (edge - top + skin), 0, 1)
+    cheek = head.at(taken + grain_way(head.mesh, eye))
+    lid = lid_colours(lid_skin(head.at, head.mesh, eye, axes), at.real, height) + grain(cheek, head.side)
     sharp = np.clip((edge - at.imag) * axes.unit * head.side / 2 + 0.5, 0, 1)
-    drawn = open_eye + (skin - open_eye) * (cover * sharp)[..., None]
-    width = np.maximum(eyes.LASH_WIDTH * np.maximum(1.25 - at.real**2, 0), 1e-3)
-    lash = np.clip(1.5 * (1 - abs(edge - at.imag) / width), 0, 1) * cover
-    return np.asarray(drawn + (skin * lash_light(head, eye) - drawn) * lash[..., None])
-
-
-def lash_light(head: Head, eye: points.Eye) -> float:
-    lid, brow = head.mesh[list(eye.upper[2:7])], head.mesh[list(eye.brow)]
-    dark, light = (head.at(one[None])[0].mean(0) @ picture.LUMA / 255 for one in (lid, (lid + brow) / 2))
-    return float(np.clip(dark / max(light, 0.01), *eyes.LASH_LIGHT))
+    drawn = open_eye + (lid - open_eye) * (cover * sharp)[..., None]
+    middle = np.clip(1.25 - at.real**2, 0, 1)
+    width = eyes.LASH_WIDTH * (eyes.LASH_ENDS + (1 - eyes.LASH_ENDS) * middle)
+    lash = np.exp(-(((edge - at.imag) / width) ** 2)) * middle * cover
+    return np.asarray(drawn + (lid * lash_light(head.at, head.mesh) - drawn) * lash[..., None])
 
 
 def face_axes(mesh: ComplexArray) -> Axes:
     top, chin = mesh[points.FOREHEAD], mesh[points.CHIN]
     return Axes((top + chin) / 2, between(mesh, *points.OUTER_EYE_CORNERS).right, abs(chin - top))
-
-
-def centres(side: int) -> ComplexArray:
-    line = (2 * np.arange(side) + 1) / side - 1
-    return np.asarray(line[None, :] + 1j * line[:, None])
 
 
 def grid_nodes() -> ComplexArray:
@@ -269,55 +249,25 @@ def soft_offset(at: ComplexArray, opened: Lips, row: Motion) -> ComplexArray:
 
 
 def lip_arch(u: FloatArray, head: Head) -> FloatArray:
-    reach = mouth.REACH * (1 - mouth.ROUND_REACH * head.opened.rounded)
+    far = np.maximum(u * lips_middle(head), 0)
+    reach = mouth.REACH * (1 - mouth.ROUND_REACH * head.opened.rounded - mouth.FAR_REACH * far)
     square = np.asarray(np.minimum((centred(u, head) / reach) ** 2, 1), np.float64)
     fullness = mouth.ARCH + mouth.ROUND_ARCH * head.opened.rounded
-    return np.asarray((1 - square) * (1 + fullness * square) * step(1.0 - square, 0, mouth.CORNER))
+    corner = step((1 - square) / (mouth.CORNER + mouth.FAR_CORNER * far), 0, 1)
+    return np.asarray((1 - square) * (1 + fullness * square) * corner)
+
+
+def lips_middle(head: Head) -> float:
+    return float(np.clip(head.lips.local(head.mesh[list(points.LIP_CENTRE)]).real.mean(), -0.4, 0.4))
 
 
 def centred(u: FloatArray, head: Head) -> FloatArray:
-    centre = np.clip(head.lips.local(head.mesh[list(points.LIP_CENTRE)]).real.mean(), -0.4, 0.4)
-    return np.asarray(u - centre * np.maximum(1 - u**2, 0))
+    return np.asarray(u - lips_middle(head) * np.maximum(1 - u**2, 0))
 
 
 def lip_offset(planes: dict[str, FloatArray], soft: ComplexArray, edge: float) -> ComplexArray:
     hollow = np.maximum(planes["below_upper"] - planes["below_lower"], edge)
     return np.asarray(soft + 1j * np.clip(1 + planes["below_lower"] / hollow, 0, 1) * planes["part"])
-
-
-def line(u: FloatArray, axes: Axes, mesh: ComplexArray, ids: tuple[int, ...]) -> FloatArray:
-    """Height at u of the broken line through the points ``ids``, constant beyond its ends."""
-    knots = axes.local(mesh[list(ids)])
-    height = np.full(u.shape, knots[0].imag)
-    for a, b in pairwise(knots):
-        width = max(b.real - a.real, 1e-4)
-        height += np.clip((u - a.real) / width, 0, 1) * (b.imag - a.imag)
-    return height
-
-
-def gauss(at: ComplexArray, width: float, height: float) -> FloatArray:
-    return np.asarray(np.exp(-((at.real / width) ** 2) - (at.imag / height) ** 2))
-
-
-def bell(value: FloatArray, width: float) -> FloatArray:
-    return np.asarray(np.exp(-((value / width) ** 2)))
-
-
-def step(value: FloatArray, low: float, high: float) -> FloatArray:
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t))
-
-
-def bilinear(image: NDArray[Any], x: FloatArray, y: FloatArray) -> Any:
-    """Samples of image [H, W, C] in pixels, whose centres are at 0.5; zero outside."""
-    height, width = image.shape[:2]
-    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
-    x, y = np.clip(x + 0.5, 0, width + 0.999), np.clip(y + 0.5, 0, height + 0.999)
-    column, row = x.astype(int), y.astype(int)
-    right, down = (x - column)[..., None], (y - row)[..., None]
-    upper = padded[row, column] * (1 - right) + padded[row, column + 1] * right
-    lower = padded[row + 1, column] * (1 - right) + padded[row + 1, column + 1] * right
-    return upper * (1 - down) + lower * down
 
 
 def cheeks(head: Head) -> tuple[FloatArray, float]:

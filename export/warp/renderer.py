@@ -13,9 +13,10 @@ from typing import Final
 import onnx
 
 from export.graph import FLOAT, UINT8, Graph, Value, Vector
-from export.warp.eyes import brow_offset, eye_fields, lash_light, over_eye
+from export.warp.eyes import brow_offset, eye_fields, over_eye
 from export.warp.fields import Frame, Mesh, Motion, face_frame, head_offset
 from export.warp.interior import mouth_colours, own_teeth
+from export.warp.lids import Lid, lid_colours, lids_of
 from export.warp.mouth import Opening, mouth_fields, mouth_frame, mouth_opening
 from export.warp.picture import Light, Picture, in_window, lighting, picture_of
 from export.warp.windows import (
@@ -100,9 +101,9 @@ def build() -> onnx.ModelProto:
     head = levels(who.picture.at_places(pixels.enlarge(offsets.places)))
     around_mouth = small_window(mouth_middle(who), MOUTH_SIZE, side)
     drawn = [(around_mouth, drawn_mouth(graph, who, around_mouth, offsets, pixel))]
-    for eye in EYES:
+    for eye, lid in zip(EYES, lids_of(graph, who.picture, mesh), strict=True):
         around = small_window(mesh.pick(points.INNER_EYE_CORNERS).mean(), EYE_SIZE, side, eye.anchor)
-        drawn.append((around, drawn_eye(graph, who, eye, around, offsets, pixel)))
+        drawn.append((around, drawn_eye(who, eye, around, offsets, lid, side)))
     head = paste(head, side, [(window, levels(colours.clip(0.0, 255.0))) for window, colours in drawn])
     graph.output(put_back(crop, head), "frame", UINT8, ["B", "S", "S", 3])
     return graph.model()
@@ -154,16 +155,14 @@ def drawn_mouth(graph: Graph, who: Person, pixels: Pixels, offsets: Offsets, pix
     return skin + (inside - skin) * alpha
 
 
-def drawn_eye(
-    graph: Graph, who: Person, eye: EyeWindow, pixels: Pixels, offsets: Offsets, pixel: Value
-) -> Value:
+def drawn_eye(who: Person, eye: EyeWindow, pixels: Pixels, offsets: Offsets, lid: Lid, side: Value) -> Value:
     """An eye with what is around it: [B, 3, h, w]."""
+    pixel = 2.0 / side.cast(FLOAT)
     still, taken = (moved_places(pixels, one) for one in (offsets.head, offsets.whole))
     fields = eye_fields(still, who.mesh, eye.points, who.motion[eye.blink], who.motion)
-    open_eye = who.picture.at(taken - fields.gaze)
-    lid = who.picture.at(taken + fields.skin)
-    lashes = lash_light(graph, who.picture, who.mesh, eye.points)
-    return over_eye(open_eye, lid, fields, lashes, pixel)
+    open_eye, cheek = who.picture.at(taken - fields.gaze), who.picture.at(taken + lid.grain)
+    colours = lid_colours(lid, fields.u, fields.height, cheek, side)
+    return over_eye(open_eye, colours, fields, lid.lashes, pixel)
 
 
 def levels(colours: Value) -> Value:

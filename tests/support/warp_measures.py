@@ -48,3 +48,21 @@ def eye_openness(frame: NDArray[np.uint8], who: Portrait, eye: Eye) -> float:
     where = eye_pixels(who, eye)
     change = np.abs(frame[where].astype(int) - who.crop[where]).max(axis=-1)
     return float((change <= SAME).mean())
+
+
+def skin_between(who: Portrait, first: tuple[int, ...], second: tuple[int, ...]) -> NDArray[np.float64]:
+    """Colour of the portrait between two rows of the mesh's points: a median, [3]."""
+    ends = [pixels_of(who, row[1:-1]) for row in (first, second)]
+    places = np.concatenate([ends[0] + share * (ends[1] - ends[0]) for share in (0.25, 0.5, 0.75)])
+    x, y = places.astype(int).T
+    return np.asarray(np.median(who.crop[y, x], axis=0))
+
+
+def lid_stripes(frame: NDArray[np.uint8], who: Portrait, eye: Eye) -> float:
+    """Standard deviation of the columns' brightness where the eye was, without what is smooth across it."""
+    where = eye_pixels(who, eye)
+    levels = frame[where].mean(axis=-1)
+    columns = np.unique(where[1])
+    means = np.array([levels[where[1] == column].mean() for column in columns])
+    across = columns - columns.mean()
+    return float(np.std(means - np.polyval(np.polyfit(across, means, 2), across)))

@@ -17,25 +17,38 @@ INNER_EDGE: Final = (82, 13, 312, 87, 14, 317)
 
 @dataclass(frozen=True)
 class Eye:
-    """Points of the lids from corner to corner, and of the brow's upper and lower edge above."""
+    """Points of the lids from corner to corner, and of the brow's upper edge above.
+
+    Around the open eye, without its corners: lid, along the middle of the upper lid's skin; fold, along
+    where that ends; below and bag, along the lower lid's skin and where that ends.
+    """
 
     upper: tuple[int, ...]
     lower: tuple[int, ...]
+    lid: tuple[int, ...]
+    fold: tuple[int, ...]
+    below: tuple[int, ...]
+    bag: tuple[int, ...]
     brow: tuple[int, ...]
-    below_brow: tuple[int, ...]
 
 
 RIGHT_EYE: Final = Eye(
     upper=(33, 246, 161, 160, 159, 158, 157, 173, 133),
     lower=(33, 7, 163, 144, 145, 153, 154, 155, 133),
+    lid=(247, 30, 29, 27, 28, 56, 190),
+    fold=(113, 225, 224, 223, 222, 221, 189),
+    below=(25, 110, 24, 23, 22, 26, 112),
+    bag=(31, 228, 229, 230, 231, 232, 233),
     brow=(70, 63, 105, 66, 107),
-    below_brow=(46, 53, 52, 65, 55),
 )
 LEFT_EYE: Final = Eye(
     upper=(362, 398, 384, 385, 386, 387, 388, 466, 263),
     lower=(362, 382, 381, 380, 374, 373, 390, 249, 263),
+    lid=(414, 286, 258, 257, 259, 260, 467),
+    fold=(413, 441, 442, 443, 444, 445, 342),
+    below=(341, 256, 252, 253, 254, 339, 255),
+    bag=(453, 452, 451, 450, 449, 448, 261),
     brow=(336, 296, 334, 293, 300),
-    below_brow=(285, 295, 282, 283, 276),
 )
 """The person's own right and left eye."""
 
