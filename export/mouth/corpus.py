@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Final
 
@@ -41,8 +41,8 @@ DRAWN: Final = {"hibari": 2, "natives": 3}
 """Times that natural voices of English are drawn; others once."""
 
 CALIBRATED: Final = ("espeak", "hibari", "natives")
-CALIBRATION_SHARD: Final = 1_000
-"""Number of a shard that no recipe reaches."""
+CALIBRATION_SHARDS: Final = range(1_000, 1_004)
+"""Numbers of shards that no recipe reaches."""
 
 BLENDS: Final = 160
 """Blended Kokoro voices of the training."""
@@ -95,10 +95,10 @@ def _voice_of(path: Path) -> str:
 def calibration_speech(folder: Path) -> list[Utterance]:
     """Sentences of the training's voices that the training never hears; they are kept in ``folder``."""
     found = []
-    for name in CALIBRATED:
-        path = folder / f"calibration-{name}.npz"
+    for name, index in product(CALIBRATED, CALIBRATION_SHARDS):
+        path = folder / f"calibration-{name}-{index}.npz"
         if not path.is_file():
-            save(path, shard(name, CALIBRATION_SHARD, folder))
+            save(path, shard(name, index, folder))
         found += load(path)
     return found
 

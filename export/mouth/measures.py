@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.mouth.utterance import Utterance
+from export.warp.mouth import BITE_SHUTS
 from lumen.contracts import FACE_FPS
 from lumen.visemes.curves import OPEN, PRESS, TEETH, WIDTH, Curves, TimedPhoneme, curves_of
 from lumen.visemes.table import TABLE, symbols_of
@@ -17,8 +18,8 @@ Flags = NDArray[np.bool_]
 NEAR_FRAMES: Final = 1
 """Frames by which an event may be early or late."""
 
-CLOSED_OPENING: Final = 0.06
-"""Opening up to which a mouth looks closed, pressed or not."""
+CLOSED_OPENING: Final = 0.16
+"""Opening up to which the mesh network sees a closed mouth in frames (``bench.lips``), pressed or not."""
 
 ROUND: Final = -0.4
 """Width from which lips are rounded."""
@@ -104,8 +105,9 @@ def score(utterances: Sequence[Utterance], found: Sequence[Curves]) -> Score:
 
 
 def looks_closed(curves: Curves) -> Flags:
-    """Frames in which a viewer sees a closed mouth: bool [T]."""
-    return np.asarray((curves[:, PRESS] >= PRESENT) | (curves[:, OPEN] <= CLOSED_OPENING))
+    """Frames in which a closed mouth is seen: bool [T]. A lip that is laid to the teeth closes it too."""
+    opening = curves[:, OPEN] * (1 - BITE_SHUTS * curves[:, TEETH])
+    return np.asarray((curves[:, PRESS] >= PRESENT) | (opening <= CLOSED_OPENING))
 
 
 def correlation(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> float:

@@ -42,8 +42,8 @@ class Limits:
         rounding: gain of the width.
     """
 
-    press: tuple[float, float] = (0.35, 0.65)
-    teeth: tuple[float, float] = (0.35, 0.65)
+    press: tuple[float, float] = (0.45, 0.55)
+    teeth: tuple[float, float] = (0.45, 0.55)
     tongue: tuple[float, float] = (0.35, 0.75)
     rounding: float = 1.2
 
@@ -52,6 +52,12 @@ LIMITS: Final = Limits()
 
 QUIET: Final = 0.06
 """Opening that a sigmoid never falls below: a mouth at rest is shut."""
+
+PARTED: Final = 0.14
+"""Opening from which the network's value is shown as it is; between ``QUIET`` and this it rises from 0.
+
+Its mean is right. If ``QUIET`` were taken from every opening, short vowels would look shut.
+"""
 
 SPEAKING: Final = 0.09
 """Opening, press or teeth beyond ``QUIET`` from which the width is the network's: at rest it is none."""
@@ -79,7 +85,10 @@ class Residual(nn.Module):
 
 
 class MouthNetwork(nn.Module):
-    """Features [B, MELS, COLUMNS_BEFORE + 4 * T + COLUMNS_AFTER] -> curves of T frames."""
+    """Features [B, MELS, COLUMNS_BEFORE + 4 * T + COLUMNS_AFTER] -> curves of T frames.
+
+    Of the frame before them the values are computed too: ``served`` sees by them what ends.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,26 +109,39 @@ class MouthNetwork(nn.Module):
         return curves
 
     def values(self, features: Tensor) -> Tensor:
-        """Probabilities and means before the limits: [B, 6, T]."""
+        """Probabilities and means before the limits: [B, 6, 1 + T]."""
         return torch.sigmoid(self.head(self.body(features)))
 
     def learn(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the curves [B, 6, T], and of the symbols [B, len(CLASSES), T]."""
-        hidden = self.body(features)
+        hidden = self.body(features)[..., 1:]
         return self.head(hidden), self.symbols(hidden)
 
 
 def served(values: Tensor, limits: Limits = LIMITS) -> Tensor:
-    """Curves [B, 6, T] from the sigmoids of their logits."""
-    columns = list(values.unbind(dim=1))
+    """Curves [B, 6, T] from the sigmoids of their logits, [B, 6, 1 + T].
+
+    Where a press ends, or teeth, a frame lies between the network's yes and its no, and that is the vowel's:
+    a probability that has fallen counts as if it had fallen by as much again.
+    """
+    before, now = values[..., :-1], values[..., 1:]
+    falling = (now - (before - now).clamp(min=0)).clamp(min=0)
+    columns = list(now.unbind(dim=1))
+    columns[PRESS], columns[TEETH] = falling[:, PRESS], falling[:, TEETH]
     for column, (least, most) in ((PRESS, limits.press), (TEETH, limits.teeth), (TONGUE, limits.tongue)):
         columns[column] = ((columns[column] - least) / (most - least)).clamp(0, 1)
-    for column in (OPEN, UPPER):
-        columns[column] = ((columns[column] - QUIET) / (1 - QUIET)).clamp(0, 1)
-    speaking = (columns[OPEN] + columns[PRESS] + columns[TEETH] - QUIET).clamp(0.0, SPEAKING) / SPEAKING
+    moving = _beyond(columns[OPEN]) + columns[PRESS] + columns[TEETH]
+    speaking = (moving - QUIET).clamp(0.0, SPEAKING) / SPEAKING
+    columns[OPEN] = columns[OPEN] * ((columns[OPEN] - QUIET) / (PARTED - QUIET)).clamp(0, 1)
+    columns[UPPER] = _beyond(columns[UPPER])
     columns[WIDTH] = (limits.rounding * (2 * columns[WIDTH] - 1)).clamp(-1, 1) * speaking
     columns[OPEN] = torch.minimum(columns[OPEN], 1 - columns[PRESS])
     return torch.stack(columns, dim=1)
+
+
+def _beyond(values: Tensor) -> Tensor:
+    """What lies beyond ``QUIET``, 0 to 1."""
+    return ((values - QUIET) / (1 - QUIET)).clamp(0, 1)
 
 
 def _convolution(channels_in: int, channels: int, taps: int, stride: int) -> nn.Sequential:

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from export.mouth.evaluate import heard, torch_network
@@ -20,8 +21,8 @@ from export.mouth.utterance import Utterance
 STARTS: Final = tuple(round(float(each), 2) for each in np.arange(0.10, 0.75, 0.05))
 """Probabilities up to which a press or teeth may stay hidden."""
 
-RAMP: Final = 0.30
-"""Width of the slope behind a threshold."""
+RAMP: Final = 0.10
+"""Width of the slope behind a threshold: lips that are pressed by half are seen open."""
 
 GAINS: Final = tuple(round(float(each), 2) for each in np.arange(2.4, 0.9, -0.2))
 """Gains of the width."""
@@ -34,37 +35,43 @@ MOST_SHUT_VOWELS: Final = 0.05
 """Share of vowels that may look closed for the sake of more closures."""
 
 
-class _Bare(torch.nn.Module):
-    """The network's values before the limits: [B, T, 6]."""
+class Bare(torch.nn.Module):
+    """The network's values before the limits, without those of the frame before: [B, T, 6]."""
 
     def __init__(self, network: MouthNetwork) -> None:
         super().__init__()
         self._network = network
 
     def forward(self, features: Tensor) -> Tensor:
-        values: Tensor = self._network.values(features).transpose(1, 2)
+        values: Tensor = self._network.values(features)[..., 1:].transpose(1, 2)
         return values
+
+
+def with_frame_before(values: NDArray[np.float32]) -> Tensor:
+    """Values [T, 6] of a whole sound as ``served`` takes them, [1, 6, 1 + T]: nothing ends in frame 0."""
+    return torch.from_numpy(np.concatenate([values[:1], values]).T)[None]
 
 
 def best_limits(network: MouthNetwork, speech: Sequence[Utterance], report: Callable[[str], None]) -> Limits:
     """Choose the limits one after the other."""
-    bare = torch_network(_Bare(network))
-    values = [torch.from_numpy(heard(each, bare).T)[None] for each in speech]
+    bare = torch_network(Bare(network))
+    values = [with_frame_before(heard(each, bare)) for each in speech]
 
     def judged(limits: Limits) -> Score:
         found = score(speech, [served(each, limits)[0].T.numpy() for each in values])
         report(f"{limits}: {found}")
         return found
 
-    def best(tried: Sequence[Limits], measure: Callable[[Score], float]) -> Limits:
+    def best(tried: Sequence[Limits], measure: Callable[[Score], float], alike: float = ALIKE) -> Limits:
         measured = [measure(judged(limits)) for limits in tried]
         return next(
-            each for each, found in zip(tried, measured, strict=True) if found >= max(measured) - ALIKE
+            each for each, found in zip(tried, measured, strict=True) if found >= max(measured) - alike
         )
 
     limits = best([replace(LIMITS, press=_ramp(each)) for each in STARTS], _closure)
     limits = best([replace(limits, teeth=_ramp(each)) for each in STARTS], lambda found: found.labiodental)
-    return best([replace(limits, rounding=each) for each in GAINS], lambda found: found.rounding)
+    # A gain hides nothing: more of it than is right only moves every width away from the true one.
+    return best([replace(limits, rounding=each) for each in GAINS], lambda found: found.rounding, alike=0)
 
 
 def _ramp(start: float) -> tuple[float, float]:

@@ -32,17 +32,18 @@ COLUMNS_PER_FRAME: Final = SAMPLES_PER_FRAME // HOP
 BLOCK_FRAMES: Final = 25
 """Frames that one run of the network answers for: a second."""
 
-COLUMNS_BEFORE: Final = 65
+COLUMNS_BEFORE: Final = 69
 """Spectra before a frame's first one that the network sees: 3 frames of its symmetric layers and 12
-of those that look back, and 5 spectra of the layers that bring four spectra together."""
+of those that look back, 5 spectra of the layers that bring four spectra together, and the frame before,
+by which it knows what ends."""
 
 COLUMNS_AFTER: Final = 17
 """Spectra after a frame's last one that it sees: 3 frames and 5 spectra."""
 
 BLOCK_COLUMNS: Final = COLUMNS_BEFORE + BLOCK_FRAMES * COLUMNS_PER_FRAME + COLUMNS_AFTER
 
-LOUDNESS_COLUMNS: Final = 133
-"""Spectra before one that its loudness is judged against: 1.33 s.
+LOUDNESS_COLUMNS: Final = 130
+"""Spectra before one that its loudness is judged against: 1.3 s.
 
 With ``COLUMNS_BEFORE`` and half a window it stays within the 50 frames of WARP_CONTEXT_FRAMES.
 """
