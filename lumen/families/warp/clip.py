@@ -155,8 +155,8 @@ def _calls(clip: Clip, mouth: Curves, render: Render) -> Iterator[Awaitable[Fram
     motion = animate(clip.pcm, clip.pcm_start, clip.first_frame, clip.n_frames, clip.seed, mouth)
     crops = np.repeat(clip.crop[None], BATCH_FRAMES, axis=0)
     meshes = np.repeat(clip.mesh[None], BATCH_FRAMES, axis=0)
-    # Frames that fill no call come first: of the usual windows, 5 and 25 frames, one, which is soon there.
-    stops = range(clip.n_frames % BATCH_FRAMES or BATCH_FRAMES, clip.n_frames + 1, BATCH_FRAMES)
-    for stop in stops:
-        rows = motion[max(0, stop - BATCH_FRAMES) : stop]
+    # A short window is divided among the calls that run side by side. What fills no call comes first.
+    size = min(BATCH_FRAMES, -(-clip.n_frames // CALLS_IN_FLIGHT))
+    for stop in range(clip.n_frames % size or size, clip.n_frames + 1, size):
+        rows = motion[max(0, stop - size) : stop]
         yield render(crops[: len(rows)], meshes[: len(rows)], rows)

@@ -103,6 +103,16 @@ async def test_frames_come_in_order() -> None:
     assert echo.most_open == CALLS_IN_FLIGHT
 
 
+@pytest.mark.parametrize(
+    ("n_frames", "calls"), [(1, [1]), (5, [2, 3]), (8, [4, 4]), (25, [1, 4, 4, 4, 4, 4, 4])]
+)
+async def test_a_short_window_is_divided(n_frames: int, calls: list[int]) -> None:
+    """Two renderers that draw the first window side by side are done at about the same time."""
+    asked = clip(pcm=babble(2), n_frames=n_frames)
+    made = [len(frames) async for frames in render_clip(asked, Echo(), Served(), lambda: False)]
+    assert made == calls
+
+
 async def test_stops_within_a_batch() -> None:
     """Once the client is gone no batch is given out and none started; open ones are waited for."""
     echo = Echo()
