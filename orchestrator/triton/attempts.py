@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from lumen.errors import LumenException, ServiceUnavailableException
@@ -14,6 +15,11 @@ PAUSES: Final = (0.02, 0.5)
 gRPC notices within a millisecond that a server of its list is gone; a load balancer needs until its next
 look, for which TRITON_RETRIES has to be long enough.
 """
+
+MENDING_SECONDS: Final = 6.0
+"""Seconds that an attempt waits at most for models that are loaded anew, which takes two or three."""
+
+LOOK_SECONDS: Final = 0.05
 
 
 class TritonEvents(Protocol):
@@ -42,12 +48,20 @@ class Attempts:
         model: that is asked.
         limit: attempts after the first one.
         events: is told of them.
+        mending: whether models of this Triton have died and are being loaded anew.
     """
 
-    def __init__(self, model: str, limit: int, events: TritonEvents | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        limit: int,
+        events: TritonEvents | None = None,
+        mending: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._model = model
         self._limit = limit
         self._events = events
+        self._mending = mending
         self._count = 0
         self._first: ServiceUnavailableException | None = None
 
@@ -61,9 +75,15 @@ class Attempts:
         if self._count == self._limit:
             raise self._first
         await asyncio.sleep(PAUSES[min(self._count, len(PAUSES) - 1)])
+        await self._until_mended()
         self._count += 1
         log.warning(
             "Asking for %s again (%d of %d): %s", self._model, self._count, self._limit, error.message
         )
         if self._events is not None:
             self._events.retried(self._model)
+
+    async def _until_mended(self) -> None:
+        deadline = asyncio.get_running_loop().time() + MENDING_SECONDS
+        while self._mending() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(LOOK_SECONDS)

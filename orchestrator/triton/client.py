@@ -128,7 +128,8 @@ class TritonClient:
 
     def attempts(self, model: str) -> Attempts:
         """Attempts at one request to ``model``."""
-        return Attempts(model, self._retries, self._events)
+        mending = self._reload is not None and self._loads_models
+        return Attempts(model, self._retries, self._events, lambda: mending and bool(self._dead))
 
     async def _infer(self, model: str, inputs: Tensors, timeout: float | None) -> dict[str, npt.NDArray[Any]]:
         timeout = timeout or self._timeout

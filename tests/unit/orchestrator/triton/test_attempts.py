@@ -1,5 +1,6 @@
 """A request whose Triton goes away is asked again: frames go on where they were, sentences begin anew."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 from unittest.mock import AsyncMock
@@ -131,3 +132,10 @@ async def test_the_first_failure_is_told() -> None:
     assert raised.value is AWAY
     with pytest.raises(ServiceUnavailableException):
         await Attempts("warp", 0).failed(AWAY)
+
+
+async def test_an_attempt_waits_for_a_model_that_is_loaded_anew() -> None:
+    """A window is not asked for in vain three times while its model loads."""
+    dead = [True] * 3 + [False]
+    await asyncio.wait_for(Attempts("warp", 1, mending=lambda: dead.pop(0)).failed(AWAY), 5)
+    assert dead == []
