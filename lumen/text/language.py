@@ -181,7 +181,8 @@ def suggest_language(code: str, known: Mapping[str, str]) -> str | None:
         for same in _same(candidate):
             if same in known:
                 return same
-    return _similar(asked, known)
+    regions = (code for code in known if "-" not in asked and same_language(asked, code))
+    return next(regions, None) or _similar(asked, known)
 
 
 def language_name(code: str) -> str:

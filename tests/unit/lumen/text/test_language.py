@@ -147,6 +147,7 @@ def test_a_suggestion_is_a_known_code() -> None:
     """A voice that knows Mandarin by another code is told that one, and no code that it lacks."""
     assert suggest_language("chinese", {"cmn": "Mandarin"}) == "cmn"
     assert suggest_language("german", {"en": "English"}) is None
+    assert suggest_language("zh", {"en": "English", "zh-cn": "Mandarin"}) == "zh-cn"
 
 
 def test_languages_of_xtts_have_words_for_signs_and_names() -> None:
