@@ -43,7 +43,7 @@ def check_speakable(text: str, language: str, can_speak: Callable[[str, str], bo
 
 
 def likely_languages(text: str, default: str, can_speak: Callable[[str, str], bool]) -> list[str]:
-    """Languages to speak a text in for which none was asked, the likeliest first; none where ``default`` does.
+    """Languages of a text for which none was given, the likeliest first; none where ``default`` will do.
 
     A text that cannot be spoken in ``default`` needs no certainty: any other language says more of it.
     """
