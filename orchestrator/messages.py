@@ -13,6 +13,14 @@ LOGGED_CHARACTERS: Final = 80
 TOKENS: Final = re.compile(r"(?<=[?&]token=)[^&\s\"']+")
 """Tokens in an address."""
 
+LISTS: Final[Mapping[str, str]] = {
+    "avatar": "GET /api/avatars",
+    "language": "GET /api/status",
+    "model": "GET /v1/models",
+    "voice": "GET /api/voices",
+}
+"""Requests that list all of a kind."""
+
 MAX_NAMED: Final = 40
 """Names that a message lists at most."""
 
@@ -34,13 +42,16 @@ def without_tokens(text: str) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Message on a ``name`` that is not among ``known``: it lists near ones, or up to ``MAX_NAMED``."""
+    """Message on a ``name`` that is not among ``known``: it asks for near ones, or lists ``MAX_NAMED``."""
     name, names = excerpt(name), list(known)
     if not names:
         return f"There is no {kind} {name!r}; none is made yet."
-    near = difflib.get_close_matches(name.lower(), names) or names
-    more = f" and {len(near) - MAX_NAMED} more" if len(near) > MAX_NAMED else ""
-    return f"There is no {kind} {name!r}; send one of: {', '.join(near[:MAX_NAMED])}{more}."
+    folded = {each.lower(): each for each in names}
+    near = " or ".join(repr(folded[each]) for each in difflib.get_close_matches(name.lower(), folded))
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    asked = f"did you mean {near}?" if near else f"send one of: {', '.join(names[:MAX_NAMED])}{more}."
+    all_of = f" {LISTS[kind]} lists all." if kind in LISTS and (near or more) else ""
+    return f"There is no {kind} {name!r}; {asked}{all_of}"
 
 
 def unknown_language(code: str, known: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -181,13 +182,20 @@ def suggest_language(code: str, known: Mapping[str, str]) -> str | None:
         for same in _same(candidate):
             if same in known:
                 return same
-    return _similar(asked, known)
+    regions = (code for code in known if "-" not in asked and same_language(asked, code))
+    return next(regions, None) or _similar(asked, known)
 
 
 def language_name(code: str) -> str:
     """A language as it is named in a message: ``German (de)``, or the code alone."""
     name = NAMES.get(primary(code))
     return code if name is None else f"{name} ({code})"
+
+
+def distinct_names(languages: Mapping[str, str]) -> dict[str, str]:
+    """Codes with the languages' names, those of several codes with their own code behind them."""
+    counts = Counter(languages.values())
+    return {code: name if counts[name] == 1 else f"{name}, {code}" for code, name in languages.items()}
 
 
 def same_language(first: str, second: str) -> bool:

@@ -47,6 +47,20 @@ SCRIPTS: Final = {
 }
 """Scripts of the languages that are not written in Latin letters."""
 
+_USUAL: Final = {
+    "CYRILLIC": "ru",
+    "ARABIC": "ar",
+    "DEVANAGARI": "hi",
+    "BENGALI": "bn",
+    "MYANMAR": "my",
+    "GEORGIAN": "ka",
+    "HEBREW": "he",
+    "GREEK": "el",
+    "ETHIOPIC": "am",
+    HAN: "zh",
+}
+"""Language with most speakers of each script that several share."""
+
 
 def primary(code: str) -> str:
     """The language of a code without region and script."""
@@ -78,3 +92,11 @@ def main_script(text: str) -> frozenset[str]:
     if any(counts[script] for script in KANA) and 2 * wide > counts.total():
         return KANA | {HAN}
     return frozenset(script for script, _ in counts.most_common(1))
+
+
+def usual_language(scripts: frozenset[str]) -> str | None:
+    """The language that a word in a script is in where nothing else tells; None for Latin letters."""
+    if scripts & KANA:
+        return "ja"
+    found = (_USUAL.get(script) or _LANGUAGES.get(script, "").partition(" ")[0] for script in scripts)
+    return next(filter(None, found), None)

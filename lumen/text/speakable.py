@@ -6,7 +6,7 @@ from typing import Final
 from lumen.errors import InvalidInputException
 from lumen.text.characters import clean
 from lumen.text.language import detect, language_name, same_language
-from lumen.text.scripts import LATIN, main_script, script_of
+from lumen.text.scripts import LATIN, main_script, script_of, usual_language
 
 UNSPOKEN_SHARE: Final = 0.25
 """Share of the letters, of the main script, that may be left out; otherwise no sense is left."""
@@ -35,13 +35,35 @@ def check_speakable(text: str, language: str, can_speak: Callable[[str, str], bo
     Raises:
         InvalidInputException: the voice can speak too little of it; the message names the text's language.
     """
-    letters = [character for character in clean(text) if character.isalpha()]
-    silent = [character for character in letters if not can_speak(character, language)]
-    main = main_script("".join(letters))
-    if sum(script_of(character) in main for character in silent) > UNSPOKEN_SHARE * len(letters):
+    silent, makes_sense = _silent_letters(text, language, can_speak)
+    if not makes_sense:
         raise InvalidInputException(_refusal(text, silent, language))
     warnings = [] if not silent else [f"left out, since the voice has no sound for it: {_quoted(silent)}"]
     return [*warnings, *_mismatch(text, language)]
+
+
+def likely_languages(text: str, default: str, can_speak: Callable[[str, str], bool]) -> list[str]:
+    """Languages of a text for which none was given, the likeliest first; none where ``default`` will do.
+
+    A text that cannot be spoken in ``default`` needs no certainty: any other language says more of it.
+    """
+    if _silent_letters(text, default, can_speak)[1]:
+        sure = sure_language(text)
+        return [] if sure is None else [sure]
+    found = detect(text)
+    likely = [None if found is None else found.language, usual_language(main_script(clean(text)))]
+    return [code for code in likely if code is not None]
+
+
+def _silent_letters(
+    text: str, language: str, can_speak: Callable[[str, str], bool]
+) -> tuple[list[str], bool]:
+    """List the letters that are left out in a language, and tell whether the rest makes sense."""
+    letters = [character for character in clean(text) if character.isalpha()]
+    silent = [character for character in letters if not can_speak(character, language)]
+    main = main_script("".join(letters))
+    lost = sum(script_of(character) in main for character in silent)
+    return silent, lost <= UNSPOKEN_SHARE * len(letters)
 
 
 def _refusal(text: str, silent: list[str], language: str) -> str:

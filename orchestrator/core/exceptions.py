@@ -62,6 +62,9 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OTHER_NAMES: Final = {405: "MethodNotAllowedException", 416: "RangeNotSatisfiableException"}
 """Names of what the framework refuses and LUMEN never raises; in `ERROR_NAMES` of the schemas too."""
 
+HEX_ESCAPE: Final = "hex escape"
+"""Part of pydantic's message on JSON with half of a surrogate pair."""
+
 REPORTED_ERRORS: Final = 5
 """Fields that one message about an invalid body names."""
 
@@ -151,6 +154,8 @@ def _allowed(request: Request) -> str:
 def _describe(item: Any) -> str:
     where = ".".join(str(part) for part in item["loc"] if part != "body")
     what = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "json_invalid" and HEX_ESCAPE in what:
+        what += ": half of a character, as of an emoji that a text was cut inside; send whole characters"
     return f"{excerpt(where)}: {what}" if where else what
 
 

@@ -24,6 +24,9 @@ from orchestrator.request_context import new_request_id, share_of
 
 MALFORMED: Final = "The request is not HTTP/1.1 as it should be; send one that an HTTP library makes."
 
+LENGTHS: Final = {b"content-length", b"transfer-encoding"}
+"""Headers of which a request has one at most."""
+
 
 @dataclass(frozen=True)
 class ConnectionLimits:
@@ -68,6 +71,20 @@ class _Timer:
             self._handle = None
 
 
+class _OneLengthConnection(h11.Connection):
+    """Takes no request whose body has two lengths.
+
+    h11 reads it in chunks and goes on; a proxy before it may have taken the other length, and what comes
+    behind it for a part of the body (RFC 9112, 6.3).
+    """
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        event = super().next_event()
+        if isinstance(event, h11.Request) and {name for name, _ in event.headers} >= LENGTHS:
+            raise h11.RemoteProtocolError("Both Content-Length and Transfer-Encoding came")
+        return event
+
+
 class _BoundedProtocol(H11Protocol):
     _limits: ConnectionLimits
 
@@ -79,6 +96,7 @@ class _BoundedProtocol(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.conn = _OneLengthConnection(h11.SERVER)
         self.client_name = ""
         self._upgraded = False
         self._head = _Timer(self.loop, self._limits.head_seconds, self._head_is_late)

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -160,7 +160,7 @@ class Avatars:
         # Requests with the same picture wait for the first of them; nobody else does.
         async with self._making.setdefault(key, asyncio.Lock()):
             if (known := await self._known(key)) is not None:
-                return known, False
+                return _again(known, name), False
             name = name or f"avatar-{key[:8]}"
             await self._check_name(name, key)
             image = await self._decoder.decode(picture)
@@ -224,7 +224,7 @@ class Avatars:
         tensors = await asyncio.to_thread(_tensors, features, thumbnail)
         async with self._store.adding():
             if (known := await self._known(key)) is not None:
-                return known, False
+                return _again(known, name), False
             await self._check_name(name, key)
             return self._read(await self._store.write(key, tensors, header)), True
 
@@ -253,6 +253,14 @@ class Avatars:
             usable=(header.get("format"), header["part"], header["source_sha256"]) == ours,
             owner=stored.owner,
         )
+
+
+def _again(card: AvatarCard, name: str | None) -> AvatarCard:
+    """Warn who posts the picture of an avatar once more that it keeps its name."""
+    if name is None or name.strip().lower() == card.name.lower():
+        return card
+    warning = f"this picture is the avatar {card.name!r} already; it is not called {name!r}"
+    return replace(card, warnings=[*card.warnings, warning])
 
 
 def fingerprint(picture: bytes, crop_options: CropOptions, face: Face) -> str:

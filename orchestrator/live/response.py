@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lumen.aio import Stream, cancel, exhaust, read_ahead, tee
 from lumen.errors import InvalidInputException, LumenException
+from lumen.text.language import language_name
 from lumen.utterance import Sentence, SpeechChunk
 from lumen.visemes.track import PhonemeTrack
 from orchestrator.live.client_events import PCM_RATE
@@ -245,7 +246,10 @@ class Response:
                 self._captions[sentence.index] = sentence.text
                 yield Sentence(sentence.spoken, self.id, sentence.index, sentence.last)
         if silent:
-            raise InvalidInputException("The text has nothing that can be spoken; send words.")
+            raise InvalidInputException(
+                f"The text has nothing that can be spoken in {language_name(voice.language)}; send words, "
+                "or set the session's language."
+            )
 
     async def _sound(self, chunks: Stream[SpeechChunk], limit: DurationLimit) -> Stream[Pcm]:
         """Yield the samples of chunks, with captions on the way."""

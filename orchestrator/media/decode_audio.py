@@ -284,9 +284,8 @@ def _audio_stream(container: InputContainer) -> AudioStream:
         found = "of an unknown codec" if context is None else f"({context.name}, {context.sample_rate} Hz)"
         raise UnsupportedMediaException(f"The upload's audio {found} cannot be decoded; {EXPECTED}.")
     if not 1 <= context.channels <= MAX_CHANNELS:
-        raise UnsupportedMediaException(
-            f"The upload's audio has {context.channels} channels; 1 to {MAX_CHANNELS} are taken."
-        )
+        found = f"has {context.channels} channels" if context.channels else "has no channels, or too many"
+        raise UnsupportedMediaException(f"The upload's audio {found}; 1 to {MAX_CHANNELS} are taken.")
     context.thread_count = 1  # each thread would reserve memory
     return stream
 

@@ -20,10 +20,15 @@ from lumen.errors import (
     UnsupportedMediaException,
 )
 from orchestrator.media.completeness import mp4_missing_bytes, riff_missing_bytes
-from orchestrator.media.file_kinds import description
+from orchestrator.media.file_kinds import description, kind_of
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "HEIF")
 """Pillow's names of the kinds that are taken; of animations, the first frame."""
+
+KINDS: Final = frozenset(f"a {name} picture" for name in ("PNG", "JPEG", "WebP", "HEIC", "HEIF", "GIF")) | {
+    "an AVIF picture"
+}
+"""Names of these kinds by their first bytes."""
 
 EXPECTED: Final = "send a PNG, JPEG, WebP, AVIF, HEIC or GIF picture"
 
@@ -42,8 +47,8 @@ SRGB: Final = "srgb"
 MAX_MISSING_ROWS: Final = 0.05
 """Share of a damaged picture's rows that may be missing."""
 
-MISSING_ROWS_SLACK: Final = 32
-"""Rows more than that: decoders give out up to two rows of blocks late."""
+MISSING_ROWS_SLACK: Final = {"JPEG": 16, "MPO": 16}
+"""Rows that may be missing of a small picture, by its format: where blocks are decoded, rows of blocks."""
 
 MAX_MISSING_BYTES: Final = 0.02
 """Share of the bytes of a WebP or HEIC that may be missing."""
@@ -130,11 +135,11 @@ def decode_image(data: bytes, max_pixels: int, view: View = WHOLE) -> Picture:
         return _read(data, max_pixels, view)
     except (LumenException, MemoryError):
         raise
-    except UnidentifiedImageError as error:
-        raise UnsupportedMediaException(
-            f"The portrait is {description(data)}, or is damaged at its beginning; {EXPECTED}."
-        ) from error
     except Exception as error:  # decoders raise anything on hostile bytes
+        if isinstance(error, UnidentifiedImageError) and kind_of(data) not in KINDS:
+            raise UnsupportedMediaException(
+                f"The portrait is {description(data)}, or is damaged at its beginning; {EXPECTED}."
+            ) from error
         raise InvalidInputException(
             f"The portrait, {description(data)}, is damaged or cut off; send the whole file."
         ) from error
@@ -208,8 +213,9 @@ def _load_in_part(image: ImageFile.ImageFile) -> None:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
     # Rows that were not decoded are of one colour, between others too where the file is interlaced.
     pixels = np.asarray(image).reshape(image.height, image.width, -1)
-    missing = int((pixels == pixels[:, :1]).all(axis=(1, 2)).sum())
-    if missing > MAX_MISSING_ROWS * image.height + MISSING_ROWS_SLACK:
+    colour = 0 if image.format == "PNG" else pixels[:, :1]
+    missing = int((pixels == colour).all(axis=(1, 2)).sum())
+    if missing > max(MAX_MISSING_ROWS * image.height, MISSING_ROWS_SLACK.get(image.format or "", 1)):
         raise OSError(f"{missing} of {image.height} rows are missing")
 
 

@@ -38,7 +38,7 @@ class DurationLimit:
         self._samples += len(pcm)
         if self._samples > self._max_seconds * self._rate:
             raise InvalidInputException(
-                f"The speech is over {self._max_seconds:g} s long; shorten the text or lower max_tokens."
+                f"The speech is over {self._max_seconds:g} s long; shorten the text or ask for less."
             )
 
 

@@ -41,6 +41,8 @@ MAX_FORM_FIELDS: Final = 40
 MAX_FORM_TEXT: Final = 2**20
 """Bytes of all the text of a form, without its files."""
 
+CUT_OFF: Final = "The form is cut off: its closing boundary did not come; send the whole form."
+
 MAX_KEYS: Final = 64
 """Keys that an object in a body may have: more than any model has fields."""
 
@@ -160,9 +162,21 @@ async def _parse_form(request: Request, max_files: int) -> FormData:
 
 
 class _Utf8FormParser(MultiPartParser):
-    """Refuses text that is no UTF-8, for which Starlette takes Latin-1, and too much text."""
+    """Refuses what Starlette lets pass: text that is no UTF-8, too much text, a form without its end."""
 
     _n_bytes = 0
+    _ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if not self._ended:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise InvalidInputException(CUT_OFF)
+        return form
 
     def on_part_end(self) -> None:
         if self._current_part.file is None:

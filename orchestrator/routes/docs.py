@@ -3,15 +3,23 @@
 The scripts are those of the package `fastapi-offline`; its app, which is FastAPI's, is not used.
 """
 
+import asyncio
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 SCRIPTS: Final = "/docs/scripts"
+
+REDOC_SCRIPT: Final = "redoc.standalone.js"
+
+LOGO: Final = "https://cdn.redoc.ly/redoc/logo-mini.svg"
+"""Picture that ReDoc asks another server for; where it does not come, ReDoc leaves it out."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -19,7 +27,7 @@ router = APIRouter(include_in_schema=False)
 def add_docs(app: FastAPI) -> None:
     """Serve both pages; ``app`` is made without FastAPI's own."""
     app.include_router(router)
-    app.mount(SCRIPTS, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs")
+    app.mount(SCRIPTS, _Scripts(directory=str(_static())), name="docs")
 
 
 @router.get("/openapi.json")
@@ -49,7 +57,25 @@ async def redoc() -> HTMLResponse:
     return get_redoc_html(
         openapi_url="/openapi.json",
         title="LUMEN - ReDoc",
-        redoc_js_url=f"{SCRIPTS}/redoc.standalone.js",
+        redoc_js_url=f"{SCRIPTS}/{REDOC_SCRIPT}",
         redoc_favicon_url=f"{SCRIPTS}/favicon.png",
         with_google_fonts=False,
     )
+
+
+class _Scripts(StaticFiles):
+    """Serves the package's files; ReDoc without the picture that it would ask another server for."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        found = await super().get_response(path, scope)
+        if path != REDOC_SCRIPT:
+            return found
+        return Response(await asyncio.to_thread(_redoc_script), media_type="text/javascript")
+
+
+def _redoc_script() -> str:
+    return (_static() / REDOC_SCRIPT).read_text("utf-8").replace(LOGO, "data:,")
+
+
+def _static() -> Traversable:
+    return files("fastapi_offline") / "static"

@@ -15,6 +15,7 @@ from lumen.families.description import SPEEDS
 from lumen.families.xtts.family import MAX_RECORDINGS, MIN_REFERENCE_SECONDS
 from lumen.options import limits
 from lumen.settings import Settings
+from lumen.text.language import distinct_names
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.media.encodings import ENCODINGS
 from orchestrator.request_context import stamp
@@ -101,7 +102,7 @@ async def status(use: Use) -> StatusResponse:
         limits=_limits(use),
         portraits=use.portraits.names(),
         marking={"metadata": True, "signed": use.marking.signs, "label": use.marking.label or None},
-        languages=dict(use.models.get_voice().family.languages),
+        languages=distinct_names(use.models.get_voice().family.languages),
         voices=await _voices(use),
     )
 

@@ -1,9 +1,16 @@
 """Bodies of ``/v1/videos``: OpenAI's fields, and LUMEN's beside them."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from orchestrator.schemas.generation import CLIP_FILES, URL_CHARACTERS, FullRequest
 from orchestrator.schemas.generation_results import FullResponse, VideoResponse
@@ -25,9 +32,27 @@ SECONDS_PATTERN: Final = r"^[1-9][0-9]{0,3}$"
 MOST_SECONDS: Final = 9999
 
 
-AnySize: TypeAlias = Annotated[str, Field(pattern=SIZE_PATTERN)] | Literal[256, 512]
+def _in_words(expected: str) -> WrapValidator:
+    """Say what is expected instead of what is wrong with each of several types."""
 
-Seconds = Annotated[int, Field(ge=1, le=MOST_SECONDS)]
+    def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise ValueError(expected) from None
+
+    return WrapValidator(check)
+
+
+AnySize: TypeAlias = Annotated[
+    Annotated[str, Field(pattern=SIZE_PATTERN)] | Literal[256, 512] | None,
+    _in_words("send 256, 512 or a width and a height such as 720x1280"),
+]
+
+Seconds: TypeAlias = Annotated[
+    Annotated[str, Field(pattern=SECONDS_PATTERN)] | Annotated[int, Field(ge=1, le=MOST_SECONDS)] | None,
+    _in_words(f"send a whole number from 1 to {MOST_SECONDS}, or leave it out"),
+]
 
 
 class VideoCreateRequest(FullRequest):
@@ -38,10 +63,8 @@ class VideoCreateRequest(FullRequest):
     model: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
         None, description="is read and not used: the server has one chain, whose parts the result names"
     )
-    seconds: Annotated[str, Field(pattern=SECONDS_PATTERN)] | Seconds | None = Field(
-        None, description="is read and not used: a video is as long as its speech"
-    )
-    size: AnySize | None = Field(  # type: ignore[assignment]  # takes more than LUMEN's own
+    seconds: Seconds = Field(None, description="is read and not used: a video is as long as its speech")
+    size: AnySize = Field(  # type: ignore[assignment]  # takes more than LUMEN's own
         None,
         description="side of the animated square, 256 or 512; of a width and a height such as 720x1280 the "
         "smaller one counts",

@@ -10,7 +10,7 @@ from lumen.families.espeak import catalog
 from lumen.families.espeak.reading import can_speak
 from lumen.families.xtts.text.languages import CHARACTER_LIMITS
 from lumen.families.xtts.text.reading import READING as XTTS
-from lumen.text.language import NAMES, detect, suggest_language
+from lumen.text.language import NAMES, detect, distinct_names, suggest_language
 from lumen.text.speakable import SURE, check_speakable
 from lumen.text.words import SIGN_WORDS
 from tests.support.properties import EXAMPLES
@@ -147,9 +147,18 @@ def test_a_suggestion_is_a_known_code() -> None:
     """A voice that knows Mandarin by another code is told that one, and no code that it lacks."""
     assert suggest_language("chinese", {"cmn": "Mandarin"}) == "cmn"
     assert suggest_language("german", {"en": "English"}) is None
+    assert suggest_language("zh", {"en": "English", "zh-cn": "Mandarin"}) == "zh-cn"
 
 
 def test_languages_of_xtts_have_words_for_signs_and_names() -> None:
     """Signs that XTTS's tokenizer does not know have words in each language that it speaks."""
     assert SIGN_WORDS.keys() == CHARACTER_LIMITS.keys()
     assert CHARACTER_LIMITS.keys() <= NAMES.keys()
+
+
+def test_listed_languages_differ_in_their_names() -> None:
+    """eSpeak has `en` and `en-gb` by one name, in which nobody could choose."""
+    names = distinct_names(catalog.LANGUAGES)
+    assert names.keys() == catalog.LANGUAGES.keys()
+    assert len(set(names.values())) == len(names)
+    assert (names["en-gb"], names["de"]) == ("English (Great Britain), en-gb", "German")

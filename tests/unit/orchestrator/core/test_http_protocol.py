@@ -20,6 +20,8 @@ from tests.support.waiting import wait_until
 
 HALF_A_HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nX-"
 
+LENGTHS = (b"Content-Length: 12\r\n", b"Transfer-Encoding: chunked\r\n")
+
 
 @pytest.fixture(scope="module")
 def strict(serve_with: Serve) -> Api:
@@ -84,6 +86,17 @@ def test_a_body_that_breaks_its_chunks(strict: Api) -> None:
         status, _ = answer(connection)
     assert status == 400
     assert "Traceback" not in log_of(strict)[before:]
+
+
+@pytest.mark.parametrize("lengths", [LENGTHS, LENGTHS[::-1]], ids=["length first", "chunked first"])
+def test_a_body_of_two_lengths(strict: Api, lengths: tuple[bytes, ...]) -> None:
+    """A request that another server may end elsewhere is 400, and nothing behind it is read."""
+    head = b"POST /api/generate/text HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    behind = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    with connect(strict) as connection:
+        connection.sendall(head + b"".join(lengths) + b"\r\n2\r\n{}\r\n0\r\n\r\n" + behind)
+        status, body = answer(connection)
+    assert (status, body["error"]) == (400, "InvalidInputException")
 
 
 @contextmanager

@@ -92,8 +92,9 @@ async def test_the_same_picture_at_two_apis(replica: Replica) -> None:
     face = Face(together=2)
     made = await asyncio.gather(*(make(avatars_of(replica, face), 80, name) for name in ("Grace", "Hopper")))
     assert sorted(new for _, new in made) == [False, True]
-    assert made[0][0] == made[1][0]
-    assert await avatars_of(replica, face).cards() == [made[0][0]]
+    assert made[0][0].id == made[1][0].id
+    kept = next(card for card, new in made if new)
+    assert await avatars_of(replica, face).cards() == [kept]
 
 
 async def test_a_name_is_given_once(replica: Replica) -> None:
@@ -123,3 +124,15 @@ async def test_each_key_has_its_own_number(replica: Replica) -> None:
         assert (new, own.owner) == (True, ALAN.id)
         assert await avatars_of(replica, Face()).cards() == [own]
     assert (await make(avatars_of(replica, Face(), 2), 70))[1]
+
+
+async def test_a_picture_that_comes_again_under_another_name(replica: Replica) -> None:
+    """The avatar keeps its name, and the answer says so; without a new name there is nothing to say."""
+    avatars = avatars_of(replica, Face())
+    await make(avatars, 80, "Grace")
+    for name in (None, "grace"):
+        assert (await make(avatars, 80, name))[0].warnings == ["blurred"]
+    again, new = await make(avatars, 80, "Hopper")
+    assert (new, again.name, again.warnings[0]) == (False, "Grace", "blurred")
+    assert again.warnings[1] == "this picture is the avatar 'Grace' already; it is not called 'Hopper'"
+    assert (await avatars.find("Grace")).warnings == ["blurred"]

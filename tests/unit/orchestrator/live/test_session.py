@@ -105,6 +105,15 @@ async def test_twenty_interruptions_and_an_answer(server: Server) -> None:
         assert done["response"]["status"] == "completed"
 
 
+async def test_an_answer_without_a_sound_names_its_language(server: Server) -> None:
+    """A greeting in letters that the voice leaves out was answered "send words" alone."""
+    async with server.talking() as socket:
+        socket.client_asks("!!!")
+        done = await socket.until("response.done")
+    message = done["response"]["status_details"]["error"]["message"]
+    assert "can be spoken in English (en); send words, or set the session's language" in message
+
+
 async def test_history_without_what_nobody_heard(server: Server) -> None:
     """The writer is told only of the words that were played before the interruption."""
     async with server.talking() as socket:

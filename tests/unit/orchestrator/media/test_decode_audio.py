@@ -148,6 +148,14 @@ def test_headers_that_lie_are_refused(channels: int, bits: int, rate: int) -> No
         decode_audio(data, RATE, LIMIT)
 
 
+def test_more_channels_than_can_be_counted() -> None:
+    """A WAV of 999 channels was said to have none."""
+    head = struct.pack("<HHIIHH", 1, 999, 16_000, 31_968_000, 1998, 16)
+    data = b"WAVEfmt " + struct.pack("<I", 16) + head + b"data" + struct.pack("<I", 19_980) + bytes(19_980)
+    with pytest.raises(UnsupportedMediaException, match="has no channels, or too many; 1 to"):
+        decode_audio(b"RIFF" + struct.pack("<I", len(data)) + data, RATE, LIMIT)
+
+
 def _many_channels(pcm: npt.NDArray[np.int16]) -> bytes:
     """pcm: [n_samples, channels] -> a WAV file."""
     buffer = io.BytesIO()

@@ -144,12 +144,38 @@ def test_a_few_missing_bytes_pass(kind: str, options: dict[str, Any], missing: i
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "HEIF"])
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.8])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.8, 0.9])
 def test_half_a_picture_is_refused(kind: str, share: float) -> None:
     """A picture whose lower part is missing is damaged."""
     data = saved(photograph(), kind)
     with pytest.raises(InvalidInputException, match="damaged"):
         decode_image(data[: int(len(data) * share)], 10_000_000)
+
+
+def without_height() -> bytes:
+    """A JPEG whose head says that it has no rows."""
+    data = bytearray(saved(photograph(), "JPEG"))
+    height = data.index(b"\xff\xc0") + 5
+    data[height : height + 2] = bytes(2)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [saved(photograph(), "HEIF")[:16] + bytes(400), without_height(), b"\x89PNG\r\n", b"RIFF\0\0\0\0WEBP"],
+    ids=["HEIC", "JPEG", "PNG", "WebP"],
+)
+def test_a_kind_that_is_taken_and_cannot_be_read_is_damaged(data: bytes) -> None:
+    """Nobody is told to send the kind that came."""
+    with pytest.raises(InvalidInputException, match="damaged or cut off; send the whole file"):
+        decode_image(data, 10_000_000)
+
+
+def test_a_border_is_not_missing() -> None:
+    """White rows are the picture's own, where its last bytes are missing."""
+    image = photograph()
+    image.paste("white", (0, 0, 320, 40))
+    assert difference(saved(image, "PNG")[:-20], image) < 9
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 40_000_000), (40_000_000, 1), (1, 32_769), (8_001, 8_000)])
