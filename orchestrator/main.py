@@ -110,11 +110,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.tracing.start()
         await services.moderation.start()
         retention = asyncio.create_task(watch_outputs(services.kept, services.outputs))
+        idle_clips = asyncio.create_task(services.live.idle.watch())
         await services.jobs.start()
         try:
             yield
         finally:
             await cancel(retention)
+            await cancel(idle_clips)
             await services.moderation.close()
             await services.live.stop()
             await services.jobs.stop()

@@ -19,6 +19,9 @@ URL_PREFIX: Final = "/outputs"
 RECORDS: Final = ".records"
 """Folder of the records, hidden from those who fetch files."""
 
+IDLE: Final = "idle"
+"""Folder of the idle clips of conversations, which have an address of their own."""
+
 SERVED: Final = ("audio", "video")
 FOLDERS: Final = (*SERVED, RECORDS)
 
@@ -73,7 +76,7 @@ class Outputs:
 
     def clear(self) -> None:
         """Remove what a process that was killed had begun to write."""
-        for kind in FOLDERS:
+        for kind in (*FOLDERS, IDLE):
             remove_ownerless(self.root / kind)
 
     def files(self) -> Iterator[Path]:
