@@ -25,7 +25,7 @@ PROTOCOLS: Final = (BINARY_PROTOCOL, "realtime")
 """Subprotocols that are spoken; OpenAI's clients in browsers offer the second one."""
 
 IDLE_HEADERS: Final = {"Cache-Control": "private, max-age=86400, immutable"}
-"""The address has the hash of what the clip is made of. It is asked for again after a day: an avatar may go."""
+"""The address has the hash of what the clip is made of; after a day it is asked for again: avatars may go."""
 
 
 class StarletteSocket:
