@@ -14,7 +14,7 @@ from rich.console import Console
 from commands.microphone import SILENT_END, SoundSource, paced
 from commands.pictures import PLAYERS, Picture, Pictures, find_player
 from lumen.aio import cancel
-from lumen.errors import InvalidInputException
+from lumen.errors import InvalidInputException, ServiceUnavailableException
 from lumen.live_client import Event, LiveClient
 from lumen.settings import Settings
 from lumen.triton.ports import reachable
@@ -103,13 +103,18 @@ class Chat:
         self._console = console
         self._open: dict[str, Picture] = {}
         self._asked = 0
+        self._parts: dict[str, str] = {}
         self._quiet = asyncio.Event()
         self._begun = asyncio.Event()
 
     # From the server.
 
     async def follow(self) -> None:
-        """Show what the server sends until it ends the conversation."""
+        """Show what the server sends.
+
+        Raises:
+            ServiceUnavailableException: it ended the conversation.
+        """
         handlers: dict[str, Callable[[Event], Awaitable[None]]] = {
             "session.created": self._greet,
             "response.created": self._begin,
@@ -126,11 +131,13 @@ class Chat:
         async for event in self._client.events():
             if (handle := handlers.get(event["type"])) is not None:
                 await handle(event)
-        self._say(f"The server ended the conversation: {self._client.end or 'no reason given'}", "yellow")
+        reason = self._client.end or "no reason given"
+        raise ServiceUnavailableException(f"The server ended the conversation: {reason}")
 
     async def _greet(self, event: Event) -> None:
         session = event["session"]
-        parts = ", ".join(f"{name} {part}" for name, part in session["parts"].items())
+        self._parts = session["parts"]
+        parts = ", ".join(f"{name} {part}" for name, part in self._parts.items())
         self._say(f"Connected ({parts}).", "dim")
         if session.get("note"):
             self._say(session["note"], "yellow")
@@ -216,6 +223,11 @@ class Chat:
 
     async def _send_sound(self, path: Path) -> None:
         with SoundSource(path) as source:
+            if "listener" not in self._parts:
+                raise InvalidInputException(
+                    "The server recognises no speech, so a microphone is not heard; on its machine, install "
+                    "what does (scripts/setup --listen, English) or set GEMINI_API_KEY."
+                )
             async with aclosing(paced(source.pieces())) as pieces:
                 async for piece in pieces:
                     await self._client.hear(piece)

@@ -13,6 +13,7 @@ from typing import Final
 from rich.console import Console
 
 from lumen import __version__, registry
+from lumen.addresses import port_of
 from lumen.errors import LumenException
 from lumen.runtime.cores import usable_cores
 from lumen.settings import Settings
@@ -120,6 +121,7 @@ def _folders(settings: Settings) -> Iterator[Finding]:
 def _ports(settings: Settings) -> Iterator[Finding]:
     wanted = {
         "API_PORT": (settings.api_host, settings.api_port),
+        "TRITON_URL": (settings.triton_host, port_of(settings.triton_url) or 0),
         "TRITON_HTTP_PORT": (settings.triton_host, settings.triton_http_port),
         "TRITON_METRICS_PORT": (settings.triton_host, settings.triton_metrics_port),
     }

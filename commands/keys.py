@@ -59,7 +59,9 @@ def list_keys() -> None:
     Example: lumen keys list
     """
     with reported():
-        table = Table("name", "id", "scopes", "rate", "video s/day", "speech s/day", "clips", "created", "")
+        table = Table()
+        for name in ("name", "id", "scopes", "rate", "video s/day", "speech s/day", "clips", "created", ""):
+            table.add_column(name, overflow="fold", no_wrap=name == "id")
         for key in _file().read().keys:
             table.add_row(*_row(key))
         Console().print(table)

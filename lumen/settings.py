@@ -113,7 +113,7 @@ class Settings(ServiceSettings):
         0.5,
         gt=0,
         le=1,
-        description="part of the connections, places and body bytes that one client address may have",
+        description="part of the connections, places, conversations and body bytes that one client may have",
     )
     max_connections: int = Field(512, ge=1, description="connections open at once")
     head_timeout: float = Field(10.0, gt=0, description="seconds until the head of a request must be there")

@@ -21,6 +21,9 @@ FILE_BYTES: Final = 10 * 2**20
 """Size at which ``lumen.log`` is put aside; ``FILES_KEPT`` older ones stay."""
 FILES_KEPT: Final = 5
 
+CLIENTS_FAULTS: Final = ("Invalid UTF-8 sequence received from client.",)
+"""Messages of Uvicorn about what clients do wrong; it adds tracebacks, with which strangers fill a log."""
+
 LOGGERS: Final = ("lumen", "uvicorn", "uvicorn.error", "asyncio")
 """Loggers that write here. ``uvicorn.access`` is silenced: the middleware logs every request."""
 
@@ -87,6 +90,7 @@ def _handlers(folder: Path, form: LogFormat) -> list[logging.Handler]:
     for handler in handlers:
         handler.setFormatter(JsonLines() if form == "json" else _Plain(FORMAT, DATE_FORMAT))
         handler.addFilter(_add_request_id)
+        handler.addFilter(_calm_clients_faults)
     return handlers
 
 
@@ -103,6 +107,13 @@ def _file_handler(folder: Path) -> list[logging.Handler]:
 
 def _add_request_id(record: logging.LogRecord) -> bool:
     record.request_id = request_id.get()
+    return True
+
+
+def _calm_clients_faults(record: logging.LogRecord) -> bool:
+    if record.msg in CLIENTS_FAULTS:
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.exc_info = record.exc_text = None
     return True
 
 

@@ -81,9 +81,10 @@ class IdleClips:
             LumenException: it cannot be made.
         """
         path = self._folder / f"{key}{SUFFIX}"
-        if not await self._may_be(key):
+        there = FILE_NAME.fullmatch(key) is not None and await asyncio.to_thread(_used, path)
+        if not (there or key in self._known) or not await self._may_be(key):
             raise _no_clip()
-        if await asyncio.to_thread(_used, path):
+        if there:
             return path
         async with self._making:
             if not await asyncio.to_thread(path.is_file):
@@ -116,14 +117,12 @@ class IdleClips:
         while True:
             try:
                 await self.sweep()
-            except LumenException as error:
-                log.warning("The idle clips cannot be looked through: %s", error.message)
+            except (OSError, LumenException) as error:
+                log.warning("The idle clips cannot be looked through: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def _may_be(self, key: str) -> bool:
         """Whether a clip may have this key; the avatars are looked at where it is one's."""
-        if FILE_NAME.fullmatch(key) is None:
-            return False
         return _is_clip(key, ()) or _is_clip(key, await self._characters.avatars())
 
     async def _make(self, character: Character, path: Path) -> None:

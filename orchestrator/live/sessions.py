@@ -20,7 +20,7 @@ from orchestrator.live.transport import RESTART, TRY_LATER, Socket, Transport
 from orchestrator.marking.marking import Marking
 from orchestrator.moderation.moderation import Moderation
 from orchestrator.observability.metrics import Metrics
-from orchestrator.request_context import at_once, owner
+from orchestrator.request_context import NOBODY, at_once, client, share_of
 from orchestrator.store.outputs import IDLE
 
 log = logging.getLogger("lumen")
@@ -30,7 +30,7 @@ STOP_SECONDS: Final = 3.0
 
 
 class LiveSessions:
-    """Serves conversations, at most ``MAX_LIVE_SESSIONS`` at once.
+    """Serves conversations, at most ``MAX_LIVE_SESSIONS`` at once, of one client at most its share of them.
 
     Args:
         meter: counts what is made. sign: makes the address of an idle clip work for whoever gets it.
@@ -67,11 +67,19 @@ class LiveSessions:
         """Conversations that go on now."""
         return len(self._sessions)
 
-    async def serve(self, socket: Socket, dialect: Dialect, *, binary: bool) -> None:
-        """Serve one conversation to its end, or refuse it with a reason."""
+    async def serve(self, socket: Socket, dialect: Dialect, *, binary: bool, address: str = "") -> None:
+        """Serve one conversation to its end, or refuse it with a reason.
+
+        Args:
+            address: of the client, where it comes without a key.
+        """
         transport = Transport(socket, dialect, binary=binary)
-        if self._stopping or self._room() <= 0:
-            await self._refuse(transport)
+        name = address if client.get() == NOBODY else client.get()
+        if self._stopping or self.count >= self._settings.max_live_sessions:
+            await self._refuse(transport, self._settings.max_live_sessions)
+            return
+        if self._held[name] >= self._share():
+            await self._refuse(transport, self._share(), "of yours ")
             return
         session = Session(
             transport,
@@ -86,22 +94,24 @@ class LiveSessions:
             self._moderation,
         )
         self._sessions.add(session)
-        key = owner.get()
-        self._held[key] += 1
+        # Its frames are wanted at their time: they wait for no slots, as the client's clips do.
+        asking = client.set(NOBODY)
+        self._held[name] += 1
         log.info("Conversation %s begins; there are %d", session.id, self.count)
         try:
             await session.run()
         finally:
+            client.reset(asking)
             self._sessions.discard(session)
-            self._held[key] -= 1
+            self._held[name] -= 1
             self._held += Counter()  # without those that have none
             self._ended.set()
             log.info("Conversation %s ends; there are %d", session.id, self.count)
 
-    def _room(self) -> int:
-        """Conversations that whoever asks may begin now."""
-        room, own = self._settings.max_live_sessions - self.count, at_once.get()
-        return room if own is None else min(room, own - self._held[owner.get()])
+    def _share(self) -> int:
+        """Conversations that whoever asks may have at once."""
+        share = share_of(self._settings.max_live_sessions, self._settings.client_share)
+        return at_once.get() or share
 
     async def stop(self) -> None:
         """End all conversations and say when to come back; new ones are refused."""
@@ -115,13 +125,12 @@ class LiveSessions:
             await asyncio.wait([waiting], timeout=left)
             waiting.cancel()
 
-    async def _refuse(self, transport: Transport) -> None:
+    async def _refuse(self, transport: Transport, limit: int, whose: str = "") -> None:
         if self._stopping:
             code, reason, message = RESTART, "server_shutting_down", "The server stops; come back soon."
         else:
-            limit = min(self._settings.max_live_sessions, at_once.get() or self._settings.max_live_sessions)
             code, reason = TRY_LATER, "too_many_sessions"
-            message = f"{limit} conversations go on, which is all at once; try again in a moment."
+            message = f"{limit} conversations {whose}go on, which is all at once; try again in a moment."
         transport.send(error(SERVER_ERROR, reason, message))
         transport.close(code, reason)
         await transport.run()

@@ -22,8 +22,8 @@ BINARY_PROTOCOL: Final = "lumen.binary.v1"
 OUTBOX_BYTES: Final = 4 * 2**20
 """Media that waits to be sent: more than the pacer lets anyone be ahead."""
 
-OUTBOX_EVENTS: Final = 2_000
-"""Events that wait to be sent; a client that makes more of them than it takes is closed."""
+OUTBOX_EVENTS: Final = 1_000
+"""Events that wait to be sent, from which on nothing of the client's is read."""
 
 SEND_SECONDS: Final = 10.0
 """Seconds for which a client may take nothing."""
@@ -83,17 +83,19 @@ class Transport:
     async def receive(self) -> dict[str, Any] | None:
         """The client's next event in OpenAI's names; None when it has left.
 
+        Waits while much is to be sent: who reads slowly is not read faster.
+
         Raises:
             ClientEventError: the message is no event.
         """
+        while len(self._outbox) >= OUTBOX_EVENTS and self._closing is None:
+            self._emptied.clear()
+            await self._emptied.wait()
         message = await self._socket.receive()
         return None if message is None else self._dialect.read(read_message(message))
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Put an event behind those that wait."""
-        if len(self._outbox) >= OUTBOX_EVENTS:
-            self.close(POLICY, "the client takes nothing")
-            return
         self._put(_Waiting(event))
 
     async def send_media(self, event: Mapping[str, Any], media: bytes, response_id: str) -> None:
@@ -113,9 +115,8 @@ class Transport:
         """End the conversation after what waits; the first reason counts."""
         if self._closing is None:
             self._closing = code, reason
-            if reason == "the client takes nothing":
-                self._outbox.clear()
         self._filled.set()
+        self._emptied.set()
 
     async def run(self) -> None:
         """Send until the conversation is closed."""

@@ -9,6 +9,7 @@ from starlette.responses import FileResponse, Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from orchestrator.access.middleware import SESSION
+from orchestrator.core.clients import client_of
 from orchestrator.live.dialects import Dialect, OpenAI, VoiceLive
 from orchestrator.live.transport import BINARY_PROTOCOL
 from orchestrator.request_context import identified
@@ -96,4 +97,5 @@ async def _serve(socket: WebSocket, dialect: Dialect, use: Services) -> None:
         await socket.accept(subprotocol=protocol)
         configured = socket.scope.get(SESSION)
         first = None if configured is None else json.dumps({"type": "session.update", "session": configured})
-        await use.live.serve(StarletteSocket(socket, first), dialect, binary=protocol == BINARY_PROTOCOL)
+        binary, address = protocol == BINARY_PROTOCOL, client_of(socket.scope)
+        await use.live.serve(StarletteSocket(socket, first), dialect, binary=binary, address=address)

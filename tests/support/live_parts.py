@@ -16,6 +16,7 @@ from lumen.utterance import Sentence, SpeechChunk
 from orchestrator.core.model_manager import ModelManager
 from orchestrator.faces.face import Compositor, Frames, PortraitFeatures
 from orchestrator.faces.windows import frames_started
+from orchestrator.request_context import client
 from orchestrator.writers.writer import Reply, WriterRequest
 
 SIDE = 32
@@ -97,6 +98,7 @@ class FakeFace:
 
     def __init__(self) -> None:
         self.open = 0
+        self.clients: set[str] = set()
 
     async def encode_portrait(self, image: Any, crop_options: Any) -> PortraitFeatures:
         assert crop_options.size == SIDE
@@ -114,6 +116,7 @@ class FakeFace:
         phonemes: Any = None,
     ) -> Stream[Frames]:
         self.open += 1
+        self.clients.add(client.get())
         heard = drawn = 0
         try:
             async with aclosing(pcm):

@@ -11,7 +11,9 @@ README = (ROOT / "README.md").read_text()
 
 def test_settings_are_listed() -> None:
     """Every setting is a row of the table, with its default, and no row is without a setting."""
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", README, re.MULTILINE))
+    found = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", README, re.MULTILINE)
+    rows = dict(found)
+    assert len(rows) == len(found)
     assert rows == {name.upper(): shown(field.default) for name, field in Settings.model_fields.items()}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from orchestrator.media.wav import wav_of
-from tests.support.api_server import Api
+from tests.support.api_server import Api, Serve
 from tests.support.live_client import decoded
 from tests.support.lumen_process import LUMEN
 from tests.support.spoken import RATE, silence, speech
@@ -25,6 +25,20 @@ def test_one_question(api: Api, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "one two three.\nFour five\n" in done.stderr
     assert decoded(output.read_bytes())[0] == pytest.approx(28, abs=1)
+
+
+def test_a_server_that_does_not_hear(api: Api, tmp_path: Path) -> None:
+    """A microphone that nobody hears is said at once, with what to install."""
+    sound = tmp_path / "speech.wav"
+    sound.write_bytes(wav_of(silence(1.0), RATE))
+    done = chat(api, "--microphone", str(sound))
+    assert (done.returncode, "scripts/setup --listen" in done.stderr) == (1, True), done.stderr
+
+
+def test_a_server_that_refuses(serve_with: Serve) -> None:
+    """Who is refused is told why, and the command fails."""
+    done = chat(serve_with(max_live_sessions=0), "Hello")
+    assert (done.returncode, "too_many_sessions" in done.stderr) == (1, True), done.stderr
 
 
 def test_lines(api: Api, tmp_path: Path) -> None:

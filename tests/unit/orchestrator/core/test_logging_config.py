@@ -4,9 +4,13 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import websockets.sync.client
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 
 from lumen.settings import PROJECT_ROOT
 from tests.support.api_server import Api
@@ -29,6 +33,23 @@ def test_log_lines_have_the_promised_form(lonely: Api) -> None:
     assert re.fullmatch(
         stamp + rf"\[{request_id}\] POST {TEXT} - 200 - \d+\.\d{{3}} s - 127\.0\.0\.1", mine()[1]
     )
+
+
+def test_a_clients_fault_is_one_line(lonely: Api) -> None:
+    """A text that is no UTF-8 closes its socket, and leaves no traceback in the log."""
+    with websockets.sync.client.connect(lonely.url.replace("http", "ws") + "/v1/realtime") as client:
+        with client.send_context():
+            client.protocol.send_text(b"\xff\xfe")
+        with suppress(ConnectionClosed):
+            for _ in range(10):
+                client.recv(10)
+    assert client.close_code == CloseCode.INVALID_DATA
+
+    def log() -> str:
+        return (lonely.settings.logs_path / "lumen.log").read_text()
+
+    wait_until(lambda: "Invalid UTF-8" in log())
+    assert "Traceback" not in log()
 
 
 LOG_THREE_LINES = """

@@ -138,9 +138,10 @@ async def test_bounded(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["0" * 32, "x", f"{GRACE}-", f"{'c' * 32}-{'0' * 16}", "0" * 16])
 async def test_what_nobody_told_of(clips: Clips, name: str) -> None:
-    """Other names, other avatars' and an unknown portrait's are 404."""
+    """Other names, other avatars' and an unknown portrait's are 404, and no store is asked for them."""
     with pytest.raises(NotFoundException):
         await clips.clips.file(name)
+    assert clips.models.avatars.asked == 0
 
 
 async def test_the_watch(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from orchestrator.live.dialects import OpenAI
 from orchestrator.live.pacing import AHEAD_SECONDS
 from orchestrator.live.sessions import LiveSessions
 from orchestrator.observability.metrics import Metrics
+from orchestrator.request_context import NOBODY, client
 from tests.support.live_parts import FakeModels, MemorySocket
 
 
@@ -220,6 +221,45 @@ async def test_an_answer_without_end_does_not_hold_a_conversation(tmp_path: Path
     await finished(serving)
     assert socket.closed == (1000, "session_expired")
     assert (server.live.count, server.models.at_work) == (0, 0)
+
+
+async def test_a_client_has_its_share_of_conversations(tmp_path: Path) -> None:
+    """An address has half of the places, a key too; who has them is told that they are its own."""
+    server = Server(tmp_path, max_live_sessions=5)
+    talking: list[tuple[MemorySocket, asyncio.Task[None]]] = []
+
+    async def begins(expected: str) -> dict[str, Any]:
+        socket = MemorySocket()
+        served = server.live.serve(socket, OpenAI(), binary=False, address="10.0.0.1")
+        talking.append((socket, asyncio.create_task(served)))
+        return await socket.until(expected)
+
+    async def has_two() -> None:
+        for _ in range(2):
+            await begins("session.created")
+        refusal = await begins("error")
+        assert "2 conversations of yours" in refusal["error"]["message"]
+        await finished(talking[-1][1])
+        assert talking[-1][0].closed == (1013, "too_many_sessions")
+
+    await has_two()
+    token = client.set("key storefront")
+    await has_two()
+    client.reset(token)
+    for socket, serving in talking:
+        socket.incoming.put_nowait(None)
+        await finished(serving)
+    assert server.live.count == 0
+
+
+async def test_a_conversation_waits_for_no_slots(server: Server) -> None:
+    """Its frames are wanted at their time: also with a key it counts as nobody where clips share slots."""
+    token = client.set("key storefront")
+    async with server.talking() as socket:
+        socket.client_asks("Hello there.")
+        await socket.until("response.done")
+    client.reset(token)
+    assert server.models.face.clients == {NOBODY}
 
 
 async def test_a_server_that_stops_says_when_to_come_back(server: Server) -> None:

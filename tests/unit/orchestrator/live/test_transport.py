@@ -79,12 +79,27 @@ async def test_a_reader_that_takes_nothing_is_closed(socket: MemorySocket) -> No
     assert socket.closed == (POLICY, "the client takes nothing")
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_events_are_bounded_too(socket: MemorySocket) -> None:
-    """A client that makes errors faster than it reads them is closed, not remembered."""
+async def test_a_client_that_takes_nothing_is_not_read(socket: MemorySocket) -> None:
+    """Events are bounded too: nothing is read while many wait, and all is answered once the client reads."""
     socket.reads.clear()
     transport = Transport(socket, OpenAI())
-    for _ in range(OUTBOX_EVENTS + 10):
-        transport.send({"type": "error"})
-    await asyncio.wait_for(transport.run(), 5)
-    assert socket.closed == (POLICY, "the client takes nothing")
+    running = asyncio.create_task(transport.run())
+    for _ in range(2 * OUTBOX_EVENTS):
+        socket.client_sends("response.cancel")
+    answered = 0
+
+    async def answer() -> None:
+        nonlocal answered
+        while answered < 2 * OUTBOX_EVENTS:
+            await transport.receive()
+            transport.send({"type": "error"})
+            answered += 1
+
+    answering = asyncio.create_task(answer())
+    await asyncio.sleep(0.02)
+    assert answered <= OUTBOX_EVENTS + 1
+    socket.reads.set()
+    await asyncio.wait_for(answering, 5)
+    transport.close(1000, "")
+    await asyncio.wait_for(running, 5)
+    assert len(socket.sent) == 2 * OUTBOX_EVENTS
