@@ -27,7 +27,7 @@ IDLE_VERSION: Final = "1"
 """Changed with the way idle clips are made, whose names it is part of."""
 
 KEY_CHARACTERS: Final = 16
-"""64 bits of a hash: all who could make two that are the same own the portraits, or the avatar."""
+"""64 bits of a hash: only who owns the portraits, or the avatar, could seek two that are the same."""
 
 IDLE_SEED: Final = 1
 """Seed of the motion at rest: everybody's idle clip of a portrait is the same file."""

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.jobs import runner
+from orchestrator.jobs.answers import video_of
 from orchestrator.jobs.job import Job
 from tests.support.api_server import Api
 from tests.support.job_tools import HeldModels, job_api, until_ended
@@ -88,6 +89,32 @@ def test_from_creation_to_removal(api: Api) -> None:
         "deleted": True,
     }
     assert api.client.get(f"{VIDEOS}/{made['id']}").status_code == 404
+
+
+def test_the_result_of_an_earlier_version(api: Api) -> None:
+    """A job whose result was kept without the id of its output is told with it."""
+    video = until_ended(api, create(api)["id"])
+    result = {name: value for name, value in video["result"].items() if name != "output_id"}
+    told = video_of(earlier_job(video["id"], result), None, str).result
+    assert told is not None
+    assert told.output_id == video["id"]
+
+
+def earlier_job(name: str, result: dict[str, Any]) -> Job:
+    """A completed job with this result."""
+    job = Job(
+        id=name,
+        kind="full",
+        owner="",
+        client="",
+        request_id="",
+        fields={},
+        files={},
+        created_at=0.0,
+        model="lumen",
+        size="256x256",
+    )
+    return job.in_state(status="completed", result=result)
 
 
 @pytest.mark.parametrize("path", ["full", "tts"])
