@@ -7,6 +7,7 @@ abort the server: it is ended first.
 
 import http.client
 import json
+import math
 import threading
 import time
 from collections import Counter
@@ -22,6 +23,9 @@ from lumen.triton.server import TritonServer
 
 INDEX_TIMEOUT: Final = 5.0
 """Seconds that Triton may take to list its models."""
+
+LATE_SECONDS: Final = 3.0
+"""Seconds after a reload for which reports of a death are of the process before: requests fail late."""
 
 
 class ModelEvents(Protocol):
@@ -52,6 +56,7 @@ class ModelWatcher:
         self._stopped: set[int] = set()
         self._lock = threading.Lock()
         self._reloads: dict[str, Future[None]] = {}
+        self._reloaded: dict[str, float] = {}
         self._threads = ThreadPoolExecutor(1, "model-reload")
 
     def look(self) -> None:
@@ -70,12 +75,16 @@ class ModelWatcher:
         self._counts = counts
 
     def reload(self, model: str) -> "Future[None]":
-        """End the model's processes and load it anew; what is asked for meanwhile is the same reload.
+        """End the model's processes and load it anew; what is asked for meanwhile or just after is the same.
 
         The future raises ModelLoadException or ServiceUnavailableException.
         """
         with self._lock:
             if model not in self._reloads:
+                if self._just_reloaded(model):
+                    done: Future[None] = Future()
+                    done.set_result(None)
+                    return done
                 self._events.died(model)
                 self._reloads[model] = self._threads.submit(self._reload, model)
             return self._reloads[model]
@@ -83,6 +92,13 @@ class ModelWatcher:
     def close(self) -> None:
         """Begin no further reload; one that is under way ends with its server."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _just_reloaded(self, model: str) -> bool:
+        if time.monotonic() - self._reloaded.get(model, -math.inf) >= LATE_SECONDS:
+            return False
+        processes = model_processes(self._server.prefix)
+        living = sum(process.model == model and not process.stopped for process in processes)
+        return living >= max(1, self._counts[model])
 
     def _without_stalled(self, processes: list[ModelProcess]) -> list[ModelProcess]:
         """The processes but for those that were stopped last time too: they are killed."""
@@ -101,6 +117,7 @@ class ModelWatcher:
             # Loading a model that Triton takes for loaded does nothing.
             self._post(f"models/{model}/unload", self._server.options.start_timeout)
             self._post(f"models/{model}/load", self._server.options.start_timeout)
+            self._reloaded[model] = time.monotonic()
         except LumenException as error:
             self._events.failed(model, error.message)
             raise

@@ -93,6 +93,19 @@ async def test_a_dead_model_is_loaded_anew_before_anybody_asks(supervise: Superv
     assert "The process of the model espeak has died" in said[0]
 
 
+async def test_a_late_report_reloads_nothing(supervise: Supervise, said: list[str]) -> None:
+    """A request that failed with the process before is told late: the new process stays."""
+    supervisor = supervise()
+    (before,) = pids(supervisor)
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: any("loaded again" in line for line in said), SECONDS)
+    (after,) = pids(supervisor)
+    await asyncio.wrap_future(supervisor.reload("espeak"))
+    assert pids(supervisor) == {after}
+    assert len(said) == 2
+    assert await answers(supervisor)
+
+
 @pytest.mark.heavy
 async def test_a_model_that_stands_still_is_ended_before_its_successor_loads(
     supervise: Supervise, said: list[str], echo_repository: Path
