@@ -58,7 +58,7 @@ class IdempotencyMiddleware:
     Only what succeeded is kept: after an error the same key is served anew.
 
     Args:
-        is_kept: whether the output of an id is there; may read files, so it is called in a thread.
+        is_kept: whether the output of this id is there; may read files, so it is called in a thread.
     """
 
     def __init__(self, app: ASGIApp, answers: AnswerStore, is_kept: Callable[[str], bool]) -> None:
