@@ -18,7 +18,7 @@ from lumen.allocator import return_large_blocks
 from lumen.settings import Settings
 from orchestrator.access.middleware import AccessMiddleware
 from orchestrator.core.exceptions import add_handlers
-from orchestrator.core.idempotency import make_answers
+from orchestrator.core.idempotency import IdempotencyMiddleware, make_answers
 from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
@@ -88,8 +88,10 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     add_handlers(app)
     limiter, services = app.state.limiter, app.state.services
     access_middleware = Middleware(AccessMiddleware, services.access, limiter)
+    kept_answers = {"answers": app.state.answers, "is_kept": lambda name: bool(services.kept.read(name))}
+    answers_middleware = Middleware(IdempotencyMiddleware, **kept_answers)
     watched = services.metrics, services.tracing
-    add_middleware(app, settings, limiter, access_middleware, app.state.answers, *watched)
+    add_middleware(app, settings, limiter, access_middleware, answers_middleware, *watched)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -110,11 +112,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.tracing.start()
         await services.moderation.start()
         retention = asyncio.create_task(watch_outputs(services.kept, services.outputs))
+        idle_clips = asyncio.create_task(services.live.idle.watch())
         await services.jobs.start()
         try:
             yield
         finally:
             await cancel(retention)
+            await cancel(idle_clips)
             await services.moderation.close()
             await services.live.stop()
             await services.jobs.stop()

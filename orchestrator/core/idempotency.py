@@ -5,8 +5,10 @@ The draft of the header asks for a quoted string; bare ones are sent too, and ta
 
 import asyncio
 import hashlib
+import json
 import logging
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -16,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lumen.aio import cancel
-from lumen.errors import InvalidInputException, LumenException
+from lumen.errors import ConflictException, InvalidInputException, LumenException
 from lumen.settings import Settings
 from orchestrator.messages import excerpt
 from orchestrator.request_context import client, owner
@@ -54,11 +56,15 @@ class IdempotencyMiddleware:
     """Answers a request whose key came before with what was answered then.
 
     Only what succeeded is kept: after an error the same key is served anew.
+
+    Args:
+        is_kept: whether the output of this id is there; may read files, so it is called in a thread.
     """
 
-    def __init__(self, app: ASGIApp, answers: AnswerStore) -> None:
+    def __init__(self, app: ASGIApp, answers: AnswerStore, is_kept: Callable[[str], bool]) -> None:
         self._app = app
         self._answers = answers
+        self._is_kept = is_kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = _key(scope)
@@ -74,9 +80,21 @@ class IdempotencyMiddleware:
         if known is None:
             await self._serve(scope, _Replay(body, receive), send, name, request)
         else:
+            await asyncio.to_thread(self._check, known)
             log.info("The answer to this Idempotency-Key was given before")
             headers = {**known.headers, REPLAYED_HEADER: "true"}
             await Response(known.body, known.status, headers)(scope, receive, send)
+
+    def _check(self, answer: Answer) -> None:
+        """Raises:
+        ConflictException: the output that the answer tells of is gone.
+        """
+        output = _output_of(answer)
+        if output is not None and not self._is_kept(output):
+            raise ConflictException(
+                f"The output {output} that the request with this Idempotency-Key made is not there any more; "
+                "send a new key to have it made again."
+            )
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, name: str, request: str) -> None:
         recorder, beat = _Recorder(send), asyncio.create_task(self._beat(name, request))
@@ -163,6 +181,14 @@ def _is_kept(message: Message) -> bool:
     length = Headers(raw=message.get("headers", [])).get("content-length", "")
     succeeded = HTTPStatus.OK <= message["status"] < HTTPStatus.MULTIPLE_CHOICES
     return succeeded and length.isdecimal() and int(length) <= MOST_BYTES
+
+
+def _output_of(answer: Answer) -> str | None:
+    """Id of the output that an answer tells of; None where it tells of none."""
+    if not answer.headers.get("content-type", "").startswith("application/json"):
+        return None
+    told = json.loads(answer.body)
+    return told.get("output_id") if isinstance(told, dict) else None
 
 
 def _key(scope: Scope) -> str | None:

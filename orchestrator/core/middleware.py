@@ -23,14 +23,13 @@ from lumen.settings import Settings
 from orchestrator.core.body_limit import BodyLimitMiddleware, body_limits
 from orchestrator.core.clients import client_of
 from orchestrator.core.exceptions import error_response, unhandled
-from orchestrator.core.idempotency import REPLAYED_HEADER, IdempotencyMiddleware
+from orchestrator.core.idempotency import REPLAYED_HEADER
 from orchestrator.core.rate_limit import RateLimiter
 from orchestrator.core.uniform import UniformMiddleware
 from orchestrator.messages import excerpt
 from orchestrator.observability.metrics import Metrics
 from orchestrator.observability.tracing import Span, Tracing, span_above
 from orchestrator.request_context import client, identified, owner, rate, request_id, response_headers, route
-from orchestrator.store.answers import AnswerStore
 from orchestrator.store.outputs import URL_PREFIX
 
 log = logging.getLogger("lumen")
@@ -65,17 +64,17 @@ def add_middleware(
     settings: Settings,
     limiter: RateLimiter,
     access: Middleware,
-    answers: AnswerStore,
+    answers: Middleware,
     metrics: Metrics,
     tracing: Tracing,
 ) -> None:
     """Wrap ``app``; the last one added is the outermost.
 
     Args:
-        access: decides who may do what. answers: keeps answers for their ``Idempotency-Key``.
+        access: decides who may do what. answers: gives those again whose ``Idempotency-Key`` came.
     """
     app.add_middleware(DisconnectMiddleware)
-    app.add_middleware(IdempotencyMiddleware, answers=answers)
+    app.add_middleware(answers.cls, *answers.args, **answers.kwargs)
     app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
     app.add_middleware(RateLimitMiddleware, limiter=limiter)
     app.add_middleware(access.cls, *access.args, **access.kwargs)

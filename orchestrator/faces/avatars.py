@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakValueDictionary
@@ -106,6 +106,10 @@ class Avatars:
     async def cards(self) -> list[AvatarCard]:
         """All, by age."""
         return [card for card, _ in await self._all()]
+
+    async def ids(self) -> Collection[str]:
+        """Ids of all, whoever owns them."""
+        return await self._store.ids()
 
     async def find(self, avatar: str) -> AvatarCard:
         """The avatar of this id or, in any case of letters, this name.

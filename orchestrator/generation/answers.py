@@ -28,6 +28,7 @@ def speech_response(made: Spoken, outputs: Outputs) -> TtsResponse:
     """Tell where speech lies."""
     return TtsResponse(
         **_made(made),
+        output_id=made.name,
         audio_url=outputs.url(sound_path(made, outputs)),
         audio_seconds=made.seconds,
         marking=_marking(made.mark, made.audio.suffix),
@@ -94,6 +95,7 @@ def _clip(made: Rendered, outputs: Outputs) -> dict[str, Any]:
     chosen = {} if preprocess is None else {"preprocess": preprocess}
     return {
         **_made(made),
+        "output_id": job.name,
         "video_url": outputs.url(made.video),
         "poster_url": outputs.url(made.poster),
         "audio_seconds": made.seconds,

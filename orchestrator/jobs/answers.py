@@ -41,7 +41,7 @@ def _result(job: Job, sign: Callable[[str], str]) -> FullResponse | VideoRespons
     if job.state.result is None:
         return None
     model = FullResponse if job.kind == "full" else VideoResponse
-    result = model.model_validate(job.state.result)
+    result = model.model_validate({"output_id": job.id, **job.state.result})  # earlier versions wrote none
     urls = {name: url for name, url in result if name.endswith("_url") and url is not None}
     return result.model_copy(update={name: sign(url.partition("?")[0]) for name, url in urls.items()})
 

@@ -1,14 +1,22 @@
-"""Idle clips: the portrait while nobody speaks, made once, kept on disk, looped by the client."""
+"""Idle clips: the portrait while nobody speaks, made once, kept on disk, looped by the client.
+
+An avatar's clip is not served once the avatar is removed, by whatever process; its file goes at once here,
+and with the next look at the folder elsewhere.
+"""
 
 import asyncio
+import logging
+import os
 import re
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from lumen.contracts import FACE_FPS
-from lumen.errors import NotFoundException
+from lumen.errors import LumenException, NotFoundException
 from orchestrator.faces.face import Compositor, Pixels
 from orchestrator.live.scene import IDLE_SEED, Character, Characters, silent_frames
 from orchestrator.marking.label import Label
@@ -16,7 +24,9 @@ from orchestrator.marking.marking import Marking
 from orchestrator.media.clip_encoder import ClipEncoder, ClipFormat, encoding
 from orchestrator.media.encoder_thread import EncoderThread
 from orchestrator.media.sinks import Mp4FileSink
-from orchestrator.store.files import disk_errors
+from orchestrator.store.files import disk_errors, remove
+
+log = logging.getLogger("lumen")
 
 HALF_SECONDS: Final = 4
 """Length of the motion, which is played forwards and then backwards: 8 s without a seam."""
@@ -24,7 +34,16 @@ HALF_SECONDS: Final = 4
 KNOWN: Final = 256
 """Characters whose clip may be asked for before it is made."""
 
-FILE_NAME: Final = re.compile(r"[0-9a-f]{32}")
+KEPT: Final = 256
+"""Clips that are kept, about 0.3 MB each; those that nobody has asked for the longest are removed."""
+
+SWEEP_SECONDS: Final = 600.0
+"""Seconds between two looks for clips whose avatar was removed by another process."""
+
+FILE_NAME: Final = re.compile(r"(?:([0-9a-f]{32})-)?[0-9a-f]{16}")
+"""Form of a character's key, with the id of its avatar."""
+
+SUFFIX: Final = ".mp4"
 
 PREFIX: Final = "/v1/realtime/idle/"
 
@@ -52,26 +71,59 @@ class IdleClips:
         self._known.move_to_end(character.key)
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
-        return self._sign(f"{PREFIX}{character.key}.mp4")
+        return self._sign(f"{PREFIX}{character.key}{SUFFIX}")
 
     async def file(self, key: str) -> Path:
         """The clip of this key, made where it is not there; one clip is made at a time.
 
         Raises:
-            NotFoundException: no conversation told of such a clip.
+            NotFoundException: no conversation told of such a clip, or its avatar was removed.
             LumenException: it cannot be made.
         """
-        path = self._folder / f"{key}.mp4"
-        if not FILE_NAME.fullmatch(key):
+        path = self._folder / f"{key}{SUFFIX}"
+        there = FILE_NAME.fullmatch(key) is not None and await asyncio.to_thread(_used, path)
+        if not (there or key in self._known) or not await self._may_be(key):
             raise _no_clip()
-        if await asyncio.to_thread(path.is_file):
+        if there:
             return path
         async with self._making:
             if not await asyncio.to_thread(path.is_file):
                 if (character := self._known.get(key)) is None:
                     raise _no_clip()
                 await self._make(character, path)
+                await self.sweep()
+        if not await self._may_be(key):  # the avatar was removed meanwhile
+            await asyncio.to_thread(remove, path)
+            raise _no_clip()
         return path
+
+    async def sweep(self) -> None:
+        """Remove the clips of avatars that are gone, of other versions, and of those that nobody asks for.
+
+        Raises:
+            ServiceUnavailableException: the store of the avatars is away.
+        """
+        paths = await asyncio.to_thread(lambda: list(self._folder.glob("[!.]*")))
+        known = list(self._known)
+        # Asked for last: what belongs to an avatar that is made meanwhile is in neither list.
+        avatars = await self._characters.avatars() if paths or known else ()
+        for key in known:
+            if not _is_clip(key, avatars):
+                self._known.pop(key, None)
+        await asyncio.to_thread(_remove_all_but, [p for p in paths if _is_clip(p.stem, avatars)], paths)
+
+    async def watch(self) -> None:
+        """Sweep at once and now and then, until cancelled."""
+        while True:
+            try:
+                await self.sweep()
+            except (OSError, LumenException) as error:
+                log.warning("The idle clips cannot be looked through: %s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _may_be(self, key: str) -> bool:
+        """Whether a clip may have this key; the avatars are looked at where it is one's."""
+        return _is_clip(key, ()) or _is_clip(key, await self._characters.avatars())
 
     async def _make(self, character: Character, path: Path) -> None:
         scene = await self._characters.scene(character, IDLE_SEED)
@@ -91,6 +143,34 @@ class IdleClips:
 def _write(clip: ClipEncoder, size: Compositor, label: Label | None, frame: Pixels) -> None:
     composed = size.finish(frame)
     clip.write_frames((composed if label is None else label.draw(composed))[None])
+
+
+def _used(path: Path) -> bool:
+    """Whether the clip is there; notes that it was asked for."""
+    try:
+        os.utime(path, (time.time(), path.stat().st_mtime))
+    except PermissionError:  # a disk that is only read
+        return path.is_file()
+    except OSError:
+        return False
+    return True
+
+
+def _is_clip(key: str, avatars: Collection[str]) -> bool:
+    """Whether this is the key of a portrait, or of one of these avatars."""
+    match = FILE_NAME.fullmatch(key)
+    return match is not None and (match[1] is None or match[1] in avatars)
+
+
+def _remove_all_but(clips: Iterable[Path], paths: Iterable[Path]) -> None:
+    """Remove all of ``paths`` but the `KEPT` ones of ``clips`` that were asked for last."""
+    asked: dict[Path, float] = {}
+    for path in clips:
+        with suppress(FileNotFoundError):  # another process looks through them too
+            asked[path] = path.stat().st_atime
+    kept = sorted(asked, key=asked.__getitem__)[-KEPT:]
+    for path in {*paths}.difference(kept):
+        remove(path)
 
 
 def _no_clip() -> NotFoundException:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Collection
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,6 +26,9 @@ from orchestrator.pipeline.rendering import Scene
 IDLE_VERSION: Final = "1"
 """Changed with the way idle clips are made, whose names it is part of."""
 
+KEY_CHARACTERS: Final = 16
+"""64 bits of a hash: only who owns the portraits, or the avatar, could seek two that are the same."""
+
 IDLE_SEED: Final = 1
 """Seed of the motion at rest: everybody's idle clip of a portrait is the same file."""
 
@@ -38,7 +42,7 @@ class Character:
 
     Attributes:
         name: as the client named it. size: side of its frames in pixels.
-        key: hash of all that its idle clip depends on.
+        key: hash of all that its idle clip depends on, behind an avatar's id.
         image: the portrait's. features: an avatar's.
     """
 
@@ -75,9 +79,18 @@ class Characters:
                 key = _key(face, hashlib.sha256(data).hexdigest(), size)
                 return Character(name, size, key, image=await self._portraits.bundled(name))
             card, features = await self._models.get_avatars().open(name)
-            return Character(name, card.size, _key(face, card.id, card.size), features=features)
+            key = f"{card.id}-{_key(face, card.id, card.size)}"
+            return Character(name, card.size, key, features=features)
         except LumenException as error:
             raise ClientEventError("invalid_character", error.message, "session.avatar.character") from error
+
+    async def avatars(self) -> Collection[str]:
+        """Ids of all avatars, whoever owns them.
+
+        Raises:
+            ServiceUnavailableException: their store is away.
+        """
+        return await self._models.get_avatars().ids()
 
     async def scene(self, character: Character, seed: int) -> Scene:
         """Make the scene of an answer; the portrait is encoded once.
@@ -126,4 +139,4 @@ def _size(face: Face, side: int) -> int:
 
 def _key(face: Face, source: str, size: int) -> str:
     text = " ".join([IDLE_VERSION, face.name, face.source, source, str(size)])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_CHARACTERS]

@@ -21,14 +21,12 @@ from orchestrator.marking.marking import Marking
 from orchestrator.moderation.moderation import Moderation
 from orchestrator.observability.metrics import Metrics
 from orchestrator.request_context import NOBODY, at_once, client, share_of
+from orchestrator.store.outputs import IDLE
 
 log = logging.getLogger("lumen")
 
 STOP_SECONDS: Final = 3.0
 """Seconds that the conversations may take to end when the server stops."""
-
-IDLE_FOLDER: Final = "idle"
-"""Folder of the idle clips in the outputs."""
 
 
 class LiveSessions:
@@ -57,7 +55,7 @@ class LiveSessions:
         self._models = models
         self._characters = Characters(settings, models, portraits)
         self._meter = meter or Unmetered()
-        folder = Path(settings.outputs_path) / IDLE_FOLDER
+        folder = Path(settings.outputs_path) / IDLE
         self.idle = IdleClips(self._characters, folder, self._marking, sign)
         self._sessions: set[Session] = set()
         self._held: Counter[str] = Counter()

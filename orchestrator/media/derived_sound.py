@@ -55,11 +55,16 @@ class DerivedSound:
         with self._guard:
             lock = self._making.setdefault(path.stem, threading.Lock())
         with lock, self._slots, self._kept.lease(path):
-            if not path.is_file():
-                self._kept.bring(self._outputs.root / source.path)
-                self._decode(record, source, path)
-                self._kept.derived(path)
-        return True
+            return path.is_file() or self._derive(record, source, path)
+
+    def _derive(self, record: OutputRecord, source: OutputFile, path: Path) -> bool:
+        """Make the file, and note it; whether it is there then: its output may be removed meanwhile."""
+        try:
+            self._kept.bring(self._outputs.root / source.path)
+            self._decode(record, source, path)
+            return self._kept.derived(path)
+        except FileNotFoundError:
+            return False
 
     def _decode(self, record: OutputRecord, source: OutputFile, path: Path) -> None:
         """Decode ``source`` into a WAV: all of what lost nothing, else as much as there is speech."""

@@ -83,9 +83,10 @@ async def picture_avatar(avatar: str, use: Use) -> Response:
 
 @router.delete("/{avatar}", status_code=204, responses=describe_errors(404, 503))
 async def remove_avatar(avatar: str, use: Use) -> None:
-    """Remove an avatar, by its id. Clips that are being made of it are made to the end."""
+    """Remove an avatar, by its id, and its idle clips; clips that are being made of it are finished."""
     log.info("Avatar removal: %s", excerpt(avatar))
     await use.models.get_avatars().delete(avatar)
+    await use.live.idle.sweep()
 
 
 def _told(card: AvatarCard, use: Services) -> AvatarResponse:

@@ -50,7 +50,7 @@ KEY_PARAMETER: Final = {
 }
 
 KEY_ERRORS: Final = {
-    "409": f"The request of this {KEY_HEADER} is still being served",
+    "409": f"The request of this {KEY_HEADER} is still being served, or what it made is gone",
     "422": f"The {KEY_HEADER} is another request's",
 }
 

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from orchestrator.media.derived_sound import DerivedSound
 from orchestrator.store.kept_outputs import KeptOutputs
 from orchestrator.store.objects import Method
-from orchestrator.store.outputs import Outputs
+from orchestrator.store.outputs import SERVED, Outputs
 
 CACHE_CONTROL: Final = "private, max-age=86400, immutable"
 """A file never changes under its name, which is used once; after a day it is asked for again."""
@@ -43,8 +43,10 @@ def elsewhere(address: str) -> Response:
     return RedirectResponse(address, FOUND, {"Cache-Control": "no-store"})
 
 
-def _is_hidden(path: str) -> bool:
-    return any(part.startswith(".") for part in path.split(os.sep) if part != ".")
+def _is_served(path: str) -> bool:
+    """Whether a path is of a finished file in one of the folders of outputs."""
+    kind, *parts = path.split(os.sep)
+    return kind in SERVED and not any(part.startswith(".") for part in parts)
 
 
 class OutputFiles(StaticFiles):
@@ -67,7 +69,7 @@ class OutputFiles(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         method = METHODS.get(scope["method"])
-        if method is not None and not _is_hidden(path):
+        if method is not None and _is_served(path):
             address = await asyncio.to_thread(address_elsewhere, self._root / path, method, self._kept)
             if address is not None:
                 return elsewhere(address)
@@ -79,7 +81,7 @@ class OutputFiles(StaticFiles):
             raise
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        if _is_hidden(path):
+        if not _is_served(path):
             return "", None
         found = super().lookup_path(path)
         if found[1] is None and self._sound.make(self._root / path):

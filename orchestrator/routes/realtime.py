@@ -25,8 +25,8 @@ UseSocket = Annotated[Services, Depends(socket_services)]
 PROTOCOLS: Final = (BINARY_PROTOCOL, "realtime")
 """Subprotocols that are spoken; OpenAI's clients in browsers offer the second one."""
 
-IDLE_HEADERS: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
-"""The address of an idle clip has the hash of what it is made of."""
+IDLE_HEADERS: Final = {"Cache-Control": "private, max-age=86400, immutable"}
+"""The address has the hash of what the clip is made of; after a day it is asked for again: avatars may go."""
 
 
 class StarletteSocket:

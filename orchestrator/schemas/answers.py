@@ -18,7 +18,9 @@ ERROR_NAMES: Final = (
 class Answer(BaseModel):
     """Fields that every response carries."""
 
-    request_id: str = Field(description="UUID; the log's lines of this request carry it too")
+    request_id: str = Field(
+        description="the client's X-Request-ID, or a UUID; the log's lines of this request carry it too"
+    )
     timestamp: str = Field(description="ISO 8601, UTC")
 
 

@@ -193,7 +193,7 @@ class VideoRequest(ClipFields):
     files: ClassVar[Mapping[str, int]] = {"audio": 1, **CLIP_FILES}
 
     audio_url: Annotated[str, Field(max_length=URL_CHARACTERS)] | None = Field(
-        None, description="the audio_url of an earlier response, such as /outputs/audio/<request_id>.wav"
+        None, description="the audio_url of an earlier response, such as /outputs/audio/<output_id>.wav"
     )
     stream: VideoStream = False
     background: Background = False

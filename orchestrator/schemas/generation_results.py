@@ -82,7 +82,14 @@ class TimedSentence(TimedWord):
 Captions = Annotated[list[TimedSentence], Field(description="what is said when, in the clip")]
 
 
-class TtsResponse(Made):
+class MadeOutput(Made):
+    output_id: str = Field(
+        description="of what was made, under /api/outputs",
+        examples=["3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11"],
+    )
+
+
+class TtsResponse(MadeOutput):
     voice: str = Field(description="id of the voice")
     language: str = Field(description="that is spoken")
     captions: Captions
@@ -94,7 +101,7 @@ class TtsResponse(Made):
     sample_rate: int = Field(description="samples per second")
 
 
-class VideoResponse(Made):
+class VideoResponse(MadeOutput):
     video_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.mp4"])
     poster_url: str = Field(examples=["/outputs/video/3f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11.jpg"])
     audio_seconds: float

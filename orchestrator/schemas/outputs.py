@@ -16,7 +16,7 @@ class OutputFileInfo(BaseModel):
 
 
 class OutputInfo(BaseModel):
-    id: str = Field(description="name of its files; the request_id that it was made with")
+    id: str = Field(description="name of its files; the output_id of the answer that told of it")
     kind: Literal["video", "speech"]
     created: str = Field(description="ISO 8601, UTC")
     expires: str | None = Field(None, description="ISO 8601, UTC; when it is removed at the latest")

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
-from math import inf
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -21,7 +20,7 @@ from lumen.errors import NotFoundException, ServiceUnavailableException
 from orchestrator.messages import excerpt
 from orchestrator.store.files import remove
 from orchestrator.store.objects import Method, Objects
-from orchestrator.store.output_index import Entry, OutputIndex, entry_of
+from orchestrator.store.output_index import Entry, OutputIndex, entry_of, stray
 from orchestrator.store.outputs import Outputs
 from orchestrator.store.records import NAME, Kind, OutputFile, OutputRecord, RecordFiles
 from orchestrator.store.shared_outputs import SharedOutputs, file_of
@@ -33,9 +32,6 @@ ADOPTED_AFTER_SECONDS: Final = 600.0
 
 DERIVED_SECONDS: Final = 3600.0
 """Seconds that a file is kept which can be made again of another one."""
-
-RESERVED_SHARE: Final = 0.5
-"""Share of the bytes that is kept free, at most, for what is being written."""
 
 RECORDING_SECONDS: Final = 60.0
 """Seconds that a new output is believed to have a record although the folder was read without it."""
@@ -75,13 +71,10 @@ class KeptOutputs:
         self._read_records()
         with self._lock:
             known = {path for entry in self._index.entries() for path in entry.files}
-        strays: dict[str, list[Path]] = {}
-        for path in self._outputs.files():
-            if self._relative(path) not in known and NAME.fullmatch(path.stem):
-                strays.setdefault(path.stem, []).append(path)
-        for name, paths in strays.items():
-            with suppress(FileNotFoundError):
-                self._adopt(name, paths)
+        for name, paths in self._outputs.files_by_name(but=known).items():
+            if NAME.fullmatch(name):
+                with suppress(FileNotFoundError):
+                    self._adopt(name, paths)
 
     @property
     def is_shared(self) -> bool:
@@ -125,15 +118,30 @@ class KeptOutputs:
             self._index.put(entry_of(record))
         self.sweep(protected=record.id)
 
-    def derived(self, path: Path) -> None:
-        """Note a file that was made of an output's sound, and can be made again."""
+    def derived(self, path: Path) -> bool:
+        """Note a file that was made of an output's sound, and can be made again; whether it stays.
+
+        Raises:
+            ServiceUnavailableException: the bucket's server is away.
+        """
+        if not self._stays(path):
+            return False
         stat = path.stat()
         with self._lock:
-            entry = self._index.get(path.stem)
-            if entry is None:
-                return
-            self._index.derive(entry, self._relative(path), stat.st_size, stat.st_mtime)
+            if (entry := self._index.get(path.stem)) is not None:
+                self._index.derive(entry, self._relative(path), stat.st_size, stat.st_mtime)
         self.sweep(protected=path.stem)
+        return True
+
+    def _stays(self, path: Path) -> bool:
+        """Whether a file that has just got its name stays: not where its output was removed meanwhile."""
+        stays = False
+        try:
+            stays = self.read(path.stem) is not None  # a removal that begins after this takes the file too
+        finally:
+            if not stays:
+                remove(path)
+        return stays
 
     def find(self, name: str, sees: Callable[[str], bool]) -> OutputRecord:
         """The output of this id.
@@ -172,7 +180,8 @@ class KeptOutputs:
         if path.is_file():
             return True
         file = self._elsewhere(path)
-        return file is not None and self._shared is not None and self._shared.fetch(file)
+        fetched = file is not None and self._shared is not None and self._shared.fetch(file)
+        return fetched and self._stays(path)
 
     def _elsewhere(self, path: Path) -> OutputFile | None:
         """The file in the bucket of this path."""
@@ -206,8 +215,7 @@ class KeptOutputs:
                 raise NotFoundException(
                     f"after: there is no output {excerpt(after)!r} (any more); start again."
                 )
-            entries = self._index.behind(start, newest_first)
-            owned = (e for e in entries if e.owner is not None and sees(e.owner))
+            owned = self._index.owned(sees, start, newest_first)
             names = list(islice((e.id for e in owned if kind in (None, e.kind)), limit + 1))
         records = [self.read(name) for name in names[:limit]]
         return [record for record in records if record is not None], len(names) > limit
@@ -246,18 +254,15 @@ class KeptOutputs:
         Raises:
             NotFoundException: it is being removed.
         """
-        name = path.stem
         with self._lock:
-            if name in self._removing:
+            if path.stem in self._removing:
                 raise NotFoundException(f"{path.name} is not there any more.")
-            self._leases[name] += 1
+            self._leases[path.stem] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._leases[name] -= 1
-                if not self._leases[name]:
-                    del self._leases[name]
+                self._leases -= Counter([path.stem])
 
     def sweep(self, protected: str | None = None) -> list[str]:
         """Remove what has to go, and list the ids.
@@ -301,11 +306,8 @@ class KeptOutputs:
 
     def _is_over(self, protected: str | None) -> bool:
         """Whether the files take too much, with room for those that are being written, and for one more."""
-        if not self._max_bytes:
-            return False
         others = sum(name != protected for name in list(self._outputs.writing))
-        reserved = (others + 1) * self._index.largest if others else 0
-        return self._index.bytes + min(reserved, int(self._max_bytes * RESERVED_SHARE)) > self._max_bytes
+        return self._index.is_over(self._max_bytes, others + 1 if others else 0)
 
     def _delete_all(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Remove outputs, and list those that are gone; the others go when the bucket's server is back."""
@@ -337,8 +339,8 @@ class KeptOutputs:
     def _remove_here(self, entry: Entry) -> None:
         for path in (*entry.files, *entry.derived):
             remove(self._outputs.root / path)
-        remove(self._outputs.audio(entry.id))  # it may have been derived before the output was in the index
         self._records.remove(entry.id)
+        remove(self._outputs.audio(entry.id))  # another process may have derived it meanwhile
         with self._lock:
             self._removing.discard(entry.id)
 
@@ -355,9 +357,8 @@ class KeptOutputs:
                 for path, stat in stats.items():
                     self._index.derive(entry, path, stat.st_size, stat.st_mtime)
             elif name not in self._outputs.writing and time.time() - changed > ADOPTED_AFTER_SECONDS:
-                expires = changed + self.seconds if self.seconds else inf
-                total = sum(stat.st_size for stat in stats.values())
-                self._index.put(Entry(name, None, None, changed, expires, list(stats), total))
+                sizes = {path: stat.st_size for path, stat in stats.items()}
+                self._index.put(stray(name, sizes, changed, self.seconds))
 
     def _read_records(self) -> None:
         """Take in records that are not in the index yet; forget outputs whose record is gone."""

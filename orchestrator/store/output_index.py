@@ -1,11 +1,15 @@
 """An index of outputs in memory, in the order of their making."""
 
 import bisect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import Final
 
 from orchestrator.store.records import Kind, OutputRecord
+
+RESERVED_SHARE: Final = 0.5
+"""Share of the bytes that is kept free, at most, for what is being written."""
 
 
 @dataclass
@@ -53,6 +57,12 @@ def entry_of(record: OutputRecord) -> Entry:
     )
 
 
+def stray(name: str, sizes: Mapping[str, int], changed: float, seconds: float) -> Entry:
+    """The entry of files without a record, which go ``seconds`` after their last change; 0: never."""
+    expires = changed + seconds if seconds else inf
+    return Entry(name, None, None, changed, expires, list(sizes), sum(sizes.values()))
+
+
 class OutputIndex:
     """Entries by id and by age; not locked.
 
@@ -92,6 +102,11 @@ class OutputIndex:
             self.bytes -= entry.all_bytes
         return entry
 
+    def is_over(self, most: int, coming: int) -> bool:
+        """Whether the files take more than ``most`` bytes, with room for ``coming`` ones; 0: never."""
+        reserved = min(coming * self.largest, int(most * RESERVED_SHARE))
+        return bool(most) and self.bytes + reserved > most
+
     def derive(self, entry: Entry, path: str, size: int, made: float) -> None:
         """Note a derived file of an entry, made at this time."""
         self.bytes += size - entry.derived.get(path, (0, 0.0))[0]
@@ -125,6 +140,11 @@ class OutputIndex:
         """The oldest entry ``but`` for these ids."""
         name = next((name for _, name in self._order if name not in but), None)
         return None if name is None else self._entries[name]
+
+    def owned(self, sees: Callable[[str], bool], start: Entry | None, newest_first: bool) -> Iterator[Entry]:
+        """Yield those of `behind` whose owner is seen; what has none is in no list."""
+        entries = self.behind(start, newest_first)
+        return (entry for entry in entries if entry.owner is not None and sees(entry.owner))
 
     def behind(self, start: Entry | None, newest_first: bool) -> Iterator[Entry]:
         """Yield the entries after ``start``, or all, in the order of their making or against it."""

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,6 +18,9 @@ URL_PREFIX: Final = "/outputs"
 
 RECORDS: Final = ".records"
 """Folder of the records, hidden from those who fetch files."""
+
+IDLE: Final = "idle"
+"""Folder of the idle clips of conversations, which have an address of their own."""
 
 SERVED: Final = ("audio", "video")
 FOLDERS: Final = (*SERVED, RECORDS)
@@ -73,7 +76,7 @@ class Outputs:
 
     def clear(self) -> None:
         """Remove what a process that was killed had begun to write."""
-        for kind in FOLDERS:
+        for kind in (*FOLDERS, IDLE):
             remove_ownerless(self.root / kind)
 
     def files(self) -> Iterator[Path]:
@@ -82,6 +85,14 @@ class Outputs:
             for path in (self.root / kind).glob("[!.]*.*"):
                 if path.is_file():
                     yield path
+
+    def files_by_name(self, but: Collection[str]) -> dict[str, list[Path]]:
+        """All finished files by their names without a suffix, ``but`` for these relative paths."""
+        found: dict[str, list[Path]] = {}
+        for path in self.files():
+            if path.relative_to(self.root).as_posix() not in but:
+                found.setdefault(path.stem, []).append(path)
+        return found
 
     def files_of(self, name: str) -> list[Path]:
         """Finished files of this name, of whatever kind."""

@@ -142,6 +142,11 @@ class TensorStore:
                 found.setdefault(stored.id, stored)
         return list(found.values())
 
+    async def ids(self) -> set[str]:
+        """The ids of all files, damaged ones too, whoever owns them and whoever asks."""
+        files = await self._files.list(folder_of(EVERYONE), deep=True)
+        return {PurePosixPath(name).stem for name in filter(_is_ours, files)}
+
     async def tensors(self, stored: Stored) -> Tensors:
         """Read all tensors of a file.
 

@@ -132,6 +132,9 @@ class FakeFace:
 
 
 class NoAvatars:
+    async def ids(self) -> set[str]:
+        return set()
+
     async def open(self, name: str) -> Any:
         raise NotFoundException(f"There is no avatar {name!r}.")
 

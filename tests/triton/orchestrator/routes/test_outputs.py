@@ -44,7 +44,7 @@ def file_of(api: Api, url: str) -> Path:
 def test_a_clip_is_recorded(api: Api) -> None:
     """A clip's record says what its response said, and its files; its speech is kept in the video alone."""
     body = made(api.client.post(FULL, json={"prompt": "one two", "seed": 7, "retain_seconds": 60}))
-    record = made(api.client.get(f"{OUTPUTS}/{body['request_id']}"))
+    record = made(api.client.get(f"{OUTPUTS}/{body['output_id']}"))
     for name in ("text", "seed", "voice", "language", "width", "height", "captions", "marking", "parts"):
         assert record[name] == body[name], name
     for name in ("audio_url", "video_url", "poster_url", "captions_url"):
@@ -65,7 +65,7 @@ def test_the_wav_of_speech_has_the_samples_that_were_made(serve_with: Serve, tri
     sounds = []
     for api in (kept, written):
         body = made(api.client.post(TTS, json={"text": "one two"}))
-        assert body["audio_url"].endswith(f"{body['request_id']}.wav")
+        assert body["audio_url"].endswith(f"{body['output_id']}.wav")
         with wave.open(io.BytesIO(api.client.get(body["audio_url"]).content)) as file:
             sounds.append(np.frombuffer(file.readframes(10**6), np.int16))
     np.testing.assert_array_equal(*sounds)
@@ -80,7 +80,7 @@ def test_sound_in_the_format_that_is_asked_for(api: Api, path: str, field: str, 
     body = made(api.client.post(path, json={field: "one two", "audio_format": kind}))
     assert body["audio_url"].endswith(f".{kind}")
     assert file_of(api, body["audio_url"]).is_file()
-    record = made(api.client.get(f"{OUTPUTS}/{body['request_id']}"))
+    record = made(api.client.get(f"{OUTPUTS}/{body['output_id']}"))
     assert body["audio_url"] in [file["url"] for file in record["files"]]
 
 
@@ -99,7 +99,7 @@ def test_a_clip_of_the_chain_is_signed_and_labelled(marked: Api, certificates: P
     assert (checked.state, checked.failures) == ("Trusted", [])
     assert checked.actions[0]["digitalSourceType"] == f"{SOURCE_TYPES}trainedAlgorithmicMedia"
     with av.open(str(path)) as container:
-        assert body["request_id"] in container.metadata["comment"]
+        assert body["output_id"] in container.metadata["comment"]
         frame = next(container.decode(video=0)).to_ndarray(format="rgb24")
     assert frame[-frame.shape[0] // 8 :, : frame.shape[1] // 8].max() > 200
     data = bytearray(path.read_bytes())
@@ -126,7 +126,7 @@ def test_a_real_portrait_needs_consent_and_is_told(marked: Api) -> None:
     assert_error(marked.client.post(AVATARS, files=files), 400, "InvalidInputException", "consent")
     answer = made(marked.client.post(VIDEO, data={**body, "consent": "I agree."}, files=files))
     assert answer["marking"]["digital_source_type"] == "compositeWithTrainedAlgorithmicMedia"
-    assert made(marked.client.get(f"{OUTPUTS}/{answer['request_id']}"))["consent"] == "I agree."
+    assert made(marked.client.get(f"{OUTPUTS}/{answer['output_id']}"))["consent"] == "I agree."
     avatar = made(marked.client.post(AVATARS, data={"consent": "I agree.", "name": "Me"}, files=files))
     assert avatar["consent"] == "I agree."
     filmed = made(marked.client.post(VIDEO, json={"avatar": "Me", "idle_seconds": 0.2, "label": "Synthetic"}))

@@ -121,3 +121,13 @@ def test_answers_have_bounds(tmp_path: Path) -> None:
         ]
         assert replayed == [True, True]
         assert "idempotency-replayed" not in post(api, TEXT, "one", prompt="Hi").headers
+
+
+def test_an_answer_whose_output_is_gone(api: Api) -> None:
+    """Addresses that lead nowhere are not given again: the client is told, and a new key makes it anew."""
+    first = post(api, FULL, "one", prompt="Hi").json()
+    assert post(api, FULL, "one", prompt="Hi").json() == first
+    assert api.client.delete(f"/api/outputs/{first['output_id']}").status_code == 204
+    again = post(api, FULL, "one", prompt="Hi")
+    assert_error(again, 409, "ConflictException", first["output_id"], "any more", "a new key")
+    assert api.client.get(post(api, FULL, "two", prompt="Hi").json()["video_url"]).status_code == 200

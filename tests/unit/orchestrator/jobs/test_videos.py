@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.jobs import runner
+from orchestrator.jobs.answers import video_of
 from orchestrator.jobs.job import Job
 from tests.support.api_server import Api
 from tests.support.job_tools import HeldModels, job_api, until_ended
@@ -75,9 +76,11 @@ def test_from_creation_to_removal(api: Api) -> None:
     assert done["result"]["text"] == PROMPT
     assert done["result"]["video_url"] == f"/outputs/video/{made['id']}.mp4"
     assert done["result"]["request_id"] == response.headers["x-request-id"]
+    assert done["result"]["output_id"] == made["id"]
     waited = api.client.post("/api/generate/full", json={"prompt": PROMPT}).json()
     assert set(waited) == set(done["result"])
-    assert api.client.delete(f"/api/outputs/{waited['request_id']}").status_code == 204
+    assert waited["output_id"] == waited["request_id"]
+    assert api.client.delete(f"/api/outputs/{waited['output_id']}").status_code == 204
     assert api.client.get(f"/api/outputs/{made['id']}").json()["video_url"] == done["result"]["video_url"]
     assert len(api.files()) == 4
     assert api.client.delete(f"{VIDEOS}/{made['id']}").json() == {
@@ -86,6 +89,43 @@ def test_from_creation_to_removal(api: Api) -> None:
         "deleted": True,
     }
     assert api.client.get(f"{VIDEOS}/{made['id']}").status_code == 404
+
+
+def test_the_result_of_an_earlier_version(api: Api) -> None:
+    """A job whose result was kept without the id of its output is told with it."""
+    video = until_ended(api, create(api)["id"])
+    result = {name: value for name, value in video["result"].items() if name != "output_id"}
+    told = video_of(earlier_job(video["id"], result), None, str).result
+    assert told is not None
+    assert told.output_id == video["id"]
+
+
+def earlier_job(name: str, result: dict[str, Any]) -> Job:
+    """A completed job with this result."""
+    job = Job(
+        id=name,
+        kind="full",
+        owner="",
+        client="",
+        request_id="",
+        fields={},
+        files={},
+        created_at=0.0,
+        model="lumen",
+        size="256x256",
+    )
+    return job.in_state(status="completed", result=result)
+
+
+@pytest.mark.parametrize("path", ["full", "tts"])
+def test_a_request_with_an_id_of_its_client(api: Api, path: str) -> None:
+    """The answer has the client's id, and that of what was made, which is found under it."""
+    body = {"prompt": PROMPT} if path == "full" else {"text": PROMPT}
+    headers = {"X-Request-ID": "0f0d2f5e-6f0e-4f3e-9d51-0a3f6d7c9b11"}
+    made = api.client.post(f"/api/generate/{path}", json=body, headers=headers).json()
+    assert made["request_id"] == headers["X-Request-ID"] != made["output_id"]
+    assert api.client.get(f"/api/outputs/{made['output_id']}").json()["audio_url"] == made["audio_url"]
+    assert api.client.delete(f"/api/outputs/{made['output_id']}").status_code == 204
 
 
 @pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")

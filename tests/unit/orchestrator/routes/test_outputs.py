@@ -5,10 +5,12 @@ import threading
 import wave
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from orchestrator.media import derived_sound
 from orchestrator.media.sound_files import FORMATS, SUFFIXES, FormatName, sound_file
 from orchestrator.store.records import OutputFile, OutputRecord
 from tests.support.api_server import Api, Serve, assert_error
@@ -159,6 +161,39 @@ def test_a_wav_that_many_ask_for_at_once(api: Api) -> None:
         thread.join()
     assert len({*answers}) == 1
     assert len(answers[0]) > 5 * RATE * 2
+
+
+@pytest.mark.parametrize("moment", ["before it is decoded", "while it is decoded", "when it has its name"])
+def test_removed_while_its_wav_is_made(api: Api, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """An output that is removed while somebody fetches its WAV leaves nothing behind."""
+    record = spoken(api, f"fetched-{len(moment)}", "flac")
+    name, decode = record.id, derived_sound.decode_audio
+    sound, kept, path = api.services.sound, api.services.kept, api.services.outputs.audio(record.id)
+
+    def removed() -> None:
+        assert api.client.delete(f"{OUTPUTS}/{name}").status_code == 204
+
+    def decoding(*arguments: Any) -> Any:
+        decoded = decode(*arguments)
+        removed()
+        return decoded
+
+    def before(*arguments: Any) -> None:
+        removed()
+        make_file(*arguments)
+
+    def after(*arguments: Any) -> None:
+        make_file(*arguments)
+        removed()
+
+    make_file = sound._decode
+    if moment == "while it is decoded":
+        monkeypatch.setattr(derived_sound, "decode_audio", decoding)
+    else:
+        monkeypatch.setattr(sound, "_decode", before if moment == "before it is decoded" else after)
+    for _ in range(2):
+        assert_error(api.client.get(f"/outputs/audio/{name}.wav"), 404, "NotFoundException", "any more")
+    assert (path.exists(), api.services.outputs.files_of(name), kept.read(name)) == (False, [], None)
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def test_derived_files_go_first(tmp_path: Path) -> None:
     folder.add("one", age=10.0)
     wav = folder.outputs.audio("one")
     wav.write_bytes(bytes(CLIP_BYTES))
-    folder.kept.derived(wav)
+    assert folder.kept.derived(wav)
     assert folder.kept.bytes == 2 * CLIP_BYTES
     folder.add("two")
     assert wav.exists()
@@ -229,6 +229,18 @@ def test_derived_files_go_first(tmp_path: Path) -> None:
     assert (roomy.again().sweep(), old.exists()) == ([], True)
     os.utime(old, (time.time() - 2 * DERIVED_SECONDS,) * 2)
     assert (roomy.again().sweep(), old.exists()) == ([], False)
+
+
+def test_what_is_derived_of_a_removed_output_goes(folder: Folder) -> None:
+    """A WAV that gets its name after its output was removed, here or by another process, does not stay."""
+    other = folder.again()
+    for kept in (folder.kept, other):
+        folder.add("one")
+        other.load()
+        kept.remove("one")
+        wav = folder.outputs.audio("one")
+        wav.write_bytes(b"x")
+        assert (folder.kept.derived(wav), wav.exists()) == (False, False)
 
 
 def test_the_folder_is_not_read_for_each_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

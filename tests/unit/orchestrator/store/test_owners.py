@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.store.files import PendingFile
-from orchestrator.store.outputs import Outputs
+from orchestrator.store.outputs import IDLE, Outputs
 from orchestrator.store.owners import ABANDONED_SECONDS, remove_ownerless
 from tests.support.paths import ROOT
 
@@ -27,9 +27,13 @@ def test_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     mine = PendingFile(outputs.video("mine")).path
     mine.write_bytes(b"half")
     outputs.video("done").write_bytes(b"whole")
+    (tmp_path / IDLE).mkdir()
+    lost = tmp_path / IDLE / next((tmp_path / "video").glob(".lost*")).name
+    lost.write_bytes(b"half")
     assert len(list((tmp_path / "video").iterdir())) == 3
     outputs.clear()
     assert sorted((tmp_path / "video").iterdir()) == sorted([mine, outputs.video("done")])
+    assert not lost.exists()
 
 
 def test_files_of_other_machines_are_removed_when_old(tmp_path: Path) -> None:

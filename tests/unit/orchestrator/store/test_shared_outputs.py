@@ -102,6 +102,26 @@ def test_removed_everywhere(disks: tuple[Disk, Disk]) -> None:
         assert (disk.names(), disk.files()) == (["two"], {"two.flac", "two.json"})
 
 
+def test_what_is_fetched_of_a_removed_output_goes(
+    disks: tuple[Disk, Disk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that arrives after the removal at its process does not stay."""
+    here, there = disks
+    here.add("one")
+    path, fetch = there.outputs.audio("one", ".flac"), there.objects.fetch
+
+    def fetched_late(key: str, target: Path) -> bool:
+        found = fetch(key, target)
+        data = target.read_bytes()
+        there.kept.remove("one")
+        target.write_bytes(data)
+        return found
+
+    monkeypatch.setattr(there.objects, "fetch", fetched_late)
+    assert not there.kept.bring(path)
+    assert not path.exists()
+
+
 def test_expiry_at_any_process(disks: tuple[Disk, Disk]) -> None:
     """What has expired is removed by whoever looks first, and by the other without a complaint."""
     here, there = disks
