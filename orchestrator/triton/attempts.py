@@ -84,6 +84,8 @@ class Attempts:
             self._events.retried(self._model)
 
     async def _until_mended(self) -> None:
-        deadline = asyncio.get_running_loop().time() + MENDING_SECONDS
-        while self._mending() and asyncio.get_running_loop().time() < deadline:
+        looks = round(MENDING_SECONDS / LOOK_SECONDS)
+        for _ in range(looks):  # a thread says when a model is there again
+            if not self._mending():
+                return
             await asyncio.sleep(LOOK_SECONDS)

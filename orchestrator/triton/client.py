@@ -324,8 +324,11 @@ class TritonClient:
         found = DEAD_PROCESS.fullmatch(detail_of(error))
         if found is None:
             return None
-        log.error("The process of model %s has died; the next request loads it anew", found[1])
-        self.died(found[1])
+        if self._reload is None:
+            log.error("The process of model %s has died; the next request loads it anew", found[1])
+            self.died(found[1])
+        else:
+            self._reload(found[1])  # says that it died, unless this comes late and it is loaded again
         return stopped(found[1])
 
     async def _probe(self, method: str) -> bool:
