@@ -12,13 +12,13 @@ from lumen.aio import Stream
 from lumen.contracts import FACE_FPS, SAMPLES_PER_FRAME
 
 FIRST_WINDOW: Final = FACE_FPS // 5
-"""Frames of the first window: 0.2 s, so that the picture starts early."""
+"""Frames of the first two windows: 0.2 s each, so that the picture starts early.
+
+The second is cut together with the first, when it may not be known yet that others' clips will wait for it.
+"""
 
 SHORT_WINDOW: Final = 2 * FACE_FPS // 5
-"""Frames of the second window, and of every later one of a client that has several clips: others wait for it.
-
-A clip's second window is cut together with its first, when it may not be known yet that more clips come.
-"""
+"""Frames of every later window of a client that has several clips: 0.4 s, for which others wait at most."""
 
 WINDOW: Final = FACE_FPS
 """Frames of every later window: 1 s."""
@@ -122,9 +122,7 @@ class WindowCutter:
 
     def _count(self) -> int:
         """Frames of the window that is next."""
-        if not self._next:
-            return FIRST_WINDOW
-        return SHORT_WINDOW if self._next == FIRST_WINDOW else self._later()
+        return FIRST_WINDOW if self._next <= FIRST_WINDOW else self._later()
 
     def _heard(self) -> int:
         """Samples of the clip so far."""
