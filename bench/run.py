@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +72,7 @@ def run(
 
     Args:
         settings: say where Triton and the API run, and which chain they serve.
-        models: names in Triton; None means all of the chain, an empty list none.
+        models: names in Triton; None means all of the chain that one clip asks, an empty list none.
         concurrency: clients of the closed loops.
         rate: requests a second of the models' open loops; None means half of the closed loop's.
         seconds: of each of ``perf_analyzer``'s measurements.
@@ -80,22 +80,23 @@ def run(
         console: where the tables go; the standard output without one.
     """
     out = console or Console()
-    names = tuple(models_of(settings) if models is None else models)
-    plan = Plan(names, concurrency, rate, seconds, clips)
+    plan = Plan(tuple(models or ()), concurrency, rate, seconds, clips)
     try:
-        return asyncio.run(_bench(settings, plan, out))
+        return asyncio.run(_bench(settings, plan, out, whole_chain=models is None))
     except LumenException as error:
         out.print(error.message, style="red", highlight=False, soft_wrap=True)
         return 1
 
 
-async def _bench(settings: Settings, plan: Plan, out: Console) -> int:
+async def _bench(settings: Settings, plan: Plan, out: Console, *, whole_chain: bool) -> int:
     url = one_triton(settings)
     _check_running(url, settings)
     parts = RecordedParts(settings)
     try:
         scene = await make_scene(settings, parts)
-        requests = await model_inputs(parts, scene) if plan.models else {}
+        requests = await model_inputs(parts, scene) if plan.models or whole_chain else {}
+        if whole_chain:
+            plan = replace(plan, models=tuple(name for name in models_of(settings) if name in requests))
         rows = await asyncio.to_thread(_models, url, plan, requests, out)
         clips, share = await _clips(settings, plan, parts, scene, out)
     finally:
