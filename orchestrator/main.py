@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from lumen import __version__
 from lumen.aio import cancel
 from lumen.allocator import return_large_blocks
+from lumen.errors import NotFoundException
 from lumen.settings import Settings
 from orchestrator.access.middleware import AccessMiddleware
 from orchestrator.core.exceptions import add_handlers
@@ -23,6 +24,7 @@ from orchestrator.core.logging_config import logging_to
 from orchestrator.core.middleware import add_middleware
 from orchestrator.core.model_manager import ModelManager, model_manager
 from orchestrator.core.rate_limit import RateLimiter
+from orchestrator.jobs.job import PREFIX as JOB_PREFIX
 from orchestrator.observability.metrics_server import served_metrics
 from orchestrator.routes import (
     access,
@@ -41,7 +43,7 @@ from orchestrator.routes.chat import mount_chat
 from orchestrator.routes.description import openapi, operation_id
 from orchestrator.routes.docs import add_docs
 from orchestrator.routes.files import OutputFiles
-from orchestrator.services import make_services
+from orchestrator.services import Services, make_services
 from orchestrator.store.outputs import URL_PREFIX
 from orchestrator.store.retention import watch_outputs
 
@@ -88,12 +90,23 @@ def create_app(settings: Settings, models: ModelManager | None = None) -> FastAP
     add_handlers(app)
     limiter, services = app.state.limiter, app.state.services
     access_middleware = Middleware(AccessMiddleware, services.access, limiter)
-    kept_answers = {"answers": app.state.answers, "is_kept": lambda name: bool(services.kept.read(name))}
+    kept_answers = {"answers": app.state.answers, "is_there": partial(_is_there, services)}
     answers_middleware = Middleware(IdempotencyMiddleware, **kept_answers)
     watched = services.metrics, services.tracing
     add_middleware(app, settings, limiter, access_middleware, answers_middleware, *watched)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+async def _is_there(services: Services, name: str) -> bool:
+    """Whether the output, or the job, of this id is there."""
+    if not name.startswith(JOB_PREFIX):
+        return bool(await asyncio.to_thread(services.kept.read, name))
+    try:
+        await services.jobs.find(name)
+    except NotFoundException:
+        return False
+    return True
 
 
 @asynccontextmanager

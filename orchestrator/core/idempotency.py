@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -58,13 +58,15 @@ class IdempotencyMiddleware:
     Only what succeeded is kept: after an error the same key is served anew.
 
     Args:
-        is_kept: whether the output of this id is there; may read files, so it is called in a thread.
+        is_there: whether the output, or the job, of this id is there.
     """
 
-    def __init__(self, app: ASGIApp, answers: AnswerStore, is_kept: Callable[[str], bool]) -> None:
+    def __init__(
+        self, app: ASGIApp, answers: AnswerStore, is_there: Callable[[str], Awaitable[bool]]
+    ) -> None:
         self._app = app
         self._answers = answers
-        self._is_kept = is_kept
+        self._is_there = is_there
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = _key(scope)
@@ -80,17 +82,17 @@ class IdempotencyMiddleware:
         if known is None:
             await self._serve(scope, _Replay(body, receive), send, name, request)
         else:
-            await asyncio.to_thread(self._check, known)
+            await self._check(known)
             log.info("The answer to this Idempotency-Key was given before")
             headers = {**known.headers, REPLAYED_HEADER: "true"}
             await Response(known.body, known.status, headers)(scope, receive, send)
 
-    def _check(self, answer: Answer) -> None:
+    async def _check(self, answer: Answer) -> None:
         """Raises:
-        ConflictException: the output that the answer tells of is gone.
+        ConflictException: the output, or the job, that the answer tells of is gone.
         """
         output = _output_of(answer)
-        if output is not None and not self._is_kept(output):
+        if output is not None and not await self._is_there(output):
             raise ConflictException(
                 f"The output {output} that the request with this Idempotency-Key made is not there any more; "
                 "send a new key to have it made again."
@@ -184,11 +186,13 @@ def _is_kept(message: Message) -> bool:
 
 
 def _output_of(answer: Answer) -> str | None:
-    """Id of the output that an answer tells of; None where it tells of none."""
+    """Id of the output, or of the job, that an answer tells of; None where it tells of none."""
     if not answer.headers.get("content-type", "").startswith("application/json"):
         return None
     told = json.loads(answer.body)
-    return told.get("output_id") if isinstance(told, dict) else None
+    if not isinstance(told, dict):
+        return None
+    return told.get("id") if answer.status == HTTPStatus.ACCEPTED else told.get("output_id")
 
 
 def _key(scope: Scope) -> str | None:

@@ -12,7 +12,7 @@ from orchestrator.access.usage import KEPT_DAYS, seconds_left, today
 from orchestrator.live.client_events import ClientEventError, parse
 from orchestrator.live.server_events import new_id
 from orchestrator.request_context import EVERYONE, owner, sees_all, stamp
-from orchestrator.routes.bodies import describe_body, describe_errors, read_body
+from orchestrator.routes.bodies import describe_body, describe_openai_errors, read_body
 from orchestrator.schemas.access import (
     DEFAULT_SECRET_SECONDS,
     ClientSecretRequest,
@@ -27,13 +27,13 @@ from orchestrator.services import Services, services
 MAX_SESSION_CHARACTERS: Final = 64_000
 """JSON of a conversation's configuration that a token carries: the longest instructions and more."""
 
-router = APIRouter(prefix="/v1", tags=["access"], responses=describe_errors(429, 500))
+router = APIRouter(prefix="/v1", tags=["access"], responses=describe_openai_errors(429, 500))
 
 Use = Annotated[Services, Depends(services)]
 Days = Annotated[int, Query(ge=1, le=KEPT_DAYS, description="how many, today first")]
 
 
-@router.get("/usage", response_model_exclude_none=True, responses=describe_errors(400))
+@router.get("/usage", response_model_exclude_none=True, responses=describe_openai_errors(400))
 async def read_usage(use: Use, days: Days = 1) -> UsageResponse:
     """Tell what the key that asks has used, in days of UTC; an admin's sees that of all keys."""
     wanted = [today() - timedelta(days=back) for back in range(days)]
@@ -43,7 +43,7 @@ async def read_usage(use: Use, days: Days = 1) -> UsageResponse:
 
 @router.post(
     "/realtime/client_secrets",
-    responses=describe_errors(400, 408, 413, 415),
+    responses=describe_openai_errors(400, 408, 413, 415),
     openapi_extra=describe_body(ClientSecretRequest),
 )
 async def make_client_secret(request: Request, use: Use) -> ClientSecretResponse:

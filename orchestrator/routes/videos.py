@@ -146,7 +146,7 @@ async def read_video_content(
     "/{video}/events",
     response_class=Response,  # FastAPI's own class here would want a generator, which cannot answer 204
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {}}},
         204: {"description": "`Last-Event-ID` is the last event that there will be"},
         **describe_openai_errors(400, 404),
     },

@@ -122,8 +122,8 @@ class Video(BaseModel):
 class VideoList(BaseModel):
     object: Literal["list"] = "list"
     data: list[Video]
-    first_id: str | None
-    last_id: str | None
+    first_id: str | None = None
+    last_id: str | None = None
     has_more: bool
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
@@ -89,6 +90,18 @@ def test_from_creation_to_removal(api: Api) -> None:
         "deleted": True,
     }
     assert api.client.get(f"{VIDEOS}/{made['id']}").status_code == 404
+
+
+def test_the_key_of_a_video_that_was_removed(api: Api) -> None:
+    """Its request is not answered with the id of a video that is gone."""
+    key = {"Idempotency-Key": "removed-video"}
+    made = create(api, key)
+    assert create(api, key)["id"] == made["id"]
+    while not api.client.delete(f"{VIDEOS}/{made['id']}").json()["deleted"]:
+        pass
+    again = api.client.post(VIDEOS, json={"prompt": PROMPT}, headers=key)
+    assert (again.status_code, made["id"] in again.text) == (409, True)
+    shutil.rmtree(api.settings.jobs_path / "answers")
 
 
 def test_the_result_of_an_earlier_version(api: Api) -> None:
