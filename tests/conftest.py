@@ -12,7 +12,7 @@ WITH_TRITON = (TESTS / "triton", TESTS / "end_to_end")
 """Folders whose tests start a real Triton server."""
 
 WITH_API = (TESTS / "triton" / "orchestrator", TESTS / "end_to_end")
-"""Those of them whose Triton server an API uses: one worker has them, the other those of the models alone."""
+"""Folders of `WITH_TRITON` where an API uses the server: one worker has them, the other those of models."""
 
 CHECKPOINTS = {"gfpgan_checkpoint", "sadtalker_checkpoint", "xtts_checkpoint"}
 """The fixtures that make a checkpoint with PyTorch, which takes seconds before the first test of it."""

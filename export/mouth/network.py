@@ -140,7 +140,7 @@ def served(values: Tensor, limits: Limits = LIMITS) -> Tensor:
 
 
 def _beyond(values: Tensor) -> Tensor:
-    """What lies beyond ``QUIET``, 0 to 1."""
+    """Take ``QUIET`` from values and scale the rest to 0 to 1."""
     return ((values - QUIET) / (1 - QUIET)).clamp(0, 1)
 
 

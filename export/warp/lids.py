@@ -77,7 +77,7 @@ and its end."""
 
 @dataclass(frozen=True)
 class Lid:
-    """What an eye is shut with.
+    """Colours, grain and lashes of the lid that shuts an eye.
 
     parabolas: coefficients of 1, u and u squared for the open lid's colours, then for those below the
     eye, 0 to 255: [B, 3, 6]. grain: way to where the grain is taken from, in the image. lashes: colour
@@ -90,7 +90,7 @@ class Lid:
 
 
 def lids_of(graph: Graph, picture: Picture, mesh: Mesh) -> list[Lid]:
-    """What ``picture`` shows around the right and the left eye."""
+    """Measure the lids of the right and the left eye in ``picture``."""
     edge, lid, fold, below, bag = (mesh.pick(ids) for ids in RINGS)
     lines = rows_between(edge, lid, LASH_ROWS)
     above, under = rows_between(lid, fold, LID_ROWS), rows_between(below, bag, BELOW_ROWS)

@@ -91,7 +91,7 @@ class IdempotencyMiddleware:
         """Raises:
         ConflictException: the output, or the job, that the answer tells of is gone.
         """
-        output = _output_of(answer)
+        output = await asyncio.to_thread(_output_of, answer)  # up to `MOST_BYTES` of JSON
         if output is not None and not await self._is_there(output):
             raise ConflictException(
                 f"The output {output} that the request with this Idempotency-Key made is not there any more; "

@@ -4,6 +4,7 @@ The scripts are those of the package `fastapi-offline`; its app, which is FastAP
 """
 
 import asyncio
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -73,6 +74,7 @@ class _Scripts(StaticFiles):
         return Response(await asyncio.to_thread(_redoc_script), media_type="text/javascript")
 
 
+@cache
 def _redoc_script() -> str:
     return (_static() / REDOC_SCRIPT).read_text("utf-8").replace(LOGO, "data:,")
 

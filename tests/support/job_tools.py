@@ -21,6 +21,7 @@ from lumen.settings import Settings
 from orchestrator.core.idempotency import IdempotencyMiddleware
 from orchestrator.faces.animation import CropOptions
 from orchestrator.faces.face import Frames, PortraitFeatures
+from orchestrator.jobs.job import Job, new_job_id
 from orchestrator.main import create_app
 from orchestrator.request_context import owner, scopes
 from orchestrator.run import server_config
@@ -116,6 +117,22 @@ def job_api(folder: Path, models: HeldModels, **changes: Any) -> Iterator[Api]:
     config.host, config.port, config.timeout_graceful_shutdown = "127.0.0.1", 0, 2
     with served_by(config) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield Api(url, client, settings, app.state.services)
+
+
+def new_job(name: str = "", owner: str = "") -> Job:
+    """Make a job that waits, of this id or of a new one."""
+    return Job(
+        id=name or new_job_id(),
+        kind="full",
+        owner=owner,
+        client="",
+        request_id="",
+        fields={},
+        files={},
+        created_at=0.0,
+        model="lumen",
+        size="256x256",
+    )
 
 
 def until_ended(api: Api, video: str) -> dict[str, Any]:

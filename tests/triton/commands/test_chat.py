@@ -36,7 +36,7 @@ def test_a_server_that_does_not_hear(api: Api, tmp_path: Path) -> None:
 
 
 def test_a_server_that_refuses(serve_with: Serve) -> None:
-    """Who is refused is told why, and the command fails."""
+    """A refusal is shown with its reason, and the command fails."""
     done = chat(serve_with(max_live_sessions=0), "Hello")
     assert (done.returncode, "too_many_sessions" in done.stderr) == (1, True), done.stderr
 

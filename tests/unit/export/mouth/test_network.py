@@ -1,4 +1,4 @@
-"""What the network's values become before they are shown."""
+"""Limits that make shown curves of the network's values."""
 
 import pytest
 import torch
@@ -49,7 +49,7 @@ def test_what_begins_or_stays_is_shown(column: int) -> None:
 
 
 def test_curves_are_complete() -> None:
-    """One frame less than the values, every curve within its range."""
+    """Curves have one frame less than the values, and each stays within its range."""
     values = torch.rand((3, len(CURVES), 40), generator=torch.Generator().manual_seed(1))
     curves = served(values)
     assert curves.shape == (3, len(CURVES), 39)

@@ -7,29 +7,14 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from orchestrator.jobs.embedded import EmbeddedQueue
-from orchestrator.jobs.job import Job, new_job_id
 from orchestrator.jobs.queue import JobQueue
 from orchestrator.jobs.saq_queue import SaqJobQueue
 from orchestrator.jobs.turns import Turns, jobs_before
+from tests.support.job_tools import new_job
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 WORKERS = 2
-
-
-def job(owner: str) -> Job:
-    return Job(
-        id=new_job_id(),
-        kind="full",
-        owner=owner,
-        client="",
-        request_id="",
-        fields={},
-        files={},
-        created_at=0.0,
-        model="lumen",
-        size="256x256",
-    )
 
 
 @pytest.fixture(params=["embedded", "redis"])
@@ -65,7 +50,7 @@ class Done:
 
     async def push(self, queue: JobQueue, *owners: str) -> None:
         for owner in owners:
-            made = job(owner)
+            made = new_job(owner=owner)
             self.owners[made.id] = owner
             await queue.push(made)
 

@@ -16,7 +16,7 @@ from orchestrator.jobs import runner
 from orchestrator.jobs.answers import video_of
 from orchestrator.jobs.job import Job
 from tests.support.api_server import Api
-from tests.support.job_tools import HeldModels, job_api, until_ended
+from tests.support.job_tools import HeldModels, job_api, new_job, until_ended
 from tests.support.media_files import image_bytes
 from tests.support.waiting import wait_until
 
@@ -115,19 +115,7 @@ def test_the_result_of_an_earlier_version(api: Api) -> None:
 
 def earlier_job(name: str, result: dict[str, Any]) -> Job:
     """A completed job with this result."""
-    job = Job(
-        id=name,
-        kind="full",
-        owner="",
-        client="",
-        request_id="",
-        fields={},
-        files={},
-        created_at=0.0,
-        model="lumen",
-        size="256x256",
-    )
-    return job.in_state(status="completed", result=result)
+    return new_job(name).in_state(status="completed", result=result)
 
 
 @pytest.mark.parametrize("path", ["full", "tts"])

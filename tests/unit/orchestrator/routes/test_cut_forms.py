@@ -50,7 +50,7 @@ def test_a_form_that_is_cut_off(api: Api, path: str, file_last: bool, missing: f
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("end", [b"--BB--", END, END + b"epilogue\r\n--BB", b"--BB--  \r\n"])
 def test_a_form_that_is_whole(api: Api, path: str, end: bytes) -> None:
-    """What comes behind the closing boundary, or does not, is of no matter (RFC 2046, 5.1.1)."""
+    """A form is whole whatever comes behind its closing boundary, or nothing (RFC 2046, 5.1.1)."""
     content = b"\r\n" + form(path, file_last=True).removesuffix(END) + end
     assert api.client.post(path, content=content, headers=HEADERS).status_code in (202, 503)
 
