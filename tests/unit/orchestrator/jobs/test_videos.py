@@ -97,8 +97,7 @@ def test_the_key_of_a_video_that_was_removed(api: Api) -> None:
     key = {"Idempotency-Key": "removed-video"}
     made = create(api, key)
     assert create(api, key)["id"] == made["id"]
-    while not api.client.delete(f"{VIDEOS}/{made['id']}").json()["deleted"]:
-        pass
+    wait_until(lambda: api.client.delete(f"{VIDEOS}/{made['id']}").json()["deleted"])
     again = api.client.post(VIDEOS, json={"prompt": PROMPT}, headers=key)
     assert (again.status_code, made["id"] in again.text) == (409, True)
     shutil.rmtree(api.settings.jobs_path / "answers")
