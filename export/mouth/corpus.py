@@ -14,7 +14,9 @@ from typing import Final
 
 import numpy as np
 
+from export.mouth.alignment import aligned
 from export.mouth.espeak_voice import RESAMPLING, EspeakVoice
+from export.mouth.flite_voices import Flite
 from export.mouth.neural_voices import Hibari, Joe, Kokoro, Natives, blended, kokoro_styles
 from export.mouth.noises import Noises
 from export.mouth.texts import LANGUAGES, held_out, sentence
@@ -31,8 +33,13 @@ HELD_OUT_STYLES: Final = ("jf_nezumi", "jf_tebukuro")
 HELD_OUT_LANGUAGES: Final = ("en", "de", "fr", "es", "it", "pl")
 """Languages in which the evaluation hears them."""
 
+FLITE_VOICES: Final = ("awb", "slt")
+HELD_OUT_FLITE: Final = "rms"
+"""flite's voices of the training, and the one that it never hears."""
+
 SPOKEN: Final = {
     "hibari": ("en",),
+    "flite": ("en",),
     "natives": ("en",) * 14 + ("es", "fr", "hi", "it", "pt", "zh"),
 }
 """Languages of the voices that do not speak all, as often as they are drawn."""
@@ -40,7 +47,7 @@ SPOKEN: Final = {
 DRAWN: Final = {"hibari": 2, "natives": 3}
 """Times that natural voices of English are drawn; others once."""
 
-CALIBRATED: Final = ("espeak", "hibari", "natives")
+CALIBRATED: Final = ("espeak", "hibari", "natives", "flite")
 CALIBRATION_SHARDS: Final = range(1_000, 1_004)
 """Numbers of shards that no recipe reaches."""
 
@@ -60,8 +67,9 @@ class Recipe:
     espeak: int = 80
     hibari: int = 25
     kokoro: int = 23
-    natives: int = 24
+    natives: int = 72
     noises: int = 12
+    flite: int = 24
 
     def shards(self) -> Iterator[tuple[str, int]]:
         """Names and numbers of all shards."""
@@ -110,7 +118,7 @@ def shard(name: str, index: int, folder: Path) -> list[Utterance]:
     while seconds < SHARD_SECONDS:
         language = str(rng.choice(SPOKEN.get(name, tuple(LANGUAGES))))
         utterance = voice.speak(sentence(language, rng), LANGUAGES[language], rng)
-        if name in ("hibari", "kokoro", "natives"):
+        if name in ("hibari", "kokoro", "natives", "flite"):
             utterance = resampled(utterance, rng.uniform(*RESAMPLING))
         found.append(utterance)
         seconds += utterance.seconds
@@ -126,6 +134,7 @@ def _voices(folder: Path) -> dict[str, Callable[[], Voice]]:
         "kokoro": lambda: Kokoro(_blends()),
         "natives": lambda: Natives(folder),
         "noises": Noises,
+        "flite": lambda: Flite(FLITE_VOICES),
     }
 
 
@@ -137,13 +146,13 @@ def _blends() -> Sequence[np.ndarray]:  # type: ignore[type-arg]
 
 
 def evaluation_speech(folder: Path) -> dict[str, list[Utterance]]:
-    """Voices and sentences that are in no training: "joe" in English, "kok2" in six languages.
+    """Voices and sentences that are in no training: "joe" and "rms" in English, "kok2" in six languages.
 
     They are kept in ``folder``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
-    for name, speak in (("joe", _spoken_by_joe), ("kok2", _spoken_by_two)):
+    for name, speak in (("joe", _spoken_by_joe), ("rms", _spoken_by_rms), ("kok2", _spoken_by_two)):
         path = folder / f"evaluation-{name}.npz"
         if not path.is_file():
             save(path, speak(np.random.default_rng(seed_of("evaluation", name))))
@@ -152,8 +161,15 @@ def evaluation_speech(folder: Path) -> dict[str, list[Utterance]]:
 
 
 def _spoken_by_joe(rng: np.random.Generator) -> list[Utterance]:
+    """joe, who says nothing twice alike; sentences that cannot be aligned are left out."""
     joe = Joe()
-    return [joe.speak(text, LANGUAGES["en"], rng) for text in held_out("en")]
+    spoken = [(joe.speak(text, LANGUAGES["en"], rng), text) for text in held_out("en")]
+    return [one for each, text in spoken for one in aligned(each.pcm, text)]
+
+
+def _spoken_by_rms(rng: np.random.Generator) -> list[Utterance]:
+    rms = Flite((HELD_OUT_FLITE,))
+    return [rms.speak(text, LANGUAGES["en"], rng) for text in held_out("en")]
 
 
 def _spoken_by_two(rng: np.random.Generator) -> list[Utterance]:

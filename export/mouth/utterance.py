@@ -10,7 +10,9 @@ import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from lumen.contracts import FACE_SAMPLE_RATE
+from lumen.families.espeak.events import CLOSURE_SECONDS
 from lumen.visemes.curves import TimedPhoneme
+from lumen.visemes.table import symbols_of
 
 Pcm = NDArray[np.float32]
 
@@ -71,6 +73,24 @@ def timed(symbols: Sequence[str], seconds: Sequence[float], late: float) -> tupl
             continue
         start = end
     return tuple(found)
+
+
+def from_closure_to_closure(spoken: Sequence[TimedPhoneme]) -> tuple[TimedPhoneme, ...]:
+    """Phonemes of which p, t or k is its closure only, and what follows begins with the burst."""
+    found: list[TimedPhoneme] = []
+    for index, each in enumerate(spoken):
+        start, end = each.start, each.end
+        if _is_unvoiced_stop(each.ipa):
+            end = min(end, start + CLOSURE_SECONDS)
+        elif index and spoken[index - 1].end == start:
+            start = found[-1].end
+        found.append(replace(each, start=start, end=end))
+    return tuple(found)
+
+
+def _is_unvoiced_stop(ipa: str) -> bool:
+    """p, t or k alone; the affricates' friction is a part of them."""
+    return "".join(symbols_of(ipa)) in ("p", "t", "k")
 
 
 def seed_of(*parts: object) -> int:
