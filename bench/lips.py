@@ -1,12 +1,13 @@
 """Lips of rendered clips as a face mesh network sees them, against the phonemes that were spoken.
 
     lumen serve &
-    python -m bench.lips --corpus .lumen/mouth
+    python -m bench.lips --corpus .lumen/mouth --announcements FOLDER
 
 The starter's voices speak ``lips.txt`` and its face is drawn through Triton; the mesh is found in the
 frames of the finished MP4. Each sound is drawn by its known phonemes, by sound alone, by the level rule,
 and with a mouth at rest, against which the others are measured. The corpus holds natural voices that the
-training never heard (``python -m export.mouth evaluate`` keeps them there). Ends in one line of JSON.
+training never heard (``python -m export.mouth evaluate`` keeps them there), the announcements a person's
+(``python -m export.mouth announcements``). Ends in one line of JSON.
 """
 
 import argparse
@@ -27,6 +28,8 @@ from bench.portraits import portrait_pixels
 from bench.runner import Report, run_benchmark, table_of
 from export.mouth.corpus import evaluation_speech
 from export.mouth.level_rule import level_rule
+from export.mouth.real_speech import announcements
+from export.mouth.utterance import Utterance
 from lumen.aio import exhaust, once
 from lumen.contracts import FACE_SAMPLE_RATE, SAMPLES_PER_FRAME
 from lumen.settings import load_settings
@@ -168,6 +171,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--corpus", type=Path, help="folder with the natural voices of the mouth's evaluation"
     )
+    parser.add_argument("--announcements", type=Path, help="folder with a person's announcements")
     parser.add_argument("--profile", default=None, help="of the settings; theirs without one")
 
 
@@ -222,11 +226,18 @@ async def _speeches(studio: Studio, options: argparse.Namespace) -> dict[str, li
     lines = SENTENCES.read_text(encoding="utf-8").splitlines()[: options.sentences]
     texts = [" ".join(lines[start : start + TOGETHER]) for start in range(0, len(lines), TOGETHER)]
     found = {part: [await studio.speak(text, name) for text in texts] for part, name in STARTER.items()}
-    if options.corpus is not None:
-        for voice, utterances in evaluation_speech(options.corpus).items():
-            found[voice] = [
-                _speech(each.pcm, FACE_SAMPLE_RATE, each.phonemes) for each in utterances[: options.sentences]
-            ]
+    for voice, utterances in _unheard(options).items():
+        found[voice] = [
+            _speech(each.pcm, FACE_SAMPLE_RATE, each.phonemes) for each in utterances[: options.sentences]
+        ]
+    return found
+
+
+def _unheard(options: argparse.Namespace) -> dict[str, list[Utterance]]:
+    """Speech that no training heard."""
+    found = {} if options.corpus is None else evaluation_speech(options.corpus)
+    if options.announcements is not None:
+        found["announcements"] = announcements(options.announcements)
     return found
 
 

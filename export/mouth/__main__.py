@@ -12,10 +12,10 @@ import typer
 from export.artifact import ExportOptions
 from export.graph_file import GraphFile
 from export.install import OWN_REPOSITORY, VERSION, install
+from export.mouth import real_speech
 from export.mouth.artifact import MouthArtifact, Trained
 from export.mouth.corpus import Recipe, calibration_speech, evaluation_speech, load, make, weighted
 from export.mouth.evaluate import Network, scores_of, table, torch_network
-from export.mouth.real_speech import prompts, recordings
 from export.mouth.streams import stream_of
 from export.mouth.thresholds import best_limits
 from export.mouth.training import Schedule, load_training, save_training, train
@@ -92,7 +92,7 @@ def real(
     repository: Annotated[Path, typer.Option(help="The model repository with the network.")] = OWN_REPOSITORY,
 ) -> None:
     """Measure on real recordings whose phonemes pocketsphinx aligns."""
-    _measure_real(recordings(folder), repository)
+    _measure_real(real_speech.recordings(folder), repository)
 
 
 @app.command()
@@ -103,7 +103,7 @@ def announcements(
     repository: Annotated[Path, typer.Option(help="The model repository with the network.")] = OWN_REPOSITORY,
 ) -> None:
     """Measure on a person's announcements whose phonemes pocketsphinx aligns."""
-    _measure_real(prompts(root), repository)
+    _measure_real(real_speech.announcements(root), repository)
 
 
 def _measure_real(utterances: list[Utterance], repository: Path) -> None:

@@ -44,7 +44,7 @@ SPOKEN: Final = {
 }
 """Languages of the voices that do not speak all, as often as they are drawn."""
 
-DRAWN: Final = {"hibari": 2, "natives": 3}
+DRAWN: Final = {"hibari": 2, "natives": 2, "flite": 2}
 """Times that natural voices of English are drawn; others once."""
 
 CALIBRATED: Final = ("espeak", "hibari", "natives", "flite")
@@ -67,7 +67,7 @@ class Recipe:
     espeak: int = 80
     hibari: int = 25
     kokoro: int = 23
-    natives: int = 72
+    natives: int = 120
     noises: int = 12
     flite: int = 24
 

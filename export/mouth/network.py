@@ -42,10 +42,10 @@ class Limits:
         rounding: gain of the width.
     """
 
-    press: tuple[float, float] = (0.45, 0.55)
+    press: tuple[float, float] = (0.50, 0.60)
     teeth: tuple[float, float] = (0.45, 0.55)
     tongue: tuple[float, float] = (0.35, 0.75)
-    rounding: float = 1.2
+    rounding: float = 1.0
 
 
 LIMITS: Final = Limits()

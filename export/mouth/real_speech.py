@@ -28,7 +28,7 @@ def recordings(folder: Path) -> list[Utterance]:
     return found
 
 
-def prompts(root: Path) -> list[Utterance]:
+def announcements(root: Path) -> list[Utterance]:
     """Announcements of telephone systems that a person spoke, of at least ``PROMPT_WORDS`` words each.
 
     ``root``: where Debian's packages asterisk-core-sounds-en and asterisk-core-sounds-en-g722 are unpacked.

@@ -45,7 +45,7 @@ REPORT_STEPS: Final = 100
 class Schedule:
     """steps: batches. batch: crops in each. rate: the highest learning rate. seed: of everything random."""
 
-    steps: int = 2400
+    steps: int = 14_000
     batch: int = 24
     rate: float = 4e-3
     seed: int = 1
