@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from export.mouth.texts import LANGUAGES
 from export.mouth.utterance import MARKS_OF_LAST, MARKS_OF_NEXT, Pcm, Utterance
 from lumen.families.espeak.library import library
 from lumen.visemes.curves import TimedPhoneme
@@ -21,7 +22,6 @@ FRAME_SECONDS: Final = 0.01
 EARLY: Final = 0.01
 """Seconds by which its phonemes start before eSpeak's, whose times are exact."""
 
-ENGLISH: Final = "gmw/en-US"
 PCM16_MAX: Final = 32_767
 
 PHONES: Final = {
@@ -41,7 +41,7 @@ def aligned(pcm: Pcm, text: str) -> list[Utterance]:
 
     An empty list where they do not fit the sound. What pocketsphinx takes for silence or noise has no IPA.
     """
-    words = words_of(library().phonemes(text, ENGLISH))
+    words = words_of(library().phonemes(text, LANGUAGES["en"]))
     phonemes = words and _aligned(pcm, words)
     return [Utterance(pcm, phonemes)] if phonemes else []
 
@@ -99,5 +99,5 @@ def _taken_up(alignment: Iterable[Any], words: Sequence[Sequence[str]]) -> tuple
 
 def _run(decoder: Any, pcm: Pcm) -> None:
     decoder.start_utt()
-    decoder.process_raw(np.asarray(pcm * PCM16_MAX, np.int16).tobytes(), full_utt=True)
+    decoder.process_raw(np.asarray(np.clip(pcm, -1, 1) * PCM16_MAX, np.int16).tobytes(), full_utt=True)
     decoder.end_utt()

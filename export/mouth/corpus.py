@@ -61,7 +61,7 @@ class Recipe:
 
     Attributes:
         kokoro: blends of three Japanese voices in every language. natives: Kokoro's 49 other voices, most of
-            the time in English.
+            the time in English. flite: ``FLITE_VOICES``.
     """
 
     espeak: int = 80
