@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from export.mouth.texts import LANGUAGES
-from export.mouth.utterance import MARKS_OF_LAST, MARKS_OF_NEXT, Pcm, Utterance
+from export.mouth.utterance import MARKS_OF_LAST, MARKS_OF_NEXT, PCM16_MAX, Pcm, Utterance
 from lumen.families.espeak.library import library
 from lumen.visemes.curves import TimedPhoneme
 from lumen.visemes.table import symbols_of
@@ -20,9 +20,10 @@ FRAME_SECONDS: Final = 0.01
 """The length of a frame of pocketsphinx's alignment."""
 
 EARLY: Final = 0.01
-"""Seconds by which its phonemes start before eSpeak's, whose times are exact."""
+"""Seconds by which pocketsphinx's phonemes start before eSpeak's, whose times are exact."""
 
-PCM16_MAX: Final = 32_767
+MARKS: Final = MARKS_OF_NEXT | MARKS_OF_LAST - {" "}
+"""Symbols inside a word that are no phonemes of their own."""
 
 PHONES: Final = {
     **{"eɪ": "EY", "aɪ": "AY", "oʊ": "OW", "əʊ": "OW", "aʊ": "AW", "ɔɪ": "OY", "tʃ": "CH", "dʒ": "JH"},
@@ -37,7 +38,7 @@ PHONES: Final = {
 
 
 def aligned(pcm: Pcm, text: str) -> list[Utterance]:
-    """``pcm`` (16 kHz), in which the English ``text`` is said, with its phonemes as eSpeak reads it.
+    """Align ``pcm`` (16 kHz) with the English ``text`` that is said in it, phonemes being as eSpeak reads it.
 
     An empty list where they do not fit the sound. What pocketsphinx takes for silence or noise has no IPA.
     """
@@ -70,10 +71,10 @@ def words_of(ipa: str) -> list[list[str]] | None:
     """
     words: list[list[str]] = [[]]
     for symbol in ipa:
-        if symbol.isspace() or not (symbols_of(symbol) or symbol in MARKS_OF_NEXT | MARKS_OF_LAST):
-            words.append([])
-        elif symbol in MARKS_OF_NEXT or symbol in MARKS_OF_LAST:
+        if symbol in MARKS:
             continue
+        if not symbols_of(symbol):
+            words.append([])
         elif symbol not in PHONES:
             return None
         elif words[-1] and words[-1][-1] + symbol in PHONES:

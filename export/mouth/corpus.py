@@ -20,12 +20,11 @@ from export.mouth.flite_voices import Flite
 from export.mouth.neural_voices import Hibari, Joe, Kokoro, Natives, blended, kokoro_styles
 from export.mouth.noises import Noises
 from export.mouth.texts import LANGUAGES, held_out, sentence
-from export.mouth.utterance import Utterance, Voice, resampled, seed_of
+from export.mouth.utterance import PCM16_MAX, Utterance, Voice, resampled, seed_of
 from lumen.families.espeak.library import library
 from lumen.visemes.curves import TimedPhoneme
 
 SHARD_SECONDS: Final = 60.0
-PCM16: Final = 32_767
 
 HELD_OUT_STYLES: Final = ("jf_nezumi", "jf_tebukuro")
 """Kokoro's voices that the training never hears, alone or in a blend."""
@@ -186,7 +185,7 @@ def save(path: Path, utterances: Sequence[Utterance]) -> None:
     temporary = path.with_suffix(".tmp.npz")
     np.savez(
         temporary,
-        pcm=np.round(np.clip(pcm, -1, 1) * PCM16).astype(np.int16),
+        pcm=np.round(np.clip(pcm, -1, 1) * PCM16_MAX).astype(np.int16),
         lengths=np.array([len(one.pcm) for one in utterances]),
         phonemes=np.array(json.dumps(phonemes)),
     )
@@ -196,7 +195,7 @@ def save(path: Path, utterances: Sequence[Utterance]) -> None:
 def load(path: Path) -> list[Utterance]:
     """Read a shard."""
     with np.load(path) as data:
-        pcm = data["pcm"].astype(np.float32) / PCM16
+        pcm = data["pcm"].astype(np.float32) / PCM16_MAX
         bounds = np.cumsum(data["lengths"])[:-1]
         phonemes = json.loads(str(data["phonemes"]))
     return [

@@ -1,18 +1,17 @@
-"""flite's voices, used in training: statistical models of three people's recordings, English.
+"""flite's voices, used in training and evaluation: statistical models of three people's recordings, English.
 
 The program comes with Debian and others; it prints the phonemes that it speaks and when each ends.
 """
 
 import subprocess
 import tempfile
-import wave
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from export.mouth.utterance import Utterance, at_face_rate, from_closure_to_closure
+from export.mouth.utterance import Utterance, from_closure_to_closure, read_wav
 from lumen.visemes.curves import TimedPhoneme
 
 STRETCH: Final = (0.85, 1.25)
@@ -48,10 +47,8 @@ class Flite:
             command = ["flite", "-voice", str(rng.choice(self.voices)), "-psdur", "-o", str(path)]
             command += ["--setf", f"duration_stretch={rng.uniform(*STRETCH):.3f}", "-t", text]
             printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            with wave.open(str(path), "rb") as file:
-                pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16) / np.float32(32_768)
-                rate = file.getframerate()
-        return Utterance(at_face_rate(pcm, rate), from_closure_to_closure(timed_phonemes(printed)))
+            pcm = read_wav(path)
+        return Utterance(pcm, from_closure_to_closure(timed_phonemes(printed)))
 
 
 def timed_phonemes(printed: str) -> list[TimedPhoneme]:

@@ -2,7 +2,6 @@
 
 import gzip
 import re
-import wave
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +9,9 @@ import av
 import numpy as np
 
 from export.mouth.alignment import aligned
-from export.mouth.utterance import Pcm, Utterance, at_face_rate
-from lumen.contracts import FACE_SAMPLE_RATE
+from export.mouth.utterance import PCM16_SCALE, Pcm, Utterance, read_wav
 
 PROMPT_WORDS: Final = 5
-
-PCM16_SCALE: Final = 32_768
 
 
 def recordings(folder: Path) -> list[Utterance]:
@@ -24,7 +20,7 @@ def recordings(folder: Path) -> list[Utterance]:
     for path in sorted(folder.glob("*.wav")):
         text = path.with_suffix(".txt")
         if text.is_file():
-            found += aligned(_read(path), text.read_text(encoding="utf-8"))
+            found += aligned(read_wav(path), text.read_text(encoding="utf-8"))
     return found
 
 
@@ -47,11 +43,3 @@ def _read_g722(path: Path) -> Pcm:
     with av.open(str(path), format="g722") as file:
         frames = [frame.to_ndarray().ravel() for frame in file.decode(audio=0)]
     return np.asarray(np.concatenate(frames) / PCM16_SCALE, np.float32)
-
-
-def _read(path: Path) -> Pcm:
-    with wave.open(str(path), "rb") as file:
-        raw = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, file.getnchannels())
-        rate = file.getframerate()
-    pcm = raw.mean(axis=1).astype(np.float32) / PCM16_SCALE
-    return pcm if rate == FACE_SAMPLE_RATE else at_face_rate(pcm, rate)

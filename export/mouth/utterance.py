@@ -1,8 +1,10 @@
 """Speech with its phonemes: what every voice of the training makes."""
 
+import wave
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
@@ -15,6 +17,9 @@ from lumen.visemes.curves import TimedPhoneme
 from lumen.visemes.table import symbols_of
 
 Pcm = NDArray[np.float32]
+
+PCM16_MAX: Final = 32_767
+PCM16_SCALE: Final = 32_768
 
 MARKS_OF_NEXT: Final = frozenset("ˈˌ")
 """Symbols whose time belongs to the phoneme after them."""
@@ -45,6 +50,15 @@ class Voice(Protocol):
 def at_face_rate(pcm: Pcm, rate: float) -> Pcm:
     """float32 [n_samples] at 16 kHz of sound at ``rate``."""
     return np.asarray(soxr.resample(pcm, rate, FACE_SAMPLE_RATE), np.float32)
+
+
+def read_wav(path: Path) -> Pcm:
+    """Read a WAV file of 16 bits at any rate: float32 [n_samples], 16 kHz, its channels mixed."""
+    with wave.open(str(path), "rb") as file:
+        raw = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, file.getnchannels())
+        rate = file.getframerate()
+    pcm = raw.mean(axis=1).astype(np.float32) / PCM16_SCALE
+    return pcm if rate == FACE_SAMPLE_RATE else at_face_rate(pcm, rate)
 
 
 def resampled(utterance: Utterance, factor: float) -> Utterance:

@@ -1,4 +1,4 @@
-"""Phonemes of a text and what an aligner returns for them are brought together, or refused."""
+"""Alignment of a text with its sound: words, their phonemes and when they are said."""
 
 import pytest
 

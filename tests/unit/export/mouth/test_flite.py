@@ -1,4 +1,4 @@
-"""What flite prints becomes phonemes with their times."""
+"""flite as a voice of the training: its printed phonemes, and its sound beside them."""
 
 import shutil
 
