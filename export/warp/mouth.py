@@ -26,10 +26,10 @@ LIFT: Final = 0.13
 RAISE: Final = 0.18
 """Way of the upper lip by itself."""
 
-BITE: Final = 0.12
+BITE: Final = 0.17
 """Way of the upper lip where the lower one is laid to the upper teeth: their edges show."""
 
-TUCK: Final = 0.03
+TUCK: Final = 0.01
 """Way of the lower lip up for that."""
 
 BITE_SHUTS: Final = 0.8
@@ -65,10 +65,10 @@ FAR_CORNER: Final = 2.0
 ROUNDING: Final = 0.62
 """Strength by which rounded lips are drawn in: their corners come to 0.7 of the mouth's half-width."""
 
-SPREADING: Final = 0.32
-"""Strength by which spread ones are drawn out: to 1.13 of it."""
+SPREADING: Final = 0.46
+"""Strength by which spread ones are drawn out: to 1.19 of it."""
 
-NARROWING: Final = 0.16
+NARROWING: Final = 0.10
 """Strength by which a mouth that opens is drawn in."""
 
 CORNER_REACH: Final = (1.15, 0.62, 1.1)
