@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from export.mouth.utterance import Utterance
+from export.mouth.utterance import BILABIALS, Utterance
 from export.warp.mouth import BITE_SHUTS
 from lumen.contracts import FACE_FPS
 from lumen.visemes.curves import OPEN, PRESS, TEETH, WIDTH, Curves, TimedPhoneme, curves_of
@@ -30,7 +30,6 @@ PRESENT: Final = 0.5
 VOWELS: Final = frozenset(symbol for symbol, mouth in TABLE.items() if mouth.jaw <= 1 and mouth.open >= 0.4)
 """Vowels open enough that a closed mouth is wrong in their middle."""
 
-BILABIALS: Final = frozenset("mbp")
 LABIODENTALS: Final = frozenset("fv")
 
 

@@ -18,7 +18,7 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from export.mouth.utterance import Pcm, Utterance, at_face_rate, timed
+from export.mouth.utterance import Pcm, Utterance, at_face_rate, timed, until_silence
 from lumen.families.espeak.library import library
 
 Style = NDArray[np.float32]
@@ -111,7 +111,8 @@ class Kokoro:
         audio, units = _kokoro_session().run(["audio", KOKORO_DURATIONS], feed)
         names = ["", *(LETTERS.get(each, each) for each in symbols), ""]
         phonemes = timed(names, units.ravel() * KOKORO_STEP, KOKORO_LATE)
-        return Utterance(at_face_rate(audio.ravel().astype(np.float32), KOKORO_RATE), phonemes)
+        pcm = at_face_rate(audio.ravel().astype(np.float32), KOKORO_RATE)
+        return until_silence(Utterance(pcm, phonemes))
 
 
 def kokoro_styles() -> dict[str, Style]:
@@ -212,7 +213,7 @@ class Hibari:
         audio: Pcm = dsp.synth(*(part[0] for part in parts), rng)
         names = ["", *(LETTERS.get(each, each) for each in symbols), ""]
         phonemes = timed(names, units.ravel() * KOKORO_STEP, KOKORO_LATE)
-        return Utterance(at_face_rate(audio, dsp.SR), phonemes)
+        return until_silence(Utterance(at_face_rate(audio, dsp.SR), phonemes))
 
     _outputs: Final = ("lh", "theta", "ln", "lr", "phi", "f0")
 
