@@ -207,7 +207,10 @@ async def _measured(
         features = await studio.portrait(options.portrait)
         scores, limit = {}, 1.0
         for voice, speeches in (await _speeches(studio, options)).items():
-            films = [await studio.film(features, speech) for speech in speeches]
+            films = []
+            for speech in speeches:
+                films.append(await studio.film(features, speech))
+                sys.stderr.write(f"{voice}: {len(films)} of {len(speeches)} seen\n")
             clips = {source: [film[source] for film in films] for source in films[0]}
             limit = closed_limit(clips[HEARD])
             scores[voice] = {source: score(found) for source, found in clips.items()}

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from export.mouth.measures import (
-    BILABIALS,
     ROUND,
     VOWELS,
     Counts,
@@ -20,11 +19,13 @@ from export.mouth.measures import (
     runs_of,
     widened,
 )
+from export.mouth.utterance import BILABIALS
 from lumen.errors import GenerationException
 from lumen.families.portrait.face_mesh import FaceMesher
 from lumen.families.warp.mesh_points import CHIN, FOREHEAD, LIP_CENTRE, MOUTH_CORNERS
 from lumen.families.warp.quality import CLOSED_SHARE, Pause, judge, short_time_level
 from lumen.visemes.curves import OPEN, PRESS, WIDTH, Curves, TimedPhoneme, curves_of
+from lumen.visemes.table import TABLE
 
 ROUNDED: Final = frozenset("uw")
 SPREAD: Final = frozenset("i")
@@ -65,6 +66,11 @@ class Clip:
         """Frames in which the mouth has something to do."""
         return np.asarray(self.truth[:, OPEN] + self.truth[:, PRESS] > 0)
 
+    @cached_property
+    def spoken(self) -> Flags:
+        """Frames in which a phoneme is said."""
+        return frames_of(self.phonemes, frozenset(TABLE), len(self.openings))
+
     def runs(self, symbols: frozenset[str]) -> list[slice]:
         """Frames of each of these phonemes alone."""
         single = [frames_of([each], symbols, len(self.openings)) for each in self.phonemes]
@@ -77,7 +83,7 @@ class LipScore:
 
     Attributes:
         shut: share of m, b and p with a closed mouth within a frame. shut_by: the same of each.
-        closure: F of closed mouths within what is said. shut_vowels: share of open vowels that look closed.
+        closure: F of closed mouths that are not at rest. shut_vowels: share of open vowels that look closed.
         rounding: F of narrow mouths. width: correlation with the curves of the phonemes. open: likewise.
         narrower: by which u and w are narrower than i in their middle, as a share of the width at rest.
         pauses: of over 0.3 s. late: those in which the mouth was not shut in time.
@@ -128,7 +134,8 @@ def score(clips: Sequence[Clip]) -> LipScore:
         closed = clip.openings <= limit
         for symbol, found in shut.items():
             found += [bool(widened(closed)[run].any()) for run in clip.runs(frozenset(symbol))]
-        closures.add(closed & clip.speech, frames_of(clip.phonemes, BILABIALS, len(closed)))
+        bilabials = frames_of(clip.phonemes, BILABIALS, len(closed))
+        closures.add(_closures(closed, clip.spoken, bilabials), bilabials)
         roundings.add((clip.widths <= NARROW) & clip.speech, (clip.truth[:, WIDTH] <= ROUND) & clip.speech)
         vowels += [bool(closed[frame]) for frame in middles(clip.phonemes, VOWELS, len(closed))]
         pauses += judge(clip.openings, short_time_level(clip.pcm)[: len(closed)], rest=0.0).pauses
@@ -144,6 +151,18 @@ def score(clips: Sequence[Clip]) -> LipScore:
         pauses=len(pauses),
         late=sum(not pause.closed for pause in pauses),
     )
+
+
+def _closures(closed: Flags, spoken: Flags, bilabials: Flags) -> Flags:
+    """Closed mouths that claim an m, b or p.
+
+    One that goes over into a pause with none of them beside it is the mouth at rest, and claims nothing.
+    """
+    claimed = closed & spoken
+    for run in runs_of(closed):
+        if not (spoken[run].all() or widened(bilabials)[run].any()):
+            claimed[run] = False
+    return claimed
 
 
 def _correlation(clips: Sequence[Clip], curve: int) -> float:

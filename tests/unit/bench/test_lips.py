@@ -1,5 +1,7 @@
 """The judgement of lips that were seen: what a mouth that follows its phonemes scores, and what others do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,16 @@ def test_a_mouth_that_stands_scores_nothing() -> None:
     assert found.width == pytest.approx(0)
     assert found.narrower == pytest.approx(0)
     assert found.late == 1
+
+
+def test_a_mouth_at_rest_claims_no_closure() -> None:
+    """A mouth that comes to rest early is no false m; one that shuts within what is said is."""
+    kept = clip()
+    resting, shutting = kept.openings.copy(), kept.openings.copy()
+    resting[34:] = 0
+    shutting[[4, 10, 28]] = 0
+    assert score([replace(kept, openings=resting)]).closure == score([kept]).closure == 1
+    assert score([replace(kept, openings=shutting)]).closure < 0.9
 
 
 def test_a_mouth_that_opens_in_a_pause_is_late() -> None:
