@@ -17,6 +17,12 @@ WITH_API = (TESTS / "triton" / "orchestrator", TESTS / "end_to_end")
 CHECKPOINTS = {"gfpgan_checkpoint", "sadtalker_checkpoint", "xtts_checkpoint"}
 """The fixtures that make a checkpoint with PyTorch, which takes seconds before the first test of it."""
 
+S3 = "s3"
+"""The fixture that starts an S3 server, which takes seconds in each worker."""
+
+ON_S3 = "bucket"
+"""Name of the parameter of fixtures that ask for it."""
+
 COSTLY = "sadtalker_repository"
 """The fixture that is to be made once, not once in each worker: its tests go to one of them."""
 
@@ -48,7 +54,7 @@ pytest_plugins = (
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of `WITH_TRITON` and of `CHECKPOINTS`, and say which tests keep to one worker."""
+    """Mark the tests of `WITH_TRITON`, `CHECKPOINTS` and `S3`, and say which tests keep to one worker."""
     grouped = config.pluginmanager.hasplugin("xdist")
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -56,8 +62,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.triton)
         if fixtures & CHECKPOINTS:
             item.add_marker(pytest.mark.checkpoint)
+        if S3 in fixtures or ON_S3 in _choices(item):
+            item.add_marker(pytest.mark.s3)
         if grouped:
             item.add_marker(pytest.mark.xdist_group(_group(item, fixtures)))
+
+
+def _choices(item: pytest.Item) -> list[str]:
+    """Names of a test's parameters."""
+    return item.name.partition("[")[2].rstrip("]").split("-")
 
 
 def _group(item: pytest.Item, fixtures: set[str]) -> str:
