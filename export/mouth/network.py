@@ -43,7 +43,7 @@ class Limits:
     """
 
     press: tuple[float, float] = (0.50, 0.60)
-    teeth: tuple[float, float] = (0.45, 0.55)
+    teeth: tuple[float, float] = (0.50, 0.60)
     tongue: tuple[float, float] = (0.35, 0.75)
     rounding: float = 1.0
 
