@@ -33,7 +33,7 @@ from orchestrator.moderation.replies import checked
 from orchestrator.observability.tracing import span_above, spanned
 from orchestrator.pipeline.pipeline import SPEECH_AHEAD, TEXT_AHEAD
 from orchestrator.pipeline.rendering import Recording, render
-from orchestrator.pipeline.speech import DurationLimit
+from orchestrator.pipeline.speech import DurationLimit, with_head_start
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.voices.voice import BoundVoice
 from orchestrator.writers.writer import ECHO, WriterRequest
@@ -75,6 +75,7 @@ class Response:
         self._script: list[str] = []
         self._captions: dict[int, str] = {}
         self._phonemes: PhonemeTrack | None = None
+        self._first_frame = asyncio.Event()
         self._samples, self._made_seconds = 0, 0.0
         self._begun = False
         self._interruption: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -236,7 +237,10 @@ class Response:
         limit = DurationLimit(voice.sample_rate, self._parts.max_seconds)
         self._phonemes = PhonemeTrack(voice.sample_rate)
         chunks = tee(spanned("speak", bound.speak(self._sentences(bound))), first, self._phonemes.add)
-        return read_ahead(self._sound(chunks, limit), SPEECH_AHEAD), voice.sample_rate
+        sound = self._sound(chunks, limit)
+        if self._plan.picture:
+            sound = with_head_start(sound, voice.sample_rate, self._first_frame)
+        return read_ahead(sound, SPEECH_AHEAD), voice.sample_rate
 
     async def _sentences(self, voice: BoundVoice) -> Stream[Sentence]:
         text, silent = read_ahead(self._text(), TEXT_AHEAD), True
@@ -309,7 +313,8 @@ class Response:
             scene = replace(await self._parts.scene(), phonemes=self._phonemes)
             mark = self._parts.mark(self.id, scene.face.name)
             sink = FragmentedMp4Sink(mark.tags)
-            recording = Recording([sink], live=True, watch=self._watch, label=mark.drawn)
+            seen = (lambda _: self._first_frame.set(),)
+            recording = Recording([sink], live=True, watch=self._watch, label=mark.drawn, seen=seen)
             async with aclosing(render(scene, speech, rate, recording)) as rendered:
                 async for self._made_seconds in rendered:
                     await self._send_video(sink.take(), self._made_seconds)

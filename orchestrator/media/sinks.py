@@ -18,7 +18,7 @@ from orchestrator.store.files import PendingFile, disk_errors
 INTERLEAVE_MICROSECONDS: Final = 120 * 10**6
 """Microseconds by which encoded speech may run ahead of its frames in memory (12 kB a second)."""
 
-FRAGMENT_MICROSECONDS: Final = 100_000
+FRAGMENT_MICROSECONDS: Final = 80_000
 """Length of a fragment. Browsers stall at fragments of one frame (Media Source Extensions, muxed sound)."""
 
 

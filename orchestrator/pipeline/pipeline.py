@@ -42,7 +42,13 @@ from orchestrator.pipeline.results import (
     StreamedSpeech,
     Written,
 )
-from orchestrator.pipeline.speech import DurationLimit, in_pieces, resampled_length, split_speed
+from orchestrator.pipeline.speech import (
+    DurationLimit,
+    in_pieces,
+    resampled_length,
+    split_speed,
+    with_head_start,
+)
 from orchestrator.pipeline.stopwatch import Stopwatch
 from orchestrator.request_context import at_once, share_of
 from orchestrator.store.files import write_text
@@ -266,9 +272,11 @@ class Pipeline:
                 written = checked(written, partial(self._moderation.text, "reply"))
             text = read_ahead(written, TEXT_AHEAD)
             seen = progress.hear(narration.limit), watch.first("first_audio")
-            speech = read_ahead(tee(spanned("speak", narration.speak(text)), *seen), SPEECH_AHEAD)
+            spoken, first_frame = tee(spanned("speak", narration.speak(text)), *seen), asyncio.Event()
+            speech = read_ahead(with_head_start(spoken, voice.sample_rate, first_frame), SPEECH_AHEAD)
             sinks = [Mp4FileSink(files.video, tags=mark.tags, seal=mark.seal), *live]
             recording = self._recording(state, mark, sinks, live=bool(live), poster=files.poster, sound=sound)
+            recording = replace(recording, seen=(*recording.seen, lambda _: first_frame.set()))
             scene = replace(state.scene, phonemes=narration.phonemes)
             async with aclosing(render(scene, speech, voice.sample_rate, recording)) as rendered:
                 async for seconds in rendered:

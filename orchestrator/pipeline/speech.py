@@ -1,6 +1,7 @@
 """Speech between the parts: measured, resampled, cut into pieces."""
 
-from contextlib import aclosing
+import asyncio
+from contextlib import aclosing, suppress
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,12 @@ from orchestrator.media.resample import Resampler
 
 PIECE_SECONDS: Final = 1
 """Length of the pieces in which finished audio is handed to a face."""
+
+HEAD_START_SECONDS: Final = 0.6
+"""Speech that a face needs for the two windows that it is asked for first, with what it looks ahead."""
+
+HEAD_START_WAIT: Final = 0.2
+"""Seconds that a voice with such a head start waits at most for the first frame."""
 
 
 class DurationLimit:
@@ -47,6 +54,24 @@ async def pcm_of(speech: Stream[SpeechChunk]) -> Stream[npt.NDArray[np.float32]]
     async with aclosing(speech):
         async for chunk in speech:
             yield chunk.pcm
+
+
+async def with_head_start(
+    speech: Stream[npt.NDArray[np.float32]], rate: int, first_frame: asyncio.Event
+) -> Stream[npt.NDArray[np.float32]]:
+    """Yield ``speech``, ``rate`` samples per second; behind a head start, more is asked for after a frame.
+
+    Voice and face often share their cores, and somebody waits for the first frame.
+    """
+    samples, waited = 0, False
+    async with aclosing(speech):
+        async for pcm in speech:
+            yield pcm
+            samples += len(pcm)
+            if not waited and samples >= HEAD_START_SECONDS * rate:
+                waited = True
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(first_frame.wait(), HEAD_START_WAIT)
 
 
 async def resampled(
