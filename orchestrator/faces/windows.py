@@ -87,6 +87,11 @@ async def gathered(
     return whole, frames_started(len(whole))
 
 
+def head_start(lookahead: int, rate: int) -> int:
+    """Samples of speech at ``rate`` that a clip's first two windows need, ``lookahead`` frames included."""
+    return (2 * FIRST_WINDOW + lookahead) * rate // FACE_FPS
+
+
 def frames_started(n_samples: int) -> int:
     """Frames that so many samples at ``FACE_SAMPLE_RATE`` last; one that is begun counts."""
     return -(-n_samples // SAMPLES_PER_FRAME)

@@ -20,6 +20,7 @@ class Parts:
 
     Attributes:
         prepare: loads the models and makes the scene.
+        lookahead: of the face, in frames.
         options: of the speech. max_seconds: of the speech, at most.
     """
 
@@ -27,6 +28,7 @@ class Parts:
     voice: Voice
     ensure: Callable[[tuple[str, ...]], Awaitable[None]]
     scene: Callable[[], Awaitable[Scene]]
+    lookahead: int
     options: SpeechOptions
     max_seconds: float
     metrics: Metrics

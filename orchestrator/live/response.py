@@ -17,6 +17,7 @@ from lumen.errors import InvalidInputException, LumenException
 from lumen.text.language import language_name
 from lumen.utterance import Sentence, SpeechChunk
 from lumen.visemes.track import PhonemeTrack
+from orchestrator.faces.windows import head_start
 from orchestrator.live.client_events import PCM_RATE
 from orchestrator.live.conversation import Item, SpokenSentence
 from orchestrator.live.measured import Outcome, Played
@@ -239,7 +240,8 @@ class Response:
         chunks = tee(spanned("speak", bound.speak(self._sentences(bound))), first, self._phonemes.add)
         sound = self._sound(chunks, limit)
         if self._plan.picture:
-            sound = with_head_start(sound, voice.sample_rate, self._first_frame)
+            enough = head_start(self._parts.lookahead, voice.sample_rate)
+            sound = with_head_start(sound, enough, self._first_frame)
         return read_ahead(sound, SPEECH_AHEAD), voice.sample_rate
 
     async def _sentences(self, voice: BoundVoice) -> Stream[Sentence]:

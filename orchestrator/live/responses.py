@@ -171,6 +171,7 @@ class Responses:
             voice,
             self._models.ensure,
             scene,
+            self._models.get_face().family.lookahead_frames,
             config.speech_options(seed if voice.family.seeded else None),
             self._max_seconds,
             self._metrics,

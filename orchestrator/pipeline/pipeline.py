@@ -15,7 +15,7 @@ from typing import Any, Final
 from lumen.aio import Stream, exhaust, once, read_ahead, tee
 from lumen.settings import Settings
 from orchestrator.faces.face_search import encode_face
-from orchestrator.faces.windows import UNKNOWN, frames_started
+from orchestrator.faces.windows import UNKNOWN, frames_started, head_start
 from orchestrator.marking.marking import Mark, Marking
 from orchestrator.media.clip_encoder import PacketSink
 from orchestrator.media.encoder_thread import EncoderThread
@@ -273,7 +273,8 @@ class Pipeline:
             text = read_ahead(written, TEXT_AHEAD)
             seen = progress.hear(narration.limit), watch.first("first_audio")
             spoken, first_frame = tee(spanned("speak", narration.speak(text)), *seen), asyncio.Event()
-            speech = read_ahead(with_head_start(spoken, voice.sample_rate, first_frame), SPEECH_AHEAD)
+            enough = head_start(face.family.lookahead_frames, voice.sample_rate)
+            speech = read_ahead(with_head_start(spoken, enough, first_frame), SPEECH_AHEAD)
             sinks = [Mp4FileSink(files.video, tags=mark.tags, seal=mark.seal), *live]
             recording = self._recording(state, mark, sinks, live=bool(live), poster=files.poster, sound=sound)
             recording = replace(recording, seen=(*recording.seen, lambda _: first_frame.set()))

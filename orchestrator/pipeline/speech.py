@@ -16,11 +16,8 @@ from orchestrator.media.resample import Resampler
 PIECE_SECONDS: Final = 1
 """Length of the pieces in which finished audio is handed to a face."""
 
-HEAD_START_SECONDS: Final = 0.6
-"""Speech that a face needs for the two windows that it is asked for first, with what it looks ahead."""
-
 HEAD_START_WAIT: Final = 0.2
-"""Seconds that a voice with such a head start waits at most for the first frame."""
+"""Seconds that a voice with a head start waits at most for the first frame."""
 
 
 class DurationLimit:
@@ -57,18 +54,18 @@ async def pcm_of(speech: Stream[SpeechChunk]) -> Stream[npt.NDArray[np.float32]]
 
 
 async def with_head_start(
-    speech: Stream[npt.NDArray[np.float32]], rate: int, first_frame: asyncio.Event
+    speech: Stream[npt.NDArray[np.float32]], n_samples: int, first_frame: asyncio.Event
 ) -> Stream[npt.NDArray[np.float32]]:
-    """Yield ``speech``, ``rate`` samples per second; behind a head start, more is asked for after a frame.
+    """Yield ``speech``; behind its first ``n_samples``, more is asked for when there is a first frame.
 
-    Voice and face often share their cores, and somebody waits for the first frame.
+    Voice and face often share their cores, and somebody waits for that frame.
     """
     samples, waited = 0, False
     async with aclosing(speech):
         async for pcm in speech:
             yield pcm
             samples += len(pcm)
-            if not waited and samples >= HEAD_START_SECONDS * rate:
+            if not waited and samples >= n_samples:
                 waited = True
                 with suppress(TimeoutError):
                     await asyncio.wait_for(first_frame.wait(), HEAD_START_WAIT)

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 
 from lumen.aio import Stream
-from lumen.contracts import SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
-from orchestrator.faces.windows import FIRST_WINDOW, Reach, Window, windows
+from lumen.contracts import FACE_SAMPLE_RATE, SAMPLES_PER_FRAME, WARP_CONTEXT_FRAMES, WARP_LOOKAHEAD_FRAMES
+from orchestrator.faces.windows import FIRST_WINDOW, Reach, Window, WindowCutter, head_start, windows
 
 
 @pytest.mark.parametrize("chunk", [100, 640, 7_001, 100_000])
@@ -51,3 +51,12 @@ def assert_window(window: Window, pcm: npt.NDArray[np.float32]) -> None:
 async def chunks_of(pcm: npt.NDArray[np.float32], size: int) -> Stream[npt.NDArray[np.float32]]:
     for start in range(0, len(pcm), size):
         yield pcm[start : start + size]
+
+
+@pytest.mark.parametrize("lookahead", [0, WARP_LOOKAHEAD_FRAMES, 53])
+def test_a_head_start_is_two_windows(lookahead: int) -> None:
+    """With so many samples the first two windows are there, and with one less the second is not."""
+    enough = head_start(lookahead, FACE_SAMPLE_RATE)
+    for n_samples, n_windows in ((enough, 2), (enough - 1, 1)):
+        cutter = WindowCutter(Reach(WARP_CONTEXT_FRAMES, lookahead))
+        assert len(list(cutter.take(np.zeros(n_samples, np.float32)))) == n_windows
