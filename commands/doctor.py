@@ -126,7 +126,9 @@ def _ports(settings: Settings) -> Iterator[Finding]:
         "TRITON_METRICS_PORT": (settings.triton_host, settings.triton_metrics_port),
     }
     for name, (host, port) in wanted.items():
-        if _is_free(host, port, name):
+        if port == 0:
+            yield Finding("port", f"any that is free ({name})")
+        elif _is_free(host, port, name):
             yield Finding("port", f"{port} is free ({name})")
         else:
             yield Finding("port", f"{port} is taken", f"by a LUMEN that runs? else set {name}")

@@ -55,6 +55,14 @@ def test_what_is_missing_comes_with_what_to_do(settings: Settings, tmp_path: Pat
     assert examine(settings.model_copy(update={"model_repository": tmp_path})) == 1
 
 
+def test_a_port_that_is_chosen_later_is_said_so(settings: Settings) -> None:
+    """Port 0 is no port that could be free."""
+    changes = {"api_port": 0, "triton_url": "127.0.0.1:0", "triton_http_port": 0, "triton_metrics_port": 0}
+    ports = [each for each in findings(settings.model_copy(update=changes)) if each.subject == "port"]
+    assert len(ports) == len(changes)
+    assert all(each.text.startswith("any that is free") and not each.advice for each in ports)
+
+
 @pytest.mark.parametrize(
     ("made", "changes", "text", "advised"),
     [
