@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lumen.contracts import FACE_SAMPLE_RATE
 from lumen.families.espeak.events import CLOSURE_SECONDS
+from lumen.pauses import pause_starts
 from lumen.visemes.curves import TimedPhoneme
 from lumen.visemes.table import symbols_of
 
@@ -23,15 +24,6 @@ BILABIALS: Final = frozenset("mbp")
 
 PCM16_MAX: Final = 32_767
 PCM16_SCALE: Final = 32_768
-
-SILENCE: Final = 10 ** (-40 / 20)
-"""Level below which nothing sounds, as a share of the loud parts' (95th percentile)."""
-
-SILENCE_SECONDS: Final = 0.2
-"""Shortest silence that is a pause: a stop's may be 0.15 s."""
-
-LEVEL_SAMPLES: Final = 160
-"""Samples under one level: 10 ms."""
 
 MARKS_OF_NEXT: Final = frozenset("ˈˌ")
 """Symbols whose time belongs to the phoneme after them."""
@@ -106,23 +98,13 @@ def until_silence(utterance: Utterance) -> Utterance:
 
     Closed lips may stay closed.
     """
-    pauses = _pause_starts(utterance.pcm)
+    pauses = pause_starts(utterance.pcm, FACE_SAMPLE_RATE)
     phonemes = []
     for each in utterance.phonemes:
         within = pauses[(pauses > each.start) & (pauses < each.end)]
         held = len(within) and not BILABIALS.intersection(symbols_of(each.ipa))
         phonemes.append(replace(each, end=float(within[0])) if held else each)
     return Utterance(utterance.pcm, tuple(phonemes))
-
-
-def _pause_starts(pcm: Pcm) -> NDArray[np.float64]:
-    """Seconds at which silences of at least ``SILENCE_SECONDS`` begin: float64 [n]."""
-    whole = pcm[: len(pcm) // LEVEL_SAMPLES * LEVEL_SAMPLES].astype(np.float64)
-    levels = np.sqrt(np.square(whole.reshape(-1, LEVEL_SAMPLES)).mean(axis=1))
-    quiet = levels < SILENCE * np.quantile(levels, 0.95)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8)))
-    starts, ends = edges[::2] * LEVEL_SAMPLES, edges[1::2] * LEVEL_SAMPLES
-    return starts[ends - starts >= SILENCE_SECONDS * FACE_SAMPLE_RATE] / FACE_SAMPLE_RATE
 
 
 def from_closure_to_closure(spoken: Sequence[TimedPhoneme]) -> tuple[TimedPhoneme, ...]:

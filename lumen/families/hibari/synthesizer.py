@@ -20,7 +20,8 @@ from lumen.families.hibari import catalog
 from lumen.families.hibari.network import Network
 from lumen.families.hibari.phonemes import Word, chunks, words_of
 from lumen.families.hibari.text import readable
-from lumen.families.hibari.timing import bounds_of, phonemes_of, symbols_of, words_with_times
+from lumen.families.hibari.timing import bounds_of, phonemes_of, symbols_of, until_pauses, words_with_times
+from lumen.pauses import pause_starts
 from lumen.text import sentences
 from lumen.timed_speech import Interval, TimedSpeech
 
@@ -132,7 +133,8 @@ class Hibari:
         symbols, owners = symbols_of(words, self._known)
         ids = [0, *(self._ids[symbol] for symbol in symbols), 0]
         pcm, durations = manner.network.synthesize(ids, manner.rate, manner.noise)
-        phonemes = phonemes_of(symbols, bounds_of(durations, manner.rate))
+        held = phonemes_of(symbols, bounds_of(durations, manner.rate))
+        phonemes = until_pauses(held, pause_starts(pcm, HIBARI_SAMPLE_RATE))
         spoken = words_with_times(words, owners, phonemes)
         return _trimmed(TimedSpeech(pcm, [phoneme for _, phoneme in phonemes], spoken), pause)
 

@@ -65,6 +65,22 @@ def phonemes_of(symbols: str, bounds: npt.NDArray[np.float64]) -> list[tuple[int
     return found
 
 
+def until_pauses(
+    phonemes: Sequence[tuple[int, Interval]], starts: npt.NDArray[np.float64]
+) -> list[tuple[int, Interval]]:
+    """Let phonemes end where a pause begins: the durations hold the last one of a clause into it.
+
+    Args:
+        starts: float64 [n], in seconds: see ``lumen.pauses``.
+    """
+    found = []
+    for i, phoneme in phonemes:
+        within = starts[(starts > phoneme.start) & (starts < phoneme.end)]
+        end = float(within[0]) if len(within) else phoneme.end
+        found.append((i, Interval(phoneme.label, phoneme.start, end)))
+    return found
+
+
 def words_with_times(
     words: Sequence[Word], owners: Sequence[int], phonemes: Sequence[tuple[int, Interval]]
 ) -> list[Interval]:

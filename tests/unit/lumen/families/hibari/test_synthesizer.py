@@ -139,6 +139,16 @@ def test_a_comma_is_a_gap(hibari: Hibari) -> None:
     assert words["you"].end == pytest.approx(words["want"].start, abs=0.01)
 
 
+def test_what_is_said_before_a_pause_ends_with_its_sound(hibari: Hibari) -> None:
+    """The k of "like" is not held into the pause behind it, nor is the word."""
+    (chunk,) = _say(hibari, "Ask me anything you like, and I will answer as well as I can.")
+    heard = np.flatnonzero(np.abs(chunk.pcm) > 0.003)
+    pause = heard[np.argmax(np.diff(heard))] / HIBARI_SAMPLE_RATE
+    (word,) = (word for word in chunk.words if word.label == "like,")
+    assert word.end == pytest.approx(pause, abs=0.03)
+    assert word.end in [phoneme.end for phoneme in chunk.phonemes if phoneme.label == "k"]
+
+
 def test_words_are_those_that_are_spoken(hibari: Hibari) -> None:
     """Dates, times, titles and money are in words; punctuation stays with its word."""
     speech = _say(hibari, "Dr. Smith paid $5 at 10:45 a.m. on Jan. 5th.")
