@@ -178,12 +178,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         result = asyncio.run(_measured(options, Path(folder)))
+    numbers = [name for name in LipScore.__dataclass_fields__ if name != "shut_by"]
     rows = [
-        (voice, source, *(_shown(value) for value in asdict(found).values()))
+        (voice, source, *(_shown(getattr(found, name)) for name in numbers))
         for voice, sources in result[0].items()
         for source, found in sources.items()
     ]
-    numbers = list(LipScore.__dataclass_fields__)
     tables = [
         table_of("Lips in the decoded frames", ["voice", "drawn by"], numbers, rows),
         table_of(
@@ -269,8 +269,6 @@ def _share(clip: Clip, limit: float) -> float:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {share:.2f}" for name, share in value.items())
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
