@@ -117,7 +117,7 @@ def test_rounding_is_heard() -> None:
         for text in ("Your law, oh Paul, was all wrong.", "He sees these green teas.")
     )
     report(f"round {np.sort(round_lips)[:12].mean():.2f}, spread {np.sort(spread)[-12:].mean():.2f}")
-    assert np.sort(round_lips)[:12].mean() < -0.5
+    assert np.sort(round_lips)[:12].mean() < -0.6
     assert np.sort(spread)[-12:].mean() > 0.6
 
 
