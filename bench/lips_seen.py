@@ -16,7 +16,6 @@ from export.mouth.measures import (
     correlation,
     frames_of,
     middles,
-    runs_of,
     widened,
 )
 from export.mouth.utterance import BILABIALS
@@ -24,6 +23,7 @@ from lumen.errors import GenerationException
 from lumen.families.portrait.face_mesh import FaceMesher
 from lumen.families.warp.mesh_points import CHIN, FOREHEAD, LIP_CENTRE, MOUTH_CORNERS
 from lumen.families.warp.quality import CLOSED_SHARE, Pause, judge, short_time_level
+from lumen.runs import runs_of
 from lumen.visemes.curves import OPEN, PRESS, WIDTH, Curves, TimedPhoneme, curves_of
 from lumen.visemes.table import TABLE
 

@@ -20,9 +20,6 @@ CHECKPOINTS = {"gfpgan_checkpoint", "sadtalker_checkpoint", "xtts_checkpoint"}
 S3 = "s3"
 """The fixture that starts an S3 server, which takes seconds in each worker."""
 
-ON_S3 = "bucket"
-"""Name of the parameter of fixtures that ask for it."""
-
 COSTLY = "sadtalker_repository"
 """The fixture that is to be made once, not once in each worker: its tests go to one of them."""
 
@@ -62,15 +59,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.triton)
         if fixtures & CHECKPOINTS:
             item.add_marker(pytest.mark.checkpoint)
-        if S3 in fixtures or ON_S3 in _choices(item):
+        if S3 in fixtures:
             item.add_marker(pytest.mark.s3)
         if grouped:
             item.add_marker(pytest.mark.xdist_group(_group(item, fixtures)))
-
-
-def _choices(item: pytest.Item) -> list[str]:
-    """Names of a test's parameters."""
-    return item.name.partition("[")[2].rstrip("]").split("-")
 
 
 def _group(item: pytest.Item, fixtures: set[str]) -> str:

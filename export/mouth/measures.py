@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from export.mouth.utterance import BILABIALS, Utterance
 from export.warp.mouth import BITE_SHUTS
 from lumen.contracts import FACE_FPS
+from lumen.runs import runs_of
 from lumen.visemes.curves import OPEN, PRESS, TEETH, WIDTH, Curves, TimedPhoneme, curves_of
 from lumen.visemes.table import TABLE, symbols_of
 
@@ -104,7 +105,7 @@ def score(utterances: Sequence[Utterance], found: Sequence[Curves]) -> Score:
 
 
 def looks_closed(curves: Curves) -> Flags:
-    """Frames in which a closed mouth is seen: bool [T]. A lip that is laid to the teeth closes it too."""
+    """Frames in which a closed mouth is seen: bool [T]. A lip laid to the teeth takes of its opening."""
     opening = curves[:, OPEN] * (1 - BITE_SHUTS * curves[:, TEETH])
     return np.asarray((curves[:, PRESS] >= PRESENT) | (opening <= CLOSED_OPENING))
 
@@ -132,12 +133,6 @@ def middles(phonemes: Sequence[TimedPhoneme], symbols: frozenset[str], n_frames:
         if symbols.intersection(symbols_of(phoneme.ipa)[:1])
     ]
     return [frame for frame in frames if frame < n_frames]
-
-
-def runs_of(flags: Flags) -> list[slice]:
-    """Runs of frames that are set."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return [slice(int(low), int(high)) for low, high in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def widened(flags: Flags) -> Flags:

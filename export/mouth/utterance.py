@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lumen.contracts import FACE_SAMPLE_RATE
 from lumen.families.espeak.events import CLOSURE_SECONDS
-from lumen.pauses import pause_starts
+from lumen.pauses import end_of, pause_starts
 from lumen.visemes.curves import TimedPhoneme
 from lumen.visemes.table import symbols_of
 
@@ -99,11 +99,12 @@ def until_silence(utterance: Utterance) -> Utterance:
     Closed lips may stay closed.
     """
     pauses = pause_starts(utterance.pcm, FACE_SAMPLE_RATE)
-    phonemes = []
-    for each in utterance.phonemes:
-        within = pauses[(pauses > each.start) & (pauses < each.end)]
-        held = len(within) and not BILABIALS.intersection(symbols_of(each.ipa))
-        phonemes.append(replace(each, end=float(within[0])) if held else each)
+    phonemes = (
+        each
+        if BILABIALS.intersection(symbols_of(each.ipa))
+        else replace(each, end=end_of(each.start, each.end, pauses))
+        for each in utterance.phonemes
+    )
     return Utterance(utterance.pcm, tuple(phonemes))
 
 

@@ -19,7 +19,7 @@ class Parts:
     """Parts that make an answer.
 
     Attributes:
-        prepare: loads the models and makes the scene.
+        scene: loads the models and makes the scene.
         lookahead: of the face, in frames.
         options: of the speech. max_seconds: of the speech, at most.
     """

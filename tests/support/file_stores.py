@@ -22,7 +22,7 @@ def bucket(s3: S3Server, folder: Path, name: str = "") -> Replica:
     return lambda: files_of(settings, folder, "things")
 
 
-@pytest.fixture(params=["disk", "bucket"])
+@pytest.fixture(params=["disk", pytest.param("bucket", marks=pytest.mark.s3)])
 def replica(request: pytest.FixtureRequest, tmp_path: Path) -> Replica:
     """A place of the test's own, on this disk and in a bucket: both must behave the same."""
     folder = tmp_path / "things"

@@ -1,6 +1,7 @@
 """Times of phonemes and words, from the durations inside the network."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from lumen.contracts import HIBARI_SAMPLE_RATE
 from lumen.families.hibari.phonemes import EXTENDS, IPA, PAUSES, STRESS, Word
+from lumen.pauses import end_of
 from lumen.timed_speech import Interval
 
 UNIT_SECONDS: Final = 600 / HIBARI_SAMPLE_RATE
@@ -66,19 +68,14 @@ def phonemes_of(symbols: str, bounds: npt.NDArray[np.float64]) -> list[tuple[int
 
 
 def until_pauses(
-    phonemes: Sequence[tuple[int, Interval]], starts: npt.NDArray[np.float64]
+    phonemes: Sequence[tuple[int, Interval]], pauses: Sequence[float]
 ) -> list[tuple[int, Interval]]:
     """Let phonemes end where a pause begins: the durations hold the last one of a clause into it.
 
     Args:
-        starts: float64 [n], in seconds: see ``lumen.pauses``.
+        pauses: seconds at which they begin.
     """
-    found = []
-    for i, phoneme in phonemes:
-        within = starts[(starts > phoneme.start) & (starts < phoneme.end)]
-        end = float(within[0]) if len(within) else phoneme.end
-        found.append((i, Interval(phoneme.label, phoneme.start, end)))
-    return found
+    return [(i, replace(each, end=end_of(each.start, each.end, pauses))) for i, each in phonemes]
 
 
 def words_with_times(

@@ -102,8 +102,8 @@ def rest_in_pauses(
 ) -> Curves:
     """A heard mouth without what it shows where the sound has ended; pressed lips stay.
 
-    Voices hold a phrase's last phoneme into the silence after it, and so does a network that learned
-    from them. Arguments and result as of :func:`animate`.
+    A network that learned from voices which hold a phrase's last phoneme into the silence after it does so
+    too. Arguments and result as of :func:`animate`.
     """
     heard = judge(hear(pcm, pcm_start, first_frame - BEFORE, n_frames + BEFORE + AFTER))
     sounding = np.clip(heard.near(heard.loudness, -1, 1).max(-1) / FAINT, 0, 1)

@@ -15,6 +15,7 @@ from lumen.contracts import FACE_FPS, SAMPLES_PER_FRAME
 from lumen.errors import GenerationException
 from lumen.families.portrait.face_mesh import FaceMesher
 from lumen.families.warp.mesh_points import CHIN, FOREHEAD, LIP_CENTRE
+from lumen.runs import runs_of
 
 FloatArray = NDArray[np.float64]
 
@@ -92,10 +93,8 @@ def short_time_level(pcm: NDArray[np.float32]) -> FloatArray:
 
 def silent_runs(level: FloatArray) -> list[tuple[int, int]]:
     """Frames [start, stop) of all pauses of at least ``PAUSE_FRAMES``."""
-    silent = np.concatenate([[0], (level <= 0).astype(int), [0]])
-    starts, stops = np.flatnonzero(np.diff(silent) == 1), np.flatnonzero(np.diff(silent) == -1)
-    long = stops - starts >= PAUSE_FRAMES
-    return [(int(start), int(stop)) for start, stop in zip(starts[long], stops[long], strict=True)]
+    silences = runs_of(level <= 0)
+    return [(run.start, run.stop) for run in silences if run.stop - run.start >= PAUSE_FRAMES]
 
 
 def mouth_openings(frames: Iterable[NDArray[np.uint8]]) -> FloatArray:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from lumen.errors import InvalidInputException
-from orchestrator.pipeline import speech
 from orchestrator.pipeline.speech import DurationLimit, with_head_start
 
 
@@ -57,7 +56,7 @@ def test_a_voice_waits_for_the_first_frame() -> None:
 
 def test_a_voice_does_not_wait_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A face that draws nothing, because it needs more sound, gets it."""
-    monkeypatch.setattr(speech, "HEAD_START_WAIT", 0.01)
+    monkeypatch.setattr("orchestrator.pipeline.speech.HEAD_START_WAIT", 0.01)
 
     async def run() -> int:
         return len([piece async for piece in with_head_start(Voice().speak(), ENOUGH, asyncio.Event())])
