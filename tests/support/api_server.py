@@ -1,6 +1,7 @@
 """The API on a real port, in front of a real Triton server with small stand-ins for the models."""
 
 import json
+import logging
 import shutil
 import subprocess
 import threading
@@ -109,6 +110,7 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """`serve_with(**settings)` -> a served API of its own outputs and logs."""
     # The process has one log: the first API that starts opens it, and the others write to it too.
     logs = tmp_path_factory.mktemp("logs")
+    logging.getLogger("asyncio").addFilter(_of_open_loops)
     started: list[ExitStack] = []
 
     def start(**changes: Any) -> Api:
@@ -137,6 +139,12 @@ def serve_with(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with ThreadPoolExecutor(len(others) or 1) as pool:  # each polls whether it shall stop
         list(pool.map(ExitStack.close, others))
     first.close()  # it has the log, which the others write to until they end
+    logging.getLogger("asyncio").removeFilter(_of_open_loops)
+
+
+def _of_open_loops(record: logging.LogRecord) -> bool:
+    """Leaves out gRPC's errors about loops that other tests have closed: a process has one queue for all."""
+    return "PollerCompletionQueue" not in record.getMessage()
 
 
 @pytest.fixture(scope="session")

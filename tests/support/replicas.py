@@ -33,6 +33,13 @@ def address_of(servers: list[TritonServer]) -> str:
     return ",".join(server.grpc_url for server in servers)
 
 
+def stall(server: TritonServer, model: str) -> None:
+    """SIGSTOP the model's processes: what is asked of it, and what it was about to answer, hangs."""
+    for process in model_processes(server.prefix):
+        if process.model == model:
+            os.kill(process.pid, signal.SIGSTOP)
+
+
 def kill_hard(server: TritonServer) -> None:
     """SIGKILL the server's process, which is the parent of its models' processes."""
     model = model_processes(server.prefix)[0].pid

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 SECONDS = 20.0
+STILL_SECONDS = 1.0
 POLL_SECONDS = 0.01
 
 
@@ -14,3 +15,16 @@ def wait_until(condition: Callable[[], object], seconds: float = SECONDS) -> Non
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         pause.wait(POLL_SECONDS)
+
+
+def wait_until_still(value: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Poll until ``value`` has not changed for a second; fail after ``seconds``."""
+    seen, since = value(), time.monotonic()
+
+    def is_still() -> bool:
+        nonlocal seen, since
+        if (now := value()) != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since > STILL_SECONDS
+
+    wait_until(is_still, seconds)
