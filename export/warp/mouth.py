@@ -26,7 +26,7 @@ LIFT: Final = 0.13
 RAISE: Final = 0.18
 """Way of the upper lip by itself."""
 
-BITE: Final = 0.17
+BITE: Final = 0.175
 """Way of the upper lip where the lower one is laid to the upper teeth: their edges show."""
 
 TUCK: Final = 0.01
@@ -54,6 +54,12 @@ ROUND_ARCH: Final = 0.40
 
 ROUND_REACH: Final = 0.18
 """Share of ``REACH`` by which rounded lips part less far to the sides."""
+
+BITE_REACH: Final = 0.15
+"""The same where the lower lip is laid to the upper teeth: the whole row would look like a snarl."""
+
+BITE_ARCH: Final = 0.15
+"""Part of ``ARCH`` that is lost there."""
 
 FAR_REACH: Final = 0.6
 """Share of ``REACH`` by which lips part less far on the far side of a face that is turned, times the distance
@@ -106,14 +112,15 @@ class Opening:
 
     size: half-width of a typical mouth in this face. teeth: how surely the portrait shows teeth of
     its own, 0 to 1. drop, lift: how far the middle of the lower lip sinks and of the upper rises.
-    tuck: how far the lower lip rises to the upper teeth. spread: how strongly the corners are drawn
-    outwards. rounded: 0 to 1. pressed: 0 to 1.
+    bitten: 0 to 1, how far the lower lip is laid to the upper teeth. tuck: how far it rises for that.
+    spread: how strongly the corners are drawn outwards. rounded: 0 to 1. pressed: 0 to 1.
     """
 
     size: Value
     teeth: Value
     drop: Value
     lift: Value
+    bitten: Value
     tuck: Value
     spread: Value
     rounded: Value
@@ -163,9 +170,19 @@ def mouth_opening(mesh: Mesh, face: Frame, frame: Frame, teeth: Value, motion: M
     lift = (LIFT * way + raised * (1.0 - motion[Column.PRESS])) * (1.0 - teeth)
     rounded, spread = (-motion[Column.WIDTH]).max(0.0), motion[Column.WIDTH].max(0.0)
     drawn = (SPREADING * spread - ROUNDING * rounded - NARROWING * opens) * (1.0 - STEADY * teeth)
-    tuck = TUCK * size * motion[Column.TEETH]
+    bitten = motion[Column.TEETH]
     smile = 0.05 * motion[Column.SMILE]
-    return Opening(size, teeth, DROP * way, lift, tuck, drawn + smile, rounded, motion[Column.PRESS])
+    return Opening(
+        size,
+        teeth,
+        drop=DROP * way,
+        lift=lift,
+        bitten=bitten,
+        tuck=TUCK * size * bitten,
+        spread=drawn + smile,
+        rounded=rounded,
+        pressed=motion[Column.PRESS],
+    )
 
 
 def mouth_fields(place: Vector, mesh: Mesh, frame: Frame, opening: Opening, motion: Motion) -> MouthFields:
@@ -176,7 +193,7 @@ def mouth_fields(place: Vector, mesh: Mesh, frame: Frame, opening: Opening, moti
     upper = curve(rest.x, frame.local(mesh.pick(points.INNER_UPPER_LIP)), LIP_POINTS)
     lower = curve(rest.x, frame.local(mesh.pick(points.INNER_LOWER_LIP)), LIP_POINTS)
     gap = (lower - upper).max(0.0)
-    arch = opening_shape(rest.x, middle(mesh, frame), opening.rounded)
+    arch = opening_shape(rest.x, middle(mesh, frame), opening)
     lift, sunk = opening.lift * arch, opening.drop * arch
     on_teeth, on_lip = (opening.teeth * gap.min(rim) for rim in RIM)
     closed = opening.pressed * (1.0 - SMILING * opening.teeth) * (gap + on_lip) + opening.tuck * arch
@@ -185,7 +202,7 @@ def mouth_fields(place: Vector, mesh: Mesh, frame: Frame, opening: Opening, moti
     below_lower = rest.y - (lower + drop)
     up = upper_lip_offset(rest.x, below_gap + gap, lift, opening)
     chin = frame.local(mesh.point(points.CHIN)).y
-    down = lower_lip_offset(rest, below_lower, drop, opening, chin, motion)
+    down = lower_lip_offset(rest, below_lower, drop, opening, chin)
     hollow = sunk.min(on_teeth + (1.0 - opening.teeth) * gap)
     rim = on_lip.min(sunk + closed)
     return MouthFields(at, below_gap + hollow, below_lower - rim, Vector(soft.x, soft.y + up), down - up)
@@ -201,12 +218,13 @@ def centred(u: Value, centre: Value) -> Value:
     return u - centre * (1.0 - u.square()).max(0.0)
 
 
-def opening_shape(u: Value, centre: Value, rounded: Value) -> Value:
+def opening_shape(u: Value, centre: Value, opening: Opening) -> Value:
     """Share of the opening at u: 1 in the middle of the lips, 0 at the corners and beyond."""
     far = (u * centre).max(0.0)
-    reach = REACH * (1.0 - ROUND_REACH * rounded - FAR_REACH * far)
+    reach = REACH * (1.0 - ROUND_REACH * opening.rounded - BITE_REACH * opening.bitten - FAR_REACH * far)
     square = (centred(u, centre) / reach).square().min(1.0)
-    full = (1.0 - square) * (1.0 + (ARCH + ROUND_ARCH * rounded) * square)
+    arch = ARCH + ROUND_ARCH * opening.rounded - BITE_ARCH * opening.bitten
+    full = (1.0 - square) * (1.0 + arch * square)
     return full * smoothstep((1.0 - square) / (CORNER + FAR_CORNER * far), 0.0, 1.0)
 
 
@@ -228,16 +246,14 @@ def upper_lip_offset(u: Value, below: Value, lift: Value, opening: Opening) -> V
     return thinning(u, above, amount) - lift * bump(above, 0.55)
 
 
-def lower_lip_offset(
-    rest: Vector, below: Value, drop: Value, opening: Opening, chin: Value, motion: Motion
-) -> Value:
+def lower_lip_offset(rest: Vector, below: Value, drop: Value, opening: Opening, chin: Value) -> Value:
     """Along v: the lip sinks by ``drop``, its middle with the jaw; chin and cheeks follow the jaw, the
     neck below does not."""
     under = below.max(0.0)
     near = bump(under, 0.85)
     neck = bump((rest.y - chin).max(0.0), 0.9)
     follow = JAW * opening.drop * bump(rest.x, 1.9) * neck
-    amount = 0.45 * opening.pressed + 0.35 * motion[Column.TEETH] - 0.30 * opening.rounded
+    amount = 0.45 * opening.pressed + 0.35 * opening.bitten - 0.30 * opening.rounded
     return drop * near + follow * (1.0 - near) - thinning(rest.x, under, amount)
 
 

@@ -45,6 +45,7 @@ class Lips(NamedTuple):
     teeth: float
     drop: float
     lift: float
+    bitten: float
     tuck: float
     spread: float
     rounded: float
@@ -203,8 +204,9 @@ def opening(mesh: ComplexArray, face: Axes, lips: Axes, teeth: float, row: Motio
     rounded, wide = max(-row[Column.WIDTH], 0), max(row[Column.WIDTH], 0)
     drawn = mouth.SPREADING * wide - mouth.ROUNDING * rounded - mouth.NARROWING * opens
     spread = (1 - mouth.STEADY * teeth) * drawn + 0.05 * row[Column.SMILE]
-    tuck = mouth.TUCK * size * row[Column.TEETH]
-    return Lips(size, teeth, mouth.DROP * way, lift, tuck, spread, rounded, row[Column.PRESS])
+    bitten = row[Column.TEETH]
+    tuck = mouth.TUCK * size * bitten
+    return Lips(size, teeth, mouth.DROP * way, lift, bitten, tuck, spread, rounded, row[Column.PRESS])
 
 
 def mouth_planes(at: ComplexArray, head: Head) -> tuple[dict[str, FloatArray], ComplexArray]:
@@ -228,7 +230,7 @@ def mouth_planes(at: ComplexArray, head: Head) -> tuple[dict[str, FloatArray], C
     chin = lips.local(mesh[[points.CHIN]]).imag
     jaw = mouth.JAW * opened.drop * bell(rest.real, 1.9) * bell(np.maximum(rest.imag - chin, 0), 0.9)
     near = bell(under, 0.85)
-    thin += 0.35 * row[Column.TEETH]
+    thin += 0.35 * opened.bitten
     down = drop * near + jaw * (1 - near) - thin * under * bell(under, mouth.LIP_HEIGHT) * side
     planes = {
         "below_upper": below_gap + np.minimum(sunk, on_teeth + (1 - opened.teeth) * gap),
@@ -250,9 +252,11 @@ def soft_offset(at: ComplexArray, opened: Lips, row: Motion) -> ComplexArray:
 
 def lip_arch(u: FloatArray, head: Head) -> FloatArray:
     far = np.maximum(u * lips_middle(head), 0)
-    reach = mouth.REACH * (1 - mouth.ROUND_REACH * head.opened.rounded - mouth.FAR_REACH * far)
+    rounded, bitten = head.opened.rounded, head.opened.bitten
+    drawn = mouth.ROUND_REACH * rounded + mouth.BITE_REACH * bitten + mouth.FAR_REACH * far
+    reach = mouth.REACH * (1 - drawn)
     square = np.asarray(np.minimum((centred(u, head) / reach) ** 2, 1), np.float64)
-    fullness = mouth.ARCH + mouth.ROUND_ARCH * head.opened.rounded
+    fullness = mouth.ARCH + mouth.ROUND_ARCH * rounded - mouth.BITE_ARCH * bitten
     corner = step((1 - square) / (mouth.CORNER + mouth.FAR_CORNER * far), 0, 1)
     return np.asarray((1 - square) * (1 + fullness * square) * corner)
 
