@@ -3,7 +3,7 @@
     python -m bench.clip_cost --sizes 256 512 --clips 20
 
 Starts a service of its own in the starter profile. Each clip is asked for with ``"stream": true``.
-*First frame*: from the request until the client has the first fragment of the MP4, which is 0.1 s of it.
+*First frame*: from the request until the client has the first fragment of the MP4, which holds three frames.
 *Processor*: seconds of one core for a second of speech, of all processes together; it hardly depends on
 what else the machine does. Ends in one line of JSON.
 """

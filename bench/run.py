@@ -1,6 +1,7 @@
 """``lumen bench``: the served models under load, then whole clips, against a LUMEN that runs."""
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from lumen.errors import (
 )
 from lumen.settings import PROJECT_ROOT, Settings
 from lumen.triton.serve import models_of
+from orchestrator.request_context import share_of
 
 PERF_FOLDER: Final = PROJECT_ROOT / ".venvs" / "perf_analyzer"
 
@@ -176,13 +178,13 @@ async def _clips(
     if not plan.clips:
         return [], None
     api = Api(f"http://127.0.0.1:{settings.api_port}", settings.portrait, scene.features.crop_options.size)
-    direct = Chain(parts, settings, scene.features, None)
+    direct, clients = Chain(parts, settings, scene.features, None), clients_of(settings, plan)
     with out.status("clips: the chain on Triton"):
-        clips = await _loads("Triton, no file", direct.clip, plan)
+        clips = await loads("Triton, no file", direct.clip, plan.clips, clients)
     share = None
     if await asyncio.to_thread(api.is_there):
         with out.status("clips: through the API"):
-            clips += await _loads("REST API, to the MP4", api.clip, plan)
+            clips += await loads("REST API, to the MP4", api.clip, plan.clips, clients)
         with out.status("clips: the API and its parts alternately"), tempfile.TemporaryDirectory() as folder:
             share = await own_share(api, Chain(parts, settings, scene.features, Path(folder)), plan.clips)
     else:
@@ -194,11 +196,20 @@ async def _clips(
     return clips, share
 
 
-async def _loads(path: str, job: Job, plan: Plan) -> Clips:
-    """Measure one client, several, and arrivals at half the rate that one client gets through."""
+def clients_of(settings: Settings, plan: Plan) -> int:
+    """Clients of the clips' closed loop: as many as the API serves of one address at once."""
+    served = share_of(settings.max_concurrent_clips, settings.client_share)
+    return min(plan.concurrency, plan.clips, served)
+
+
+async def loads(path: str, job: Job, clips: int, clients: int) -> Clips:
+    """Measure one client, several, and arrivals at half the rate that one client gets through.
+
+    Several clients make whole rounds, so that none idles while the last clips are made.
+    """
     await job()
-    alone = await closed_loop(job, 1, plan.clips)
-    together = await closed_loop(job, min(plan.concurrency, plan.clips), plan.clips)
+    alone = await closed_loop(job, 1, clips)
+    together = await closed_loop(job, clients, math.ceil(clips / clients) * clients)
     times = alone.percentiles(lambda sample: sample.total)
     rate = OPEN_LOOP_SHARE / times["p50"] if times else OPEN_LOOP_SHARE
-    return [(path, outcome) for outcome in (alone, together, await open_loop(job, rate, plan.clips))]
+    return [(path, outcome) for outcome in (alone, together, await open_loop(job, rate, clips))]

@@ -280,7 +280,7 @@ def bench(
 @app.command()
 def plan(
     sessions: Annotated[int, typer.Option(min=1, help="Sessions that speak at once.")],
-    pixels: Annotated[int, typer.Option(help="Side of the face: 256 or 512.")] = 256,
+    pixels: Annotated[int, typer.Option(help="Side of the face: 256 or 512.")] = 512,
     face: Annotated[str, typer.Option(help="The part that animates.")] = "warp",
     voice: Annotated[str, typer.Option(help="The part that speaks.")] = "hibari",
     p95_first_frame: Annotated[
@@ -294,7 +294,7 @@ def plan(
 ) -> None:
     """Compute the machines that a number of sessions takes, from measured figures (docs/capacity.md).
 
-    Example: lumen plan --sessions 100 --face sadtalker --voice xtts --p95-first-frame 1.5
+    Example: lumen plan --sessions 100 --pixels 256 --face sadtalker --voice xtts
     """
     from bench.plan import Wish, run
 

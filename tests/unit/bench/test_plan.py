@@ -16,7 +16,7 @@ from lumen.errors import InvalidInputException
 from tests.support.paths import ROOT
 
 SHEET = ROOT / "docs" / "capacity.md"
-ROW = re.compile(r"^\| (\w+), (\w+) \| ([\d,]+) \|(.+)\|$", re.MULTILINE)
+ROW = re.compile(r"^\| (\w+), (\w+) \| (\d+) \| ([\d,]+) \|(.+)\|$", re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,16 @@ def test_larger_pools_may_be_fuller() -> None:
 def test_the_sheet_is_what_the_command_says() -> None:
     """Each row of docs/capacity.md is a plan of its own; those of a thousand sessions are not made anew."""
     rows = ROW.findall(SHEET.read_text())
-    assert {(face, voice) for face, voice, *_ in rows} == {("warp", "hibari"), ("sadtalker", "xtts")}
-    for face, voice, sessions, told in rows:
+    assert {(face, voice, pixels) for face, voice, pixels, *_ in rows} == {
+        ("warp", "hibari", "512"),
+        ("warp", "hibari", "256"),
+        ("sadtalker", "xtts", "256"),
+    }
+    for face, voice, pixels, sessions, told in rows:
         number = int(sessions.replace(",", ""))
         if number > 100:
             continue
-        plan = make_plan(Wish(number, 256, face, voice, 1.5), documented())
+        plan = make_plan(Wish(number, int(pixels), face, voice, 1.5), documented())
         expected = [
             plan.face_replicas,
             plan.voice_replicas,
