@@ -178,7 +178,8 @@ async def _clips(
     if not plan.clips:
         return [], None
     api = Api(f"http://127.0.0.1:{settings.api_port}", settings.portrait, scene.features.crop_options.size)
-    direct, clients = Chain(parts, settings, scene.features, None), clients_of(settings, plan)
+    direct = Chain(parts, settings, scene.features, None)
+    clients = clients_of(settings, plan)
     with out.status("clips: the chain on Triton"):
         clips = await loads("Triton, no file", direct.clip, plan.clips, clients)
     share = None

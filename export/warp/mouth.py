@@ -162,15 +162,15 @@ def mouth_opening(mesh: Mesh, face: Frame, frame: Frame, teeth: Value, motion: M
     size = (face.unit * TYPICAL / frame.unit).clip(*SIZES)
     upper, lower = frame.local(mesh.pick(points.LIP_CENTRE)).y.split(1, 2)
     less = (lower - upper).max(0.0) * (GAP_SHARE / (DROP + LIFT))
+    pressed, bitten = motion[Column.PRESS], motion[Column.TEETH]
     # Curves of speech have lost to the press already what it takes of their opening.
-    opens = motion[Column.OPEN].min(1.0 - motion[Column.PRESS]) * (1.0 - BITE_SHUTS * motion[Column.TEETH])
+    opens = motion[Column.OPEN].min(1.0 - pressed) * (1.0 - BITE_SHUTS * bitten)
     way = (size - less).max(size * LEAST_SHARE) * opens
     # Teeth stay with the head. What a lip that rises would uncover above them, nobody knows.
-    raised = size * (RAISE * motion[Column.UPPER] + BITE * motion[Column.TEETH])
-    lift = (LIFT * way + raised * (1.0 - motion[Column.PRESS])) * (1.0 - teeth)
+    raised = size * (RAISE * motion[Column.UPPER] + BITE * bitten)
+    lift = (LIFT * way + raised * (1.0 - pressed)) * (1.0 - teeth)
     rounded, spread = (-motion[Column.WIDTH]).max(0.0), motion[Column.WIDTH].max(0.0)
     drawn = (SPREADING * spread - ROUNDING * rounded - NARROWING * opens) * (1.0 - STEADY * teeth)
-    bitten = motion[Column.TEETH]
     smile = 0.05 * motion[Column.SMILE]
     return Opening(
         size,
@@ -181,7 +181,7 @@ def mouth_opening(mesh: Mesh, face: Frame, frame: Frame, teeth: Value, motion: M
         tuck=TUCK * size * bitten,
         spread=drawn + smile,
         rounded=rounded,
-        pressed=motion[Column.PRESS],
+        pressed=pressed,
     )
 
 

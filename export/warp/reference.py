@@ -197,16 +197,16 @@ def opening(mesh: ComplexArray, face: Axes, lips: Axes, teeth: float, row: Motio
     size = np.clip(mouth.TYPICAL * face.unit / lips.unit, *mouth.SIZES)
     upper, lower = lips.local(mesh[list(points.LIP_CENTRE)]).imag
     usual = max(lower - upper, 0) * mouth.GAP_SHARE / (mouth.DROP + mouth.LIFT)
-    opens = min(row[Column.OPEN], 1 - row[Column.PRESS]) * (1 - mouth.BITE_SHUTS * row[Column.TEETH])
+    pressed, bitten = row[Column.PRESS], row[Column.TEETH]
+    opens = min(row[Column.OPEN], 1 - pressed) * (1 - mouth.BITE_SHUTS * bitten)
     way = max(size - usual, size * mouth.LEAST_SHARE) * opens
-    raised = size * (mouth.RAISE * row[Column.UPPER] + mouth.BITE * row[Column.TEETH])
-    lift = (1 - teeth) * (mouth.LIFT * way + raised * (1 - row[Column.PRESS]))
+    raised = size * (mouth.RAISE * row[Column.UPPER] + mouth.BITE * bitten)
+    lift = (1 - teeth) * (mouth.LIFT * way + raised * (1 - pressed))
     rounded, wide = max(-row[Column.WIDTH], 0), max(row[Column.WIDTH], 0)
     drawn = mouth.SPREADING * wide - mouth.ROUNDING * rounded - mouth.NARROWING * opens
     spread = (1 - mouth.STEADY * teeth) * drawn + 0.05 * row[Column.SMILE]
-    bitten = row[Column.TEETH]
     tuck = mouth.TUCK * size * bitten
-    return Lips(size, teeth, mouth.DROP * way, lift, bitten, tuck, spread, rounded, row[Column.PRESS])
+    return Lips(size, teeth, mouth.DROP * way, lift, bitten, tuck, spread, rounded, pressed)
 
 
 def mouth_planes(at: ComplexArray, head: Head) -> tuple[dict[str, FloatArray], ComplexArray]:

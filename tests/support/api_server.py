@@ -58,6 +58,10 @@ class Api:
         root = self.settings.outputs_path
         return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
+    def log(self) -> str:
+        """Read the log, which the process's other APIs write into too."""
+        return (self.settings.logs_path / "lumen.log").read_text()
+
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,14 +1,11 @@
 """Triton's counts of a model: they grow after it answers, so a test has to wait for them."""
 
-import time
 from typing import Any
 
 import tritonclient.grpc as grpc
 
 from tests.support.triton_streams import ANSWER_SECONDS
-from tests.support.waiting import wait_until
-
-QUIET_SECONDS = 1.0
+from tests.support.waiting import wait_until, wait_until_still
 
 
 def counted(client: grpc.InferenceServerClient, model: str, answered: int = 0) -> Any:
@@ -19,17 +16,7 @@ def counted(client: grpc.InferenceServerClient, model: str, answered: int = 0) -
 
 def settled(client: grpc.InferenceServerClient, model: str) -> int:
     """Count a model's inferences, once none has been added for a second."""
-    count, since = statistics(client, model).inference_count, time.monotonic()
-
-    def is_quiet() -> bool:
-        nonlocal count, since
-        now = statistics(client, model).inference_count
-        if now != count:
-            count, since = now, time.monotonic()
-        return time.monotonic() - since > QUIET_SECONDS
-
-    wait_until(is_quiet, ANSWER_SECONDS)
-    return int(count)
+    return wait_until_still(lambda: int(statistics(client, model).inference_count), ANSWER_SECONDS)
 
 
 def statistics(client: grpc.InferenceServerClient, model: str) -> Any:

@@ -3,6 +3,9 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SECONDS = 20.0
 STILL_SECONDS = 1.0
@@ -17,8 +20,8 @@ def wait_until(condition: Callable[[], object], seconds: float = SECONDS) -> Non
         pause.wait(POLL_SECONDS)
 
 
-def wait_until_still(value: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Poll until ``value`` has not changed for a second; fail after ``seconds``."""
+def wait_until_still(value: Callable[[], T], seconds: float = SECONDS) -> T:
+    """Poll until ``value`` has not changed for a second, and return it; fail after ``seconds``."""
     seen, since = value(), time.monotonic()
 
     def is_still() -> bool:
@@ -28,3 +31,4 @@ def wait_until_still(value: Callable[[], object], seconds: float = SECONDS) -> N
         return time.monotonic() - since > STILL_SECONDS
 
     wait_until(is_still, seconds)
+    return seen

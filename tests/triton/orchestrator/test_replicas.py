@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from lumen.client import PROGRESS_HEADER
+from lumen.contracts import WARP
 from tests.support.api_server import Api, Serve
 from tests.support.paths import ROOT
 from tests.support.replicas import address_of, kill_hard, replicas, stall
 from tests.support.waiting import wait_until, wait_until_still
 
-WARP = "warp"
 FULL = "/api/generate/full"
 PROMPT = (
     "The quick brown fox jumps over the lazy dog, and nobody minds. Every morning the baker opens his shop "

@@ -154,7 +154,7 @@ def test_a_client_that_leaves(serve_with: Serve, triton_url: str, repository: Pa
         httpx.post(api.url + path, json={field: f"one two {path} WAIT"}, timeout=1.0)
     wait_until(lambda: events(repository, "cancelled") == before + 1)
     wait_until(lambda: api.services.pipeline.active_clips == 0 and api.files() == [])
-    log = (api.settings.logs_path / "lumen.log").read_text()
+    log = api.log()
     assert "The client left; the work stops" in log
     assert f"POST {path} - 499" in log
 

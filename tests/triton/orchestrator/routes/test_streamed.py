@@ -191,7 +191,7 @@ def test_a_client_that_leaves_a_stream(xtts: Api, repository: Path) -> None:
         assert xtts.services.pipeline.active_clips == 1
     wait_until(lambda: len(events(repository, "cancelled")) == before + 1)
     wait_until(lambda: xtts.services.pipeline.active_clips == 0)
-    assert "The client left; the work stops" in (xtts.settings.logs_path / "lumen.log").read_text()
+    assert "The client left; the work stops" in xtts.log()
 
 
 def test_a_stream_that_fails_midway_breaks_off(xtts: Api) -> None:
@@ -200,7 +200,7 @@ def test_a_stream_that_fails_midway_breaks_off(xtts: Api) -> None:
         assert response.status_code == 200
         with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
             response.read()
-    log = (xtts.settings.logs_path / "lumen.log").read_text()
+    log = xtts.log()
     assert "The response breaks off: GenerationException" in log
     assert stream(xtts).status_code == 200
     wait_until(lambda: xtts.services.pipeline.active_clips == 0)

@@ -201,7 +201,7 @@ def test_a_token_opens_one_conversation(keyed: Api, key: TestKey) -> None:
         assert "used before" in error["message"]
         with pytest.raises(ConnectionClosed, match="invalid_api_key"):
             socket.recv(timeout=10)
-    log = (keyed.settings.logs_path / "lumen.log").read_text()
+    log = keyed.log()
     assert "token=..." in log
     assert made.value not in log
 

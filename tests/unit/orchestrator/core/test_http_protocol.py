@@ -41,10 +41,6 @@ def answer(connection: socket.socket) -> tuple[int, dict[str, str]]:
     return int(head.split()[1]), json.loads(body)
 
 
-def log_of(api: Api) -> str:
-    return (api.settings.logs_path / "lumen.log").read_text()
-
-
 def test_a_head_that_never_ends(strict: Api) -> None:
     """A request whose head is not there in time is 408, also the second one of a connection."""
     with connect(strict) as fresh, connect(strict) as used:
@@ -60,12 +56,12 @@ def test_a_head_that_never_ends(strict: Api) -> None:
 
 def test_a_flood_of_connections_that_ask_nothing(strict: Api) -> None:
     """Half a head on 300 connections keeps nobody out, not even who comes from the same address."""
-    before = len(log_of(strict))  # the process has one log, and other tests have written into it
+    before = len(strict.log())  # the process has one log, and other tests have written into it
     with ExitStack() as stack:
         for _ in range(300):
             stack.enter_context(connect(strict)).sendall(HALF_A_HEAD)
         assert httpx.get(strict.url, timeout=5).status_code == 200
-    assert "Traceback" not in log_of(strict)[before:]
+    assert "Traceback" not in strict.log()[before:]
 
 
 def test_what_is_no_http(strict: Api) -> None:
@@ -74,18 +70,18 @@ def test_what_is_no_http(strict: Api) -> None:
         connection.sendall(b"\x1b[2J nonsense\r\n\r\n")
         status, body = answer(connection)
     assert (status, body["error"]) == (400, "InvalidInputException")
-    assert "\x1b" not in log_of(strict)
+    assert "\x1b" not in strict.log()
 
 
 def test_a_body_that_breaks_its_chunks(strict: Api) -> None:
     """A chunk without a length ends its request with 400 and no traceback."""
-    before = len(log_of(strict))
+    before = len(strict.log())
     head = b"POST /api/generate/text HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     with connect(strict) as connection:
         connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
         status, _ = answer(connection)
     assert status == 400
-    assert "Traceback" not in log_of(strict)[before:]
+    assert "Traceback" not in strict.log()[before:]
 
 
 @pytest.mark.parametrize("lengths", [LENGTHS, LENGTHS[::-1]], ids=["length first", "chunked first"])
@@ -167,8 +163,8 @@ def test_forwarded_addresses(serve_with: Serve, trusted: str, seen: str) -> None
         response = api.client.get("/api/avatars", headers={"X-Forwarded-For": host})
         assert response.status_code == 200
     request_id = response.headers["x-request-id"]
-    wait_until(lambda: f"[{request_id}] GET /api/avatars - 200" in log_of(api))
-    line = next(line for line in log_of(api).splitlines() if f"[{request_id}] GET" in line)
+    wait_until(lambda: f"[{request_id}] GET /api/avatars - 200" in api.log())
+    line = next(line for line in api.log().splitlines() if f"[{request_id}] GET" in line)
     assert line.endswith(f" - {seen}")
     third = api.client.get("/api/avatars", headers={"X-Forwarded-For": "203.0.113.10"})
     assert third.status_code == (200 if trusted else 429)

@@ -24,7 +24,7 @@ def test_log_lines_have_the_promised_form(lonely: Api) -> None:
     request_id = lonely.client.post(TEXT, json={"prompt": "Hello log"}).json()["request_id"]
 
     def mine() -> list[str]:
-        log = (lonely.settings.logs_path / "lumen.log").read_text()
+        log = lonely.log()
         return [line for line in log.splitlines() if request_id in line]
 
     wait_until(lambda: len(mine()) == 2)
@@ -37,11 +37,7 @@ def test_log_lines_have_the_promised_form(lonely: Api) -> None:
 
 def test_a_clients_fault_is_one_line(lonely: Api) -> None:
     """A text that is no UTF-8 closes its socket, and leaves no traceback in the log."""
-
-    def log() -> str:
-        return (lonely.settings.logs_path / "lumen.log").read_text()
-
-    before = len(log())  # the process has one log, and other tests have written into it
+    before = len(lonely.log())  # the process has one log, and other tests have written into it
     with websockets.sync.client.connect(lonely.url.replace("http", "ws") + "/v1/realtime") as client:
         with client.send_context():
             client.protocol.send_text(b"\xff\xfe")
@@ -49,8 +45,8 @@ def test_a_clients_fault_is_one_line(lonely: Api) -> None:
             for _ in range(10):
                 client.recv(10)
     assert client.close_code == CloseCode.INVALID_DATA
-    wait_until(lambda: "Invalid UTF-8" in log()[before:])
-    assert "Traceback" not in log()[before:]
+    wait_until(lambda: "Invalid UTF-8" in lonely.log()[before:])
+    assert "Traceback" not in lonely.log()[before:]
 
 
 LOG_THREE_LINES = """

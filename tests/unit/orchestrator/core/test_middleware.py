@@ -23,7 +23,7 @@ def test_a_bug_is_answered_without_its_insides(lonely: Api, monkeypatch: pytest.
     assert_error(response, 500, "InternalServerException", "request_id")
     assert "secret" not in response.text
     assert response.headers["access-control-allow-origin"] == ORIGIN
-    assert "secret detail" in (lonely.settings.logs_path / "lumen.log").read_text()
+    assert "secret detail" in lonely.log()
 
 
 def test_cors_for_the_front_end(lonely: Api) -> None:

@@ -33,7 +33,7 @@ def test_rate_limit_in_redis(serve_with: Serve, redis: RedisServer) -> None:
     assert statuses == [200, 200, 429]
     redis.stop()
     assert [first.client.get(COUNTED).status_code for _ in range(3)] == [200, 200, 429]
-    log = (first.settings.logs_path / "lumen.log").read_text()
+    log = first.log()
     assert log.count("The rate limit's storage fails") == 1
     redis.start()
     assert second.client.get(COUNTED).status_code == 200

@@ -38,10 +38,6 @@ def _nothing_left(api: Api) -> Iterator[None]:
     assert api.services.pipeline.active_clips == 0
 
 
-def log_of(api: Api) -> str:
-    return (api.settings.logs_path / "lumen.log").read_text()
-
-
 @pytest.mark.parametrize("path", [TEXT, FULL, TTS])
 @pytest.mark.parametrize(
     ("text", "fragment"),
@@ -63,7 +59,7 @@ def test_text_that_cannot_be_taken(api: Api, path: str, text: Any, fragment: str
     field = "text" if path == TTS else "prompt"
     response = api.client.post(path, json={field: text})
     assert_error(response, 400, "InvalidInputException", field, fragment)
-    assert f"[{response.json()['request_id']}] InvalidInputException (400)" in log_of(api)
+    assert f"[{response.json()['request_id']}] InvalidInputException (400)" in api.log()
 
 
 @pytest.mark.parametrize(
@@ -350,7 +346,7 @@ def test_log_lines_cannot_be_forged(api: Api) -> None:
     api.client.post(TEXT, json={"prompt": f"Hi\n{forged}"})
     api.client.post(FULL, json={"prompt": "Hi", "portrait": f"a\n{forged}"})
     api.client.get("/nothing%0A" + forged.replace(" ", "%20"))
-    assert forged not in log_of(api).splitlines()
+    assert forged not in api.log().splitlines()
 
 
 def test_json_of_every_kind_is_answered(api: Api) -> None:

@@ -111,5 +111,5 @@ def test_control_characters_stay_out_of_the_log(api: Api) -> None:
             last = block
     assert json.loads(last.partition(b"\r\n\r\n")[2] or last)["error"] == "NotFoundException"
     api.client.post("/api/generate/text", json={"prompt": "\x1b[31m"})
-    log = (api.settings.logs_path / "lumen.log").read_text()
+    log = api.log()
     assert not [character for character in log if not character.isprintable() and character != "\n"]
