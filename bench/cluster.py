@@ -29,14 +29,12 @@ from obstore.store import S3Store
 from rich.console import Console
 
 from bench.processes import descendants
-from bench.s3_server import free_ports, put, weed_command
+from bench.s3_server import put, weed_command
 from lumen.errors import ServiceUnavailableException
 from lumen.settings import PROJECT_ROOT
+from lumen.triton.ports import own_port
 
 REPLICAS: Final = 2
-
-PORTS: Final = 48
-"""More than all processes listen on, with four Tritons."""
 
 START_SECONDS: Final = 180.0
 """Time until a process must answer; both Tritons load their models on the same cores."""
@@ -152,11 +150,10 @@ class Cluster:
     ) -> None:
         self.folder = folder
         self._settings = settings
-        self._ports = iter(free_ports(PORTS))
         self.processes: dict[str, Process] = {}
         self._addresses: dict[str, tuple[int, int]] = {}
-        self._listen = {8080: next(self._ports), 8001: next(self._ports)}
-        self._envoy_port = next(self._ports)
+        self._listen = {8080: own_port(), 8001: own_port()}
+        self._envoy_port = own_port()
         self.url = f"http://127.0.0.1:{self._listen[8080]}"
         self.envoy_url = f"http://127.0.0.1:{self._envoy_port}"
         self.apis: list[str] = []
@@ -200,7 +197,7 @@ class Cluster:
         self.processes[name] = Process(name, command, environment, probe, log)
 
     def _databases(self) -> None:
-        redis = next(self._ports)
+        redis = own_port()
         self.redis_url = f"redis://127.0.0.1:{redis}"
         data = self.folder / "s3"
         (self.folder / "redis").mkdir()
@@ -212,13 +209,13 @@ class Cluster:
             )
         options = ["--port", str(redis), "--dir", str(self.folder / "redis"), "--appendonly", "yes"]
         self._add("redis", [server, *options, "--save", ""], {}, f"127.0.0.1:{redis}")
-        weed, s3 = weed_command(str(BIN / "weed"), data, self._ports)
+        weed, s3 = weed_command(str(BIN / "weed"), data)
         self.s3_url = f"http://127.0.0.1:{s3}"
         keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
         self._add("s3", weed, keys, f"127.0.0.1:{s3}")
 
     def _triton(self, name: str) -> None:
-        grpc, http, metrics, ready = (next(self._ports) for _ in range(4))
+        grpc, http, metrics, ready = (own_port() for _ in range(4))
         self._addresses[name] = grpc, ready
         self.metrics[name] = f"127.0.0.1:{metrics}"
         own = {
@@ -231,10 +228,10 @@ class Cluster:
         self._add(name, [str(BIN / "lumen"), "triton"], environment, f"http://127.0.0.1:{ready}/readyz")
 
     def _api(self, name: str) -> None:
-        port = next(self._ports)
+        port = own_port()
         self._addresses[name] = port, port
         self.apis.append(f"http://127.0.0.1:{port}")
-        metrics = next(self._ports)
+        metrics = own_port()
         self.metrics[name] = f"127.0.0.1:{metrics}"
         own = {
             "API_HOST": "127.0.0.1",

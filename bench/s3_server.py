@@ -1,11 +1,10 @@
 """An S3 server on this machine, as benchmarks and tests start it: SeaweedFS."""
 
-import socket
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
+
+from lumen.triton.ports import own_port
 
 SERVERS: Final = ("master", "volume", "filer", "s3")
 """Servers in its one process; each listens on a port, and on another one for gRPC."""
@@ -13,24 +12,15 @@ SERVERS: Final = ("master", "volume", "filer", "s3")
 PUT_SECONDS: Final = 5.0
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on, all different."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
-def weed_command(program: str, folder: Path, ports: Iterator[int]) -> tuple[list[str], int]:
+def weed_command(program: str, folder: Path) -> tuple[list[str], int]:
     """Command of a server that keeps its data in ``folder``, and the port that speaks S3.
 
-    It tells nobody of itself, and listens nowhere but on ``ports``.
+    It tells nobody of itself, and listens nowhere but on ports of this process's own.
     """
-    numbers = {name: next(ports) for name in SERVERS}
+    numbers = {name: own_port() for name in SERVERS}
     flags = [f"-{name}.port={number}" for name, number in numbers.items()]
     # gRPC's ports are 10,000 above these, unless they are told.
-    flags += [f"-{name}.port.grpc={next(ports)}" for name in SERVERS]
+    flags += [f"-{name}.port.grpc={own_port()}" for name in SERVERS]
     flags += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
     command = [program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-s3", *flags]
     return command, numbers["s3"]

@@ -15,7 +15,7 @@ import httpx
 
 from bench.processes import memory_bytes
 from lumen.errors import ServiceUnavailableException
-from lumen.triton.ports import claim_port
+from lumen.triton.ports import own_port
 
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 120.0
@@ -71,10 +71,10 @@ def serving(folder: Path, settings: Mapping[str, str], seconds: float = START_SE
     Raises:
         ServiceUnavailableException: it did not start; the message has its last words.
     """
-    ports = {name: str(claim_port(HOST, 0, name)) for name in PORTS}
+    ports = {name: str(own_port()) for name in PORTS}
     fixed = {"API_HOST": HOST, "GEMINI_API_KEY": "", "PROFILE": "starter"}
     paths = {"OUTPUTS_PATH": str(folder / "outputs"), "LOGS_PATH": str(folder / "logs")}
-    triton_url = f"{HOST}:{claim_port(HOST, 0, 'TRITON_URL')}"
+    triton_url = f"{HOST}:{own_port()}"
     command = [str(Path(sys.executable).with_name("lumen")), "serve"]
     environment = {**os.environ, **ports, **fixed, **paths, "TRITON_URL": triton_url, **settings}
     with (folder / "console.txt").open("wb") as console:

@@ -7,7 +7,11 @@ _LOADED = re.compile(r"successfully loaded '([^']+)'")
 _FAILED = re.compile(
     r"""^E.*?"failed to (?:load|poll model) '([^']+)'(?: version \d+)?: (.+?)"?$""", re.MULTILINE
 )
-_FATAL = re.compile(r"^error: (.+)$|error while loading shared libraries: (.+)$", re.MULTILINE)
+_FATAL = re.compile(
+    r"""^error: (.+)$|error while loading shared libraries: (.+)$"""
+    r"""|^E.*"(failed to start \w+ service: .+?) ?"$""",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)

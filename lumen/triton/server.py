@@ -34,7 +34,7 @@ from lumen.errors import (
 from lumen.triton import guard, logfile, shm
 from lumen.triton.install import PROJECT_ROOT, TritonInstall, find_triton
 from lumen.triton.plain_paths import plain_folder, plain_path
-from lumen.triton.ports import claim_port, reachable
+from lumen.triton.ports import bound_port, held_port, reachable
 from lumen.triton.trace import URL_VARIABLE
 
 POLL_SECONDS: Final = 0.05
@@ -126,6 +126,7 @@ class TritonServer:
         self._repository = options.model_repository
         self._guard: subprocess.Popen[bytes] | None = None
         self._deadline = 0.0
+        self._ports = contextlib.ExitStack()
 
     @property
     def grpc_url(self) -> str:
@@ -148,13 +149,13 @@ class TritonServer:
 
         Raises:
             ServiceUnavailableException: no server is installed, or a port is taken.
-        StorageException: the log cannot be written.
+            StorageException: the log cannot be written.
         """
         shm.remove_stale()
-        self.options = _with_ports(self.options)
-        self._workdir = Path(tempfile.mkdtemp(prefix=self.prefix + "-", dir=plain_folder()))
-        self._repository = plain_path(self.options.model_repository, self._workdir / "models")
         try:
+            self.options = _with_ports(self.options, self._ports)
+            self._workdir = Path(tempfile.mkdtemp(prefix=self.prefix + "-", dir=plain_folder()))
+            self._repository = plain_path(self.options.model_repository, self._workdir / "models")
             self._guard = self._spawn(find_triton(self.options.backends, self._workdir))
         except BaseException:
             self.stop()
@@ -220,6 +221,7 @@ class TritonServer:
             guard.remove_segments(self.prefix)
         if self._workdir is not None:
             shutil.rmtree(self._workdir, ignore_errors=True)
+        self._ports.close()
 
     def kill(self) -> None:
         """Stop the server at once: no model is unloaded, no request is waited for."""
@@ -313,12 +315,20 @@ def _trace_arguments(endpoint: str | None) -> list[str]:
     ]
 
 
-def _with_ports(options: TritonOptions) -> TritonOptions:
+def _with_ports(options: TritonOptions, held: contextlib.ExitStack) -> TritonOptions:
+    """The options with the ports that it has, which are nobody else's until `held` is closed.
+
+    Triton listens when its models are loaded: until then a free port could be given to others.
+    """
+
+    def port(number: int, setting: str) -> int:
+        return bound_port(held.enter_context(held_port(options.host, number, setting)))
+
     return replace(
         options,
-        grpc_port=claim_port(options.host, options.grpc_port, "TRITON_URL"),
-        http_port=claim_port(options.host, options.http_port, "TRITON_HTTP_PORT"),
-        metrics_port=claim_port(options.host, options.metrics_port, "TRITON_METRICS_PORT"),
+        grpc_port=port(options.grpc_port, "TRITON_URL"),
+        http_port=port(options.http_port, "TRITON_HTTP_PORT"),
+        metrics_port=port(options.metrics_port, "TRITON_METRICS_PORT"),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from bench.service import Served, serving
-from lumen.triton.ports import claim_port
+from lumen.triton.ports import own_port
 from orchestrator.webhooks.signing import new_secret
 from tests.support.live_client import talking
 from tests.support.paths import ROOT
@@ -44,7 +44,7 @@ def targets() -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Prometheus, when LUMEN has done some of everything twice, with a look between."""
-    folder, page = tmp_path_factory.mktemp("lumen"), claim_port("127.0.0.1", 0, "METRICS_PORT")
+    folder, page = tmp_path_factory.mktemp("lumen"), own_port()
     with receiving() as receiver, serving(folder, settings(folder, page, receiver.url)) as served:
         pages = [f"127.0.0.1:{page}", served.metrics_url.split("/")[2]]
         with prometheus(tmp_path_factory.mktemp("prometheus"), pages) as watching:

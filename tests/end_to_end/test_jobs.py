@@ -14,7 +14,7 @@ import httpx
 import openai
 import pytest
 
-from lumen.triton.ports import claim_port
+from lumen.triton.ports import own_port
 from tests.support.lumen_process import LUMEN, Chain, environment_in
 from tests.support.paths import ROOT
 from tests.support.redis_server import RedisServer
@@ -141,7 +141,7 @@ def triton(tmp_path: Path) -> Iterator[tuple[Process, str]]:
     """A `lumen triton` of one test, and its address."""
     folder = tmp_path / "triton"
     folder.mkdir()
-    url = f"127.0.0.1:{claim_port('127.0.0.1', 0, 'TRITON_URL')}"
+    url = f"127.0.0.1:{own_port()}"
     with serving(folder, "triton", TRITON_URL=url) as process:
         yield process, url
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lumen.triton.ports import claim_port
+from lumen.triton.ports import own_port
 from tests.support.paths import ROOT
 
 LUMEN = Path(sys.executable).with_name("lumen")
@@ -35,8 +35,8 @@ class Chain:
 def environment_in(folder: Path) -> dict[str, str]:
     """An environment whose LUMEN writes into `folder` and listens on free ports, without a key."""
     names = ("API_PORT", "TRITON_HTTP_PORT", "TRITON_METRICS_PORT")
-    ports = {name: str(claim_port("127.0.0.1", 0, name)) for name in names}
-    triton = {"TRITON_URL": f"127.0.0.1:{claim_port('127.0.0.1', 0, 'TRITON_URL')}"}
+    ports = {name: str(own_port()) for name in names}
+    triton = {"TRITON_URL": f"127.0.0.1:{own_port()}"}
     paths = {f"{name}_PATH": str(folder / name.lower()) for name in ("OUTPUTS", "JOBS", "LOGS")}
     fixed = {"API_HOST": "127.0.0.1", "GEMINI_API_KEY": "", "RATE_LIMIT": "1000/minute"}
     return {**os.environ, **ports, **triton, **paths, **fixed}

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from lumen.triton.ports import claim_port
+from lumen.triton.ports import own_port
 from tests.support.programs import program
 from tests.support.waiting import wait_until
 
@@ -43,7 +43,7 @@ class Prometheus:
 @contextmanager
 def prometheus(folder: Path, targets: Sequence[str]) -> Iterator[Prometheus]:
     """Run it for the pages at ``targets``, each host:port; skips the test where it is not installed."""
-    address = f"127.0.0.1:{claim_port('127.0.0.1', 0, 'prometheus')}"
+    address = f"127.0.0.1:{own_port()}"
     asked = {"job_name": "lumen", "static_configs": [{"targets": list(targets)}]}
     config = folder / "prometheus.yaml"
     config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [asked]}))

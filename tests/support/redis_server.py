@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lumen.triton.ports import own_port
 from tests.support.waiting import wait_until
 
 
@@ -20,9 +21,7 @@ class RedisServer:
     """
 
     def __init__(self, program: str, folder: Path | None) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = own_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--dir", str(folder)] if folder else []
         self._command = [program, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *durable]

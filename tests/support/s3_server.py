@@ -15,7 +15,7 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from bench.s3_server import SERVERS, free_ports, put, weed_command
+from bench.s3_server import put, weed_command
 from tests.support.waiting import wait_until
 
 KEY, SECRET, BUCKET = "lumen", "a secret of tests", "talks"
@@ -30,7 +30,7 @@ class S3Server:
     """
 
     def __init__(self, program: str, folder: Path) -> None:
-        command, port = weed_command(program, folder, iter(free_ports(2 * len(SERVERS))))
+        command, port = weed_command(program, folder)
         self.url = f"http://127.0.0.1:{port}"
         keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
         with (folder / "log").open("wb") as log:

@@ -33,7 +33,7 @@ SECONDS = 20.0
 LATENT_TOLERANCE = 1e-3
 
 ATTEMPTS = 20
-"""Tries to cut a sentence short."""
+"""Tries to cut a sentence short, or to fill the house."""
 
 CALLER = np.array([os.getpid()])
 
@@ -339,16 +339,19 @@ async def refusal_of(client: TritonClient, values: Tensors) -> str:
 
 async def test_a_full_house_refuses_at_once(xtts_server: TritonServer, client: TritonClient) -> None:
     """More than slots and queue: some hear BusyException, all the others their whole sentence."""
-    values = {**await long_sentence(client), "max_codes": tensor("max_codes", 200)}
-    alone = await said(client, values)
-    heard = await asyncio.gather(
-        *(said(client, values) for _ in range(SLOTS + QUEUE + 8)), return_exceptions=True
-    )
-    busy = [answer for answer in heard if isinstance(answer, BusyException)]
-    spoken = [answer for answer in heard if isinstance(answer, dict)]
-    assert busy
-    assert len(spoken) >= SLOTS + QUEUE
+    values = await long_sentence(client)
+    alone, busy = await said(client, values), list[BusyException]()
+    # On a machine that stands still for a moment the first may be done when the last ones come.
+    for _ in range(ATTEMPTS):
+        heard = await asyncio.gather(
+            *(said(client, values) for _ in range(SLOTS + QUEUE + 8)), return_exceptions=True
+        )
+        busy += [answer for answer in heard if isinstance(answer, BusyException)]
+        spoken = [answer for answer in heard if isinstance(answer, dict)]
+        assert len(spoken) >= SLOTS + QUEUE
+        assert all(answer["codes"].tolist() == alone["codes"].tolist() for answer in spoken)
+        await settled(xtts_server)
+        if busy:
+            break
     assert len(busy) + len(spoken) == len(heard)
     assert "All 8 slots" in busy[0].message
-    assert all(answer["codes"].tolist() == alone["codes"].tolist() for answer in spoken)
-    await settled(xtts_server)

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from lumen.settings import PROJECT_ROOT
+from lumen.triton.ports import own_port
 from tests.support.api_server import Api
 from tests.support.waiting import wait_until
 
@@ -94,9 +94,7 @@ def test_the_api_needs_no_runtime_of_models() -> None:
 )
 def test_the_commands_that_users_know(command: list[str], folder: str, tmp_path: Path) -> None:
     """Both ways to start the server work, log in one form, and end cleanly on SIGTERM."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = own_port()
     environment = {
         **os.environ,
         "PYTHONPATH": str(PROJECT_ROOT),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from lumen.errors import ModelLoadException, ServiceUnavailableException
-from lumen.triton.ports import claim_port
+from lumen.triton.ports import own_port
 from lumen.triton.processes import model_processes
 from lumen.triton.server import LoadProgress, TritonOptions, TritonServer
 from tests.support.launching import prefix_of, segments, start_serving
@@ -124,7 +125,7 @@ def test_ctrl_c_while_models_load_stops_everything(echo_repository: Path) -> Non
 @pytest.fixture
 def ready_port(monkeypatch: pytest.MonkeyPatch) -> int:
     """Port at which `lumen triton` tells its readiness; it has time to drain, nobody else loads models."""
-    port = claim_port("127.0.0.1", 0, "TRITON_READY_PORT")
+    port = own_port()
     monkeypatch.setenv("TRITON_READY_PORT", str(port))
     monkeypatch.setenv("DRAIN_SECONDS", "60")
     monkeypatch.setenv("TRITON_MODEL_CONTROL", "off")
@@ -169,6 +170,18 @@ def test_a_model_that_does_not_load_is_named(echo_options: TritonOptions) -> Non
     assert "broken: Internal: ValueError: no such voice" in failure.value.message
     assert "absent: model not found" in failure.value.message
     assert "\n" not in failure.value.message
+    assert_nothing_left(server.prefix)
+
+
+def test_a_port_that_is_taken_while_models_load_is_named(echo_options: TritonOptions) -> None:
+    """It was free at the start: Triton listens only when its models are loaded."""
+    server = TritonServer(echo_options)
+    server.start()
+    with (
+        socket.create_server(("127.0.0.1", server.options.grpc_port)),
+        pytest.raises(ServiceUnavailableException, match=r"failed to start GRPC service: .*already in use"),
+    ):
+        server.wait_ready()
     assert_nothing_left(server.prefix)
 
 
