@@ -1,11 +1,8 @@
 """Ports for a server that starts on this machine."""
 
 import socket
-from typing import Final
 
 from lumen.errors import ServiceUnavailableException
-
-_OWN: Final[list[socket.socket]] = []
 
 
 def held_port(host: str, port: int, setting: str) -> socket.socket:
@@ -48,8 +45,10 @@ def claim_port(host: str, port: int, setting: str) -> int:
 
 def own_port() -> int:
     """A free port of the loopback; no other process is given it as a free one while this one lives."""
-    _OWN.append(held_port("127.0.0.1", 0, "no setting"))
-    return bound_port(_OWN[-1])
+    held = held_port("127.0.0.1", 0, "no setting")
+    port = bound_port(held)
+    held.detach()  # open to the end of the process
+    return port
 
 
 def reachable(host: str) -> str:
