@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 import grpc  # type: ignore[import-untyped]  # has no stubs
 import numpy as np
 import numpy.typing as npt
-from tritonclient.grpc import InferInput, service_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
+from tritonclient.grpc import InferInput  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.grpc.aio import InferenceServerClient  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype  # type: ignore[import-untyped]
 
@@ -172,10 +172,10 @@ class TritonClient:
         """
         timeout, deaths = first_timeout or self._timeout, self._deaths[model]
         with span(span_name, model=model) as traced:
-            stream = ModelStream(self._stub(), model, inputs, traced.headers)
+            stream = ModelStream(self._stream_channel(), model, inputs, traced.headers)
             try:
-                while (result := await self._next(stream, model, timeout, deaths, probe)) is not None:
-                    yield _unwire(result)
+                while (tensors := await self._next(stream, model, timeout, deaths, probe)) is not None:
+                    yield tensors
                     timeout = next_timeout or self._timeout
             finally:
                 dead = self._deaths[model] != deaths
@@ -183,8 +183,8 @@ class TritonClient:
 
     async def _next(
         self, stream: ModelStream, model: str, timeout: float, deaths: int, probe: Tensors | None
-    ) -> Any:
-        """The next result of the stream, or None at its end.
+    ) -> dict[str, npt.NDArray[Any]] | None:
+        """Tensors of the next response of the stream, or None at its end.
 
         Args:
             deaths: of the model before the stream began.
@@ -199,10 +199,10 @@ class TritonClient:
             raise self._failure(model, error) from error
         if response is None:
             return None
-        result, refusal = response
+        tensors, refusal = response
         if refusal is not None:
             raise self._failure(model, refusal)
-        return result
+        return tensors
 
     def _failure(self, model: str, error: Any) -> LumenException:
         """The exception for what Triton or ``model`` said, which is counted."""
@@ -348,11 +348,11 @@ class TritonClient:
             self._client = InferenceServerClient(grpc_target(self.url), channel_args=CHANNEL_OPTIONS)
         return self._client
 
-    def _stub(self) -> Any:
-        """Triton's service, for streams, whose end and leaving its own client does not know."""
+    def _stream_channel(self) -> Any:
+        """The channel for streams, whose end and leaving Triton's own client does not know."""
         if self._streams is None:
             self._streams = grpc.aio.insecure_channel(grpc_target(self.url), options=CHANNEL_OPTIONS)
-        return service_pb2_grpc.GRPCInferenceServiceStub(self._streams)
+        return self._streams
 
     def _in_background(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Let ``work`` go on though nobody may wait for it."""

@@ -15,10 +15,7 @@ from typing import Any, Final
 import grpc  # type: ignore[import-untyped]  # has no stubs
 import numpy as np
 import numpy.typing as npt
-from tritonclient.grpc import (  # type: ignore[import-untyped]  # has no stubs
-    InferResult,
-    service_pb2,
-)
+from tritonclient.grpc import service_pb2  # type: ignore[import-untyped]  # has no stubs
 from tritonclient.utils import (  # type: ignore[import-untyped]
     InferenceServerException,
     np_to_triton_dtype,
@@ -27,6 +24,7 @@ from tritonclient.utils import (  # type: ignore[import-untyped]
 
 from lumen.aio import cancel, with_timeout
 from lumen.triton.adapter import LEAVE, STREAM
+from orchestrator.triton.responses import read_response
 
 LEAVE_SECONDS: Final = 2.0
 """Time that a model may take to end a stream that was left; then it is cancelled over gRPC after all.
@@ -37,22 +35,21 @@ So it is where the model has several processes and another one was told, and whe
 TELL_END: Final = "triton_enable_empty_final_response"
 """Parameter that lets Triton say when a stream has ended, as the connection stays open for leaving."""
 
-IS_END: Final = "triton_final_response"
-"""Parameter of a response: whether it is the last one."""
+METHOD: Final = "/inference.GRPCInferenceService/ModelStreamInfer"
 
 
 class ModelStream:
     """Stream of the responses to one request; `next` reads it, and `end` has to be called in the end.
 
     Args:
-        stub: of Triton's gRPC service.
+        channel: to Triton.
         model: that is asked.
         inputs: tensors by name.
         headers: of the call; the model sees them as parameters.
     """
 
     def __init__(
-        self, stub: Any, model: str, inputs: Mapping[str, npt.NDArray[Any]], headers: Mapping[str, str]
+        self, channel: Any, model: str, inputs: Mapping[str, npt.NDArray[Any]], headers: Mapping[str, str]
     ) -> None:
         self._model = model
         self._inputs = inputs
@@ -60,11 +57,14 @@ class ModelStream:
         self._name = secrets.token_hex(8)
         self._left: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._answered = False
-        self._call = stub.ModelStreamInfer(self._requests(), metadata=tuple(headers.items()))
+        stream = channel.stream_stream(
+            METHOD, service_pb2.ModelInferRequest.SerializeToString, response_deserializer=read_response
+        )
+        self._call = stream(self._requests(), metadata=tuple(headers.items()))
         self._reading: asyncio.Task[Any] | None = None
 
-    async def next(self) -> tuple[Any, InferenceServerException | None] | None:
-        """The next response, or the model's refusal in its place; None at the end.
+    async def next(self) -> tuple[dict[str, npt.NDArray[Any]], InferenceServerException | None] | None:
+        """Tensors of the next response, or the model's refusal in their place; None at the end.
 
         Raises:
             grpc.RpcError: the connection failed.
@@ -73,14 +73,13 @@ class ModelStream:
             response = await self._read()
             if response is grpc.aio.EOF:
                 self._answered = True
-            elif response.error_message:
+            elif response.refusal:
                 self._answered = True
-                return None, InferenceServerException(response.error_message)
+                return {}, InferenceServerException(response.refusal)
             else:
-                parameters = response.infer_response.parameters
-                self._answered = IS_END in parameters and parameters[IS_END].bool_param
-                if response.infer_response.outputs:
-                    return InferResult(response.infer_response), None
+                self._answered = response.is_last
+                if response.tensors:
+                    return response.tensors, None
         return None
 
     async def end(self) -> None:

@@ -1,7 +1,7 @@
-"""Streams of models: their end, and how they are left, on a stand-in for gRPC's stub."""
+"""Streams of models: their end, and how they are left, on a stand-in for gRPC's channel."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -11,7 +11,8 @@ from tritonclient.grpc import service_pb2
 
 from lumen.triton.adapter import LEAVE, STREAM
 from orchestrator.triton import model_stream
-from orchestrator.triton.model_stream import IS_END, TELL_END, ModelStream
+from orchestrator.triton.model_stream import METHOD, TELL_END, ModelStream
+from orchestrator.triton.responses import IS_LAST
 
 LATE = 0.05
 
@@ -19,7 +20,7 @@ LATE = 0.05
 def response(count: int = 1, end: bool = False, error: str = "") -> Any:
     """A message of Triton's with so many samples; 0: without an output."""
     message = service_pb2.ModelStreamInferResponse(error_message=error)
-    message.infer_response.parameters[IS_END].bool_param = end
+    message.infer_response.parameters[IS_LAST].bool_param = end
     if count:
         message.infer_response.outputs.add(name="pcm", datatype="FP32", shape=[count])
         message.infer_response.raw_output_contents.append(np.zeros(count, np.float32).tobytes())
@@ -40,17 +41,25 @@ class Call:
         self._leaves = leaves
         self._more: asyncio.Queue[Any] = asyncio.Queue()
 
-    def ModelStreamInfer(self, requests: AsyncIterator[Any], metadata: Any) -> "Call":  # noqa: N802
-        assert metadata == (("traceparent", "00-1"),)
-        self._serving = asyncio.create_task(self._serve(requests))
-        return self
+    def stream_stream(
+        self, method: str, serializer: Any, response_deserializer: Callable[[bytes], Any]
+    ) -> Callable[..., "Call"]:
+        assert method == METHOD
+
+        def call(requests: AsyncIterator[Any], metadata: Any) -> "Call":
+            assert metadata == (("traceparent", "00-1"),)
+            self._serving = asyncio.create_task(self._serve(requests))
+            return self
+
+        self._read = response_deserializer
+        return call
 
     async def _serve(self, requests: AsyncIterator[Any]) -> None:
         async for request in requests:
             self.asked.append(request)
             if LEAVE not in request.parameters:
                 for each in self._responses:
-                    self._more.put_nowait(each)
+                    self._more.put_nowait(self._read(each.SerializeToString()))
             elif not self._leaves:
                 return
         self._more.put_nowait(grpc.aio.EOF)
@@ -77,9 +86,9 @@ def opened(call: Call) -> ModelStream:
 async def read_all(stream: ModelStream) -> list[int]:
     found = []
     while (got := await stream.next()) is not None:
-        result, refusal = got
+        tensors, refusal = got
         assert refusal is None
-        found.append(len(result.as_numpy("pcm")))
+        found.append(len(tensors["pcm"]))
     return found
 
 
