@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 
 from lumen.settings import Settings
-from lumen.triton.ports import claim_port, reachable
+from lumen.triton.ports import bound_port, held_port, reachable
 from lumen.triton.serve import (
     StoppedError,
     check_models,
@@ -60,11 +60,12 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
         LumenException: a port is taken, the outputs cannot be written, a setting names what is not there, or
             Triton did not start.
     """
-    port = claim_port(settings.api_host, settings.api_port, "API_PORT")
     Outputs(settings.outputs_path).check_writable()
     check_default(settings)
     check_models(settings)
-    with stop_signals() as stopped:
+    # Held, as the API listens only when Triton has loaded its models.
+    with held_port(settings.api_host, settings.api_port, "API_PORT") as held, stop_signals() as stopped:
+        port = bound_port(held)
         server = TritonServer(options_of(settings))
         try:
             await _start(server, stopped, console)

@@ -106,6 +106,7 @@ class Supervisor:
                 return
 
     def _start(self) -> None:
+        self.server.stop()
         self.server = TritonServer(self.server.options)
         self.server.start()
         while not self._stopped.wait(LOOK_SECONDS) and not self.server.progress().ready:
