@@ -16,6 +16,8 @@ from lumen.settings import Settings, load_settings
 from tests.support.other_user import OtherUser
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 LUMEN = Path(sys.executable).with_name("lumen")
 
 WITHOUT = """

@@ -15,6 +15,8 @@ from lumen.triton.ports import own_port
 from tests.support.api_server import Api
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 RUNTIMES = (
     "ai_edge_litert",
     "cv2",

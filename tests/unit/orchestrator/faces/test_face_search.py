@@ -24,6 +24,8 @@ from orchestrator.media.decode_gate import make_gate
 from orchestrator.triton.client import Tensors, TritonClient
 from tests.support.portraits import on_canvas, portrait, scaled
 
+pytestmark = pytest.mark.slow
+
 GATE = make_gate(Settings())
 CROP = CropOptions(256)
 FULL = CropOptions(256, Preprocess.FULL.value)

@@ -19,6 +19,8 @@ from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 from tests.support.webhook_receiver import Receiver, receiving
 
+pytestmark = pytest.mark.slow
+
 VIDEOS = "/v1/videos"
 
 

@@ -22,6 +22,8 @@ from tests.support.job_tools import HeldModels, job_api, until_ended
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 VIDEOS = "/v1/videos"
 
 Changes = dict[str, Any]

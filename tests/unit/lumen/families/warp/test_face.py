@@ -34,6 +34,8 @@ from tests.support.warp_measures import (
 )
 from tests.support.warp_scenes import bundled, motion, render, report
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["ada", "alan", "lisa", "george"]
 SHUT = {"BLINK_RIGHT": 1.0, "BLINK_LEFT": 1.0}
 

@@ -12,6 +12,8 @@ from tests.support.speech import Pcm, babble, silence
 from tests.support.timed_speech import spoken
 from tests.support.warp_scenes import bundled, render, report
 
+pytestmark = pytest.mark.slow
+
 
 def babbled() -> Pcm:
     return np.concatenate([silence(0.4), babble(1.2, 3), silence(0.35), babble(1, 4), silence(0.5)])
