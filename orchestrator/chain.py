@@ -60,12 +60,12 @@ async def running(settings: Settings, console: Console) -> AsyncIterator[Running
         LumenException: a port is taken, the outputs cannot be written, a setting names what is not there, or
             Triton did not start.
     """
-    Outputs(settings.outputs_path).check_writable()
-    check_default(settings)
-    check_models(settings)
     # Held, as the API listens only when Triton has loaded its models.
     with held_port(settings.api_host, settings.api_port, "API_PORT") as held, stop_signals() as stopped:
         port = bound_port(held)
+        Outputs(settings.outputs_path).check_writable()
+        check_default(settings)
+        check_models(settings)
         server = TritonServer(options_of(settings))
         try:
             await _start(server, stopped, console)

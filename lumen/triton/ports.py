@@ -45,7 +45,8 @@ def claim_port(host: str, port: int, setting: str) -> int:
 
 def own_port() -> int:
     """A free port of the loopback; no other process is given it as a free one while this one lives."""
-    held = held_port("127.0.0.1", 0, "no setting")
+    held = _reusing("127.0.0.1")
+    held.bind(("127.0.0.1", 0))
     port = bound_port(held)
     held.detach()  # open to the end of the process
     return port

@@ -9,7 +9,7 @@ from lumen.settings import Settings
 
 @pytest.mark.parametrize(("clips", "share", "clients"), [(6, 0.5, 4), (6, 1.0, 6), (2, 0.5, 2), (1, 0.01, 1)])
 def test_no_more_clients_than_the_api_serves_of_one_address(clips: int, share: float, clients: int) -> None:
-    """Else the API refuses some of the clips, which says nothing about its speed."""
+    """Clients beyond those would have clips refused, which says nothing about the API's speed."""
     plan = Plan(models=(), concurrency=8, rate=None, seconds=1.0, clips=clips)
     assert clients_of(Settings(max_concurrent_clips=8, client_share=share), plan) == clients
 

@@ -174,7 +174,7 @@ def test_a_model_that_does_not_load_is_named(echo_options: TritonOptions) -> Non
 
 
 def test_a_port_that_is_taken_while_models_load_is_named(echo_options: TritonOptions) -> None:
-    """It was free at the start: Triton listens only when its models are loaded."""
+    """Triton, which listens only when its models are loaded, says which socket was taken meanwhile."""
     server = TritonServer(echo_options)
     server.start()
     with (

@@ -1,5 +1,6 @@
 """Ports that are kept from others until a server listens on them."""
 
+import errno
 import socket
 import struct
 
@@ -14,19 +15,25 @@ IP_LOCAL_PORT_RANGE = 51
 
 
 def given(port: int) -> int:
-    """A free port of the system's choice, where it has no other than `port` to give."""
+    """Ask for a free port of the system's choice, where it has no other than `port` to give.
+
+    An older kernel, which cannot be told so, is asked for that port by a socket that shares it with nobody.
+    """
     with socket.socket() as asking:
-        asking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             asking.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("=I", port << 16 | port))
-        except OSError:
-            pytest.skip("this kernel cannot narrow the ports that it gives")
-        asking.bind((HOST, 0))
+        except OSError as error:
+            if error.errno != errno.ENOPROTOOPT:
+                raise
+            asking.bind((HOST, port))
+        else:
+            asking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            asking.bind((HOST, 0))
         return bound_port(asking)
 
 
 def test_a_held_port_is_given_to_nobody() -> None:
-    """Until it is closed; it is as free as any afterwards."""
+    """A port is kept from others until its holder closes, and is as free as any afterwards."""
     with held_port(HOST, 0, "API_PORT") as held:
         port = bound_port(held)
         with pytest.raises(OSError, match="Address already in use"):
@@ -35,7 +42,7 @@ def test_a_held_port_is_given_to_nobody() -> None:
 
 
 def test_a_server_listens_on_a_port_that_is_held() -> None:
-    """One: the next who wants the port hears that it is taken, and which setting names it."""
+    """One server can listen there; who wants the port next hears that it is taken, and its setting's name."""
     with held_port(HOST, 0, "API_PORT") as held, socket.create_server(held.getsockname()):
         port = bound_port(held)
         with pytest.raises(ServiceUnavailableException, match=rf"port {port} on {HOST} .*API_PORT"):
@@ -44,7 +51,7 @@ def test_a_server_listens_on_a_port_that_is_held() -> None:
 
 
 def test_a_port_of_ones_own_is_kept() -> None:
-    """While this process lives; a server of it can still be told to listen there."""
+    """The port is kept while this process lives, and a server can still be told to listen there."""
     port = own_port()
     with pytest.raises(OSError, match="Address already in use"):
         given(port)

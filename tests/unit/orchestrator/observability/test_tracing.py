@@ -42,11 +42,11 @@ def test_without_an_endpoint_nothing_is_imported() -> None:
 
 def test_a_span_without_a_trace_costs_next_to_nothing() -> None:
     """There are some per second of speech: a millisecond for a hundred of them would be too much."""
-    start = time.thread_time()
+    start = time.perf_counter()
     for _ in range(1000):
         with span("window", model="warp"):
             pass
-    assert time.thread_time() - start < 0.1
+    assert time.perf_counter() - start < 0.1
 
 
 def test_spans_are_a_tree_in_their_callers_trace() -> None:

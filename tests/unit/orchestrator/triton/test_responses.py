@@ -35,7 +35,7 @@ def message(outputs: dict[str, Any], is_last: bool | None = None, error: str = "
 
 @pytest.mark.parametrize("names", [*((name,) for name in OUTPUTS), tuple(OUTPUTS)], ids=" ".join)
 def test_tensors_are_those_of_tritons_client(names: tuple[str, ...]) -> None:
-    """Of every type and any number: names in their order, types, shapes and values."""
+    """Outputs of every type, alone and all together, have the names, types, shapes and values it reads."""
     made = message({name: OUTPUTS[name] for name in names})
     theirs = InferResult(made.infer_response)
     ours = read_response(made.SerializeToString()).tensors
@@ -46,7 +46,7 @@ def test_tensors_are_those_of_tritons_client(names: tuple[str, ...]) -> None:
 
 
 def test_large_tensors_are_not_copied() -> None:
-    """They lie in the message."""
+    """Frames lie in the bytes of the message that brought them."""
     frames = np.zeros((4, 512, 512, 3), np.uint8)
     sent = message({"frames": frames}, is_last=False).SerializeToString()
     found = read_response(sent).tensors["frames"]
@@ -56,7 +56,7 @@ def test_large_tensors_are_not_copied() -> None:
 
 @pytest.mark.parametrize("is_last", [True, False, None])
 def test_the_last_one_says_so(is_last: bool | None) -> None:
-    """With outputs or without; one that says nothing is not the last."""
+    """The parameter ends a stream, with outputs or without; a response that lacks it is not the last."""
     for outputs in ({}, {"curves": OUTPUTS["curves"]}):
         found = read_response(message(outputs, is_last).SerializeToString())
         assert found.is_last is bool(is_last)
@@ -65,14 +65,14 @@ def test_the_last_one_says_so(is_last: bool | None) -> None:
 
 
 def test_a_refusal_has_no_tensors() -> None:
-    """Its words, in any script."""
+    """A refusal is told in its words, in any script."""
     found = read_response(message({}, error="no such voice: Ж").SerializeToString())
     assert found.refusal == "no such voice: Ж"
     assert not found.tensors
 
 
 def test_what_is_no_response_is_refused() -> None:
-    """Cut anywhere, without an output's bytes, or of another kind: never a tensor that is not there."""
+    """Messages that are cut anywhere, lack an output's bytes or are of another kind give no tensor."""
     whole = message({"curves": OUTPUTS["curves"]}, is_last=True).SerializeToString()
     for end in range(1, len(whole)):
         with pytest.raises(ValueError, match="got"):
